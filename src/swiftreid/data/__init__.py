@@ -1,0 +1,1 @@
+"""Pictures in: samples, benchmark readers, decoding, the doctor."""

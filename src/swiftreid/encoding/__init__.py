@@ -1,0 +1,1 @@
+"""Encoders: pictures to encodings; the artefact and its card."""

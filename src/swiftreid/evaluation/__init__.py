@@ -1,0 +1,1 @@
+"""Protocols, metrics, result cards and pictures of results. Never imports torch."""

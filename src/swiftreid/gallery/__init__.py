@@ -1,0 +1,1 @@
+"""What lasts: the durable store of entries. Never imports torch."""

@@ -1,0 +1,1 @@
+"""Network parts without policy: heads and losses, one idea per file."""

@@ -1,0 +1,77 @@
+"""Samples: one picture of one person by one camera, and the three splits of a re-identification data set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+JUNK = -1
+"""Person id of junk: a bad crop that evaluation ignores (neither right nor wrong)."""
+
+DISTRACTOR = 0
+"""Person id that Market-1501 gives to distractors: pictures that are wrong for every query, and stay in the ranking."""
+
+SplitName = Literal["train", "query", "gallery"]
+SPLITS: tuple[SplitName, ...] = ("train", "query", "gallery")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One picture of one person.
+
+    Attributes:
+        path: the picture's file; nothing is read until it is needed.
+        person: identity; `JUNK` (-1) and `DISTRACTOR` (0) as in Market-1501.
+        camera: camera number as the data set states it.
+        time: seconds since any fixed moment, where the data set states it.
+        attributes: attribute name -> value of this person, where the data set states them.
+    """
+
+    path: Path
+    person: int
+    camera: int
+    time: float | None = None
+    attributes: Mapping[str, str] | None = None
+
+
+Split = list[Sample]
+
+
+@dataclass(frozen=True)
+class ReidData:
+    """A data set in three splits; a split that the data set lacks is empty.
+
+    Attributes:
+        name: the name that figures and cards show.
+        root: folder that the paths of all samples lie under.
+        train: samples to learn from.
+        query: samples to look for.
+        gallery: samples to look among.
+        unparsable: pictures left out because their names state no person and camera.
+    """
+
+    name: str
+    root: Path
+    train: Split = field(default_factory=list)
+    query: Split = field(default_factory=list)
+    gallery: Split = field(default_factory=list)
+    unparsable: list[Path] = field(default_factory=list)
+
+    def split(self, name: SplitName) -> Split:
+        """The samples of one split."""
+        return {"train": self.train, "query": self.query, "gallery": self.gallery}[name]
+
+
+def persons_of(samples: Split) -> NDArray[np.int64]:
+    """Person ids, int64 [n]."""
+    return np.fromiter((sample.person for sample in samples), np.int64, len(samples))
+
+
+def cameras_of(samples: Split) -> NDArray[np.int64]:
+    """Camera ids, int64 [n]."""
+    return np.fromiter((sample.camera for sample in samples), np.int64, len(samples))

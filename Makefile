@@ -1,0 +1,46 @@
+# Two commands matter: `make demo` and `make test`. Both set up what they need in .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
+NATIVE := $(wildcard native/*)
+
+.PHONY: demo test test-slow lint bench docs clean
+
+demo: .venv/.core
+	$(BIN)/swiftreid demo
+
+test: .venv/.dev
+	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+test-slow: .venv/.dev
+	$(BIN)/python -m pytest -m slow
+
+lint: .venv/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/.dev
+	$(BIN)/python benchmarks/search.py
+
+docs: .venv/.dev
+	$(BIN)/sphinx-build -W -q -b html docs docs/_build/html
+	@echo "open docs/_build/html/index.html"
+
+clean:
+	rm -rf .venv build docs/_build out
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+# The core: no torch, no network runtime. What `make demo` needs and no more.
+.venv/.core: pyproject.toml constraints.txt $(NATIVE) | .venv/bin/python
+	@echo "installing the core into .venv"
+	$(PIP) -e .
+	touch $@
+
+.venv/.dev: pyproject.toml constraints.txt $(NATIVE) | .venv/bin/python
+	@echo "installing everything into .venv (a few minutes the first time)"
+	$(PIP) -e ".[torch,onnx,openvino,synthetic,docs,dev]"
+	touch $@ .venv/.core

@@ -1,0 +1,95 @@
+"""What every command prints: a table for people or JSON for machines on stdout; progress and notices on stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout instead of tables.")]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars and no notices.")]
+
+Advance = Callable[[int, int], None]
+"""Called with (done, total) as work goes on."""
+
+
+class _Rate(ProgressColumn):
+    """Items per second."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:,.1f}/s", style="progress.data.speed")
+
+
+class Report:
+    """The output of one command run."""
+
+    def __init__(self, *, as_json: bool, quiet: bool) -> None:
+        self.as_json = as_json
+        self._quiet = quiet
+        self._out = Console()
+        self._err = Console(stderr=True)
+
+    @contextmanager
+    def progress(self, what: str) -> Iterator[Advance]:
+        """A progress bar with rate and time left on stderr; silent when quiet or not on a terminal."""
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
+        hidden = self._quiet or not self._err.is_terminal
+        with Progress(*columns, console=self._err, disable=hidden, transient=False) as bar:
+            task = bar.add_task(what, total=None)
+            yield lambda done, total: bar.update(task, completed=done, total=total)
+
+    def note(self, message: str) -> None:
+        """A notice on stderr."""
+        if not self._quiet:
+            self._err.print(message, style="dim", highlight=False, markup=False, soft_wrap=True)
+
+    def warn(self, message: str) -> None:
+        """A warning on stderr; --quiet does not silence it."""
+        self._err.print(f"warning: {message}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+
+    def text(self, line: str = "") -> None:
+        """A line for people; nothing with --json."""
+        if not self.as_json:
+            self._out.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    def table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+        """A table for people; nothing with --json. Columns after the first are right-aligned when numeric."""
+        if self.as_json:
+            return
+        shown = Table(title=title, title_justify="left", title_style="bold")
+        body = [[_cell(value) for value in row] for row in rows]
+        for i, name in enumerate(columns):
+            numeric = bool(body) and all(_numeric(row[i]) for row in body)
+            shown.add_column(name, justify="right" if numeric else "left", overflow="fold")
+        for row in body:
+            shown.add_row(*(Text(cell) for cell in row))
+        self._out.print(shown)
+
+    def document(self, content: Mapping[str, Any]) -> None:
+        """The JSON document of the run; nothing without --json."""
+        if self.as_json:
+            sys.stdout.write(json.dumps(content, indent=2, default=str) + "\n")
+            sys.stdout.flush()
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.1f}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return str(value)
+
+
+def _numeric(cell: str) -> bool:
+    return cell == "-" or cell.replace(",", "").replace(".", "").replace("-", "").replace("%", "").strip().isdigit()

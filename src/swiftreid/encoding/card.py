@@ -1,0 +1,117 @@
+"""The encoder's card: what an encoder is, where it came from and how its distances are to be read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from swiftreid.search.codes import CodeSpec
+
+CARD_FORMAT = 1
+
+Tensors = Mapping[str, NDArray[np.generic]]
+
+
+class Preprocessing(BaseModel):
+    """How a uint8 RGB picture becomes the network's input.
+
+    The picture is resized to ``height`` x ``width``, its channels put in ``colour`` order, then
+    ``(pixel * scale - mean) / std`` is applied per channel (in that order of channels).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    height: int = Field(gt=0, le=4096)
+    width: int = Field(gt=0, le=4096)
+    colour: Literal["rgb", "bgr"] = "rgb"
+    scale: float = 1.0
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    std: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    flip: bool = False
+    """Average the embedding with that of the mirrored picture (twice the work)."""
+
+    def apply(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """uint8 RGB [n, height, width, 3] -> float32 [n, 3, height, width] as the network expects it."""
+        values = pictures[..., ::-1] if self.colour == "bgr" else pictures
+        scaled = values.astype(np.float32) * np.float32(self.scale)
+        normalised = (scaled - np.asarray(self.mean, np.float32)) / np.asarray(self.std, np.float32)
+        return np.ascontiguousarray(normalised.transpose(0, 3, 1, 2))
+
+
+class Calibration(BaseModel):
+    """Distance thresholds fitted on held-out identities of one data set."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    cascade: str
+    """Text form of the calibrated cascade, as `swiftreid.search.cascade.Cascade.parse` reads it."""
+    method: str
+    beta: float
+    data: str
+    data_fingerprint: str
+    persons: int
+    pictures: int
+    details: dict[str, Any] = Field(default_factory=dict)
+
+
+class EncoderCard(BaseModel):
+    """Everything about an encoder except its tensors."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: int = CARD_FORMAT
+    kind: str
+    name: str
+    architecture: dict[str, Any]
+    spec: str
+    embedding: int | None = None
+    """Width of the float embedding, or None when there is none."""
+    attributes: list[str] = Field(default_factory=list)
+    """Names of the attribute bits in order; empty when the spec has no attribute code."""
+    preprocessing: Preprocessing
+    provenance: str
+    """What data the encoder was trained or fitted on, and how it may be checked."""
+    licence: str
+    metrics: list[dict[str, Any]] = Field(default_factory=list)
+    calibration: Calibration | None = None
+    training: dict[str, Any] = Field(default_factory=dict)
+    """The run that made it: recipe, seed, versions, duration."""
+    fingerprint: str = ""
+
+    @property
+    def code_spec(self) -> CodeSpec:
+        """The code spec, parsed."""
+        return CodeSpec.parse(self.spec)
+
+    @property
+    def short_fingerprint(self) -> str:
+        """The first 12 hexadecimal digits, for messages."""
+        return self.fingerprint[:12]
+
+
+def fingerprint_of(card: EncoderCard, tensors: Tensors) -> str:
+    """SHA-256 over everything that decides the codes: the tensors and the parts of the card that shape them.
+
+    Name, licence, metrics, provenance and calibration are left out, so that calibrating an encoder does not
+    orphan the galleries made with it.
+    """
+    identity = {
+        "kind": card.kind,
+        "architecture": card.architecture,
+        "spec": card.spec,
+        "embedding": card.embedding,
+        "attributes": card.attributes,
+        "preprocessing": card.preprocessing.model_dump(),
+    }
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode())
+    for name in sorted(tensors):
+        tensor = np.ascontiguousarray(tensors[name])
+        digest.update(f"{name} {tensor.dtype.str} {tensor.shape}".encode())
+        digest.update(tensor.data)
+    return digest.hexdigest()

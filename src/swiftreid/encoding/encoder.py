@@ -1,0 +1,94 @@
+"""What every encoder does: uint8 pictures in, an encoding out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from importlib import import_module
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swiftreid.encoding.artefact import load_artefact, save_artefact
+from swiftreid.encoding.card import EncoderCard, Tensors, fingerprint_of
+from swiftreid.encoding.encoding import Encoding
+from swiftreid.errors import SwiftReIDError, UsageError
+from swiftreid.search.codes import CodeSpec
+
+_KINDS = {
+    "stripes": ("swiftreid.encoding.stripes", "StripesEncoder"),
+    "external": ("swiftreid.encoding.external", "ExternalEncoder"),
+    "pyramid": ("swiftreid.encoding.composed", "PyramidEncoder"),
+}
+
+_SHIPPED = {"stripes": Path(__file__).with_name("stripes.safetensors")}
+
+
+class Encoder(ABC):
+    """Turns person crops into codes; made from a card and tensors, both of which its file holds."""
+
+    kind: ClassVar[str]
+
+    def __init__(self, card: EncoderCard, tensors: Tensors) -> None:
+        self.tensors = dict(tensors)
+        self.card = card if card.fingerprint else card.model_copy(update={"fingerprint": fingerprint_of(card, tensors)})
+
+    @property
+    def spec(self) -> CodeSpec:
+        """Names and lengths of the codes, shortest first."""
+        return self.card.code_spec
+
+    @property
+    def fingerprint(self) -> str:
+        """Identity of the codes: equal fingerprints mean comparable codes."""
+        return self.card.fingerprint
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels of the pictures that `encode` takes."""
+        return self.card.preprocessing.height, self.card.preprocessing.width
+
+    def encode(self, pictures: NDArray[np.uint8]) -> Encoding:
+        """Encode uint8 RGB pictures of shape [n, height, width, 3].
+
+        Raises:
+            UsageError: the pictures have another type or shape than `size` says.
+        """
+        expected = (*self.size, 3)
+        if pictures.dtype != np.uint8 or pictures.ndim != 4 or pictures.shape[1:] != expected:
+            raise UsageError(
+                f"encoder {self.card.name} takes uint8 pictures of shape [n, {expected[0]}, {expected[1]}, 3], "
+                f"got {pictures.dtype} {pictures.shape}: resize them with swiftreid.data.pictures.resize"
+            )
+        if not len(pictures):
+            empty = {code: np.zeros((0, width), np.uint8) for code, width in self.spec.row_bytes.items()}
+            return Encoding(empty, None if self.card.embedding is None else np.zeros((0, self.card.embedding), np.float32))
+        return self._encode(pictures)
+
+    @abstractmethod
+    def _encode(self, pictures: NDArray[np.uint8]) -> Encoding:
+        """Encode pictures whose shape was checked."""
+
+    def save(self, path: Path) -> None:
+        """Write the encoder to one safetensors file, atomically."""
+        save_artefact(path, self.card, self.tensors)
+
+
+def open_encoder(source: str | Path) -> Encoder:
+    """Open an encoder by file path, or a shipped one by its name.
+
+    Raises:
+        SwiftReIDError: there is no such encoder, or its file is damaged or needs an extra that is not installed.
+    """
+    path = _SHIPPED.get(str(source), Path(source))
+    return build_encoder(*load_artefact(path))
+
+
+def build_encoder(card: EncoderCard, tensors: Tensors) -> Encoder:
+    """The encoder that a card describes."""
+    if card.kind not in _KINDS:
+        raise SwiftReIDError(f"encoder {card.name} is of unknown kind {card.kind!r}; this version knows {list(_KINDS)}")
+    module, name = _KINDS[card.kind]
+    encoder: Encoder = getattr(import_module(module), name)(card, tensors)
+    return encoder

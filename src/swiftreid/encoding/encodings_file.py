@@ -1,0 +1,90 @@
+"""A file of encodings: what `swiftreid encode` writes and `swiftreid gallery add --codes` reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from swiftreid.encoding.artefact import write_atomically
+from swiftreid.encoding.encoder import Encoder
+from swiftreid.encoding.encoding import Encoding
+from swiftreid.errors import SwiftReIDError, UsageError
+from swiftreid.search.codes import CodeSpec
+
+_EMBEDDING = "embedding"
+
+
+class EncodingsHeader(BaseModel):
+    """Whose encodings they are; rows of every list are rows of every column."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: int = 1
+    encoder: str
+    fingerprint: str
+    spec: str
+    ids: list[str]
+    cameras: list[str | None]
+    persons: list[str | None]
+
+
+@dataclass(frozen=True)
+class Encodings:
+    """Encodings read from a file, with their header."""
+
+    header: EncodingsHeader
+    encoding: Encoding
+
+
+def save_encodings(
+    path: Path,
+    encoder: Encoder,
+    encoding: Encoding,
+    *,
+    ids: list[str],
+    cameras: list[str | None],
+    persons: list[str | None],
+) -> None:
+    """Write packed codes, the embedding if there is one, and whose they are, to one safetensors file, atomically."""
+    header = EncodingsHeader(
+        encoder=encoder.card.name,
+        fingerprint=encoder.fingerprint,
+        spec=str(encoder.spec),
+        ids=ids,
+        cameras=cameras,
+        persons=persons,
+    )
+    columns: dict[str, Any] = dict(encoding.codes)
+    if encoding.embedding is not None:
+        columns[_EMBEDDING] = encoding.embedding
+    write_atomically(path, save(columns, metadata={"encodings": header.model_dump_json()}))
+
+
+def load_encodings(path: Path) -> Encodings:
+    """Read a file that `save_encodings` wrote.
+
+    Raises:
+        SwiftReIDError: the file is missing, damaged, or something else.
+    """
+    if not path.is_file():
+        raise SwiftReIDError(f"no encodings file at {path}: make one with `swiftreid encode`")
+    try:
+        with safe_open(path, framework="numpy") as stored:
+            text = (stored.metadata() or {}).get("encodings", "")
+            columns = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+        header = EncodingsHeader.model_validate_json(text)
+    except (SafetensorError, OSError, ValidationError) as error:
+        raise SwiftReIDError(f"{path} is not a readable encodings file: make it again with `swiftreid encode`") from error
+    embedding = columns.pop(_EMBEDDING, None)
+    try:
+        rows = CodeSpec.parse(header.spec).check(columns)
+    except UsageError as error:
+        raise SwiftReIDError(f"{path} is damaged: {error}") from error
+    if not rows == len(header.ids) == len(header.cameras) == len(header.persons):
+        raise SwiftReIDError(f"{path} is damaged: it lists {len(header.ids)} ids for {rows} rows of codes")
+    return Encodings(header, Encoding(columns, embedding))

@@ -1,0 +1,167 @@
+"""Anybody's embedding network, as ONNX or OpenVINO IR, carried inside the encoder file with its preprocessing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swiftreid.encoding.card import EncoderCard, Preprocessing, Tensors
+from swiftreid.encoding.encoder import Encoder
+from swiftreid.encoding.encoding import Encoding
+from swiftreid.encoding.hyperplanes import RandomHyperplanes
+from swiftreid.errors import SwiftReIDError, UsageError
+
+DEFAULT_SPEC = "id32 id128 id512 id2048"
+_MAX_BATCH = 64
+
+Network = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
+
+class ExternalEncoder(Encoder):
+    """A float embedding from a third-party network, with random-hyperplane codes until `swiftreid hash` learns better.
+
+    Tensors: ``network.onnx``, or ``network.xml`` and ``network.bin`` (the files' bytes); ``mean`` float32 [d], which is
+    subtracted before the hyperplanes are applied.
+    """
+
+    kind = "external"
+
+    def __init__(self, card: EncoderCard, tensors: Tensors) -> None:
+        super().__init__(card, tensors)
+        self._network: Network | None = None
+        dimension = int(card.architecture["dimension"])
+        self._planes = RandomHyperplanes(dimension, self.spec, seed=int(card.architecture["seed"]))
+
+    def embed(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """uint8 RGB [n, h, w, 3] -> float32 embedding [n, d], of length 1 each."""
+        if self._network is None:  # the first call, so that reading a card needs no runtime
+            self._network = _start_network(self.tensors)
+        inputs = self.card.preprocessing.apply(pictures)
+        outputs = _normalise(_run_in_batches(self._network, inputs))
+        if self.card.preprocessing.flip:
+            mirrored = _normalise(_run_in_batches(self._network, np.ascontiguousarray(inputs[..., ::-1])))
+            outputs = _normalise(outputs + mirrored)
+        expected = int(self.card.architecture["dimension"])
+        if outputs.shape[1] != expected:
+            raise SwiftReIDError(
+                f"the network of encoder {self.card.name} gave {outputs.shape[1]} values a picture, "
+                f"its card says {expected}: wrap the network again"
+            )
+        return outputs
+
+    def _encode(self, pictures: NDArray[np.uint8]) -> Encoding:
+        embedding = self.embed(pictures)
+        return Encoding(codes=self._planes(embedding - self.tensors["mean"]), embedding=embedding)
+
+
+def wrap_network(
+    model: Path,
+    preprocessing: Preprocessing,
+    *,
+    name: str,
+    provenance: str = "not stated by whoever wrapped the network",
+    licence: str = "not stated",
+    seed: int = 0,
+) -> ExternalEncoder:
+    """Make an encoder of an ONNX file, or of an OpenVINO ``.xml`` with its ``.bin`` beside it.
+
+    Raises:
+        SwiftReIDError: a file is missing, cannot be loaded, or does not give one vector a picture.
+    """
+    tensors = _read_network(model)
+    network = _start_network(tensors)
+    probe = np.zeros((2, preprocessing.height, preprocessing.width, 3), np.uint8)
+    dimension = _run_in_batches(network, preprocessing.apply(probe)).shape[1]
+    if dimension < 2:
+        raise SwiftReIDError(f"{model} gives {dimension} value a picture: an embedding has more; pick another output")
+    tensors["mean"] = np.zeros(dimension, np.float32)
+    card = EncoderCard(
+        kind=ExternalEncoder.kind,
+        name=name,
+        architecture={"network": model.name, "dimension": dimension, "seed": seed},
+        spec=DEFAULT_SPEC,
+        embedding=dimension,
+        preprocessing=preprocessing,
+        provenance=provenance,
+        licence=licence,
+    )
+    return ExternalEncoder(card, tensors)
+
+
+def _read_network(model: Path) -> dict[str, NDArray[np.generic]]:
+    files = {".onnx": {"network.onnx": model}, ".xml": {"network.xml": model, "network.bin": model.with_suffix(".bin")}}
+    if model.suffix not in files:
+        raise UsageError(f"{model} is neither ONNX (.onnx) nor OpenVINO IR (.xml with .bin beside it)")
+    tensors: dict[str, NDArray[np.generic]] = {}
+    for name, path in files[model.suffix].items():
+        try:
+            tensors[name] = np.frombuffer(path.read_bytes(), np.uint8)
+        except OSError as error:
+            raise SwiftReIDError(f"cannot read {path}: {error.strerror}") from error
+    return tensors
+
+
+def _start_network(tensors: Tensors) -> Network:
+    try:
+        if "network.onnx" in tensors:
+            return _start_onnx(tensors["network.onnx"].tobytes())
+        return _start_openvino(tensors["network.xml"].tobytes(), tensors["network.bin"].tobytes())
+    except ImportError as error:
+        raise SwiftReIDError(f"this encoder needs a runtime that is not installed: {error}") from error
+    except RuntimeError as error:
+        raise SwiftReIDError(f"the network could not be loaded: {str(error).strip().splitlines()[-1]}") from error
+
+
+def _start_onnx(model: bytes) -> Network:
+    try:
+        import onnxruntime  # noqa: PLC0415
+    except ImportError as error:
+        raise ImportError('pip install "swiftreid[onnx]"') from error
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session: Any = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    source = session.get_inputs()[0]
+    fixed = source.shape[0] if isinstance(source.shape[0], int) else None
+    output = session.get_outputs()[0].name
+
+    def run(inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        size = fixed or len(inputs)
+        parts = [session.run([output], {source.name: inputs[i : i + size]})[0] for i in range(0, len(inputs), size)]
+        return np.concatenate(parts)
+
+    return run
+
+
+def _start_openvino(xml: bytes, weights: bytes) -> Network:
+    try:
+        import openvino  # noqa: PLC0415
+    except ImportError as error:
+        raise ImportError('pip install "swiftreid[openvino]"') from error
+    core: Any = openvino.Core()
+    model = core.read_model(model=xml, weights=weights)
+    shape = list(model.inputs[0].partial_shape)
+    model.reshape({model.inputs[0]: openvino.PartialShape([-1, *shape[1:]])})
+    # Full precision: half precision on newer processors would change bits from machine to machine.
+    compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+
+    def run(inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.asarray(compiled([inputs])[0], np.float32)
+
+    return run
+
+
+def _run_in_batches(network: Network, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+    parts = [network(inputs[i : i + _MAX_BATCH]) for i in range(0, len(inputs), _MAX_BATCH)]
+    if not parts:
+        return np.zeros((0, 0), np.float32)
+    return np.concatenate(parts).reshape(len(inputs), -1).astype(np.float32, copy=False)
+
+
+def _normalise(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit: NDArray[np.float32] = vectors / np.maximum(length, np.float32(1e-12))
+    return unit

@@ -1,0 +1,35 @@
+"""Random-hyperplane codes: the sign of projections on fixed random directions, for embeddings without training.
+
+The angle between two embeddings decides the expected share of differing bits (Charikar 2002), so these codes keep
+the embedding's own ranking, less noise that shrinks with length.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swiftreid.search.codes import CodeSpec, bits_of, pack_bits
+
+
+def random_signs(rows: int, columns: int, seed: int) -> NDArray[np.float32]:
+    """A [rows, columns] matrix of -1 and +1 from SHAKE-256, the same on every machine and NumPy version."""
+    count = rows * columns
+    stream = hashlib.shake_256(f"swiftreid hyperplanes {seed} {rows} {columns}".encode()).digest((count + 7) // 8)
+    bits = np.unpackbits(np.frombuffer(stream, np.uint8), count=count, bitorder="little")
+    return (bits.astype(np.float32) * 2 - 1).reshape(rows, columns)
+
+
+class RandomHyperplanes:
+    """Codes of every length in ``spec`` from one set of hyperplanes; a short code is the beginning of the longest."""
+
+    def __init__(self, dimension: int, spec: CodeSpec, seed: int = 0) -> None:
+        self._spec = spec
+        self._planes = random_signs(dimension, max(bits_of(name) for name in spec), seed)
+
+    def __call__(self, embedding: NDArray[np.float32]) -> dict[str, NDArray[np.uint8]]:
+        """float32 [n, dimension] -> packed codes by name."""
+        projected = embedding @ self._planes
+        return {name: pack_bits(projected[:, : bits_of(name)]) for name in self._spec}

@@ -1,3 +1,151 @@
+// The Python face of the kernels: checks everything that could make them read or write outside an array.
 #include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <algorithm>
+#include <limits>
+#include <stdexcept>
+#include <string>
+
+#include "cascade.hpp"
+#include "kernel.hpp"
+
 namespace nb = nanobind;
-NB_MODULE(_native, m) { m.attr("version") = 1; }
+using namespace swiftreid;
+
+namespace {
+
+template <class T, class... Shape>
+using Array = nb::ndarray<T, Shape..., nb::c_contig, nb::device::cpu>;
+using Codes = Array<const std::uint8_t, nb::ndim<2>>;
+
+constexpr std::size_t kMaxRowBytes = 8188;  // distances fit 16 bits
+
+void check(bool ok, const char* what) {
+    if (!ok) throw std::invalid_argument(what);
+}
+
+Codes codes_of(nb::handle object) { return nb::cast<Codes>(object, false); }
+
+const Kernel& kernel_of(const std::string& name) {
+    const Kernel* kernel = find_kernel(name.c_str());
+    check(kernel, "this kernel is not available on this machine");
+    return *kernel;
+}
+
+StagePlan stage_of(nb::handle columns, nb::handle queries, const std::string& keep, double amount) {
+    StagePlan stage{};
+    const Codes code = codes_of(queries);
+    stage.row_bytes = code.shape(1);
+    stage.queries = code.data();
+    check(stage.row_bytes > 0 && stage.row_bytes % 4 == 0 && stage.row_bytes <= kMaxRowBytes, "bad row width");
+    std::size_t first = 0;
+    for (nb::handle column : columns) {
+        const Codes rows = codes_of(column);
+        check(rows.shape(1) == stage.row_bytes, "column and query widths differ");
+        check(rows.shape(0) < std::numeric_limits<std::uint32_t>::max() - first, "more than 4 billion entries");
+        stage.segments.push_back({rows.data(), rows.shape(0), static_cast<std::uint32_t>(first)});
+        first += rows.shape(0);
+    }
+    if (keep == "threshold") stage.keep = Keep::threshold;
+    else if (keep == "top") stage.keep = Keep::top;
+    else if (keep == "share") stage.keep = Keep::share;
+    else check(keep == "all", "unknown rule");
+    check(amount >= 0 && amount <= 9e15, "bad amount");
+    check(stage.keep != Keep::share || amount <= 1, "bad share");
+    stage.amount = static_cast<std::uint64_t>(amount);
+    stage.share = amount;
+    return stage;
+}
+
+std::size_t rows_of(const StagePlan& stage) {
+    return stage.segments.empty() ? 0 : stage.segments.back().first + stage.segments.back().count;
+}
+
+// Arrays are borrowed, never copied; the caller keeps them alive for the time of the call.
+void cascade(nb::list columns, nb::list queries, const std::vector<std::string>& keeps,
+             const std::vector<double>& amounts, nb::object bitmap, std::size_t min_candidates,
+             const std::string& order, unsigned threads, const std::string& kernel,
+             Array<std::int64_t, nb::ndim<2>> indices, Array<std::int32_t, nb::ndim<2>> distances,
+             Array<std::int8_t, nb::ndim<2>> stages, Array<std::int64_t, nb::ndim<1>> counts,
+             Array<std::int64_t, nb::ndim<1>> entries_in, Array<std::int64_t, nb::ndim<1>> kept,
+             Array<double, nb::ndim<1>> seconds) {
+    Plan plan{};
+    plan.kernel = &kernel_of(kernel);
+    const std::size_t depth = nb::len(columns);
+    check(depth > 0 && depth <= 8, "a cascade has 1 to 8 stages");
+    check(nb::len(queries) == depth && keeps.size() == depth && amounts.size() == depth, "stages do not match");
+    plan.queries = codes_of(queries[0]).shape(0);
+    for (std::size_t s = 0; s < depth; ++s) {
+        check(codes_of(queries[s]).shape(0) == plan.queries, "codes have different numbers of queries");
+        plan.stages.push_back(stage_of(columns[s], queries[s], keeps[s], amounts[s]));
+        check(rows_of(plan.stages[s]) == rows_of(plan.stages[0]), "columns have different numbers of entries");
+    }
+    plan.entries = rows_of(plan.stages[0]);
+    plan.min_candidates = min_candidates;
+    plan.threads = std::max(threads, 1u);
+    if (order == "search") plan.order = Order::search;
+    else if (order == "gallery") plan.order = Order::rank_by_gallery;
+    else if (order == "stages") plan.order = Order::rank_by_stages;
+    else check(false, "unknown order");
+    std::size_t live = plan.entries;
+    if (!bitmap.is_none()) {
+        const auto bits = nb::cast<Array<const std::uint8_t, nb::ndim<1>>>(bitmap, false);
+        check(bits.shape(0) == (plan.entries + 7) / 8, "the bitmap does not match the entries");
+        plan.bitmap = bits.data();
+        live = 0;
+        for (std::size_t i = 0; i < plan.entries; ++i) live += bits.data()[i >> 3] >> (i & 7) & 1;
+    }
+    plan.width = indices.shape(1);
+    check(plan.order == Order::search || plan.width == live, "a ranking has one column for each live entry");
+    const auto fits = [&](const auto& array) { return array.shape(0) == plan.queries && array.shape(1) == plan.width; };
+    check(fits(indices) && fits(distances) && fits(stages) && counts.shape(0) == plan.queries, "bad result shape");
+    check(entries_in.shape(0) == depth && kept.shape(0) == depth && seconds.shape(0) == depth, "bad report shape");
+    const Results results{indices.data(), distances.data(),  stages.data(), counts.data(),
+                          entries_in.data(), kept.data(), seconds.data()};
+    nb::gil_scoped_release release;
+    run(plan, results);
+}
+
+void hamming(Codes column, Codes queries, const std::string& name, Array<std::int32_t, nb::ndim<2>> out) {
+    const Kernel& kernel = kernel_of(name);
+    const std::size_t row_bytes = column.shape(1), rows = column.shape(0), count = queries.shape(0);
+    check(row_bytes > 0 && row_bytes % 4 == 0 && row_bytes <= kMaxRowBytes, "bad row width");
+    check(queries.shape(1) == row_bytes, "column and query widths differ");
+    check(out.shape(0) == count && out.shape(1) == rows, "bad result shape");
+    nb::gil_scoped_release release;
+    // Rows that stay in the second cache while all queries pass over them.
+    const std::size_t chunk = std::clamp<std::size_t>(131072 / row_bytes, 64, 8192);
+    std::vector<std::uint16_t> distances(chunk);
+    for (std::size_t at = 0; at < rows; at += chunk) {
+        const std::size_t some = std::min(chunk, rows - at);
+        for (std::size_t q = 0; q < count; ++q) {
+            kernel.scan(column.data() + at * row_bytes, some, row_bytes, queries.data() + q * row_bytes,
+                        distances.data());
+            std::copy_n(distances.data(), some, out.data() + q * rows + at);
+        }
+    }
+}
+
+std::vector<std::string> kernels() {
+    std::vector<std::string> names;
+    if (const Kernel* kernel = avx2_kernel()) names.emplace_back(kernel->name);
+    names.emplace_back(portable_kernel()->name);
+    return names;
+}
+
+}  // namespace
+
+NB_MODULE(_native, m) {
+    m.doc() = "Search kernels of SwiftReID; call them through swiftreid.search.kernels.";
+    m.def("kernels", &kernels, "Names of the kernels that this machine can run, quickest first.");
+    m.def("cascade", &cascade, nb::arg("columns"), nb::arg("queries"), nb::arg("keeps"), nb::arg("amounts"),
+          nb::arg("bitmap").none(), nb::arg("min_candidates"), nb::arg("order"), nb::arg("threads"), nb::arg("kernel"),
+          nb::arg("indices").noconvert(), nb::arg("distances").noconvert(), nb::arg("stages").noconvert(),
+          nb::arg("counts").noconvert(), nb::arg("entries_in").noconvert(), nb::arg("kept").noconvert(),
+          nb::arg("seconds").noconvert());
+    m.def("hamming", &hamming, nb::arg("column").noconvert(), nb::arg("queries").noconvert(), nb::arg("kernel"),
+          nb::arg("out").noconvert());
+}

@@ -100,7 +100,8 @@ def pack_bits(values: NDArray[np.generic]) -> NDArray[np.uint8]:
         raise UsageError(f"pack_bits needs values of shape [n, bits], got {values.shape}")
     if np.issubdtype(values.dtype, np.floating) and bool(np.isnan(values).any()):
         raise UsageError("pack_bits got NaN: the encoder's output is broken, so no code can be made from it")
-    packed = np.packbits(values > 0, axis=1, bitorder="little")
+    positive: NDArray[np.bool_] = np.greater(values, 0)
+    packed = np.packbits(positive, axis=1, bitorder="little")
     padding = -packed.shape[1] % 4
     return np.ascontiguousarray(np.pad(packed, ((0, 0), (0, padding))))
 

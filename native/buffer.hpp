@@ -1,0 +1,36 @@
+// Memory that grows and is kept from query to query, and is never filled with zeros.
+#pragma once
+#include <cstddef>
+#include <cstdlib>
+#include <new>
+
+namespace swiftreid {
+
+template <class T>
+class Buffer {
+public:
+    Buffer() = default;
+    Buffer(const Buffer&) = delete;
+    Buffer& operator=(const Buffer&) = delete;
+    ~Buffer() { std::free(data_); }
+
+    // Room for `count` values; those already there stay.
+    T* room(std::size_t count) {
+        if (count > capacity_) {
+            const std::size_t next = count > 2 * capacity_ ? count : 2 * capacity_;
+            void* grown = std::realloc(data_, next * sizeof(T));
+            if (!grown) throw std::bad_alloc();
+            data_ = static_cast<T*>(grown);
+            capacity_ = next;
+        }
+        return data_;
+    }
+    T* data() { return data_; }
+    T& operator[](std::size_t i) { return data_[i]; }
+
+private:
+    T* data_ = nullptr;
+    std::size_t capacity_ = 0;
+};
+
+}  // namespace swiftreid

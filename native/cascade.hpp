@@ -1,0 +1,55 @@
+// What a search is, as plain pointers: filled by module.cpp, run by cascade.cpp.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "kernel.hpp"
+
+namespace swiftreid {
+
+struct Segment {
+    const std::uint8_t* rows;
+    std::size_t count;
+    std::uint32_t first;  // position of its first row in the whole table
+};
+
+enum class Keep { all, threshold, top, share };
+
+struct StagePlan {
+    std::vector<Segment> segments;
+    const std::uint8_t* queries;  // [query count, row_bytes]
+    std::size_t row_bytes;
+    Keep keep;
+    std::uint64_t amount;  // of threshold and top
+    double share;
+};
+
+enum class Order { search, rank_by_gallery, rank_by_stages };
+
+struct Plan {
+    const Kernel* kernel;
+    std::vector<StagePlan> stages;
+    std::size_t entries;
+    std::size_t queries;
+    const std::uint8_t* bitmap;  // one bit an entry, little-endian; null: all may be found
+    std::size_t width;           // columns of the results: k, or for rankings the number of live entries
+    std::size_t min_candidates;
+    Order order;
+    unsigned threads;
+};
+
+struct Results {
+    std::int64_t* indices;     // [queries, width], filled with -1 beforehand
+    std::int32_t* distances;   // [queries, width], filled with -1 beforehand
+    std::int8_t* stages;       // [queries, width], filled with -1 beforehand
+    std::int64_t* counts;      // [queries]
+    std::int64_t* entries_in;  // [stages], over all queries
+    std::int64_t* kept;        // [stages], over all queries
+    double* seconds;           // [stages], summed over threads
+};
+
+// Throws std::bad_alloc; otherwise arguments must have been checked.
+void run(const Plan& plan, const Results& results);
+
+}  // namespace swiftreid

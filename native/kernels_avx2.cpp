@@ -1,0 +1,155 @@
+// The AVX2 kernel. Compiled with AVX2 switched on for this file alone, so it includes nothing that has inline code
+// which the linker could share with other files.
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "kernel.hpp"
+
+#if defined(__AVX2__) && defined(__BMI__) && defined(__POPCNT__)
+#include <immintrin.h>
+
+namespace swiftreid {
+namespace {
+
+static inline unsigned popcount(std::uint64_t word) { return static_cast<unsigned>(__builtin_popcountll(word)); }
+
+#include "rows.hpp"
+
+// Bits set in each byte, by looking up both nibbles.
+inline __m256i byte_counts(__m256i v) {
+    const __m256i table = _mm256_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4,  //
+                                           0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4);
+    const __m256i low = _mm256_set1_epi8(15);
+    const __m256i a = _mm256_shuffle_epi8(table, _mm256_and_si256(v, low));
+    const __m256i b = _mm256_shuffle_epi8(table, _mm256_and_si256(_mm256_srli_epi16(v, 4), low));
+    return _mm256_add_epi8(a, b);
+}
+
+inline __m256i load(const std::uint8_t* at) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at)); }
+
+template <int Vectors>  // rows of Vectors x 32 bytes, at most 31 (byte sums stay below 256)
+struct VectorRow {
+    static constexpr std::size_t bytes(std::size_t) { return Vectors * 32; }
+    static inline unsigned distance(const std::uint8_t* row, const std::uint8_t* query, std::size_t) {
+        __m256i sum = _mm256_setzero_si256();
+        for (int v = 0; v < Vectors; ++v)
+            sum = _mm256_add_epi8(sum, byte_counts(_mm256_xor_si256(load(row + 32 * v), load(query + 32 * v))));
+        const __m256i wide = _mm256_sad_epu8(sum, _mm256_setzero_si256());
+        const __m128i half = _mm_add_epi64(_mm256_castsi256_si128(wide), _mm256_extracti128_si256(wide, 1));
+        return static_cast<unsigned>(_mm_cvtsi128_si64(half) + _mm_extract_epi64(half, 1));
+    }
+};
+
+// Distances of 32 rows of 4 bytes, as bytes, in order.
+inline __m256i distances_of_32(const std::uint8_t* rows, __m256i query) {
+    const __m256i ones = _mm256_set1_epi8(1);
+    __m256i pairs[4];
+    for (int v = 0; v < 4; ++v)
+        pairs[v] = _mm256_maddubs_epi16(byte_counts(_mm256_xor_si256(load(rows + 32 * v), query)), ones);
+    const __m256i ab = _mm256_hadd_epi16(pairs[0], pairs[1]);
+    const __m256i cd = _mm256_hadd_epi16(pairs[2], pairs[3]);
+    // hadd and pack work in 128-bit lanes; the permutation brings groups of four rows back in order.
+    return _mm256_permutevar8x32_epi32(_mm256_packus_epi16(ab, cd), _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+}
+
+inline __m256i broadcast4(const std::uint8_t* query) {
+    std::int32_t word;
+    std::memcpy(&word, query, 4);
+    return _mm256_set1_epi32(word);
+}
+
+void scan4(const std::uint8_t* rows, std::size_t count, const std::uint8_t* query, std::uint16_t* out) {
+    const __m256i q = broadcast4(query);
+    std::size_t i = 0;
+    for (; i + 32 <= count; i += 32) {
+        const __m256i d = distances_of_32(rows + 4 * i, q);
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + i), _mm256_cvtepu8_epi16(_mm256_castsi256_si128(d)));
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + i + 16),
+                            _mm256_cvtepu8_epi16(_mm256_extracti128_si256(d, 1)));
+    }
+    scan_rows<Row4>(rows + 4 * i, count - i, 4, query, out + i);
+}
+
+std::size_t within4(const std::uint8_t* rows, std::size_t count, const std::uint8_t* query, std::uint32_t limit,
+                    std::uint32_t first, std::uint32_t* out) {
+    const __m256i q = broadcast4(query);
+    const __m256i bound = _mm256_set1_epi8(static_cast<char>(limit < 32 ? limit : 32));
+    std::uint32_t* end = out;
+    std::size_t i = 0;
+    for (; i + 32 <= count; i += 32) {
+        const __m256i over = _mm256_cmpgt_epi8(distances_of_32(rows + 4 * i, q), bound);
+        std::uint32_t hits = ~static_cast<std::uint32_t>(_mm256_movemask_epi8(over));
+        if (!hits) continue;
+        const int found = __builtin_popcount(hits);
+        std::uint32_t* at = end;
+        // Four at a time without looking: writing a few too many is cheaper than a mispredicted branch for each
+        // (ctz of nothing is undefined in C, hence the intrinsic; the caller leaves kSlack positions of room).
+        do {
+            for (int j = 0; j < 4; ++j) {
+                at[j] = first + static_cast<std::uint32_t>(i) + _tzcnt_u32(hits);
+                hits = _blsr_u32(hits);
+            }
+            at += 4;
+        } while (hits);
+        end += found;
+    }
+    const std::size_t kept = static_cast<std::size_t>(end - out);
+    return kept + rows_within<Row4>(rows + 4 * i, count - i, 4, query, limit,
+                                    first + static_cast<std::uint32_t>(i), end);
+}
+
+void scan(const std::uint8_t* rows, std::size_t count, std::size_t row_bytes, const std::uint8_t* query,
+          std::uint16_t* out) {
+    switch (row_bytes) {
+        case 4: return scan4(rows, count, query, out);
+        case 16: return scan_rows<FixedRow<2>>(rows, count, row_bytes, query, out);
+        case 32: return scan_rows<VectorRow<1>>(rows, count, row_bytes, query, out);
+        case 64: return scan_rows<VectorRow<2>>(rows, count, row_bytes, query, out);
+        case 128: return scan_rows<VectorRow<4>>(rows, count, row_bytes, query, out);
+        case 256: return scan_rows<VectorRow<8>>(rows, count, row_bytes, query, out);
+        case 512: return scan_rows<VectorRow<16>>(rows, count, row_bytes, query, out);
+        default: return scan_rows<AnyRow>(rows, count, row_bytes, query, out);
+    }
+}
+
+void gather(const std::uint8_t* rows, const std::uint32_t* positions, std::size_t count, std::uint32_t base,
+            std::size_t row_bytes, const std::uint8_t* query, std::uint16_t* out) {
+    switch (row_bytes) {
+        case 4: return gather_rows<Row4>(rows, positions, count, base, row_bytes, query, out);
+        case 16: return gather_rows<FixedRow<2>>(rows, positions, count, base, row_bytes, query, out);
+        case 32: return gather_rows<VectorRow<1>>(rows, positions, count, base, row_bytes, query, out);
+        case 64: return gather_rows<VectorRow<2>>(rows, positions, count, base, row_bytes, query, out);
+        case 128: return gather_rows<VectorRow<4>>(rows, positions, count, base, row_bytes, query, out);
+        case 256: return gather_rows<VectorRow<8>>(rows, positions, count, base, row_bytes, query, out);
+        case 512: return gather_rows<VectorRow<16>>(rows, positions, count, base, row_bytes, query, out);
+        default: return gather_rows<AnyRow>(rows, positions, count, base, row_bytes, query, out);
+    }
+}
+
+std::size_t within(const std::uint8_t* rows, std::size_t count, std::size_t row_bytes, const std::uint8_t* query,
+                   std::uint32_t limit, std::uint32_t first, std::uint32_t* out) {
+    switch (row_bytes) {
+        case 4: return within4(rows, count, query, limit, first, out);
+        case 16: return rows_within<FixedRow<2>>(rows, count, row_bytes, query, limit, first, out);
+        case 64: return rows_within<VectorRow<2>>(rows, count, row_bytes, query, limit, first, out);
+        case 256: return rows_within<VectorRow<8>>(rows, count, row_bytes, query, limit, first, out);
+        default: return rows_within<AnyRow>(rows, count, row_bytes, query, limit, first, out);
+    }
+}
+
+constexpr Kernel kAvx2{"avx2", scan, gather, within};
+
+}  // namespace
+
+const Kernel* avx2_kernel_if_compiled() { return &kAvx2; }
+
+}  // namespace swiftreid
+
+#else
+
+namespace swiftreid {
+const Kernel* avx2_kernel_if_compiled() { return nullptr; }
+}  // namespace swiftreid
+
+#endif

@@ -1,0 +1,92 @@
+// The three loops of a kernel, written once over a row-distance function. Included by each kernels_*.cpp, inside its
+// own anonymous namespace: code compiled for one instruction set must never be merged with another's by the linker.
+//
+// Needs, before inclusion: <cstddef>, <cstdint>, <cstring>, and `static inline unsigned popcount(std::uint64_t)`.
+
+template <std::size_t Words>  // rows of Words x 8 bytes
+struct FixedRow {
+    static constexpr std::size_t bytes(std::size_t) { return Words * 8; }
+    static inline unsigned distance(const std::uint8_t* row, const std::uint8_t* query, std::size_t) {
+        unsigned sum = 0;
+        for (std::size_t w = 0; w < Words; ++w) {
+            std::uint64_t a, b;
+            std::memcpy(&a, row + 8 * w, 8);
+            std::memcpy(&b, query + 8 * w, 8);
+            sum += popcount(a ^ b);
+        }
+        return sum;
+    }
+};
+
+struct Row4 {
+    static constexpr std::size_t bytes(std::size_t) { return 4; }
+    static inline unsigned distance(const std::uint8_t* row, const std::uint8_t* query, std::size_t) {
+        std::uint32_t a, b;
+        std::memcpy(&a, row, 4);
+        std::memcpy(&b, query, 4);
+        return popcount(a ^ b);
+    }
+};
+
+struct AnyRow {  // any multiple of 4 bytes
+    static std::size_t bytes(std::size_t row_bytes) { return row_bytes; }
+    static inline unsigned distance(const std::uint8_t* row, const std::uint8_t* query, std::size_t row_bytes) {
+        unsigned sum = 0;
+        std::size_t at = 0;
+        for (; at + 8 <= row_bytes; at += 8) {
+            std::uint64_t a, b;
+            std::memcpy(&a, row + at, 8);
+            std::memcpy(&b, query + at, 8);
+            sum += popcount(a ^ b);
+        }
+        if (at < row_bytes) sum += Row4::distance(row + at, query + at, 4);
+        return sum;
+    }
+};
+
+template <class Row>
+void scan_rows(const std::uint8_t* rows, std::size_t count, std::size_t row_bytes, const std::uint8_t* query,
+               std::uint16_t* out) {
+    const std::size_t step = Row::bytes(row_bytes);
+    for (std::size_t i = 0; i < count; ++i)
+        out[i] = static_cast<std::uint16_t>(Row::distance(rows + i * step, query, step));
+}
+
+inline void prefetch(const void* at) {
+#if defined(__GNUC__)
+    __builtin_prefetch(at);
+#else
+    (void)at;
+#endif
+}
+
+template <class Row>
+void gather_rows(const std::uint8_t* rows, const std::uint32_t* positions, std::size_t count, std::uint32_t base,
+                 std::size_t row_bytes, const std::uint8_t* query, std::uint16_t* out) {
+    const std::size_t step = Row::bytes(row_bytes);
+    // Far enough to hide a DRAM read, near enough that long rows do not push each other out of the first cache.
+    const std::size_t ahead = step <= 64 ? 24 : 8;
+    const auto row = [&](std::size_t i) { return rows + static_cast<std::size_t>(positions[i] - base) * step; };
+    const auto fetch = [&](std::size_t i) {
+        for (std::size_t line = 0; line < step; line += 64) prefetch(row(i) + line);
+    };
+    for (std::size_t i = 0; i < ahead && i < count; ++i) fetch(i);
+    std::size_t i = 0;
+    for (; i + ahead < count; ++i) {
+        fetch(i + ahead);
+        out[i] = static_cast<std::uint16_t>(Row::distance(row(i), query, step));
+    }
+    for (; i < count; ++i) out[i] = static_cast<std::uint16_t>(Row::distance(row(i), query, step));
+}
+
+template <class Row>
+std::size_t rows_within(const std::uint8_t* rows, std::size_t count, std::size_t row_bytes,
+                        const std::uint8_t* query, std::uint32_t limit, std::uint32_t first, std::uint32_t* out) {
+    const std::size_t step = Row::bytes(row_bytes);
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+        out[kept] = first + static_cast<std::uint32_t>(i);
+        kept += Row::distance(rows + i * step, query, step) <= limit;  // no branch to mispredict
+    }
+    return kept;
+}

@@ -1,0 +1,151 @@
+// Choosing by distance: all distances are small integers, so everything here counts instead of comparing.
+#pragma once
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+#include "buffer.hpp"
+#include "cascade.hpp"
+
+namespace swiftreid {
+
+// What passes: every distance below `limit`, and the first `ties` (in gallery order) of those at `limit`.
+struct Cut {
+    std::uint32_t limit;
+    std::size_t ties;
+};
+
+constexpr std::size_t kAllTies = std::numeric_limits<std::size_t>::max();
+
+class Histogram {
+public:
+    // Counts over 0..max_distance.
+    void count(const std::uint16_t* distances, std::size_t count, std::size_t max_distance) {
+        // Four tables: neighbours often fall in one bin, and a bin must not wait for its own last increment.
+        const std::size_t bins = max_distance + 1;
+        tables_.assign(4 * bins, 0);
+        std::uint32_t* t = tables_.data();
+        std::size_t i = 0;
+        for (; i + 4 <= count; i += 4) {
+            ++t[distances[i]];
+            ++t[bins + distances[i + 1]];
+            ++t[2 * bins + distances[i + 2]];
+            ++t[3 * bins + distances[i + 3]];
+        }
+        for (; i < count; ++i) ++t[distances[i]];
+        for (std::size_t b = 0; b < bins; ++b) t[b] += t[bins + b] + t[2 * bins + b] + t[3 * bins + b];
+        bins_ = bins;
+    }
+
+    // The cut that passes exactly the `wanted` closest; `wanted` is at least 1 and at most the number counted.
+    Cut closest(std::size_t wanted) const {
+        std::size_t below = 0;
+        for (std::size_t b = 0; b < bins_; ++b) {
+            if (below + tables_[b] >= wanted) return {static_cast<std::uint32_t>(b), wanted - below};
+            below += tables_[b];
+        }
+        return {static_cast<std::uint32_t>(bins_ - 1), kAllTies};
+    }
+
+    std::size_t operator[](std::size_t bin) const { return tables_[bin]; }
+    std::size_t bins() const { return bins_; }
+
+private:
+    std::vector<std::uint32_t> tables_;
+    std::size_t bins_ = 0;
+};
+
+// ceil(share * count), forgiving the rounding of products such as 0.07 * 100; the reference computes the same.
+inline std::size_t share_of(double share, std::size_t count) {
+    const double exact = std::ceil(share * static_cast<double>(count) - 1e-9);
+    return std::min(count, static_cast<std::size_t>(std::max(exact, 0.0)));
+}
+
+// The cut of a stage's rule over the distances of the entries that came in.
+inline Cut cut_of(const StagePlan& stage, std::size_t at_least, const std::uint16_t* distances, std::size_t count,
+                  Histogram& histogram) {
+    const std::size_t max_distance = stage.row_bytes * 8;
+    const Cut everything{static_cast<std::uint32_t>(max_distance), kAllTies};
+    at_least = std::min(at_least, count);
+    if (count == 0 || stage.keep == Keep::all) return everything;
+    if (stage.keep == Keep::threshold) {
+        std::size_t passing = 0;
+        for (std::size_t i = 0; i < count; ++i) passing += distances[i] <= stage.amount;
+        const auto limit = static_cast<std::uint32_t>(std::min<std::uint64_t>(stage.amount, max_distance));
+        if (passing >= at_least) return {limit, kAllTies};
+        histogram.count(distances, count, max_distance);
+        return {histogram.closest(at_least).limit, kAllTies};
+    }
+    std::size_t wanted = stage.keep == Keep::top
+                             ? static_cast<std::size_t>(std::min<std::uint64_t>(stage.amount, count))
+                             : share_of(stage.share, count);
+    wanted = std::max(wanted, at_least);
+    if (wanted == count) return everything;
+    histogram.count(distances, count, max_distance);
+    return histogram.closest(wanted);
+}
+
+// The k closest of a stream of (position, distance) with ascending positions.
+class Closest {
+public:
+    void start(std::size_t k, std::size_t max_distance, std::uint32_t limit) {
+        k_ = k;
+        max_distance_ = max_distance;
+        bound_ = k ? limit + 1 : 0;
+        size_ = 0;
+        room_ = 2 * k + 1024;
+        positions_.room(room_);
+        distances_.room(room_);
+    }
+
+    // Only distances below this can still enter: of equals the earlier position wins.
+    std::uint32_t bound() const { return bound_; }
+
+    void push(std::uint32_t position, std::uint16_t distance) {
+        positions_[size_] = position;
+        distances_[size_] = distance;
+        if (++size_ == room_) shrink();
+    }
+
+    // Writes them by distance, then position; returns how many.
+    std::size_t finish(std::int64_t* indices, std::int32_t* distances) {
+        if (size_ > k_) shrink();
+        starts_.assign(max_distance_ + 2, 0);
+        for (std::size_t i = 0; i < size_; ++i) ++starts_[distances_[i] + 1u];
+        for (std::size_t b = 1; b < starts_.size(); ++b) starts_[b] += starts_[b - 1];
+        for (std::size_t i = 0; i < size_; ++i) {
+            const std::size_t to = starts_[distances_[i]]++;
+            indices[to] = positions_[i];
+            distances[to] = distances_[i];
+        }
+        return size_;
+    }
+
+private:
+    void shrink() {
+        histogram_.count(distances_.data(), size_, max_distance_);
+        const Cut cut = histogram_.closest(k_);
+        std::size_t kept = 0, ties = cut.ties;
+        for (std::size_t i = 0; i < size_; ++i) {
+            const std::uint16_t d = distances_[i];
+            if (d > cut.limit || (d == cut.limit && ties == 0)) continue;
+            ties -= d == cut.limit;
+            positions_[kept] = positions_[i];
+            distances_[kept++] = d;
+        }
+        size_ = kept;
+        bound_ = cut.limit;
+    }
+
+    std::size_t k_ = 0, size_ = 0, room_ = 0, max_distance_ = 0;
+    std::uint32_t bound_ = 0;
+    Buffer<std::uint32_t> positions_;
+    Buffer<std::uint16_t> distances_;
+    std::vector<std::uint32_t> starts_;
+    Histogram histogram_;
+};
+
+}  // namespace swiftreid

@@ -1,0 +1,221 @@
+"""Coarse-to-fine search: short codes first, longer ones for what is left (methods.md, sections 1 AFR and 2 CtF)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swiftreid.errors import UsageError
+from swiftreid.search import kernels
+from swiftreid.search.codes import check_packed, row_bytes_of
+from swiftreid.search.job import Job, Order
+from swiftreid.search.results import Report, SearchResult, StageReport
+from swiftreid.search.stages import Stage
+from swiftreid.search.table import CodeTable
+
+__all__ = ["Cascade", "Stage"]
+
+MAX_STAGES = 8
+
+
+@dataclass(frozen=True)
+class Cascade:
+    """An ordered list of stages. One stage is exhaustive search; two with a top rule are AFR; more are CtF.
+
+    A stage compares the entries that the stage before kept (the first: all that the mask allows) and keeps those that
+    its rule passes. Results are ordered by the distance of the last stage, then by gallery position, whatever the
+    kernel, the number of threads or the layout of segments.
+
+    Example:
+        >>> table = CodeTable({"id32": np.array([[1, 0, 0, 0], [7, 0, 0, 0]], np.uint8)})
+        >>> Cascade([Stage("id32")]).search(table, {"id32": np.zeros((1, 4), np.uint8)}, k=2).distances
+        array([[1, 3]], dtype=int32)
+
+    Raises:
+        UsageError: no stage, or more than 8.
+    """
+
+    stages: tuple[Stage, ...]
+
+    def __init__(self, stages: Iterable[Stage]) -> None:
+        object.__setattr__(self, "stages", tuple(stages))
+        if not 1 <= len(self.stages) <= MAX_STAGES:
+            raise UsageError(f"a cascade has 1 to {MAX_STAGES} stages, got {len(self.stages)}")
+
+    @classmethod
+    def parse(cls, text: str) -> Cascade:
+        """Read the text form: stages separated by ``>``, as in ``id32<=11 > id128:top=100 > id2048``.
+
+        A stage is a code name, alone or with one rule: ``id32<=11``, ``id32:top=1000``, ``id32:share=0.2``.
+
+        Raises:
+            UsageError: the text cannot be read; the message names the stage.
+        """
+        return cls(Stage.parse(part) for part in text.split(">"))
+
+    def __str__(self) -> str:
+        return " > ".join(map(str, self.stages))
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """Names of the codes that the cascade compares, each once, in order."""
+        return tuple(dict.fromkeys(stage.code for stage in self.stages))
+
+    def search(
+        self,
+        table: CodeTable,
+        queries: Mapping[str, NDArray[np.uint8]],
+        k: int = 100,
+        *,
+        threads: int = 1,
+        mask: NDArray[np.bool_] | NDArray[np.uint8] | None = None,
+        min_candidates: int | None = None,
+        kernel: str | None = None,
+    ) -> SearchResult:
+        """The ``k`` best entries for each query.
+
+        Args:
+            table: codes of n entries.
+            queries: for each code of the cascade, uint8 [q, row bytes]; further codes are ignored.
+            k: how many results for each query, at least 1.
+            threads: how many threads share the queries (a single query runs on one).
+            mask: which entries may be found: bool [n], or the same packed by
+                ``numpy.packbits(mask, bitorder="little")``, uint8 [ceil(n / 8)].
+            min_candidates: at every stage but the last, if fewer entries would pass (and more came in), a threshold
+                rises to the smallest distance that lets this many pass, ties included, and top and share keep this
+                many. Default: k, so that the last stage always has k entries to order if that many are live.
+            kernel: forces a kernel (see `kernels.active_kernel`).
+
+        Returns:
+            `SearchResult` of width k. A rule on the last stage limits results: rows then may be shorter than k.
+
+        Raises:
+            UsageError: a code is missing or has the wrong width, or an argument is out of range.
+        """
+        k = _count("k", k, 1)
+        least = k if min_candidates is None else _count("min_candidates", min_candidates, 0)
+        return self._run(table, queries, "search", k, threads, mask, least, kernel)
+
+    def rank(
+        self,
+        table: CodeTable,
+        queries: Mapping[str, NDArray[np.uint8]],
+        *,
+        threads: int = 1,
+        mask: NDArray[np.bool_] | NDArray[np.uint8] | None = None,
+        min_candidates: int = 0,
+        ties: Literal["gallery", "stages"] = "gallery",
+        kernel: str | None = None,
+    ) -> SearchResult:
+        """All live entries in coarse-to-fine order, for evaluation.
+
+        Entries that were refined furthest come first, by the distance of the last stage; then those that stopped at
+        the stage before, by that stage's distance; and so on. Takes 13 bytes for each query and entry: rank queries in
+        blocks when there are many.
+
+        Args:
+            table: codes of n entries.
+            queries: as for `search`.
+            threads: as for `search`.
+            mask: as for `search`.
+            min_candidates: as for `search`; the default 0 applies the rules as they stand, as the CtF paper does.
+            ties: order among equal distances: ``gallery`` position, or the order of the ``stages`` before (as the
+                released CtF code has it), then gallery position.
+            kernel: as for `search`.
+
+        Returns:
+            `SearchResult` whose width is the number of live entries. A rule on the last stage changes only the report.
+
+        Raises:
+            UsageError: as for `search`.
+        """
+        if ties not in ("gallery", "stages"):
+            raise UsageError(f"ties must be 'gallery' or 'stages', got {ties!r}")
+        least = _count("min_candidates", min_candidates, 0)
+        return self._run(table, queries, ties, None, threads, mask, least, kernel)
+
+    def _run(
+        self,
+        table: CodeTable,
+        queries: Mapping[str, NDArray[np.uint8]],
+        order: Order,
+        k: int | None,
+        threads: int,
+        mask: NDArray[np.bool_] | NDArray[np.uint8] | None,
+        min_candidates: int,
+        kernel: str | None,
+    ) -> SearchResult:
+        entries = len(table)
+        columns = {name: table.column(name) for name in self.codes}
+        codes = self._queries(queries)
+        live = None if mask is None else _bitmap(mask, entries)
+        width = k if k is not None else (entries if live is None else int(np.bitwise_count(live).sum()))
+        job = Job(
+            self.stages,
+            [columns[stage.code] for stage in self.stages],
+            [codes[stage.code] for stage in self.stages],
+            entries,
+            live,
+            width,
+            min_candidates,
+            order,
+            _count("threads", threads, 1),
+        )
+        answer = kernels.run(job, kernel)
+        report = Report(
+            [
+                StageReport(stage.code, str(stage), len(answer.counts), *figures, row_bytes_of(stage.code))
+                for stage, *figures in zip(
+                    self.stages,
+                    answer.entries_in.tolist(),
+                    answer.entries_kept.tolist(),
+                    answer.seconds.tolist(),
+                    strict=True,
+                )
+            ]
+        )
+        return SearchResult(answer.indices, answer.distances, answer.stages, answer.counts, report)
+
+    def _queries(self, queries: Mapping[str, NDArray[np.uint8]]) -> dict[str, NDArray[np.uint8]]:
+        found: dict[str, NDArray[np.uint8]] = {}
+        for name in self.codes:
+            if name not in queries:
+                raise UsageError(
+                    f"the cascade {self} needs the code {name} of the queries; given: {', '.join(queries)}"
+                )
+            code = queries[name]
+            if isinstance(code, np.ndarray) and code.ndim == 1:
+                raise UsageError(
+                    f"queries of code {name} must have shape [q, row bytes]; for one query pass code[None]"
+                )
+            check_packed(name, code)
+            found[name] = np.ascontiguousarray(code)
+        if len({len(code) for code in found.values()}) > 1:
+            raise UsageError(f"codes have different numbers of queries: { {n: len(c) for n, c in found.items()} }")
+        return found
+
+
+def _count(name: str, value: int, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not least <= value < 2**52:
+        raise UsageError(f"{name} must be a whole number of at least {least}, got {value!r}")
+    return int(value)
+
+
+def _bitmap(mask: NDArray[np.bool_] | NDArray[np.uint8], entries: int) -> NDArray[np.uint8]:
+    """The mask packed, with the unused bits of its last byte cleared."""
+    shape, kind = getattr(mask, "shape", None), getattr(mask, "dtype", type(mask).__name__)
+    if kind == np.bool_ and shape == (entries,):
+        return np.packbits(mask, bitorder="little")
+    if kind == np.uint8 and shape == ((entries + 7) // 8,):
+        bitmap: NDArray[np.uint8] = np.array(mask, np.uint8)
+        if entries % 8:
+            bitmap[-1] &= (1 << entries % 8) - 1
+        return bitmap
+    raise UsageError(
+        f"mask must be bool of shape ({entries},) or its packed form, uint8 of shape ({(entries + 7) // 8},); "
+        f"got {kind} of shape {shape}"
+    )

@@ -1,0 +1,67 @@
+"""What an engine is asked and what it answers: the common ground of the native kernels and the reference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swiftreid.search.stages import Stage
+
+Order = Literal["search", "gallery", "stages"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A checked request.
+
+    Attributes:
+        stages: the cascade.
+        columns: for each stage, its code's column in segments, each uint8 [rows, row bytes].
+        queries: for each stage, the queries' codes, uint8 [q, row bytes], contiguous.
+        entries: rows of every column.
+        live: packed bitmap of the entries that may be found, uint8 [ceil(entries / 8)], or None for all.
+        width: columns of the answer: k, or for a full ranking the number of live entries.
+        min_candidates: how many entries every stage but the last passes on at least.
+        order: ``search`` for the k best, ``gallery`` or ``stages`` for a full ranking with that tie rule.
+        threads: how many threads may work.
+    """
+
+    stages: tuple[Stage, ...]
+    columns: list[list[NDArray[np.uint8]]]
+    queries: list[NDArray[np.uint8]]
+    entries: int
+    live: NDArray[np.uint8] | None
+    width: int
+    min_candidates: int
+    order: Order
+    threads: int
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Result arrays, allocated by the caller of an engine and filled by the engine (see `SearchResult`)."""
+
+    indices: NDArray[np.int64]
+    distances: NDArray[np.int32]
+    stages: NDArray[np.int8]
+    counts: NDArray[np.int64]
+    entries_in: NDArray[np.int64]
+    entries_kept: NDArray[np.int64]
+    seconds: NDArray[np.float64]
+
+    @classmethod
+    def empty(cls, job: Job) -> Answer:
+        """Room for the job's answer, padded with -1."""
+        shape, depth = (len(job.queries[0]), job.width), len(job.stages)
+        return cls(
+            np.full(shape, -1, np.int64),
+            np.full(shape, -1, np.int32),
+            np.full(shape, -1, np.int8),
+            np.zeros(shape[0], np.int64),
+            np.zeros(depth, np.int64),
+            np.zeros(depth, np.int64),
+            np.zeros(depth, np.float64),
+        )

@@ -1,0 +1,123 @@
+"""Which engine answers: the native kernels where they are built, the NumPy reference elsewhere."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from functools import cache
+from types import ModuleType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swiftreid.errors import UsageError
+from swiftreid.search import reference
+from swiftreid.search.codes import check_packed
+from swiftreid.search.job import Answer, Job
+
+VARIABLE = "SWIFTREID_KERNEL"
+
+
+@cache
+def _native() -> ModuleType | None:
+    try:
+        from swiftreid import _native as native
+    except ImportError as error:
+        warnings.warn(
+            f"SwiftReID's native search kernels are not available ({error}); searches run in NumPy, many times "
+            "slower. Reinstall with a C++20 compiler present to build them.",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+        return None
+    return native
+
+
+def available_kernels() -> list[str]:
+    """Names that this machine can run, quickest first: some of ``avx2``, ``portable``, and always ``reference``."""
+    native = _native()
+    return [*(native.kernels() if native else []), "reference"]
+
+
+def active_kernel(name: str | None = None) -> str:
+    """The kernel that a call with ``kernel=name`` uses: that one, else ``SWIFTREID_KERNEL``, else the quickest.
+
+    Raises:
+        UsageError: the kernel asked for does not exist or does not run on this machine.
+    """
+    source = f"kernel={name!r}" if name else f"{VARIABLE}={os.environ.get(VARIABLE)}"
+    name = name or os.environ.get(VARIABLE)
+    if name == "reference":
+        return name  # without touching, and so without warning about, the native module
+    able = available_kernels()
+    if not name:
+        return able[0]
+    if name not in able:
+        raise UsageError(f"{source} cannot be used here; this machine runs: {', '.join(able)}")
+    return name
+
+
+def hamming(
+    column: NDArray[np.uint8], queries: NDArray[np.uint8], name: str | None = None, *, kernel: str | None = None
+) -> NDArray[np.int32]:
+    """Hamming distances of packed rows.
+
+    Args:
+        column: uint8 [n, b].
+        queries: uint8 [q, b].
+        name: the code's name, to check widths against; without it any b that is a multiple of 4 will do.
+        kernel: forces a kernel (see `active_kernel`).
+
+    Returns:
+        int32 [q, n], in bits.
+
+    Raises:
+        UsageError: wrong types or widths, or a kernel that is not available.
+    """
+    for rows in (column, queries):
+        if name is not None:
+            check_packed(name, rows)
+        elif not isinstance(rows, np.ndarray) or rows.ndim != 2 or rows.dtype != np.uint8:
+            raise UsageError("hamming needs two-dimensional uint8 arrays of packed codes")
+    if column.shape[1] != queries.shape[1] or column.shape[1] % 4 or not 0 < column.shape[1] <= 8188:
+        raise UsageError(
+            f"hamming needs equal row widths, a multiple of 4 bytes; got {column.shape} and {queries.shape}"
+        )
+    chosen = active_kernel(kernel)
+    if chosen == "reference":
+        return reference.hamming(column, queries)
+    out = np.empty((len(queries), len(column)), np.int32)
+    native = _native()
+    assert native is not None  # active_kernel named one of its kernels
+    native.hamming(np.ascontiguousarray(column), np.ascontiguousarray(queries), chosen, out)
+    return out
+
+
+def run(job: Job, kernel: str | None = None) -> Answer:
+    """Answer a checked job with a kernel (see `active_kernel`)."""
+    chosen = active_kernel(kernel)
+    answer = Answer.empty(job)
+    if chosen == "reference":
+        reference.run(job, answer)
+        return answer
+    native = _native()
+    assert native is not None
+    native.cascade(
+        job.columns,
+        job.queries,
+        [stage.keep for stage in job.stages],
+        [stage.amount for stage in job.stages],
+        job.live,
+        job.min_candidates,
+        job.order,
+        job.threads,
+        chosen,
+        answer.indices,
+        answer.distances,
+        answer.stages,
+        answer.counts,
+        answer.entries_in,
+        answer.entries_kept,
+        answer.seconds,
+    )
+    return answer

@@ -1,0 +1,97 @@
+"""The NumPy reference: what a cascade means, written to be read. The native kernels agree with it bit for bit."""
+
+from __future__ import annotations
+
+import math
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swiftreid.search.job import Answer, Job
+from swiftreid.search.stages import Stage
+
+
+def hamming(column: NDArray[np.uint8], queries: NDArray[np.uint8]) -> NDArray[np.int32]:
+    """Hamming distances of packed rows: uint8 [n, b] and uint8 [q, b] -> int32 [q, n]."""
+    out = np.empty((len(queries), len(column)), np.int32)
+    for row, query in zip(out, queries, strict=True):
+        row[:] = np.bitwise_count(column ^ query).sum(axis=1, dtype=np.int32)
+    return out
+
+
+def passing(stage: Stage, distances: NDArray[np.int32], at_least: int) -> NDArray[np.intp]:
+    """Ascending numbers of the entries (given by their distances, in gallery order) that pass a stage's rule.
+
+    Args:
+        stage: the rule.
+        distances: int32 [m], of the entries that came in.
+        at_least: how many must pass (all, if fewer came in). A threshold rises to the smallest distance that lets
+            that many pass, whole tie group included; ``top`` and ``share`` keep exactly that many.
+    """
+    came_in = len(distances)
+    at_least = min(at_least, came_in)
+    if stage.keep == "all":
+        return np.arange(came_in)
+    if stage.threshold is not None:
+        threshold = stage.threshold
+        if np.count_nonzero(distances <= threshold) < at_least:
+            threshold = int(np.sort(distances)[at_least - 1])
+        return np.flatnonzero(distances <= threshold)
+    if stage.top is not None:
+        wanted = min(stage.top, came_in)
+    else:
+        # The tiny amount forgives products such as 0.07 * 100 = 7.000000000000001.
+        wanted = min(came_in, max(0, math.ceil((stage.share or 0.0) * came_in - 1e-9)))
+    closest = np.argsort(distances, kind="stable")[: max(wanted, at_least)]
+    return np.sort(closest)
+
+
+def run(job: Job, answer: Answer) -> None:
+    """Fill ``answer``, one query after the other."""
+    live = np.arange(job.entries)
+    if job.live is not None:
+        live = np.flatnonzero(np.unpackbits(job.live, count=job.entries, bitorder="little"))
+    for query in range(len(job.queries[0])):
+        _answer(job, answer, query, live)
+
+
+def _answer(job: Job, answer: Answer, query: int, live: NDArray[np.intp]) -> None:
+    last = len(job.stages) - 1
+    entries = live  # those that reached the stage, in gallery order
+    keys: list[NDArray[np.int32]] = []  # their distances at each stage so far
+    end = len(live)
+    for number, stage in enumerate(job.stages):
+        start = perf_counter()
+        distances = _distances(job, number, query)[entries]
+        keys.append(distances)
+        kept = passing(stage, distances, job.min_candidates if number < last else 0)
+        answer.entries_in[number] += len(entries)
+        answer.entries_kept[number] += len(kept)
+        if number == last and job.order == "search":
+            stopped = kept
+        elif number == last:
+            stopped = np.arange(len(entries))
+        else:
+            stopped = np.setdiff1d(np.arange(len(entries)), kept)
+        # lexsort sorts by its last key first, and keeps gallery order among equals.
+        order = stopped[np.lexsort([key[stopped] for key in (keys if job.order == "stages" else keys[-1:])])]
+        if number == last and job.order == "search":
+            order = order[: job.width]
+            end = len(order)
+        if number == last or job.order != "search":
+            places = slice(end - len(order), end)
+            answer.indices[query, places] = entries[order]
+            answer.distances[query, places] = distances[order]
+            answer.stages[query, places] = number
+            end -= len(order)
+        if number < last:
+            entries = entries[kept]
+            keys = [key[kept] for key in keys]
+        answer.seconds[number] += perf_counter() - start
+    answer.counts[query] = np.count_nonzero(answer.indices[query] >= 0)
+
+
+def _distances(job: Job, number: int, query: int) -> NDArray[np.int32]:
+    code = job.queries[number][query : query + 1]
+    return np.concatenate([hamming(segment, code)[0] for segment in job.columns[number]])

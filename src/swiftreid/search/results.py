@@ -1,0 +1,103 @@
+"""What a search returns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class StageReport:
+    """What one stage did, over all queries of a call.
+
+    Attributes:
+        code: the code compared.
+        rule: the stage in text form, for example ``id32<=11``.
+        queries: number of queries.
+        entries_in: entries that the stage compared, summed over queries.
+        entries_kept: entries that passed its rule, summed over queries (before the cut to k at the last stage).
+        seconds: time spent, summed over threads.
+        row_bytes: bytes read for each entry compared.
+    """
+
+    code: str
+    rule: str
+    queries: int
+    entries_in: int
+    entries_kept: int
+    seconds: float
+    row_bytes: int
+
+    @property
+    def in_per_query(self) -> float:
+        """Mean entries compared per query."""
+        return self.entries_in / max(1, self.queries)
+
+    @property
+    def kept_per_query(self) -> float:
+        """Mean entries kept per query."""
+        return self.entries_kept / max(1, self.queries)
+
+    def __str__(self) -> str:
+        micros = 1e6 * self.seconds / max(1, self.queries)
+        return f"{self.rule}: {self.in_per_query:,.1f} in, {self.kept_per_query:,.1f} kept, {micros:,.1f} us a query"
+
+
+class Report(Sequence[StageReport]):
+    """The stages' reports, in order; prints as a table."""
+
+    def __init__(self, stages: Sequence[StageReport]) -> None:
+        self._stages = tuple(stages)
+
+    @overload
+    def __getitem__(self, index: int) -> StageReport: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[StageReport]: ...
+    def __getitem__(self, index: int | slice) -> StageReport | Sequence[StageReport]:
+        return self._stages[index]
+
+    def __len__(self) -> int:
+        return len(self._stages)
+
+    def __iter__(self) -> Iterator[StageReport]:
+        return iter(self._stages)
+
+    @property
+    def bytes_per_query(self) -> float:
+        """Mean bytes of codes compared per query: a cost that does not depend on the machine."""
+        return sum(stage.in_per_query * stage.row_bytes for stage in self)
+
+    def __str__(self) -> str:
+        lines = [f"{'stage':<20}{'in / query':>14}{'kept / query':>14}{'share':>9}{'us / query':>13}"]
+        for stage in self:
+            share = stage.entries_kept / max(1, stage.entries_in)
+            micros = 1e6 * stage.seconds / max(1, stage.queries)
+            lines.append(
+                f"{stage.rule:<20}{stage.in_per_query:>14,.1f}{stage.kept_per_query:>14,.1f}{share:>9.2%}{micros:>13,.1f}"
+            )
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """Ranked gallery positions for each of ``q`` queries, best first.
+
+    Attributes:
+        indices: int64 [q, k], positions in the table; -1 where a row has ended.
+        distances: int32 [q, k], bits of the code of the furthest stage that the entry reached; -1 where a row has ended.
+        stages: int8 [q, k], number of that stage, from 0; -1 where a row has ended.
+        counts: int64 [q], results in each row.
+        report: what each stage did.
+    """
+
+    indices: NDArray[np.int64]
+    distances: NDArray[np.int32]
+    stages: NDArray[np.int8]
+    counts: NDArray[np.int64]
+    report: Report

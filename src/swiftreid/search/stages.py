@@ -1,0 +1,116 @@
+"""One stage of a cascade: which code to compare, and which entries go on."""
+
+from __future__ import annotations
+
+import operator
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from swiftreid.errors import UsageError
+from swiftreid.search.codes import bits_of
+
+Keep = Literal["all", "threshold", "top", "share"]
+
+_TEXT = re.compile(r"([a-z]+[1-9]\d*)\s*(?:<=\s*(\d+)|:\s*(top|share)\s*=\s*([0-9.eE+-]+))?")
+_MAX_BITS = 65_504
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Compare by ``code`` and keep what the rule says (at most one rule; none keeps everything).
+
+    Attributes:
+        code: name of a code, for example ``id32``.
+        threshold: keep Hamming distances up to this many bits, 0..bits.
+        top: keep this many closest entries, at least 1; of equal distances the earlier gallery positions.
+        share: keep this share of the entries that came in (0 < share <= 1), rounded up, chosen as for ``top``.
+
+    Raises:
+        UsageError: more than one rule, or a value out of range.
+    """
+
+    code: str
+    threshold: int | None = None
+    top: int | None = None
+    share: float | None = None
+
+    def __post_init__(self) -> None:
+        bits = bits_of(self.code)
+        if bits > _MAX_BITS:
+            raise UsageError(f"code {self.code} is longer than the {_MAX_BITS} bits that search can compare")
+        given = [name for name in ("threshold", "top", "share") if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise UsageError(
+                f"stage {self.code} has the rules {' and '.join(given)}; give one, or split it in two stages"
+            )
+        for name in ("threshold", "top"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, _whole(self.code, name, getattr(self, name)))
+        if self.threshold is not None and not 0 <= self.threshold <= bits:
+            raise UsageError(f"stage {self.code}: threshold must be 0 to {bits} bits, got {self.threshold}")
+        if self.top is not None and not 1 <= self.top <= 2**52:
+            raise UsageError(f"stage {self.code}: top must be at least 1, got {self.top}")
+        if self.share is not None:
+            try:
+                object.__setattr__(self, "share", float(self.share))
+            except (TypeError, ValueError):
+                raise UsageError(f"stage {self.code}: share must be a number, got {self.share!r}") from None
+            if not 0 < self.share <= 1:
+                raise UsageError(f"stage {self.code}: share must be above 0 and at most 1, got {self.share}")
+
+    @property
+    def keep(self) -> Keep:
+        """Which rule the stage has."""
+        if self.threshold is not None:
+            return "threshold"
+        if self.top is not None:
+            return "top"
+        return "all" if self.share is None else "share"
+
+    @property
+    def amount(self) -> float:
+        """The rule's number (0 for ``all``)."""
+        return float(self.threshold or self.top or self.share or 0)
+
+    @classmethod
+    def parse(cls, text: str) -> Stage:
+        """Read ``id32``, ``id32<=11``, ``id32:top=1000`` or ``id32:share=0.2``.
+
+        Raises:
+            UsageError: the text is none of these.
+        """
+        match = _TEXT.fullmatch(text.strip())
+        if match is None:
+            raise UsageError(
+                f"cannot read the stage {text.strip()!r}; write a code name alone or with one rule: "
+                "id32, id32<=11, id32:top=1000 or id32:share=0.2"
+            )
+        code, threshold, rule, amount = match.groups()
+        if threshold is not None:
+            return cls(code, threshold=int(threshold))
+        if rule is None:
+            return cls(code)
+        try:
+            return cls(code, top=int(amount)) if rule == "top" else cls(code, share=float(amount))
+        except ValueError as error:
+            if isinstance(error, UsageError):
+                raise
+            kind = "a whole number" if rule == "top" else "a number"
+            raise UsageError(f"stage {text.strip()!r}: {rule} must be {kind}, got {amount!r}") from None
+
+    def __str__(self) -> str:
+        if self.threshold is not None:
+            return f"{self.code}<={self.threshold}"
+        if self.top is not None:
+            return f"{self.code}:top={self.top}"
+        return self.code if self.share is None else f"{self.code}:share={self.share!r}"
+
+
+def _whole(code: str, name: str, value: object) -> int:
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        return operator.index(value)  # type: ignore[call-overload,no-any-return]
+    except TypeError:
+        raise UsageError(f"stage {code}: {name} must be a whole number, got {value!r}") from None

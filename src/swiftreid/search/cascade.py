@@ -98,7 +98,9 @@ class Cascade:
         """
         k = _count("k", k, 1)
         least = k if min_candidates is None else _count("min_candidates", min_candidates, 0)
-        return self._run(table, queries, "search", k, threads, mask, least, kernel)
+        return self._run(
+            table, queries, order="search", k=k, threads=threads, mask=mask, min_candidates=least, kernel=kernel
+        )
 
     def rank(
         self,
@@ -136,12 +138,15 @@ class Cascade:
         if ties not in ("gallery", "stages"):
             raise UsageError(f"ties must be 'gallery' or 'stages', got {ties!r}")
         least = _count("min_candidates", min_candidates, 0)
-        return self._run(table, queries, ties, None, threads, mask, least, kernel)
+        return self._run(
+            table, queries, order=ties, k=None, threads=threads, mask=mask, min_candidates=least, kernel=kernel
+        )
 
     def _run(
         self,
         table: CodeTable,
         queries: Mapping[str, NDArray[np.uint8]],
+        *,
         order: Order,
         k: int | None,
         threads: int,
@@ -166,16 +171,15 @@ class Cascade:
             _count("threads", threads, 1),
         )
         answer = kernels.run(job, kernel)
+        figures = zip(
+            self.stages, answer.entries_in.tolist(), answer.entries_kept.tolist(), answer.seconds.tolist(), strict=True
+        )
         report = Report(
             [
-                StageReport(stage.code, str(stage), len(answer.counts), *figures, row_bytes_of(stage.code))
-                for stage, *figures in zip(
-                    self.stages,
-                    answer.entries_in.tolist(),
-                    answer.entries_kept.tolist(),
-                    answer.seconds.tolist(),
-                    strict=True,
+                StageReport(
+                    stage.code, str(stage), len(answer.counts), came_in, kept, seconds, row_bytes_of(stage.code)
                 )
+                for stage, came_in, kept, seconds in figures
             ]
         )
         return SearchResult(answer.indices, answer.distances, answer.stages, answer.counts, report)

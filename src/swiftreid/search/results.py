@@ -90,7 +90,7 @@ class SearchResult:
 
     Attributes:
         indices: int64 [q, k], positions in the table; -1 where a row has ended.
-        distances: int32 [q, k], bits of the code of the furthest stage that the entry reached; -1 where a row has ended.
+        distances: int32 [q, k], in bits of the code of the furthest stage reached; -1 where a row has ended.
         stages: int8 [q, k], number of that stage, from 0; -1 where a row has ended.
         counts: int64 [q], results in each row.
         report: what each stage did.

@@ -111,6 +111,6 @@ def _whole(code: str, name: str, value: object) -> int:
     try:
         if isinstance(value, bool):
             raise TypeError
-        return operator.index(value)  # type: ignore[call-overload,no-any-return]
+        return operator.index(value)  # type: ignore[arg-type]
     except TypeError:
         raise UsageError(f"stage {code}: {name} must be a whole number, got {value!r}") from None

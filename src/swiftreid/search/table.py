@@ -89,7 +89,7 @@ class CodeTable:
         columns = self.column(name)
         out = np.empty((len(positions), columns[0].shape[1]), np.uint8)
         starts = np.cumsum([0, *self._lengths])
-        if len(positions) and not (0 <= int(np.min(positions)) and int(np.max(positions)) < len(self)):
+        if len(positions) and not (int(np.min(positions)) >= 0 and int(np.max(positions)) < len(self)):
             raise UsageError(f"positions must lie in 0..{len(self) - 1}, got {np.min(positions)}..{np.max(positions)}")
         for column, start in zip(columns, starts, strict=False):
             here = (positions >= start) & (positions < start + len(column))

@@ -1,0 +1,93 @@
+"""Retrieval metrics of one ranking, as plain functions of where the good matches stand.
+
+Each takes ``hits``: bool [n], whether the entry at each rank (best first) is a good match, after junk was removed.
+``positives`` is the number of good matches that exist; a search that drops entries may have ranked fewer of
+them. Those it missed count as never found.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swiftreid.errors import UsageError
+
+ApRule = Literal["standard", "trapezoid"]
+AP_RULES: tuple[ApRule, ...] = ("standard", "trapezoid")
+
+
+def ranks_of(hits: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Ranks, counted from 1, of the good matches, ascending int64 [m]."""
+    return np.flatnonzero(hits) + 1
+
+
+def cmc(hits: NDArray[np.bool_], max_rank: int = 50) -> NDArray[np.float64]:
+    """Cumulative match characteristic of one query, float64 [max_rank]: 1 from the rank of the first good match on.
+
+    Example:
+        >>> cmc(np.array([False, True, False]), max_rank=4).tolist()
+        [0.0, 1.0, 1.0, 1.0]
+    """
+    curve = np.zeros(max_rank)
+    ranks = ranks_of(hits)
+    if len(ranks):
+        curve[ranks[0] - 1 :] = 1
+    return curve
+
+
+def average_precision(hits: NDArray[np.bool_], rule: ApRule = "standard", positives: int | None = None) -> float:
+    """Average precision of one query, 0 to 1, by one of the two rules in use.
+
+    ``standard``: the mean over good matches of the precision at their ranks, as most toolkits report it. ``trapezoid``:
+    the area under the precision-recall line as Market-1501's own code computes it (Zheng et al., Scalable person
+    re-identification, ICCV 2015): each step of recall times the mean of the precisions just before it and at it,
+    where the precision before rank 1 is 1.
+
+    Example:
+        >>> average_precision(np.array([False, True])), average_precision(np.array([False, True]), "trapezoid")
+        (0.5, 0.25)
+
+    Raises:
+        UsageError: there is no good match at all, or fewer than were ranked, or the rule is unknown.
+    """
+    ranks = ranks_of(hits)
+    total = _total(ranks, positives)
+    found = np.arange(1, len(ranks) + 1)
+    precision = found / ranks
+    if rule == "standard":
+        return float(precision.sum() / total)
+    if rule != "trapezoid":
+        raise UsageError(f"average precision knows the rules {' and '.join(AP_RULES)}, not {rule!r}")
+    before = np.where(ranks == 1, 1.0, (found - 1) / np.maximum(ranks - 1, 1))
+    return float(((before + precision) / 2).sum() / total)
+
+
+def inverse_negative_penalty(hits: NDArray[np.bool_], positives: int | None = None) -> float:
+    """Inverse negative penalty of one query: good matches per entry that must be read to see the last of them.
+
+    Ye et al., Deep learning for person re-identification: a survey and outlook (TPAMI 2021), Eq. 2; its mean over
+    queries is mINP. It is 0 where the ranking missed a good match, which then never turns up.
+
+    Example:
+        >>> inverse_negative_penalty(np.array([True, False, False, True]))
+        0.5
+
+    Raises:
+        UsageError: there is no good match at all, or fewer than were ranked.
+    """
+    ranks = ranks_of(hits)
+    total = _total(ranks, positives)
+    return total / int(ranks[-1]) if len(ranks) == total else 0.0
+
+
+def _total(ranks: NDArray[np.int64], positives: int | None) -> int:
+    total = len(ranks) if positives is None else positives
+    if total < 1:
+        raise UsageError("a query without any good match has no average precision; leave it out or count it as 0")
+    if total < len(ranks):
+        raise UsageError(
+            f"the ranking holds {len(ranks)} good matches, but only {total} exist: does it repeat entries?"
+        )
+    return total

@@ -81,8 +81,12 @@ def open_encoder(source: str | Path) -> Encoder:
     Raises:
         SwiftReIDError: there is no such encoder, or its file is damaged or needs an extra that is not installed.
     """
-    path = _SHIPPED.get(str(source), Path(source))
-    return build_encoder(*load_artefact(path))
+    return build_encoder(*load_artefact(encoder_path(source)))
+
+
+def encoder_path(source: str | Path) -> Path:
+    """The file of an encoder given by path or by the name of a shipped one; it need not exist."""
+    return _SHIPPED.get(str(source), Path(source))
 
 
 def build_encoder(card: EncoderCard, tensors: Tensors) -> Encoder:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import overload
 
 import numpy as np
@@ -65,6 +65,22 @@ class Report(Sequence[StageReport]):
 
     def __iter__(self) -> Iterator[StageReport]:
         return iter(self._stages)
+
+    @classmethod
+    def total(cls, reports: Sequence[Report]) -> Report:
+        """The reports of several calls of one cascade as if it had been one call."""
+        return cls(
+            [
+                replace(
+                    same[0],
+                    queries=sum(stage.queries for stage in same),
+                    entries_in=sum(stage.entries_in for stage in same),
+                    entries_kept=sum(stage.entries_kept for stage in same),
+                    seconds=sum(stage.seconds for stage in same),
+                )
+                for same in zip(*reports, strict=True)
+            ]
+        )
 
     @property
     def bytes_per_query(self) -> float:

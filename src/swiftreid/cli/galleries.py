@@ -1,0 +1,213 @@
+"""`swiftreid gallery ...`: create, fill, inspect and prune galleries."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from swiftreid.cli.console import JsonOption, QuietOption, Report
+from swiftreid.cli.sources import BadPictures, Picture, pictures_from
+from swiftreid.encoding.encoder import encoder_path, open_encoder
+from swiftreid.encoding.encodings_file import load_encodings
+from swiftreid.encoding.stream import encode_paths
+from swiftreid.errors import SwiftReIDError, UsageError
+from swiftreid.gallery.entries import Entry
+from swiftreid.gallery.errors import DuplicateIds
+from swiftreid.gallery.store import Gallery
+
+app = typer.Typer(help="Create, fill, inspect and prune galleries.", no_args_is_help=True)
+
+GalleryPath = Annotated[Path, typer.Argument(help="The gallery's folder.")]
+
+
+@app.command()
+def create(
+    gallery: GalleryPath,
+    encoder: Annotated[str, typer.Option(help="Encoder file, or 'stripes'. A copy goes into the gallery.")] = "stripes",
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Create an empty gallery, bound to one encoder."""
+    report = Report(as_json=as_json, quiet=quiet)
+    created_with = open_encoder(encoder)
+    if not created_with.spec.names:
+        raise UsageError(f"encoder {created_with.card.name} makes no codes: learn some with `swiftreid hash`")
+    Gallery.create(
+        gallery,
+        encoder_name=created_with.card.name,
+        fingerprint=created_with.fingerprint,
+        spec=created_with.spec,
+        encoder_file=encoder_path(encoder),
+    ).close()
+    report.text(f"created {gallery} for encoder {created_with.card.name} ({created_with.card.short_fingerprint})")
+    report.document(
+        {"gallery": str(gallery), "encoder": created_with.card.name, "fingerprint": created_with.fingerprint}
+    )
+
+
+@app.command()
+def add(
+    gallery: GalleryPath,
+    pictures: Annotated[list[Path] | None, typer.Argument(help="Picture files or folders of pictures.")] = None,
+    camera: Annotated[
+        str | None, typer.Option(help="Camera of all these pictures, where their names do not say it.")
+    ] = None,
+    manifest: Annotated[
+        Path | None,
+        typer.Option(help="CSV with columns path, and any of id, camera, time, person; others become labels."),
+    ] = None,
+    codes: Annotated[
+        Path | None, typer.Option(help="Add encodings made by `swiftreid encode` instead of pictures.")
+    ] = None,
+    skip_existing: Annotated[
+        bool, typer.Option("--skip-existing", help="Leave out ids that are there, to go on after an interruption.")
+    ] = False,
+    acknowledge: Annotated[
+        bool, typer.Option("--acknowledge", help="Print each id on stdout once it is durably stored.")
+    ] = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Encode pictures and add them. Names like 0844_c3s2_107328_01.jpg give person and camera."""
+    if acknowledge and as_json:
+        raise UsageError("--acknowledge and --json both write to stdout: give one of them")
+    report = Report(as_json=as_json, quiet=quiet)
+
+    with Gallery.open(gallery) as opened:
+        if codes is not None:
+            _add_codes(opened, codes, camera, report)
+            return
+        sources = pictures_from(pictures or [], manifest=manifest, camera=camera)
+        known = opened.existing([source.id for source in sources])
+        if known and not skip_existing:
+            raise DuplicateIds(sorted(known), "the gallery")
+        wanted = [source for source in sources if source.id not in known]
+        bad = BadPictures(report)
+        encoder = open_encoder(opened.encoder_file)
+        with report.progress("adding") as advance:
+            batches = encode_paths(
+                encoder, [source.path for source in wanted], thumbnails=True, on_bad=bad, progress=advance
+            )
+            added = 0
+            for batch in batches:
+                entries = [_entry(wanted[i], jpeg) for i, jpeg in zip(batch.indices, batch.thumbnails, strict=True)]
+                added += opened.add(entries, batch.encoding.codes, fingerprint=encoder.fingerprint)
+                if acknowledge:  # only now: add() returns when the entries are durable
+                    typer.echo("\n".join(entry.id for entry in entries))
+        summary = {
+            "gallery": str(gallery),
+            "added": added,
+            "already_there": len(known),
+            "unreadable": len(bad.found),
+            "entries": opened.info().entries,
+        }
+    if not acknowledge:
+        report.text(
+            f"added {added:,} pictures; {len(known):,} were already there; {len(bad.found):,} could not be read; "
+            f"the gallery holds {summary['entries']:,}"
+        )
+    report.document(summary | {"unreadable_files": [{"file": e.name, "reason": e.reason} for e in bad.found]})
+    if wanted and not added:
+        raise SwiftReIDError(f"none of the {len(wanted)} pictures could be read; nothing was added")
+
+
+def _add_codes(opened: Gallery, path: Path, camera: str | None, report: Report) -> None:
+    loaded = load_encodings(path)
+    header = loaded.header
+    missing = [i for i, known in enumerate(header.cameras) if (known or camera) is None]
+    if missing:
+        raise UsageError(
+            f"{len(missing)} encodings in {path} have no camera, the first is {header.ids[missing[0]]!r}: give --camera"
+        )
+    entries = [
+        Entry(id=id_, camera=own or camera or "", person=person)
+        for id_, own, person in zip(header.ids, header.cameras, header.persons, strict=True)
+    ]
+    added = opened.add(
+        entries, loaded.encoding.codes, fingerprint=header.fingerprint, encoder_name=header.encoder
+    )
+    report.text(f"added {added:,} encodings")
+    report.document({"gallery": str(opened.path), "added": added, "entries": opened.info().entries})
+
+
+def _entry(source: Picture, thumbnail: bytes) -> Entry:
+    return Entry(
+        id=source.id,
+        camera=source.camera,
+        time=source.time,
+        person=source.person,
+        source=str(source.path),
+        labels=source.labels,
+        thumbnail=thumbnail,
+    )
+
+
+@app.command()
+def info(gallery: GalleryPath, as_json: JsonOption = False, quiet: QuietOption = False) -> None:
+    """What a gallery holds: entries, cameras, times, encoder, bytes."""
+    report = Report(as_json=as_json, quiet=quiet)
+    with Gallery.open(gallery, read_only=True) as opened:
+        facts = asdict(opened.info())
+    shown = facts | {"cameras": ", ".join(f"{name}: {count:,}" for name, count in facts["cameras"].items())}
+    report.table(str(gallery), ["what", "value"], shown.items())
+    report.document(facts)
+
+
+@app.command()
+def verify(gallery: GalleryPath, as_json: JsonOption = False, quiet: QuietOption = False) -> None:
+    """Check every checksum and cross-reference; exit code 1 when something is wrong."""
+    report = Report(as_json=as_json, quiet=quiet)
+    with Gallery.open(gallery, read_only=True) as opened:
+        found = opened.verify()
+    for problem in found.problems:
+        report.text(f"problem: {problem}")
+    report.text("the gallery is sound" if found.ok else f"{len(found.problems)} problems found")
+    report.document(asdict(found) | {"ok": found.ok})
+    if not found.ok:
+        raise typer.Exit(1)
+
+
+@app.command()
+def delete(
+    gallery: GalleryPath,
+    ids: Annotated[list[str] | None, typer.Argument(help="Ids of the entries to delete.")] = None,
+    person: Annotated[str | None, typer.Option(help="Delete every entry of this person.")] = None,
+    compact: Annotated[
+        bool, typer.Option("--compact", help="Also rewrite sealed segments, so that the codes leave the disk at once.")
+    ] = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Delete entries with their pictures and metadata. An unknown id is an error and deletes nothing."""
+    report = Report(as_json=as_json, quiet=quiet)
+    if bool(ids) == (person is not None):
+        raise UsageError("say what to delete: ids, or --person")
+    with Gallery.open(gallery) as opened:
+        chosen = list(ids or []) if person is None else opened.ids_of_person(person)
+        if not chosen:
+            raise SwiftReIDError(f"no entry of person {person!r} in {gallery}; nothing was deleted")
+        unknown = sorted(set(chosen) - opened.existing(chosen))
+        if unknown:
+            raise SwiftReIDError(f"{len(unknown)} ids are not in {gallery}, the first is {unknown[0]!r}; nothing was deleted")
+        deleted = opened.delete(chosen)
+        if compact:
+            opened.compact()
+        left = opened.info().entries
+    report.text(f"deleted {deleted:,} entries; {left:,} are left")
+    report.document({"gallery": str(gallery), "deleted": deleted, "entries": left, "compacted": compact})
+
+
+@app.command()
+def compact(gallery: GalleryPath, as_json: JsonOption = False, quiet: QuietOption = False) -> None:
+    """Rewrite segments without their deleted entries; afterwards nothing of these is on disk."""
+    report = Report(as_json=as_json, quiet=quiet)
+    with Gallery.open(gallery) as opened:
+        before = opened.info()
+        opened.compact()
+        after = opened.info()
+    freed = before.bytes_on_disk - after.bytes_on_disk
+    report.text(f"{before.deleted:,} deleted entries dropped; {freed:,} bytes freed")
+    report.document({"gallery": str(gallery), "dropped": before.deleted, "bytes_freed": freed})

@@ -1,0 +1,239 @@
+"""`swiftreid search`: who is this, and where else was this person seen?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+
+from swiftreid.cli.console import JsonOption, QuietOption, Report
+from swiftreid.cli.sources import seconds
+from swiftreid.data.market import parse_name
+from swiftreid.data.pictures import BadPicture, find_pictures, read_picture, resize
+from swiftreid.encoding.encoder import Encoder, open_encoder
+from swiftreid.errors import SwiftReIDError, UsageError
+from swiftreid.evaluation.ranking_picture import Candidate, Ranking, draw_rankings
+from swiftreid.gallery.entries import Entry
+from swiftreid.gallery.store import Gallery
+from swiftreid.search.cascade import Cascade, SearchResult, Stage
+
+_DRAWN = 8
+
+
+@dataclass(frozen=True)
+class Query:
+    """One query: a picture to show, and its codes, one row each."""
+
+    name: str
+    picture: NDArray[np.uint8] | None
+    codes: Mapping[str, NDArray[np.uint8]]
+    person: str | None
+    camera: str | None
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One ranked entry."""
+
+    entry: Entry
+    distance: int
+    code: str
+    thumbnail: bytes | None
+    right: bool | None
+
+
+def search(
+    gallery: Annotated[Path, typer.Argument(help="The gallery's folder.")],
+    pictures: Annotated[list[Path] | None, typer.Argument(help="Query pictures, or folders of them.")] = None,
+    like: Annotated[list[str] | None, typer.Option(help="Id of an entry of the gallery to use as the query.")] = None,
+    k: Annotated[int, typer.Option("--k", "-k", min=1, max=10_000, help="Results per query.")] = 10,
+    camera: Annotated[list[str] | None, typer.Option(help="Only entries of this camera; may be repeated.")] = None,
+    not_camera: Annotated[list[str] | None, typer.Option(help="No entries of this camera; may be repeated.")] = None,
+    other_cameras: Annotated[
+        bool, typer.Option("--other-cameras", help="No entries of the query's own camera, which its name tells.")
+    ] = False,
+    after: Annotated[str | None, typer.Option(help="Only entries from this time on (ISO 8601 or Unix seconds).")] = None,
+    before: Annotated[str | None, typer.Option(help="Only entries before this time.")] = None,
+    cascade: Annotated[
+        str | None, typer.Option(help="Stages, such as 'id32<=11 > id128<=45 > id2048'. Default: the calibrated one.")
+    ] = None,
+    exact: Annotated[bool, typer.Option("--exact", help="Compare the longest code with every entry.")] = False,
+    encoder: Annotated[
+        str | None, typer.Option(help="Encoder file to use instead of the gallery's copy (its calibration counts).")
+    ] = None,
+    picture: Annotated[Path, typer.Option(help="Where to write the picture of the first queries' results.")] = Path(
+        "search.png"
+    ),
+    no_picture: Annotated[bool, typer.Option("--no-picture", help="Write no picture.")] = False,
+    threads: Annotated[int, typer.Option(min=1, max=256)] = 1,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Search a gallery for the people in some pictures."""
+    report = Report(as_json=as_json, quiet=quiet)
+    if exact and cascade:
+        raise UsageError("--exact and --cascade exclude each other: give one of them")
+    with Gallery.open(gallery, read_only=True) as opened:
+        used = open_encoder(encoder or opened.encoder_file)
+        opened.check_encoder(used.fingerprint, used.card.name)
+        queries = [_entry_query(opened, id_) for id_ in like or []]
+        queries += picture_queries(used, pictures or [], report)
+        if not queries:
+            raise UsageError("say whom to search: query pictures, or --like ID")
+        stages = choose_cascade(used, cascade, exact=exact)
+        filters: dict[str, Any] = {
+            "cameras": camera or None,
+            "after": seconds(after, "--after") if after else None,
+            "before": seconds(before, "--before") if before else None,
+        }
+        found: list[list[Hit]] = []
+        reports: list[str] = []
+        groups = _by_camera(queries, other_cameras=other_cameras)
+        hits: dict[int, list[Hit]] = {}
+        for own, members in groups.items():
+            excluded = [*(not_camera or []), *([own] if own is not None else [])]
+            with opened.snapshot(not_cameras=excluded or None, **filters) as snapshot:
+                codes = {c: np.concatenate([queries[i].codes[c] for i in members]) for c in used.spec}
+                result = stages.search(snapshot.table, codes, k=k, threads=threads, mask=snapshot.mask)
+                reports.append(str(result.report))
+                for row, i in enumerate(members):
+                    hits[i] = _hits(result, row, queries[i], snapshot, stages)
+        found = [hits[i] for i in range(len(queries))]
+    _print(report, queries, found)
+    for line in reports:
+        report.note(line)
+    drawn = None if no_picture else picture
+    if drawn is not None:
+        draw(queries, found, drawn)
+        report.text(f"picture: {drawn}")
+    report.document(
+        {
+            "gallery": str(gallery),
+            "cascade": str(stages),
+            "picture": None if drawn is None else str(drawn),
+            "queries": [
+                {"query": q.name, "person": q.person, "camera": q.camera, "results": [_as_json(i, h) for i, h in enumerate(f, 1)]}
+                for q, f in zip(queries, found, strict=True)
+            ],
+        }
+    )
+
+
+def choose_cascade(encoder: Encoder, text: str | None, *, exact: bool = False) -> Cascade:
+    """The cascade asked for; else the encoder's calibrated one; else exhaustive search by its longest code."""
+    if text:
+        return Cascade.parse(text)
+    calibration = encoder.card.calibration
+    if calibration is None or exact:
+        return Cascade([Stage(encoder.spec.names[-1])])
+    return Cascade.parse(calibration.cascade)
+
+
+def picture_queries(encoder: Encoder, roots: Sequence[Path], report: Report) -> list[Query]:
+    """Queries from picture files; a picture that cannot be read is an error when it is the only one, else a warning."""
+    paths = [path for root in roots for path in find_pictures(root)]
+    queries: list[Query] = []
+    for path in paths:
+        try:
+            original = read_picture(path)
+        except BadPicture as error:
+            if len(paths) == 1:
+                raise
+            report.warn(f"skipped {error.name}: {error.reason}")
+            continue
+        encoding = encoder.encode(resize(original, *encoder.size)[None])
+        parsed = parse_name(path.stem)
+        person, camera = (str(parsed[0]), str(parsed[1])) if parsed else (None, None)
+        queries.append(Query(path.name, original, encoding.codes, person, camera))
+    if paths and not queries:
+        raise SwiftReIDError(f"none of the {len(paths)} query pictures could be read")
+    return queries
+
+
+def _entry_query(opened: Gallery, id_: str) -> Query:
+    stored = opened.get(id_)
+    shown = read_picture(stored.thumbnail, name=id_) if stored.thumbnail else None
+    codes = {name: np.atleast_2d(code) for name, code in stored.codes.items()}
+    return Query(id_, shown, codes, stored.entry.person, stored.entry.camera)
+
+
+def _by_camera(queries: Sequence[Query], *, other_cameras: bool) -> dict[str | None, list[int]]:
+    """Queries grouped by the camera to leave out, so that each group is one search."""
+    groups: dict[str | None, list[int]] = {}
+    for i, query in enumerate(queries):
+        if other_cameras and query.camera is None:
+            raise UsageError(f"--other-cameras: the name of {query.name} does not tell its camera; use --not-camera")
+        groups.setdefault(query.camera if other_cameras else None, []).append(i)
+    return groups
+
+
+def _hits(result: SearchResult, row: int, query: Query, snapshot: Any, stages: Cascade) -> list[Hit]:
+    count = int(result.counts[row])
+    positions = result.indices[row, :count].tolist()
+    entries = snapshot.entries(positions)
+    return [
+        Hit(
+            entry=entry,
+            distance=int(result.distances[row, i]),
+            code=stages.stages[int(result.stages[row, i])].code,
+            thumbnail=snapshot.thumbnail(position) if i < _DRAWN else None,
+            right=None if query.person is None or entry.person is None else query.person == entry.person,
+        )
+        for i, (position, entry) in enumerate(zip(positions, entries, strict=True))
+    ]
+
+
+def _print(report: Report, queries: Sequence[Query], found: Sequence[list[Hit]]) -> None:
+    marks = {True: "yes", False: "no", None: "-"}
+    for query, hits in zip(queries, found, strict=True):
+        rows = [
+            (rank, hit.entry.id, hit.distance, hit.entry.camera, hit.entry.person, marks[hit.right])
+            for rank, hit in enumerate(hits, 1)
+        ]
+        report.table(query.name, ["rank", "entry", "distance", "camera", "person", "right"], rows)
+
+
+def _as_json(rank: int, hit: Hit) -> dict[str, Any]:
+    entry = hit.entry
+    return {
+        "rank": rank,
+        "id": entry.id,
+        "distance": hit.distance,
+        "code": hit.code,
+        "camera": entry.camera,
+        "time": entry.time,
+        "person": entry.person,
+        "labels": dict(entry.labels),
+        "right": hit.right,
+    }
+
+
+def draw(queries: Sequence[Query], found: Sequence[list[Hit]], path: Path, *, most: int = 12) -> None:
+    """Write a picture of the first ``most`` queries with their best entries."""
+    rankings = [
+        Ranking(
+            query=_shown(query.picture),
+            title=query.name,
+            candidates=[
+                Candidate(
+                    picture=_shown(read_picture(hit.thumbnail, name=hit.entry.id) if hit.thumbnail else None),
+                    distance=str(hit.distance),
+                    verdict=hit.right,
+                    caption=f"camera {hit.entry.camera}",
+                )
+                for hit in hits[:_DRAWN]
+            ],
+        )
+        for query, hits in list(zip(queries, found, strict=True))[:most]
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draw_rankings(rankings).save(path)
+
+
+def _shown(picture: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
+    return np.full((128, 64, 3), 200, np.uint8) if picture is None else picture

@@ -1,0 +1,130 @@
+"""Which pictures a command works on, and what is known of each: from folders, names or a CSV manifest."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from swiftreid.cli.console import Report
+from swiftreid.data.market import parse_name
+from swiftreid.data.pictures import BadPicture, find_pictures
+from swiftreid.errors import SwiftReIDError, UsageError
+
+_SHOWN_BAD = 10
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture file and what is known of it."""
+
+    path: Path
+    id: str
+    camera: str
+    time: float | None = None
+    person: str | None = None
+    labels: dict[str, str] = field(default_factory=dict)
+
+
+def pictures_from(roots: Iterable[Path], *, manifest: Path | None = None, camera: str | None = None) -> list[Picture]:
+    """Pictures below files and folders, or listed in a manifest.
+
+    Person and camera come from names in Market-1501 style; ``camera`` serves where the name says none. Ids are paths
+    relative to the folder that was given.
+
+    Raises:
+        UsageError: nothing was given, a picture has no camera, or the manifest cannot be understood.
+        SwiftReIDError: a path does not exist or holds no picture.
+    """
+    if manifest is not None:
+        found = _from_manifest(manifest, camera)
+    else:
+        folders = list(roots)
+        if not folders:
+            raise UsageError("say which pictures: files, folders, --manifest or --codes")
+        found = [_named(path, root, camera) for root in folders for path in find_pictures(root)]
+    nameless = [picture for picture in found if not picture.camera]
+    if nameless:
+        raise UsageError(
+            f"{len(nameless)} of {len(found)} pictures have no camera, the first is {nameless[0].path}: "
+            "give --camera NAME, or names like 0844_c3s2_107328_01.jpg, or a --manifest with a camera column"
+        )
+    return found
+
+
+def _named(path: Path, root: Path, camera: str | None) -> Picture:
+    parsed = parse_name(path.stem)
+    return Picture(
+        path=path,
+        id=path.relative_to(root).as_posix() if root.is_dir() else path.name,
+        camera=camera or (str(parsed[1]) if parsed else ""),
+        person=str(parsed[0]) if parsed else None,
+    )
+
+
+def _from_manifest(manifest: Path, camera: str | None) -> list[Picture]:
+    try:
+        with manifest.open(newline="", encoding="utf-8-sig") as stream:
+            reader = csv.DictReader(stream, restval="")
+            rows = list(reader)
+    except FileNotFoundError as error:
+        raise SwiftReIDError(f"no manifest at {manifest}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise SwiftReIDError(f"{manifest} is not a CSV file in UTF-8: {error}") from error
+    if not reader.fieldnames or "path" not in reader.fieldnames:
+        raise UsageError(f"{manifest} needs a header line with a column 'path'; it has {reader.fieldnames or 'nothing'}")
+    if not rows:
+        raise UsageError(f"{manifest} lists no picture")
+    return [_listed(row, manifest, line, camera) for line, row in enumerate(rows, start=2)]
+
+
+def _listed(row: dict[str, str], manifest: Path, line: int, camera: str | None) -> Picture:
+    if None in row:  # csv puts surplus fields there
+        raise UsageError(f"{manifest} line {line} has more fields than the header")
+    if not row["path"]:
+        raise UsageError(f"{manifest} line {line} has no path")
+    path = manifest.parent / row["path"]
+    parsed = parse_name(path.stem)
+    labels = {k: v for k, v in row.items() if k not in {"path", "id", "camera", "time", "person"} and v}
+    return Picture(
+        path=path,
+        id=row.get("id") or row["path"],
+        camera=row.get("camera") or camera or (str(parsed[1]) if parsed else ""),
+        time=seconds(row["time"], f"{manifest} line {line}") if row.get("time") else None,
+        person=row.get("person") or (str(parsed[0]) if parsed else None),
+        labels=labels,
+    )
+
+
+def seconds(text: str, where: str) -> float:
+    """Unix seconds from a number or an ISO 8601 date and time (UTC unless it says otherwise).
+
+    Raises:
+        UsageError: the text is neither.
+    """
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(f"{where}: {text!r} is no time; write 2026-11-21T10:30:00 (UTC) or Unix seconds") from error
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+class BadPictures:
+    """Collects unreadable pictures and warns of the first few by name."""
+
+    def __init__(self, report: Report) -> None:
+        self.found: list[BadPicture] = []
+        self._report = report
+
+    def __call__(self, error: BadPicture) -> None:
+        self.found.append(error)
+        if len(self.found) <= _SHOWN_BAD:
+            self._report.warn(f"skipped {error.name}: {error.reason}")
+        elif len(self.found) == _SHOWN_BAD + 1:
+            self._report.warn("more pictures could not be read; --json lists them all")

@@ -1,0 +1,153 @@
+"""Measuring codes on a labelled data set: accuracy of whole rankings, and the time of searches, side by side."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swiftreid.evaluation.embeddings import rank_by_embedding
+from swiftreid.evaluation.protocol import Metrics, evaluate_rankings
+from swiftreid.search.cascade import Cascade
+from swiftreid.search.results import Report
+from swiftreid.search.table import CodeTable
+
+_BLOCK = 256
+"""Queries ranked at a time: a full ranking takes 13 bytes a query and entry."""
+
+_TIMED_SECONDS = 0.3
+
+
+@dataclass(frozen=True)
+class LabelledCodes:
+    """Encoded pictures of known people.
+
+    Attributes:
+        codes: packed codes by name, uint8 [n, row bytes].
+        persons: person of each, int64 [n].
+        cameras: camera of each, int64 [n].
+        embedding: float32 [n, d], or None.
+    """
+
+    codes: Mapping[str, NDArray[np.uint8]]
+    persons: NDArray[np.int64]
+    cameras: NDArray[np.int64]
+    embedding: NDArray[np.float32] | None = None
+
+    def __len__(self) -> int:
+        return len(self.persons)
+
+    def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> LabelledCodes:
+        """The chosen rows."""
+        return LabelledCodes(
+            {name: code[rows] for name, code in self.codes.items()},
+            self.persons[rows],
+            self.cameras[rows],
+            None if self.embedding is None else self.embedding[rows],
+        )
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One way to search, measured.
+
+    Attributes:
+        label: what it is, for tables.
+        metrics: accuracy by the single-query protocol over full rankings.
+        bytes_per_entry: what an entry takes in memory for this search.
+        bytes_per_query: mean bytes of codes compared per query.
+        microseconds: median time of one query of the k best, one thread; None when it was not timed.
+        stages: for each stage its rule and the mean entries in and kept per query.
+    """
+
+    label: str
+    metrics: Metrics
+    bytes_per_entry: int
+    bytes_per_query: float
+    microseconds: float | None
+    stages: list[dict[str, Any]]
+
+
+def measure_cascades(
+    cascades: Mapping[str, Cascade], query: LabelledCodes, gallery: LabelledCodes, *, k: int = 100, timed: bool = True
+) -> list[Measured]:
+    """Accuracy and time of each cascade, exhaustive ones among them; times are taken in turn, in one run.
+
+    Accuracy is that of the full coarse-to-fine ranking by the rules as they stand, as the papers measure it. Time is
+    that of `Cascade.search` for the ``k`` best, which also guarantees k candidates.
+    """
+    table = CodeTable(dict(gallery.codes))
+    times = _times(
+        {label: lambda c=cascade: c.search(table, query.codes, k=k) for label, cascade in cascades.items()}
+        if timed
+        else {},
+        len(query),
+    )
+    measured = []
+    for label, cascade in cascades.items():
+        metrics, report = rank_and_judge(cascade, table, query, gallery)
+        measured.append(
+            Measured(
+                label=label,
+                metrics=metrics,
+                bytes_per_entry=sum({stage.code: stage.row_bytes for stage in report}.values()),
+                bytes_per_query=report.bytes_per_query,
+                microseconds=times.get(label),
+                stages=[{"rule": s.rule, "in": s.in_per_query, "kept": s.kept_per_query} for s in report],
+            )
+        )
+    return measured
+
+
+def measure_embedding(
+    query: LabelledCodes, gallery: LabelledCodes, *, timed: bool = True, label: str = "float embedding"
+) -> Measured:
+    """The float embedding by cosine, which the codes are to be compared with.
+
+    Its time is that of the full ranking by matrix product and sorting in NumPy.
+    """
+    assert query.embedding is not None
+    assert gallery.embedding is not None
+    queries, entries = query.embedding, gallery.embedding
+    metrics = evaluate_rankings(
+        rank_by_embedding(queries, entries), query.persons, query.cameras, gallery.persons, gallery.cameras
+    )
+    times = _times({label: lambda: list(rank_by_embedding(queries, entries))} if timed else {}, len(query), rounds=1)
+    size = int(entries.shape[1]) * 4
+    return Measured(label, metrics, size, float(size * len(gallery)), times.get(label), [])
+
+
+def rank_and_judge(
+    cascade: Cascade, table: CodeTable, query: LabelledCodes, gallery: LabelledCodes
+) -> tuple[Metrics, Report]:
+    """Metrics of the full coarse-to-fine rankings, and the stages' report over all queries."""
+    reports: list[Report] = []
+
+    def rankings() -> Iterator[NDArray[np.int64]]:
+        for start in range(0, len(query), _BLOCK):
+            block = {name: code[start : start + _BLOCK] for name, code in query.codes.items()}
+            result = cascade.rank(table, block)
+            reports.append(result.report)
+            yield from result.indices
+
+    metrics = evaluate_rankings(rankings(), query.persons, query.cameras, gallery.persons, gallery.cameras)
+    return metrics, Report.total(reports)
+
+
+def _times(searches: Mapping[str, Callable[[], object]], queries: int, *, rounds: int = 7) -> dict[str, float]:
+    """Median microseconds a query of each search, run in turn so that a busy machine disturbs all alike."""
+    seconds: dict[str, list[float]] = {label: [] for label in searches}
+    for search in searches.values() if rounds > 1 else ():
+        search()  # warm caches
+    for _ in range(rounds):
+        for label, search in searches.items():
+            repeats, started = 0, time.perf_counter()
+            while not repeats or time.perf_counter() - started < _TIMED_SECONDS / rounds:
+                search()
+                repeats += 1
+            seconds[label].append((time.perf_counter() - started) / repeats)
+    return {label: 1e6 * float(np.median(taken)) / max(1, queries) for label, taken in seconds.items()}

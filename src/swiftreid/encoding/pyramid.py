@@ -1,0 +1,128 @@
+"""The pyramid's inference in NumPy: float embeddings to packed codes, without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swiftreid.errors import UsageError
+from swiftreid.search.codes import CodeSpec, pack_bits
+
+ROWS = 4096
+"""Embeddings multiplied at a time: bounds the memory that 2048 features a row need."""
+
+
+class PyramidCodes:
+    """Codes from embeddings with the arrays of a fitted pyramid (`swiftreid.training.frozen.FittedPyramid.tensors`).
+
+    Every BN is folded into what stands before it: into the adapter's linear layer, and into a scale and a shift of each
+    level. The arrays, all float32:
+
+    - ``input.unit`` [1]: 1 when embeddings are divided by their Euclidean norm first, else 0.
+    - ``adapter.weight`` [width, d], ``adapter.bias`` [width]: ``v_0 = ReLU(W x + b)``; absent without an adapter.
+    - ``pyramid.L.weight`` [L, m], ``pyramid.L.bias`` [L] for each length L: ``v_k = W v_{k-1} + b``.
+    - ``pyramid.L.scale`` [L], ``pyramid.L.shift`` [L]: the bit is 1 where ``scale * v_k + shift > 0``.
+
+    Args:
+        tensors: the arrays above by name.
+
+    Raises:
+        UsageError: an array is missing, has the wrong shape or holds a number that is not finite.
+    """
+
+    def __init__(self, tensors: Mapping[str, NDArray[np.float32]]) -> None:
+        self._tensors = {name: np.ascontiguousarray(value, dtype=np.float32) for name, value in tensors.items()}
+        self.lengths = tuple(
+            sorted({int(name.split(".")[1]) for name in tensors if name.startswith("pyramid.")}, reverse=True)
+        )
+        """Code lengths in bits, longest first."""
+        self.spec = CodeSpec(tuple(f"id{length}" for length in reversed(self.lengths)))
+        """Code names, shortest first."""
+        self.embedding_length = self._check()
+        """Length of the embeddings taken."""
+
+    def values(self, embeddings: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        """Real values behind the bits, float32 [n, length], longest first.
+
+        Args:
+            embeddings: float [n, d].
+
+        Raises:
+            UsageError: the embeddings have another shape than [n, d] or hold a number that is not finite.
+        """
+        embeddings = np.asarray(embeddings, dtype=np.float32)
+        if embeddings.ndim != 2 or embeddings.shape[1] != self.embedding_length:
+            raise UsageError(
+                f"this pyramid takes embeddings of {self.embedding_length} numbers, got shape {embeddings.shape}: "
+                "use the network that it was trained on"
+            )
+        bad = np.flatnonzero(~np.isfinite(embeddings).all(axis=1))
+        if len(bad):
+            raise UsageError(f"embedding {int(bad[0])} (and {len(bad) - 1} more) holds a number that is not finite")
+        t = self._tensors
+        value = embeddings
+        if t["input.unit"][0]:
+            value = value / np.maximum(np.linalg.norm(value, axis=1, keepdims=True), 1e-12)
+        if "adapter.weight" in t:
+            value = np.maximum(value @ t["adapter.weight"].T + t["adapter.bias"], 0.0)
+        values: list[NDArray[np.float32]] = []
+        for length in self.lengths:
+            value = value @ t[f"pyramid.{length}.weight"].T + t[f"pyramid.{length}.bias"]
+            values.append(value * t[f"pyramid.{length}.scale"] + t[f"pyramid.{length}.shift"])
+        return values
+
+    def __call__(self, embeddings: NDArray[np.float32]) -> dict[str, NDArray[np.uint8]]:
+        """Packed codes by name, shortest first, uint8 [n, row bytes].
+
+        Args:
+            embeddings: float [n, d].
+
+        Raises:
+            UsageError: as for `values`.
+        """
+        embeddings = np.asarray(embeddings, dtype=np.float32)
+        parts: list[list[NDArray[np.uint8]]] = [[] for _ in self.lengths]
+        for start in range(0, max(1, len(embeddings)), ROWS):
+            for part, value in zip(parts, self.values(embeddings[start : start + ROWS]), strict=True):
+                part.append(pack_bits(value))
+        codes = {f"id{n}": np.concatenate(part) for n, part in zip(self.lengths, parts, strict=True)}
+        return {name: codes[name] for name in self.spec}
+
+    def _check(self) -> int:
+        """Check names, shapes and values of the arrays; return the embedding's length."""
+        t = self._tensors
+        if not self.lengths:
+            raise UsageError("these arrays are not a pyramid: none is named 'pyramid.LENGTH.weight'")
+        layers = ["adapter"] if "adapter.weight" in t else []
+        layers += [f"pyramid.{length}" for length in self.lengths]
+        expected = {"input.unit"}
+        width: int | None = None
+        for layer in layers:
+            weight = self._array(f"{layer}.weight", 2)
+            rows = weight.shape[0] if layer == "adapter" else int(layer.split(".")[1])
+            if weight.shape != (rows, weight.shape[1] if width is None else width):
+                raise UsageError(f"{layer}.weight has shape {weight.shape}, expected ({rows}, {width})")
+            width = rows
+            ends = ("bias",) if layer == "adapter" else ("bias", "scale", "shift")
+            for end in ends:
+                if self._array(f"{layer}.{end}", 1).shape != (rows,):
+                    raise UsageError(f"{layer}.{end} has shape {t[f'{layer}.{end}'].shape}, expected ({rows},)")
+            expected |= {f"{layer}.{end}" for end in ("weight", *ends)}
+        if self._array("input.unit", 1).shape != (1,):
+            raise UsageError(f"input.unit has shape {t['input.unit'].shape}, expected (1,)")
+        if set(t) != expected:
+            raise UsageError(f"these arrays do not belong to a pyramid: {' '.join(sorted(set(t) - expected))}")
+        return int(t[f"{layers[0]}.weight"].shape[1])
+
+    def _array(self, name: str, rank: int) -> NDArray[np.float32]:
+        """One array, present, of the given rank, and finite."""
+        if name not in self._tensors:
+            raise UsageError(f"this pyramid lacks the array {name!r}: the file is damaged or of another kind")
+        array = self._tensors[name]
+        if array.ndim != rank or not np.isfinite(array).all():
+            raise UsageError(
+                f"the array {name!r} of this pyramid has shape {array.shape} or numbers that are not finite"
+            )
+        return array

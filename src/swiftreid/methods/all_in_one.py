@@ -1,0 +1,93 @@
+"""All-in-One (AiO): one pyramid of codes, long ones teaching short ones.
+
+Wang, Gong, Cheng and Hou, 'Faster Person Re-Identification', ECCV 2020, section 3.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from swiftreid.errors import UsageError
+from swiftreid.nn.losses.cross_entropy import cross_entropy
+from swiftreid.nn.losses.probability_distillation import probability_distillation
+from swiftreid.nn.losses.similarity_distillation import similarity_distillation
+from swiftreid.nn.losses.triplet import batch_hard_triplet
+
+
+@dataclass(frozen=True)
+class AllInOneConfig:
+    """Weights of the objective; the defaults are the paper's.
+
+    Attributes:
+        smoothing: label smoothing of the cross-entropy.
+        margin: triplet margin, in the units of ``triplet_scale``.
+        probability_weight: lambda1, weight of the probability distillation.
+        similarity_weight: lambda2, weight of the similarity distillation.
+        temperature: T of the probability distillation.
+        variant: which published form of the method; ``"paper"``.
+    """
+
+    smoothing: float = 0.1
+    margin: float = 0.3
+    probability_weight: float = 1.0
+    similarity_weight: float = 1000.0
+    temperature: float = 1.0
+    variant: str = "paper"
+
+    def __post_init__(self) -> None:
+        if self.variant != "paper":
+            raise UsageError(f"variant {self.variant!r} of All-in-One is not known; use 'paper'")
+
+
+class AllInOne(nn.Module):
+    """The objective ``L = L_ce + L_tri + lambda1 L_prob + lambda2 L_sim`` (Eq. 5) with its classifiers.
+
+    Args:
+        lengths: code lengths in bits, longest first, as in `CodePyramid`.
+        persons: number of training persons.
+        config: weights.
+    """
+
+    def __init__(self, lengths: Sequence[int], persons: int, config: AllInOneConfig | None = None) -> None:
+        super().__init__()
+        self.config = config or AllInOneConfig()
+        self.classifiers = nn.ModuleList(nn.Linear(length, persons, bias=False) for length in lengths)
+        for classifier in self.classifiers:
+            assert isinstance(classifier, nn.Linear)
+            nn.init.normal_(classifier.weight, std=0.001)
+
+    def forward(self, codes: Sequence[Tensor], persons: Tensor) -> dict[str, Tensor]:
+        """The terms of the objective, each already weighted, and their sum as ``"total"``.
+
+        Args:
+            codes: relaxed codes float [n, length], longest first (`CodePyramid.codes`).
+            persons: int64 [n], class of each row, from 0.
+
+        Returns:
+            Scalars ``cross_entropy``, ``triplet``, ``probability``, ``similarity`` and ``total``.
+        """
+        config = self.config
+        logits = [classifier(code) for classifier, code in zip(self.classifiers, codes, strict=True)]
+        steps = max(1, len(codes) - 1)
+        zero = codes[0].new_zeros(())
+        terms = {
+            "cross_entropy": sum((cross_entropy(z, persons, smoothing=config.smoothing) for z in logits), zero),
+            "triplet": sum((batch_hard_triplet(b, persons, margin=config.margin) for b in codes), zero),
+            "probability": sum(
+                (
+                    probability_distillation(short, long, temperature=config.temperature)
+                    for long, short in pairwise(logits)
+                ),
+                zero,
+            )
+            * (config.probability_weight / steps),
+            "similarity": sum((similarity_distillation(short, long) for long, short in pairwise(codes)), zero)
+            * (config.similarity_weight / steps),
+        }
+        terms["total"] = torch.stack(list(terms.values())).sum()
+        return terms

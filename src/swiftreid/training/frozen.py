@@ -1,0 +1,248 @@
+"""Learning the code pyramid on frozen embeddings: 'hash any embedding'."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from swiftreid.errors import SwiftReIDError, UsageError
+from swiftreid.methods.all_in_one import AllInOne, AllInOneConfig
+from swiftreid.nn.pyramid import LENGTHS, Adapter, CodePyramid
+from swiftreid.training.person_batches import PersonBatches
+
+Progress = Callable[[int, int, float], None]
+
+
+@dataclass(frozen=True)
+class FrozenConfig:
+    """How `fit_pyramid` trains.
+
+    Attributes:
+        lengths: code lengths in bits, longest first.
+        objective: the All-in-One objective and its weights.
+        epochs: passes over the pictures (a pass draws as many pictures as there are).
+        persons_per_batch: P.
+        pictures_per_person: K.
+        learning_rate: peak of the one-cycle schedule.
+        weight_decay: of AdamW, on all weights.
+        adapter_width: features of the nonlinear adapter; 0 for none.
+        dropout: share of v_0 dropped in training, when there is an adapter.
+        unit: divide embeddings by their Euclidean norm first.
+        straight_through: hard signs in the forward pass instead of the paper's tanh.
+    """
+
+    lengths: tuple[int, ...] = LENGTHS
+    objective: AllInOneConfig = field(default_factory=AllInOneConfig)
+    epochs: int = 20
+    persons_per_batch: int = 64
+    pictures_per_person: int = 4
+    learning_rate: float = 4e-3
+    weight_decay: float = 0.0
+    adapter_width: int = 1024
+    dropout: float = 0.0
+    unit: bool = True
+    straight_through: bool = False
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1:
+            raise UsageError(f"training needs at least 1 epoch, got {self.epochs}")
+        if not self.learning_rate > 0:
+            raise UsageError(f"the learning rate must be above 0, got {self.learning_rate}")
+
+
+@dataclass(frozen=True)
+class FittedPyramid:
+    """A trained pyramid as arrays, and how it was made.
+
+    Attributes:
+        tensors: float32 arrays that `swiftreid.encoding.pyramid.PyramidCodes` takes.
+        record: settings, seed, sizes, seconds and the loss of each epoch; ready for JSON.
+    """
+
+    tensors: Mapping[str, NDArray[np.float32]]
+    record: Mapping[str, Any]
+
+
+def fit_pyramid(
+    embeddings: NDArray[np.float32],
+    persons: NDArray[np.integer],
+    cameras: NDArray[np.integer] | None = None,
+    *,
+    seed: int,
+    config: FrozenConfig | None = None,
+    progress: Progress | None = None,
+) -> FittedPyramid:
+    """Learn an All-in-One pyramid on top of embeddings that stay as they are.
+
+    Args:
+        embeddings: float [n, d], or [views, n, d] for several views of each picture (view 0 unchanged); each time a
+            picture is drawn, one of its views is taken at random.
+        persons: person of each picture, int [n], any numbers.
+        cameras: camera of each picture, int [n]; only recorded.
+        seed: of the initial weights and of all drawing. The same seed, embeddings, settings and number of torch threads
+            give the same arrays.
+        config: how to train.
+        progress: called as ``progress(epochs done, epochs, mean loss)`` after each epoch.
+
+    Raises:
+        UsageError: shapes disagree, an embedding is not finite, or there are fewer than two persons.
+        SwiftReIDError: the loss became NaN or infinite.
+    """
+    config = config or FrozenConfig()
+    views = _checked_views(embeddings, persons, cameras)
+    names, classes = np.unique(persons, return_inverse=True)
+    if len(names) < 2:
+        raise UsageError(f"training needs pictures of at least 2 persons, got {len(names)}")
+    if config.unit:
+        views = views / np.maximum(np.linalg.norm(views, axis=2, keepdims=True), 1e-12)
+    mean = views.mean(axis=(0, 1))
+    spread = views.std(axis=(0, 1))
+    spread = np.where(spread > 1e-6 * spread.max(initial=1e-12), spread, 1.0).astype(np.float32)
+    inputs = torch.from_numpy((views - mean) / spread)
+    targets = torch.from_numpy(classes.astype(np.int64))
+
+    rng = np.random.default_rng(seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        adapter = (
+            Adapter(views.shape[2], config.adapter_width, dropout=config.dropout) if config.adapter_width else None
+        )
+        head = CodePyramid(views.shape[2], config.lengths, adapter, straight_through=config.straight_through)
+        objective = AllInOne(config.lengths, len(names), config.objective)
+        started = time.perf_counter()
+        losses = _train(head, objective, inputs, targets, rng=rng, config=config, progress=progress)
+        seconds = time.perf_counter() - started
+    record = {
+        "config": asdict(config),
+        "seed": seed,
+        "pictures": int(views.shape[1]),
+        "views": int(views.shape[0]),
+        "embedding": int(views.shape[2]),
+        "persons": len(names),
+        "cameras": None if cameras is None else len(np.unique(cameras)),
+        "seconds": round(seconds, 2),
+        "torch_threads": torch.get_num_threads(),
+        "losses": losses,
+    }
+    return FittedPyramid(tensors=_folded(head, mean, spread, unit=config.unit), record=record)
+
+
+def _checked_views(
+    embeddings: NDArray[np.float32], persons: NDArray[np.integer], cameras: NDArray[np.integer] | None
+) -> NDArray[np.float32]:
+    """Embeddings as float32 [views, n, d], everything checked."""
+    views = np.asarray(embeddings, dtype=np.float32)
+    views = views[None] if views.ndim == 2 else views
+    if views.ndim != 3 or 0 in views.shape:
+        raise UsageError(f"embeddings must have shape [n, d] or [views, n, d], got {np.shape(embeddings)}")
+    count = views.shape[1]
+    for name, labels in (("persons", persons), ("cameras", cameras)):
+        if labels is not None and np.shape(labels) != (count,):
+            raise UsageError(f"{name} must have one entry for each of {count} pictures, got shape {np.shape(labels)}")
+    bad = np.flatnonzero(~np.isfinite(views).all(axis=(0, 2)))
+    if len(bad):
+        raise UsageError(f"the embedding of picture {int(bad[0])} (and of {len(bad) - 1} more) is not finite")
+    return views
+
+
+def _train(
+    head: CodePyramid,
+    objective: AllInOne,
+    inputs: torch.Tensor,
+    targets: torch.Tensor,
+    *,
+    rng: np.random.Generator,
+    config: FrozenConfig,
+    progress: Progress | None,
+) -> list[float]:
+    """Run the loop; return the mean loss of each epoch."""
+    batches = PersonBatches(
+        targets.numpy(),
+        persons_per_batch=config.persons_per_batch,
+        pictures_per_person=config.pictures_per_person,
+        rng=rng,
+    )
+    optimizer = torch.optim.AdamW(
+        [*head.parameters(), *objective.parameters()], lr=config.learning_rate, weight_decay=config.weight_decay
+    )
+    steps = config.epochs * batches.batches_per_epoch
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, config.learning_rate, total_steps=max(2, steps), pct_start=0.1
+    )
+    head.train()
+    draw = iter(batches)
+    losses: list[float] = []
+    for epoch in range(config.epochs):
+        total = 0.0
+        for step in range(batches.batches_per_epoch):
+            chosen = next(draw)
+            views = rng.integers(0, len(inputs), len(chosen))
+            terms = objective(head.codes(inputs[views, chosen]), targets[chosen])
+            loss = float(terms["total"].detach())
+            if not np.isfinite(loss):
+                broken = ", ".join(name for name, term in terms.items() if not bool(torch.isfinite(term)))
+                raise SwiftReIDError(
+                    f"the loss became {loss} in epoch {epoch + 1}, batch {step + 1} (terms: {broken}): "
+                    f"lower the learning rate (now {config.learning_rate:g})"
+                )
+            optimizer.zero_grad()
+            terms["total"].backward()
+            optimizer.step()
+            schedule.step()
+            total += loss
+        losses.append(round(total / batches.batches_per_epoch, 4))
+        if progress is not None:
+            progress(epoch + 1, config.epochs, losses[-1])
+    head.eval()
+    return losses
+
+
+def _folded(
+    head: CodePyramid, mean: NDArray[np.float32], spread: NDArray[np.float32], *, unit: bool
+) -> dict[str, NDArray[np.float32]]:
+    """The head in eval mode as plain arrays: standardisation and BN folded, in float64 until the end."""
+    tensors: dict[str, NDArray[np.floating]] = {"input.unit": np.array([float(unit)])}
+    weight_of_input = 1.0 / spread.astype(np.float64)
+    centre = mean.astype(np.float64)
+    bias: NDArray[np.float64] | float = 0.0
+
+    def standardised(linear: torch.nn.Module) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        weight = _double(linear.weight) * weight_of_input
+        return weight, -(weight @ centre)
+
+    if head.adapter is not None:
+        weight, bias = standardised(head.adapter.linear)
+        scale, shift = _scale_and_shift(head.adapter.norm)
+        tensors |= {"adapter.weight": scale[:, None] * weight, "adapter.bias": scale * bias + shift}
+    for k, (length, level, norm) in enumerate(zip(head.lengths, head.levels, head.norms, strict=True)):
+        if k == 0 and head.adapter is None:
+            weight, bias = standardised(level)
+        else:
+            weight, bias = _double(level.weight), np.zeros(length)
+        scale, shift = _scale_and_shift(norm)
+        tensors |= {
+            f"pyramid.{length}.weight": weight,
+            f"pyramid.{length}.bias": bias,
+            f"pyramid.{length}.scale": scale,
+            f"pyramid.{length}.shift": shift,
+        }
+    return {name: np.ascontiguousarray(value, dtype=np.float32) for name, value in tensors.items()}
+
+
+def _double(tensor: object) -> NDArray[np.float64]:
+    """A parameter as a float64 array."""
+    assert isinstance(tensor, torch.Tensor)
+    return tensor.detach().double().numpy()
+
+
+def _scale_and_shift(norm: torch.nn.Module) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What a BN in eval mode does: ``scale * v + shift``."""
+    assert isinstance(norm, torch.nn.BatchNorm1d)
+    scale = _double(norm.weight) / np.sqrt(_double(norm.running_var) + norm.eps)
+    return scale, _double(norm.bias) - scale * _double(norm.running_mean)

@@ -1,0 +1,82 @@
+"""Rows of codes with what filters need, as columns: the form in which the tail is stored and segments are made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swiftreid.search.codes import CodeSpec
+
+SEQ, CAMERA, TIME = np.dtype("<i8"), np.dtype("<i4"), np.dtype("<f8")
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Rows in gallery order.
+
+    Attributes:
+        seqs: int64 [n], the entries' sequence numbers, ascending.
+        cameras: int32 [n], camera numbers; 0 marks a deleted row.
+        times: float64 [n], seconds since 1970 UTC; NaN where unknown.
+        codes: for each code name, uint8 [n, row bytes].
+    """
+
+    seqs: NDArray[np.int64]
+    cameras: NDArray[np.int32]
+    times: NDArray[np.float64]
+    codes: dict[str, NDArray[np.uint8]]
+
+    def __len__(self) -> int:
+        return len(self.seqs)
+
+    def take(self, rows: slice | NDArray[np.bool_]) -> Columns:
+        """The rows of a slice or a boolean mask."""
+        codes = {name: column[rows] for name, column in self.codes.items()}
+        return Columns(self.seqs[rows], self.cameras[rows], self.times[rows], codes)
+
+    def to_blobs(self) -> tuple[bytes, bytes, bytes, bytes]:
+        """Seqs, cameras, times and codes as bytes, little-endian; the codes column after column."""
+        codes = b"".join(np.ascontiguousarray(column).tobytes() for column in self.codes.values())
+        seqs, cameras, times = self.seqs.astype(SEQ), self.cameras.astype(CAMERA), self.times.astype(TIME)
+        return seqs.tobytes(), cameras.tobytes(), times.tobytes(), codes
+
+
+def from_blobs(spec: CodeSpec, rows: int, blobs: Sequence[Any]) -> Columns:
+    """The inverse of `Columns.to_blobs`.
+
+    Raises:
+        ValueError: a blob has not the length that ``rows`` and ``spec`` ask for.
+    """
+    widths = spec.row_bytes
+    needed = [rows * SEQ.itemsize, rows * CAMERA.itemsize, rows * TIME.itemsize, rows * sum(widths.values())]
+    if [len(blob) for blob in blobs] != needed:
+        raise ValueError(f"{rows} rows need {needed} bytes, found {[len(blob) for blob in blobs]}")
+    codes, start = {}, 0
+    for name, width in widths.items():
+        part = np.frombuffer(blobs[3], np.uint8, rows * width, start)
+        codes[name], start = part.reshape(rows, width), start + rows * width
+    return Columns(np.frombuffer(blobs[0], SEQ), np.frombuffer(blobs[1], CAMERA), np.frombuffer(blobs[2], TIME), codes)
+
+
+def empty(spec: CodeSpec) -> Columns:
+    """No rows."""
+    return from_blobs(spec, 0, (b"", b"", b"", b""))
+
+
+def join(spec: CodeSpec, parts: Sequence[Columns]) -> Columns:
+    """All rows of ``parts``, in order."""
+    if not parts:
+        return empty(spec)
+    if len(parts) == 1:
+        return parts[0]
+    codes = {name: np.concatenate([part.codes[name] for part in parts]) for name in spec}
+    return Columns(
+        np.concatenate([part.seqs for part in parts]),
+        np.concatenate([part.cameras for part in parts]),
+        np.concatenate([part.times for part in parts]),
+        codes,
+    )

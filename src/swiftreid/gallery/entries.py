@@ -1,0 +1,140 @@
+"""What a gallery stores about one picture, and the checks an entry must pass before it is stored."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swiftreid.gallery.errors import BadEntry, DuplicateIds
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One picture of one person, as the gallery knows it.
+
+    Attributes:
+        id: the caller's name for it, unique in the gallery.
+        camera: name of the camera that saw it; never empty.
+        time: when it was seen, in seconds since 1970 UTC; None when unknown.
+        person: identity, where it is known.
+        source: where the picture came from (a path, a video and frame).
+        labels: further facts as text.
+        thumbnail: a small JPEG; None when there is none, or when it was not asked for.
+    """
+
+    id: str
+    camera: str
+    time: float | None = None
+    person: str | None = None
+    source: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    thumbnail: bytes | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class StoredEntry:
+    """An entry with its packed codes: for each code name, uint8 [row bytes]."""
+
+    entry: Entry
+    codes: dict[str, NDArray[np.uint8]]
+
+    @property
+    def thumbnail(self) -> bytes | None:
+        """The small JPEG of the entry, if one was stored."""
+        return self.entry.thumbnail
+
+
+def check_entries(entries: Sequence[Entry]) -> None:
+    """Check every entry and that no id comes twice.
+
+    Raises:
+        BadEntry: a field is missing or has a value that can't be stored; the entry and field are named.
+        DuplicateIds: an id comes twice.
+    """
+    given: Sequence[object] = entries  # whatever the annotation says
+    for index, entry in enumerate(given):
+        if not isinstance(entry, Entry):
+            raise BadEntry(
+                f"entry {index} of the batch is a {type(entry).__name__}: pass swiftreid.gallery Entry objects"
+            )
+        problem = _problem(entry)
+        if problem is not None:
+            raise BadEntry(f"entry {index} of the batch, id {entry.id!r}: {problem}. Nothing of this batch was written")
+    twice = [id_ for id_, count in Counter(entry.id for entry in entries).items() if count > 1]
+    if twice:
+        raise DuplicateIds(twice, "twice or more in the batch")
+
+
+def _problem(entry: Entry) -> str | None:
+    labels: object = entry.labels
+    if not isinstance(labels, Mapping):
+        return f"labels must map text to text, got {type(labels).__name__}"
+    texts: list[tuple[str, object, bool]] = [
+        ("id", entry.id, True),
+        ("camera", entry.camera, True),
+        ("person", entry.person, False),
+        ("source", entry.source, False),
+    ]
+    texts += [(f"the name of label {key!r}", key, True) for key in labels]
+    texts += [(f"label {key!r}", value, True) for key, value in labels.items()]
+    for name, value, needed in texts:
+        if value is None and not needed:
+            continue
+        problem = _text_problem(value)
+        if problem is None and name in {"id", "camera"} and not str(value).strip():
+            problem = "is empty: every entry needs one"
+        if problem is not None:
+            return f"{name} {problem}"
+    return _time_problem(entry.time) or _thumbnail_problem(entry.thumbnail)
+
+
+def _text_problem(value: object) -> str | None:
+    if not isinstance(value, str):
+        return f"must be text, got {value!r} ({type(value).__name__})"
+    if "\0" in value:
+        return f"{value!r} holds a zero character"
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        return f"{value!r} is not valid Unicode (an undecoded file name?)"
+    return None
+
+
+def _time_problem(time: object) -> str | None:
+    if time is None:
+        return None
+    if isinstance(time, bool) or not isinstance(time, int | float | np.integer | np.floating):
+        return f"time must be seconds since 1970 UTC or None, got {time!r} ({type(time).__name__})"
+    if not math.isfinite(float(time)):
+        return f"time is {float(time)}: use None when it is unknown"
+    return None
+
+
+def _thumbnail_problem(thumbnail: object) -> str | None:
+    if thumbnail is None or isinstance(thumbnail, bytes):
+        return None
+    return f"thumbnail must be bytes or None, got {type(thumbnail).__name__}"
+
+
+ENTRY_COLUMNS = "entry.id, camera.name, entry.time, entry.person, entry.source, entry.labels"
+"""The columns that `from_row` reads, in a query that joins entry and camera."""
+
+
+def to_row(seq: int, camera: int, entry: Entry) -> tuple[Any, ...]:
+    """The row of table ``entry`` for an entry that passed `check_entries`."""
+    labels = json.dumps(dict(entry.labels), sort_keys=True, ensure_ascii=False) if entry.labels else None
+    time = None if entry.time is None else float(entry.time)
+    return (seq, str(entry.id), camera, time, entry.person, entry.source, labels)
+
+
+def from_row(row: Sequence[Any], thumbnail: bytes | None = None) -> Entry:
+    """The entry of one row of `ENTRY_COLUMNS`."""
+    id_, camera, time, person, source, labels = row
+    return Entry(id_, camera, time, person, source, json.loads(labels) if labels else {}, thumbnail)

@@ -1,0 +1,79 @@
+"""What a gallery holds, in figures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import apsw
+import numpy as np
+
+from swiftreid.gallery.schema import Meta, fetch
+from swiftreid.gallery.view import Cache, View, read_filters
+
+
+@dataclass(frozen=True)
+class GalleryInfo:
+    """A gallery in figures.
+
+    Attributes:
+        entries: live entries.
+        deleted: deleted entries whose codes are still in segment files, until compaction.
+        segments: sealed column files.
+        unsealed: entries whose codes are still in the database.
+        cameras: entries per camera name, sorted by name.
+        first_time: earliest known time of an entry, in seconds since 1970 UTC; None when no time is known.
+        last_time: latest known time.
+        bytes: size of all files of the gallery on disk.
+        encoder_name: the encoder that the gallery is bound to.
+        fingerprint: that encoder's fingerprint.
+        spec: names of the codes, as text.
+        format: version of the gallery's format.
+        segment_size: entries to a sealed segment.
+        created: when the gallery was created, ISO 8601, UTC.
+    """
+
+    entries: int
+    deleted: int
+    segments: int
+    unsealed: int
+    cameras: dict[str, int]
+    first_time: float | None
+    last_time: float | None
+    bytes: int
+    encoder_name: str
+    fingerprint: str
+    spec: str
+    format: int
+    segment_size: int
+    created: str
+
+
+def read_info(db: apsw.Connection, gallery: Path, meta: Meta, view: View, cache: Cache) -> GalleryInfo:
+    """The figures of one view, in the transaction it was read in."""
+    columns = [read_filters(db, gallery, row, cache)[1] for row, _ in view.segments] + [view.tail.times]
+    known = [times[~np.isnan(times)] for times in columns]
+    known = [times for times in known if len(times)]
+    return GalleryInfo(
+        entries=view.live,
+        deleted=view.rows - view.live,
+        segments=len(view.segments),
+        unsealed=len(view.tail),
+        cameras=dict(fetch(db, "SELECT name, entries FROM camera ORDER BY name")),
+        first_time=min((float(times.min()) for times in known), default=None),
+        last_time=max((float(times.max()) for times in known), default=None),
+        bytes=sum(_size(path) for path in gallery.rglob("*")),
+        encoder_name=meta.encoder_name,
+        fingerprint=meta.fingerprint,
+        spec=str(meta.spec),
+        format=meta.version,
+        segment_size=meta.segment_size,
+        created=meta.created,
+    )
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size if path.is_file() else 0
+    except FileNotFoundError:
+        return 0  # a log or partial file that a writer has just removed

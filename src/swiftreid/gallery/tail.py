@@ -1,0 +1,97 @@
+"""The unsealed tail: recent codes in the database, in chunks of rows, until a segment's worth is sealed into a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import apsw
+
+from swiftreid.gallery.columns import Columns, from_blobs, join
+from swiftreid.gallery.errors import damaged
+from swiftreid.gallery.schema import get_state, set_state, transaction
+from swiftreid.gallery.segments import SegmentRow, write_segment
+from swiftreid.search.codes import CodeSpec
+
+MERGE_ROWS = 256  # chunks are filled up to this, so that single additions do not leave 65,536 of them
+CHUNK_ROWS = 4096  # never larger, so that deleting one entry rewrites little
+
+
+def read_tail(db: apsw.Connection, gallery: Path, spec: CodeSpec) -> Columns:
+    """All rows of the tail, in gallery order."""
+    query = "SELECT first, rows, seqs, cameras, times, codes FROM chunk ORDER BY first"
+    return join(spec, [_decode(gallery, spec, row) for row in db.execute(query)])
+
+
+def chunk_of(db: apsw.Connection, gallery: Path, spec: CodeSpec, seq: int) -> Columns | None:
+    """The chunk that holds a sequence number, if the tail does."""
+    query = "SELECT first, rows, seqs, cameras, times, codes FROM chunk WHERE first <= ? ORDER BY first DESC LIMIT 1"
+    row = db.execute(query, (seq,)).fetchone()
+    return None if row is None else _decode(gallery, spec, row)
+
+
+def _decode(gallery: Path, spec: CodeSpec, row: tuple[object, ...]) -> Columns:
+    first, rows, *blobs = row
+    try:
+        return from_blobs(spec, int(str(rows)), blobs)
+    except ValueError as error:
+        raise damaged(
+            gallery, f"the codes of the unsealed entries from number {first} on are incomplete ({error})"
+        ) from error
+
+
+def put_chunk(db: apsw.Connection, columns: Columns) -> None:
+    """Store rows as one chunk; call inside a transaction."""
+    first, last = int(columns.seqs[0]), int(columns.seqs[-1])
+    row = (first, last, len(columns), *columns.to_blobs())
+    db.execute("INSERT INTO chunk VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+
+
+def drop_chunk(db: apsw.Connection, columns: Columns) -> None:
+    """Remove the chunk that ``columns`` were read from; call inside a transaction."""
+    db.execute("DELETE FROM chunk WHERE first = ?", (int(columns.seqs[0]),))
+
+
+def append_rows(db: apsw.Connection, gallery: Path, spec: CodeSpec, columns: Columns) -> None:
+    """Put new rows at the end of the tail; call inside a transaction."""
+    set_state(db, "tail_rows", get_state(db, "tail_rows") + len(columns))
+    last = chunk_of(db, gallery, spec, int(columns.seqs[0]))
+    if last is not None and len(last) + len(columns) <= MERGE_ROWS:
+        drop_chunk(db, last)
+        columns = join(spec, [last, columns])
+    for start in range(0, len(columns), CHUNK_ROWS):
+        put_chunk(db, columns.take(slice(start, start + CHUNK_ROWS)))
+
+
+def register_segment(db: apsw.Connection, row: SegmentRow, columns: Columns) -> None:
+    """Make a written segment file part of the gallery; call inside a transaction."""
+    values = (row.number, row.first, row.last, row.rows, row.deleted, row.bytes, row.digest)
+    db.execute("INSERT INTO segment VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+    _, cameras, times, _ = columns.to_blobs()
+    db.execute("INSERT INTO segment_filter VALUES (?, ?, ?)", (row.number, cameras, times))
+    set_state(db, "next_segment", row.number + 1)
+
+
+def seal(db: apsw.Connection, gallery: Path, spec: CodeSpec, size: int) -> int:
+    """Seal the oldest rows of the tail while it has a segment's worth of them; return the number of segments made.
+
+    A process killed before the transaction leaves a file that nothing registers; the rows are still in the tail.
+    """
+    made = 0
+    while get_state(db, "tail_rows") >= size:
+        tail = read_tail(db, gallery, spec)
+        sealed = tail.take(slice(0, size))
+        row = write_segment(gallery, get_state(db, "next_segment"), spec, sealed)
+        with transaction(db):
+            register_segment(db, row, sealed)
+            _cut_tail(db, gallery, spec, row.last)
+            set_state(db, "tail_rows", len(tail) - size)
+        made += 1
+    return made
+
+
+def _cut_tail(db: apsw.Connection, gallery: Path, spec: CodeSpec, last: int) -> None:
+    db.execute("DELETE FROM chunk WHERE last <= ?", (last,))
+    split = chunk_of(db, gallery, spec, last)
+    if split is not None:
+        drop_chunk(db, split)
+        put_chunk(db, split.take(split.seqs > last))

@@ -170,7 +170,7 @@ def _decode_jpeg(data: bytes) -> NDArray[np.uint8] | None:
 
 
 def _jpeg_reason(message: str) -> str:
-    if "remature end" in message:
+    if message.startswith("Premature end"):
         return "the JPEG file is truncated: its end is missing"
     return f"the JPEG data is damaged ({message.rstrip('.')})"
 

@@ -18,7 +18,7 @@ LAYOUT = (
     "evaluate), with pictures named PERSON_cCAMERA..., such as 0844_c3s2_107328_01.jpg or 0001_c1_00.jpg"
 )
 
-_NAME = re.compile(r"(-1|\d{1,15})_c(\d{1,9})(?!\d)")
+_NAME = re.compile(r"(-1|\d{1,15})_c(\d{1,9})(?!\d)", re.ASCII)
 
 
 def parse_name(stem: str) -> tuple[int, int] | None:

@@ -48,7 +48,9 @@ def _ranked(
 ) -> Iterator[NDArray[np.int64]]:
     if distance == "cosine":
         query, gallery = _unit(query), _unit(gallery)
-    lengths = np.square(gallery).sum(axis=1) if distance == "euclidean" else np.zeros(len(gallery), np.float32)
+    lengths = np.zeros(len(gallery), np.float32)
+    if distance == "euclidean":
+        np.einsum("nd,nd->n", gallery, gallery, out=lengths)
     for start in range(0, len(query), block):
         # |g|^2 - 2 q.g ranks like |q - g|, and for unit vectors -2 q.g ranks like 1 - q.g.
         distances = lengths - 2 * (query[start : start + block] @ gallery.T)

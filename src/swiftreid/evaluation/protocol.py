@@ -79,8 +79,8 @@ class SingleQuery:
     """Who stands in the gallery, and the junk rules that turn a ranking into hits.
 
     A good match is another picture of the query's person. Ignored are junk (person -1) and, across cameras, the
-    query's person by the query's own camera; without cameras, the query's own picture. Market-1501's distractors (person
-    0) need no rule: no query carries that number, so they stay and are wrong.
+    query's person by the query's own camera; without cameras, the query's own picture. Market-1501's distractors
+    (person 0) need no rule: no query carries that number, so they stay and are wrong.
 
     Attributes:
         persons: person id of each gallery entry, int64 [n].

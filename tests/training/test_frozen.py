@@ -72,7 +72,7 @@ def test_numpy_codes_equal_the_torch_head(
 def test_learning_finds_the_persons() -> None:
     rng = np.random.default_rng(3)
     embeddings, persons, cameras = people(rng, noise=0.3)
-    config = FrozenConfig(lengths=(64, 16), epochs=30, persons_per_batch=8, adapter_width=0)
+    config = FrozenConfig(lengths=(64, 16), epochs=60, persons_per_batch=8, adapter_width=64, unit=False)
     fitted = fit_pyramid(embeddings, persons, cameras, seed=0, config=config)
     bits = unpack_bits(PyramidCodes(fitted.tensors)(embeddings)["id64"], 64)
     centred = embeddings - embeddings.mean(axis=0)

@@ -59,9 +59,8 @@ def _ranked(
 
 
 def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit: NDArray[np.float32] = vectors / np.where(norms > 0, norms, 1).astype(np.float32)
-    return unit
+    norms = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))[:, None]
+    return np.divide(vectors, np.where(norms > 0, norms, np.float32(1)), dtype=np.float32)
 
 
 def stable_order(distances: NDArray[np.float32]) -> NDArray[np.int64]:

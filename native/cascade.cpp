@@ -2,6 +2,7 @@
 #include "cascade.hpp"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <exception>
@@ -11,6 +12,7 @@
 
 #include "buffer.hpp"
 #include "live.hpp"
+#include "loan.hpp"
 #include "ranking.hpp"
 #include "select.hpp"
 
@@ -19,6 +21,15 @@ namespace {
 
 // Rows whose distances stay in the first cache between being computed and being looked at.
 constexpr std::size_t kChunk = 4096;
+
+// What a thread needs to answer queries; lent from search to search, because fresh memory costs more than a short search.
+struct Scratch {
+    Buffer<std::uint32_t> positions;  // survivors, ascending
+    Buffer<std::uint16_t> distances;  // theirs
+    Histogram histogram;
+    Closest closest;
+    Ranking ranking;
+};
 
 class Stopwatch {
 public:
@@ -33,12 +44,11 @@ private:
     std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
-// One thread's scratch and tallies.
+// One thread's view of a search, with its tallies.
 class Worker {
 public:
     Worker(const Plan& plan, const Live& live, const Results& results)
-        : plan_(plan), live_(live), results_(results), entries_in_(plan.stages.size()), kept_(plan.stages.size()),
-          seconds_(plan.stages.size()) {}
+        : plan_(plan), live_(live), results_(results) {}
 
     void answer(std::size_t query) {
         if (plan_.order == Order::search)
@@ -246,13 +256,14 @@ private:
     const Plan& plan_;
     const Live& live_;
     const Results& results_;
-    std::vector<std::size_t> entries_in_, kept_;
-    std::vector<double> seconds_;
-    Buffer<std::uint32_t> positions_;
-    Buffer<std::uint16_t> distances_;
-    Histogram histogram_;
-    Closest closest_;
-    Ranking ranking_;
+    std::array<std::size_t, kMaxStages> entries_in_{}, kept_{};
+    std::array<double, kMaxStages> seconds_{};
+    const Loan<Scratch> scratch_;
+    Buffer<std::uint32_t>& positions_ = scratch_->positions;
+    Buffer<std::uint16_t>& distances_ = scratch_->distances;
+    Histogram& histogram_ = scratch_->histogram;
+    Closest& closest_ = scratch_->closest;
+    Ranking& ranking_ = scratch_->ranking;
     Stopwatch watch_;
 };
 

@@ -14,6 +14,8 @@ struct Segment {
     std::uint32_t first;  // position of its first row in the whole table
 };
 
+constexpr std::size_t kMaxStages = 8;
+
 enum class Keep { all, threshold, top, share };
 
 struct StagePlan {

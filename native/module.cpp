@@ -75,7 +75,7 @@ void cascade(nb::list columns, nb::list queries, const std::vector<std::string>&
     Plan plan{};
     plan.kernel = &kernel_of(kernel);
     const std::size_t depth = nb::len(columns);
-    check(depth > 0 && depth <= 8, "a cascade has 1 to 8 stages");
+    check(depth > 0 && depth <= kMaxStages, "a cascade has 1 to 8 stages");
     check(nb::len(queries) == depth && keeps.size() == depth && amounts.size() == depth, "stages do not match");
     plan.queries = codes_of(queries[0]).shape(0);
     for (std::size_t s = 0; s < depth; ++s) {

@@ -44,20 +44,20 @@ struct AnyRow {  // any multiple of 4 bytes
     }
 };
 
-template <class Row>
-void scan_rows(const std::uint8_t* rows, std::size_t count, std::size_t row_bytes, const std::uint8_t* query,
-               std::uint16_t* out) {
-    const std::size_t step = Row::bytes(row_bytes);
-    for (std::size_t i = 0; i < count; ++i)
-        out[i] = static_cast<std::uint16_t>(Row::distance(rows + i * step, query, step));
-}
-
 inline void prefetch(const void* at) {
 #if defined(__GNUC__)
     __builtin_prefetch(at);
 #else
     (void)at;
 #endif
+}
+
+template <class Row>
+void scan_rows(const std::uint8_t* rows, std::size_t count, std::size_t row_bytes, const std::uint8_t* query,
+               std::uint16_t* out) {
+    const std::size_t step = Row::bytes(row_bytes);
+    for (std::size_t i = 0; i < count; ++i)
+        out[i] = static_cast<std::uint16_t>(Row::distance(rows + i * step, query, step));
 }
 
 template <class Row>

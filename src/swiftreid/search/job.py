@@ -54,12 +54,16 @@ class Answer:
 
     @classmethod
     def empty(cls, job: Job) -> Answer:
-        """Room for the job's answer, padded with -1."""
+        """Room for the job's answer: searches padded with -1, rankings (which fill every place) not filled."""
         shape, depth = (len(job.queries[0]), job.width), len(job.stages)
+        indices, distances, stages = np.empty(shape, np.int64), np.empty(shape, np.int32), np.empty(shape, np.int8)
+        if job.order == "search":
+            for array in (indices, distances, stages):
+                array.fill(-1)
         return cls(
-            np.full(shape, -1, np.int64),
-            np.full(shape, -1, np.int32),
-            np.full(shape, -1, np.int8),
+            indices,
+            distances,
+            stages,
             np.zeros(shape[0], np.int64),
             np.zeros(depth, np.int64),
             np.zeros(depth, np.int64),

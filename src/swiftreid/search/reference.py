@@ -58,9 +58,10 @@ def run(job: Job, answer: Answer) -> None:
 
 def _answer(job: Job, answer: Answer, query: int, live: NDArray[np.intp]) -> None:
     last = len(job.stages) - 1
+    answer.counts[query] = len(live)
     entries = live  # those that reached the stage, in gallery order
     keys: list[NDArray[np.int32]] = []  # their distances at each stage so far
-    end = len(live)
+    end = len(live)  # results are written from the back: those that stopped first come last
     for number, stage in enumerate(job.stages):
         start = perf_counter()
         distances = _distances(job, number, query)[entries]
@@ -78,7 +79,7 @@ def _answer(job: Job, answer: Answer, query: int, live: NDArray[np.intp]) -> Non
         order = stopped[np.lexsort([key[stopped] for key in (keys if job.order == "stages" else keys[-1:])])]
         if number == last and job.order == "search":
             order = order[: job.width]
-            end = len(order)
+            answer.counts[query] = end = len(order)
         if number == last or job.order != "search":
             places = slice(end - len(order), end)
             answer.indices[query, places] = entries[order]
@@ -89,7 +90,6 @@ def _answer(job: Job, answer: Answer, query: int, live: NDArray[np.intp]) -> Non
             entries = entries[kept]
             keys = [key[kept] for key in keys]
         answer.seconds[number] += perf_counter() - start
-    answer.counts[query] = np.count_nonzero(answer.indices[query] >= 0)
 
 
 def _distances(job: Job, number: int, query: int) -> NDArray[np.int32]:

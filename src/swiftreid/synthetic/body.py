@@ -1,0 +1,269 @@
+"""Bodies: anny's default body (CC0), shaped by a few plain numbers and posed as somebody who walks or stands.
+
+Axes: x to the person's left, y to the back, z up, metres. Every vertex also has a *canonical* position: where it lies on
+one fixed template body that stands on z = 0. Clothes are cut in canonical coordinates, so that they fit everybody.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swiftreid.synthetic import materials as mt
+from swiftreid.synthetic.extra import load_anny
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+CANON_LIFT = 0.8184  # canonical z of the template's pelvis origin is measured from its soles
+_ARM_AXIS = np.array([-0.75, -0.06, -0.66])  # bends the left elbow
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a body is like: `gender` 0 male to 1 female, `age` in anny's units (0.45 child, 0.67 adult, 1 old), rest 0 to 1."""
+
+    gender: float
+    age: float
+    height: float
+    weight: float
+    muscle: float
+    proportions: float
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Angles in radians; `stride` 0 stands still. `phase` runs through one walking cycle of two steps."""
+
+    phase: float
+    stride: float
+    arms_out: float
+    elbows: tuple[float, float]
+    lean: float
+    turn_head: float
+    held: tuple[bool, bool] = (False, False)  # left, right arm carries something: it swings little
+
+
+@dataclass(frozen=True)
+class Template:
+    """What all bodies share: `[v, 3]` canonical positions, `[f, 3]` triangles, `[f]` part of each face, skinning."""
+
+    canon: Floats
+    faces: Ints
+    parts: Ints
+    weights: Floats
+    bones: Ints
+    labels: list[str]
+    edges: Ints
+    degree: Floats
+
+
+class Bodies:
+    """anny's model, loaded once per process (the first time ever, its data is unpacked into a cache: some seconds)."""
+
+    def __init__(self) -> None:
+        anny = load_anny()
+        import torch
+
+        self._torch = torch
+        with _quick_unpacking():
+            self._model: Any = anny.Anny(rig="anny", topology="anny", phenotype_blendshapes="original", skinning_method="lbs")
+        self.template = self._make_template()
+
+    def _rest(self, shape: Shape) -> tuple[Floats, Any]:
+        values = {
+            "gender": shape.gender,
+            "age": shape.age,
+            "muscle": shape.muscle,
+            "weight": shape.weight,
+            "height": shape.height,
+            "proportions": shape.proportions,
+        }
+        with self._torch.no_grad():
+            out = self._model(phenotype_kwargs=values)
+        # Rounded, so that the last bits of a threaded matrix product cannot reach the pictures.
+        return np.round(out["rest_vertices"][0].numpy(), 6), out["rest_bone_poses"]
+
+    def _make_template(self) -> Template:
+        canon, _ = self._rest(Shape(0.5, 0.67, 0.5, 0.5, 0.5, 0.5))
+        canon = canon + np.array([0.0, 0.0, CANON_LIFT])
+        faces = self._model.faces.numpy().astype(np.int64)
+        weights = self._model.vertex_bone_weights.numpy().astype(np.float64)
+        bones = self._model.vertex_bone_indices.numpy().astype(np.int64)
+        labels = list(self._model.bone_labels)
+        part_of_bone = np.array([_part_of(label) for label in labels])
+        strongest = bones[np.arange(len(bones)), weights.argmax(1)]
+        vertex_part = part_of_bone[strongest]
+        corners = np.sort(vertex_part[faces], axis=1)
+        pairs = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
+        edges = np.unique(np.sort(pairs, axis=1), axis=0)
+        edges = np.concatenate([edges, edges[:, ::-1]])
+        degree = np.bincount(edges[:, 0], minlength=len(canon)).astype(np.float64)
+        return Template(canon, faces, corners[:, 1], weights, bones, labels, edges, np.maximum(degree, 1.0))
+
+    def shape(self, shape: Shape) -> tuple[Floats, Any]:
+        """Vertices `[v, 3]` of this body in its rest pose, and the rest skeleton that :meth:`pose` needs."""
+        return self._rest(shape)
+
+    def pose(self, skeleton: Any, pose: Pose) -> Floats:
+        """Rigid motions `[bones, 4, 4]` that take points of the rest pose to `pose`."""
+        deltas = np.tile(np.eye(4), (len(self.template.labels), 1, 1))
+        for name, turn in _joint_turns(pose).items():
+            deltas[self.template.labels.index(name), :3, :3] = turn
+        with self._torch.no_grad():
+            motions, _ = self._model.get_bone_transforms(
+                self._torch.from_numpy(deltas)[None], skeleton, pose_parameterization="local-ref"
+            )
+        result: Floats = motions[0].numpy()
+        return result
+
+
+@lru_cache(maxsize=1)
+def bodies() -> Bodies:
+    """The one loaded body model of this process."""
+    return Bodies()
+
+
+def skin(points: Floats, weights: Floats, bones: Ints, motions: Floats) -> Floats:
+    """Linear blend skinning: `points [n, 3]` with `weights [n, k]` of `bones [n, k]`, moved by `motions [b, 4, 4]`."""
+    blended = np.einsum("nk,nkij->nij", weights, motions[bones, :3, :])
+    moved: Floats = np.einsum("nij,nj->ni", blended[:, :, :3], points) + blended[:, :, 3]
+    return moved
+
+
+def smooth(points: Floats, template: Template, amount: Floats, rounds: int) -> Floats:
+    """Relax `points [v, 3]` towards the mean of their neighbours, `amount [v]` in 0..1 per round."""
+    first, second = template.edges[:, 0], template.edges[:, 1]
+    result = points.copy()
+    for _ in range(rounds):
+        mean = np.stack(
+            [np.bincount(first, weights=result[second, k], minlength=len(result)) for k in range(3)], axis=1
+        )
+        result += amount[:, None] * (mean / template.degree[:, None] - result)
+    return result
+
+
+def vertex_normals(points: Floats, faces: Ints) -> Floats:
+    """Unit normals `[v, 3]`, averaged over the triangles `[f, 3]` around each vertex by area."""
+    a, b, c = points[faces[:, 0]], points[faces[:, 1]], points[faces[:, 2]]
+    across = np.cross(b - a, c - a)
+    flat = faces.ravel(order="F")
+    total = np.stack([np.bincount(flat, weights=np.tile(across[:, k], 3), minlength=len(points)) for k in range(3)], 1)
+    unit: Floats = total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)
+    return unit
+
+
+def sample_shape(rng: np.random.Generator, *, female: bool, age_group: str) -> Shape:
+    """A body of a person of this gender presentation and age group (`child`, `adult`, `senior`)."""
+    age = {"child": rng.uniform(0.42, 0.50), "adult": rng.uniform(0.62, 0.74), "senior": rng.uniform(0.88, 1.0)}[age_group]
+    height = rng.normal(0.37, 0.045) if age_group != "child" else rng.normal(0.33, 0.06)
+    return Shape(
+        gender=float(np.clip(0.95 - rng.exponential(0.08), 0.7, 1) if female else np.clip(rng.exponential(0.08), 0, 0.3)),
+        age=float(age),
+        height=float(np.clip(height, 0.22, 0.52)),
+        weight=float(np.clip(rng.normal(0.44, 0.16), 0.12, 0.9)),
+        muscle=float(np.clip(rng.normal(0.5, 0.12), 0.2, 0.8)),
+        proportions=float(rng.uniform(0.3, 0.8)),
+    )
+
+
+def sample_pose(rng: np.random.Generator, *, held: tuple[bool, bool] = (False, False)) -> Pose:
+    """Walking (four in five) or standing, at a random moment."""
+    walking = rng.random() < 0.8
+    return Pose(
+        phase=float(rng.uniform(0, 2 * np.pi)),
+        stride=float(rng.uniform(0.7, 1.15)) if walking else float(rng.uniform(0.0, 0.12)),
+        arms_out=float(rng.normal(0.0, 0.05)),
+        elbows=(float(rng.normal(-0.48, 0.15)), float(rng.normal(-0.48, 0.15))),
+        lean=float(rng.normal(0.03, 0.03)),
+        turn_head=float(rng.normal(0.0, 0.22)),
+        held=held,
+    )
+
+
+def _part_of(label: str) -> int:
+    for part, stems in (
+        (mt.EYE, ("eye",)),
+        (mt.FOOT, ("foot", "toe")),
+        (mt.LEG, ("upperleg", "lowerleg")),
+        (mt.HAND, ("wrist", "finger", "metacarpal")),
+        (mt.ARM, ("upperarm", "lowerarm")),
+        (mt.HEAD, ("head", "neck03")),
+    ):
+        if label.startswith(stems):
+            return part
+    return mt.TORSO
+
+
+def _turn(axis: str | Floats, angle: float) -> Floats:
+    vector = np.eye(3)["xyz".index(axis)] if isinstance(axis, str) else axis / np.linalg.norm(axis)
+    cross = np.cross(np.eye(3), vector)
+    result: Floats = np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
+    return result
+
+
+def _joint_turns(pose: Pose) -> dict[str, Floats]:
+    """Turns of the joints by bone name, about axes of the body (x left, y back, z up)."""
+    turns: dict[str, Floats] = {}
+    for side, sign, phase, held, elbow in (
+        ("L", 1.0, pose.phase, pose.held[0], pose.elbows[0]),
+        ("R", -1.0, pose.phase + np.pi, pose.held[1], pose.elbows[1]),
+    ):
+        cycle = phase % (2 * np.pi)
+        hip = pose.stride * (0.42 * np.cos(cycle) + 0.06)
+        bend = 0.06 + pose.stride * (0.95 * np.exp(-(((cycle - 4.5) / 0.55) ** 2)) + 0.22 * np.exp(-(((cycle - 0.9) / 0.5) ** 2)))
+        ankle = pose.stride * (0.25 * np.exp(-(((cycle - 3.6) / 0.5) ** 2)) - 0.12 * np.exp(-((cycle / 0.6) ** 2)))
+        turns[f"upperleg01.{side}"] = _turn("x", -hip) @ _turn("y", sign * 0.055)
+        turns[f"lowerleg01.{side}"] = _turn("x", bend)
+        turns[f"foot.{side}"] = _turn("x", ankle - bend * 0.15 + hip * 0.25) @ _turn("z", sign * 0.05)
+        swing = 0.02 - (0.12 if held else 0.42) * pose.stride * np.cos(cycle)
+        turns[f"shoulder01.{side}"] = _turn("y", sign * 0.10)
+        turns[f"upperarm01.{side}"] = _turn("x", -swing) @ _turn("y", sign * (0.50 - pose.arms_out))
+        axis = _ARM_AXIS * np.array([1.0, sign, sign])
+        reach = -0.45 if held else elbow + 0.25 * pose.stride * max(-np.cos(cycle), 0.0)
+        turns[f"lowerarm01.{side}"] = _turn(axis, reach)
+        for finger in range(2, 6):  # the fingers of a hand at rest are a little bent
+            for joint in (1, 2, 3):
+                turns[f"finger{finger}-{joint}.{side}"] = _turn("y", sign * 0.28)
+    twist = 0.08 * pose.stride * np.cos(pose.phase)
+    turns["spine05"] = _turn("x", pose.lean)
+    turns["spine03"] = _turn("z", twist)
+    turns["neck02"] = _turn("z", pose.turn_head * 0.4 - twist)
+    turns["head"] = _turn("z", pose.turn_head * 0.6)
+    return turns
+
+
+@contextlib.contextmanager
+def _quick_unpacking() -> Iterator[None]:
+    """Let anny read its text targets with NumPy while its cache is first built: two minutes become some seconds.
+
+    The numbers are the same (a test compares them); a future anny that reads in another way is left as it is.
+    """
+    from anny.models import full_model
+
+    import torch
+
+    original = getattr(full_model, "load_blend_shape", None)
+    if original is None:
+        yield
+        return
+
+    def quick(filename: Any, vertices_count: int, world_transformation: Any, dtype: Any) -> Any:
+        with gzip.open(filename, "rb") as archive:
+            table = np.array(archive.read().split(), dtype=np.float64).reshape(-1, 4)
+        offsets = np.zeros((vertices_count, 3))
+        offsets[table[:, 0].astype(np.int64)] = table[:, 1:]
+        return world_transformation.apply(torch.as_tensor(offsets, dtype=dtype))
+
+    full_model.load_blend_shape = quick
+    try:
+        yield
+    finally:
+        full_model.load_blend_shape = original

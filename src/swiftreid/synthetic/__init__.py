@@ -1,1 +1,10 @@
-"""People who never existed: rendered data sets in Market-1501 layout."""
+"""People who never existed: rendered data sets in Market-1501 layout.
+
+Needs the extra ``synthetic`` (anny, warp, torch), which is imported only when something is rendered.
+"""
+
+from __future__ import annotations
+
+from swiftreid.synthetic.dataset import SynthReport, synthesize
+
+__all__ = ["SynthReport", "synthesize"]

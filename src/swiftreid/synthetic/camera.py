@@ -38,24 +38,28 @@ class Crop:
     step_y: Floats
 
 
-def sample_camera(number: int, rng: np.random.Generator) -> Camera:
-    """A surveillance camera two to four and a half metres up, looking down at the place where people walk."""
-    distance = rng.uniform(4.5, 8.0)
+def sample_cameras(count: int, rng: np.random.Generator) -> list[Camera]:
+    """Surveillance cameras between head height and four metres, looking at the place where people walk."""
+    return [_sample_camera(number, rng) for number in range(1, count + 1)]
+
+
+def _sample_camera(number: int, rng: np.random.Generator) -> Camera:
+    distance = rng.uniform(4.2, 8.0)
     side = rng.uniform(-0.5, 0.5)
     warm = rng.normal(0.0, 0.045)
     green = rng.normal(0.0, 0.018)
     return Camera(
         number=number,
-        eye=(float(distance * np.sin(side)), float(-distance * np.cos(side)), float(rng.uniform(2.0, 4.2))),
-        target=(0.0, 0.0, float(rng.uniform(0.7, 1.0))),
-        exposure=float(np.exp(rng.normal(0.0, 0.13))),
+        eye=(float(distance * np.sin(side)), float(-distance * np.cos(side)), float(rng.uniform(1.6, 3.9))),
+        target=(0.0, 0.0, float(rng.uniform(0.8, 1.1))),
+        exposure=float(np.exp(rng.normal(0.0, 0.12))),
         white=(float(1 + warm), float(1 + green), float(1 - warm)),
-        contrast=float(rng.uniform(0.92, 1.10)),
-        saturation=float(rng.uniform(0.74, 1.0)),
-        noise=float(rng.uniform(1.0, 4.0)),
-        blur=float(rng.uniform(0.3, 0.9)),
+        contrast=float(rng.uniform(0.94, 1.10)),
+        saturation=float(rng.uniform(0.68, 0.92)),
+        noise=float(rng.uniform(1.0, 3.5)),
+        blur=float(rng.uniform(0.3, 0.8)),
         detail=float(rng.uniform(0.6, 1.0)),
-        quality=int(rng.integers(78, 91)),
+        quality=int(rng.integers(78, 90)),
     )
 
 

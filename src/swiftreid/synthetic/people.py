@@ -15,8 +15,8 @@ CLOTH: dict[str, Rgb] = {
     "black": (30, 30, 33),
     "white": (226, 225, 220),
     "grey": (126, 128, 130),
-    "red": (172, 34, 38),
-    "blue": (40, 78, 160),
+    "red": (160, 42, 44),
+    "blue": (52, 84, 148),
     "navy": (32, 40, 70),
     "green": (52, 110, 66),
     "yellow": (214, 178, 52),
@@ -149,12 +149,13 @@ def sample_person(number: int, rng: np.random.Generator, attributes: Attributes 
     hair = np.clip(np.array(HAIR[chosen.hair_colour]) * rng.uniform(0.85, 1.15), 8, 230)
     tone = int(rng.integers(0, len(SKIN)))
     skin = np.clip(np.array(SKIN[tone]) + rng.normal(0, 4, 3), 30, 245)
+    denim = chosen.lower_colour in ("blue", "navy", "grey") and bool(rng.random() < 0.7)
     colours = {
         "skin": linear((float(skin[0]), float(skin[1]), float(skin[2]))),
         "upper": upper,
         "upper2": second,
         "inner": cloth(str(rng.choice([c for c in ("white", "grey", "black", "blue", "red") if c != chosen.upper_colour]))),
-        "lower": cloth(chosen.lower_colour),
+        "lower": linear((74, 94, 130)) if denim and chosen.lower_colour == "blue" else cloth(chosen.lower_colour),
         "shoes": cloth(chosen.shoes_colour, 6.0),
         "sole": linear((215, 212, 205)) if rng.random() < 0.55 else linear((40, 38, 36)),
         "hair": linear((float(hair[0]), float(hair[1]), float(hair[2]))),
@@ -176,7 +177,7 @@ def sample_person(number: int, rng: np.random.Generator, attributes: Attributes 
         skirt_end=float(rng.uniform(0.28, 0.58)),
         stripe=float(rng.uniform(0.045, 0.11)),
         upright_stripes=bool(rng.random() < 0.3),
-        denim=chosen.lower_colour in ("blue", "navy", "grey") and bool(rng.random() < 0.7),
+        denim=denim,
         hair_style=str(rng.choice(styles[chosen.hair_length])),
         handbag_side=int(rng.choice([-1, 1])),
         handbag_carried=bool(rng.random() < 0.4),

@@ -77,47 +77,67 @@ _WALLS = [
 ]
 
 
-def sample_scene(rng: np.random.Generator) -> Scene:
-    """A place of its own: which floor and walls, what stands about, and daylight, overcast or lamps."""
-    walls = rng.permutation(len(_WALLS))
+@dataclass(frozen=True)
+class _Light:
+    strength: float
+    ambient: float
+    spread: float
+    warm: Rgb
+    cool: Rgb
+
+
+_LIGHTS = {
+    "sun": _Light(1.45, 0.46, 0.06, (1.0, 0.95, 0.87), (0.91, 0.97, 1.07)),
+    "overcast": _Light(0.55, 0.74, 0.5, (1.0, 1.0, 1.0), (0.97, 1.0, 1.03)),
+    "lamps": _Light(0.80, 0.52, 0.22, (1.0, 0.96, 0.89), (1.0, 0.99, 0.95)),
+}
+
+
+def sample_scenes(count: int, rng: np.random.Generator) -> list[Scene]:
+    """Places that differ: floors and back walls repeat only after all of them were used."""
+    floors = [int(k) for _ in range(count // len(_FLOORS) + 1) for k in rng.permutation(len(_FLOORS))]
+    backs = [int(k) for _ in range(count // len(_WALLS) + 1) for k in rng.permutation(len(_WALLS))]
+    lights = [str(k) for _ in range(count // len(_LIGHTS) + 1) for k in rng.permutation(list(_LIGHTS))]
+    return [_sample_scene(rng, floors[k], backs[k], lights[k]) for k in range(count)]
+
+
+def _sample_scene(rng: np.random.Generator, floor_kind: int, back_kind: int, weather: str) -> Scene:
+    others = [int(k) for k in rng.permutation(len(_WALLS)) if k != back_kind]
+    back = float(rng.uniform(2.2, 4.6))
     boxes = [
-        Box((-14.0, 2.6 + float(rng.uniform(0, 2.5)), 0.0), (14.0, 8.0, 5.0), _surface(rng, _WALLS[walls[0]])),
-        Box((-15.0, -9.0, 0.0), (-3.6 - float(rng.uniform(0, 2)), 8.0, 4.5), _surface(rng, _WALLS[walls[1]])),
-        Box((3.6 + float(rng.uniform(0, 3)), -9.0, 0.0), (15.0, 8.0, 4.5), _surface(rng, _WALLS[walls[2]])),
+        Box((-14.0, back, 0.0), (14.0, 8.0, 5.0), _surface(rng, _WALLS[back_kind])),
+        Box((-15.0, -9.0, 0.0), (-3.6 - float(rng.uniform(0, 2)), 8.0, 4.5), _surface(rng, _WALLS[others[0]])),
+        Box((3.6 + float(rng.uniform(0, 3)), -9.0, 0.0), (15.0, 8.0, 4.5), _surface(rng, _WALLS[others[1]])),
     ]
-    back = boxes[0].low[1]
     for _ in range(int(rng.integers(2, 6))):
-        kind = rng.integers(0, 4)
+        kind = int(rng.integers(0, 4))
         x, y = float(rng.uniform(-3.6, 3.6)), back - float(rng.uniform(0.1, 0.5))
-        tint = Surface(mt.CONCRETE, 1.0, *(_colour(rng, (110, 106, 100), 45.0) for _ in range(2)))
+        tint = Surface(mt.CONCRETE, 1.0, _colour(rng, (110, 106, 100), 45.0), _colour(rng, (110, 106, 100), 45.0))
         wide, deep, tall = ((0.18, 0.18, 4.0), (0.7, 0.25, 0.46), (0.25, 0.25, 0.95), (0.55, 0.3, 1.9))[kind]
         boxes.append(Box((x - wide, y - deep, 0.0), (x + wide, y + deep, tall), tint))
-    if rng.random() < 0.6:  # a door or a shop front in the back wall
-        x = float(rng.uniform(-2.5, 2.5))
-        front = _surface(rng, _WALLS[walls[3]])
-        boxes.append(Box((x - 0.9, back - 0.04, 0.0), (x + 0.9, back + 0.1, 2.3), front))
+    if rng.random() < 0.7:  # a door or a shop front in the back wall
+        x = float(rng.uniform(-2.0, 2.0))
+        boxes.append(Box((x - 0.9, back - 0.04, 0.0), (x + 0.9, back + 0.1, 2.3), _surface(rng, _WALLS[others[2]])))
 
-    weather = rng.choice(["sun", "overcast", "lamps"], p=[0.35, 0.35, 0.30])
-    azimuth, height = rng.uniform(np.pi * 1.05, np.pi * 1.95), rng.uniform(0.75, 1.2)
-    if weather == "lamps":
-        height = rng.uniform(1.1, 1.45)
-    sun = (float(np.cos(azimuth) * np.cos(height)), float(np.sin(azimuth) * np.cos(height)), float(np.sin(height)))
-    strength = {"sun": 1.25, "overcast": 0.38, "lamps": 0.55}[str(weather)]
-    ambient = {"sun": 0.50, "overcast": 0.85, "lamps": 0.62}[str(weather)]
-    warm = {"sun": (1.0, 0.95, 0.86), "overcast": (1.0, 1.0, 1.0), "lamps": (1.0, 0.96, 0.88)}[str(weather)]
-    cool = {"sun": (0.90, 0.97, 1.08), "overcast": (0.97, 1.0, 1.03), "lamps": (1.0, 0.99, 0.95)}[str(weather)]
-    floor = _surface(rng, _FLOORS[int(rng.integers(0, len(_FLOORS)))])
-    bounce = tuple(0.55 * ambient * (0.35 + 0.9 * value) for value in floor.first)
+    light = _LIGHTS[weather]
+    azimuth = rng.uniform(np.pi * 1.05, np.pi * 1.95)
+    height = rng.uniform(1.05, 1.4) if weather == "lamps" else rng.uniform(0.7, 1.15)
+    floor = _surface(rng, _FLOORS[floor_kind])
+    red, green, blue = (0.55 * light.ambient * (0.35 + 0.9 * value) for value in floor.first)
     return Scene(
         floor=floor,
         boxes=tuple(boxes),
-        sun=sun,
-        sun_colour=(strength * warm[0], strength * warm[1], strength * warm[2]),
-        sun_spread={"sun": 0.06, "overcast": 0.6, "lamps": 0.25}[str(weather)],
-        sky=(ambient * cool[0], ambient * cool[1], ambient * cool[2]),
-        bounce=(bounce[0], bounce[1], bounce[2]),
+        sun=(float(np.cos(azimuth) * np.cos(height)), float(np.sin(azimuth) * np.cos(height)), float(np.sin(height))),
+        sun_colour=_times(light.strength, light.warm),
+        sun_spread=light.spread,
+        sky=_times(light.ambient, light.cool),
+        bounce=(red, green, blue),
         seed=int(rng.integers(1, 2**20)),
     )
+
+
+def _times(factor: float, colour: Rgb) -> Rgb:
+    return factor * colour[0], factor * colour[1], factor * colour[2]
 
 
 def _colour(rng: np.random.Generator, base: Rgb, spread: float) -> Rgb:

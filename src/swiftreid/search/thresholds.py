@@ -10,11 +10,11 @@ entries for each relevant one. With true counts the precision of short codes wou
 threshold, and its optimum would throw away most relevant entries. The normalised form is the paper's; ``beta`` is
 therefore a dial between speed and accuracy, not a statement about real precision: choose it with `choose_beta`.
 
-**Decisions** (methods.md, section 2): the printed Eq. 8 does not follow from Eq. 6; ``formula="derived"`` is what does,
-``(1 + b^2) CDFr / (CDFr + CDFn + b^2)``, and ``"printed"`` is there for comparison. The Gaussians are fitted by the mean
-and standard deviation of exact distances. Least-squares fitting of a curve to the histogram, as in the released code,
-collapses on long codes, whose bins hold next to nothing each. Distances are whole numbers, so a Gaussian is read at
-``t + 1/2``. Among equal scores the smallest threshold wins.
+**Decisions** (methods.md, section 2): the printed Eq. 8 does not follow from Eq. 6; ``formula="derived"`` is what
+does, ``(1 + b^2) CDFr / (CDFr + CDFn + b^2)``, and ``"printed"`` is there for comparison. The Gaussians are fitted by
+the mean and standard deviation of exact distances. Least-squares fitting of a curve to the histogram, as in the
+released code, collapses on long codes, whose bins hold next to nothing each. Distances are whole numbers, so a
+Gaussian is read at ``t + 1/2``. Among equal scores the smallest threshold wins.
 """
 
 from __future__ import annotations

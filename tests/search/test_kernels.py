@@ -1,0 +1,209 @@
+"""Every native kernel equals the reference, bit for bit."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from search_cases import NAMES, Case, cases, codes_like
+
+from swiftreid.errors import UsageError
+from swiftreid.search import kernels, reference
+from swiftreid.search.cascade import Cascade
+from swiftreid.search.codes import row_bytes_of
+from swiftreid.search.results import SearchResult
+from swiftreid.search.table import CodeTable
+
+NATIVE = [name for name in kernels.available_kernels() if name != "reference"]
+
+pytestmark = pytest.mark.skipif(not NATIVE, reason="the native kernels are not built")
+
+
+def assert_equal(result: SearchResult, expected: SearchResult) -> None:
+    for name in ("indices", "distances", "stages", "counts"):
+        got, wanted = getattr(result, name), getattr(expected, name)
+        assert got.dtype == wanted.dtype
+        np.testing.assert_array_equal(got, wanted, err_msg=name)
+    for ours, theirs in zip(result.report, expected.report, strict=True):
+        assert (ours.entries_in, ours.entries_kept) == (theirs.entries_in, theirs.entries_kept), ours.rule
+
+
+@pytest.mark.parametrize("kernel", NATIVE)
+@settings(max_examples=250, deadline=None)
+@given(case=cases())
+def test_search_equals_the_reference(kernel: str, case: Case) -> None:
+    def run(kernel: str) -> SearchResult:
+        return case.cascade.search(
+            case.table,
+            case.queries,
+            k=case.k,
+            threads=case.threads,
+            mask=case.mask,
+            min_candidates=case.least,
+            kernel=kernel,
+        )
+
+    assert_equal(run(kernel), run("reference"))
+
+
+@pytest.mark.parametrize("kernel", NATIVE)
+@settings(max_examples=250, deadline=None)
+@given(case=cases(), ties=st.sampled_from(["gallery", "stages"]))
+def test_rank_equals_the_reference(kernel: str, case: Case, ties: str) -> None:
+    def run(kernel: str) -> SearchResult:
+        return case.cascade.rank(
+            case.table,
+            case.queries,
+            threads=case.threads,
+            mask=case.mask,
+            min_candidates=case.least or 0,
+            ties=ties,
+            kernel=kernel,
+        )
+
+    assert_equal(run(kernel), run("reference"))
+
+
+@pytest.mark.parametrize("kernel", NATIVE)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "id32<=11 > id128<=45 > id512<=195 > id2048",
+        "id32<=2 > id128 > id2048",  # too few pass: the threshold must rise
+        "id32:share=0.2 > id2048",
+        "id32:top=5000 > id128:top=600 > id2048<=1000",
+        "id2048",
+        "id2048<=990",
+        "id32",
+    ],
+)
+def test_many_blocks(kernel: str, text: str) -> None:
+    """More rows than one block of any loop, in segments that end in the middle of blocks."""
+    rng = np.random.default_rng(5)
+    cascade = Cascade.parse(text)
+    n, names = 21_001, cascade.codes
+    codes = {name: rng.integers(0, 256, (n, row_bytes_of(name)), np.uint8) for name in names}
+    cuts = [0, 4097, 4097, 12_289, n]
+    table = CodeTable.from_segments([CodeTable({m: c[a:b] for m, c in codes.items()}) for a, b in pairwise(cuts)])
+    queries = {name: code[[3, 9000, 21_000, 77]].copy() for name, code in codes.items()}
+    for mask in (None, rng.random(n) < 0.6, rng.random(n) < 0.02):
+        expected = cascade.search(table, queries, k=150, mask=mask, kernel="reference")
+        assert_equal(cascade.search(table, queries, k=150, mask=mask, threads=2, kernel=kernel), expected)
+        packed = None if mask is None else np.packbits(mask, bitorder="little")
+        assert_equal(cascade.search(table, queries, k=150, mask=packed, kernel=kernel), expected)
+    expected = cascade.rank(table, queries, kernel="reference")
+    assert_equal(cascade.rank(table, queries, threads=2, kernel=kernel), expected)
+
+
+@pytest.mark.parametrize("kernel", NATIVE)
+@pytest.mark.parametrize("name", [*NAMES, "id4096", "id65504"])
+def test_hamming_equals_the_reference(kernel: str, name: str) -> None:
+    rng = np.random.default_rng(1)
+    for n, q in ((0, 2), (1, 1), (37, 3), (700, 2), (5, 0)):
+        width = row_bytes_of(name)
+        column, queries = rng.integers(0, 256, (n, width), np.uint8), rng.integers(0, 256, (q, width), np.uint8)
+        if q:
+            queries[0] = 255  # with the next line: the largest distance that there is
+            column[:1] = 0
+        got = kernels.hamming(column, queries, name, kernel=kernel)
+        np.testing.assert_array_equal(got, reference.hamming(column, queries))
+        assert got.dtype == np.int32
+
+
+@pytest.mark.parametrize("kernel", NATIVE)
+def test_read_only_maps_are_searched_in_place(kernel: str, tmp_path) -> None:
+    codes = codes_like(np.random.default_rng(0), 500, 2048, 1.0)
+    codes.tofile(tmp_path / "codes")
+    mapped = np.memmap(tmp_path / "codes", np.uint8, "r", shape=codes.shape)
+    table = CodeTable({"id2048": mapped})
+    assert table.column("id2048")[0] is mapped
+    cascade = Cascade.parse("id2048")
+    expected = cascade.search(CodeTable({"id2048": codes}), {"id2048": codes[:3]}, k=9, kernel="reference")
+    assert_equal(cascade.search(table, {"id2048": mapped[:3]}, k=9, kernel=kernel), expected)
+
+
+def test_rows_at_odd_addresses() -> None:
+    """Maps may start anywhere: no load may assume alignment."""
+    codes = codes_like(np.random.default_rng(3), 300, 256, 1.0)
+    memory = np.zeros(codes.nbytes + 1, np.uint8)
+    odd = memory[1:].reshape(codes.shape)
+    odd[:] = codes
+    for kernel in NATIVE:
+        got = kernels.hamming(odd, odd[:4], "id256", kernel=kernel)
+        np.testing.assert_array_equal(got, reference.hamming(codes, codes[:4]))
+
+
+def test_the_variable_forces_a_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(kernels.VARIABLE, raising=False)
+    assert kernels.active_kernel() == kernels.available_kernels()[0]
+    for name in kernels.available_kernels():
+        monkeypatch.setenv(kernels.VARIABLE, name)
+        assert kernels.active_kernel() == name
+    assert kernels.active_kernel("portable") == "portable"  # the argument wins
+    monkeypatch.setenv(kernels.VARIABLE, "abacus")
+    with pytest.raises(UsageError, match=r"abacus.*portable"):
+        kernels.active_kernel()
+
+
+def test_without_the_native_module_the_reference_serves_with_one_warning() -> None:
+    program = """
+import sys, warnings
+sys.modules["swiftreid._native"] = None
+import numpy as np
+from swiftreid.search.cascade import Cascade
+from swiftreid.search.table import CodeTable
+codes = {"id32": np.zeros((3, 4), np.uint8)}
+with warnings.catch_warnings(record=True) as seen:
+    warnings.simplefilter("always")
+    for _ in range(3):
+        result = Cascade.parse("id32").search(CodeTable(codes), codes, k=2)
+print(len(seen), seen[0].category.__name__, result.indices.tolist())
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "1 RuntimeWarning [[0, 1], [0, 1], [0, 1]]"
+
+
+def test_the_native_module_refuses_what_would_overrun() -> None:
+    from swiftreid import _native
+
+    codes = np.zeros((3, 4), np.uint8)
+
+    def call(**changes):
+        arguments = {
+            "columns": [[codes]], "queries": [codes], "keeps": ["all"], "amounts": [0.0], "bitmap": None,
+            "min_candidates": 0, "order": "search", "threads": 1, "kernel": "portable",
+            "indices": np.zeros((3, 2), np.int64), "distances": np.zeros((3, 2), np.int32),
+            "stages": np.zeros((3, 2), np.int8), "counts": np.zeros(3, np.int64),
+            "entries_in": np.zeros(1, np.int64), "kept": np.zeros(1, np.int64), "seconds": np.zeros(1),
+        }  # fmt: skip
+        _native.cascade(**{**arguments, **changes})
+
+    call()
+    wrong = [
+        {"columns": []},
+        {"columns": [[codes], [codes]]},
+        {"columns": [[np.zeros((3, 8), np.uint8)]]},
+        {"columns": [[codes.astype(np.int32)]]},
+        {"columns": [[codes[:, ::-1]]]},
+        {"queries": [codes[:2]]},
+        {"keeps": ["most"]},
+        {"amounts": [-1.0]},
+        {"amounts": [float("nan")]},
+        {"keeps": ["share"], "amounts": [1.5]},
+        {"bitmap": np.zeros(2, np.uint8)},
+        {"order": "gallery"},  # a ranking of three entries needs three columns
+        {"order": "sideways"},
+        {"kernel": "abacus"},
+        {"indices": np.zeros((2, 2), np.int64)},
+        {"distances": np.zeros((3, 3), np.int32)},
+        {"counts": np.zeros(2, np.int64)},
+        {"seconds": np.zeros(2)},
+    ]
+    for changes in wrong:
+        with pytest.raises((ValueError, RuntimeError, TypeError)):
+            call(**changes)

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from swiftreid.errors import UsageError
+from swiftreid.search.table import CodeTable
+
+
+def codes(n: int, seed: int = 0) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return {"id32": rng.integers(0, 256, (n, 4), np.uint8), "id128": rng.integers(0, 256, (n, 16), np.uint8)}
+
+
+def test_segments_are_neither_copied_nor_reordered() -> None:
+    parts = [codes(n, seed=n) for n in (3, 0, 5)]
+    table = CodeTable.from_segments([CodeTable(part) for part in parts])
+    assert (len(table), table.lengths, table.names, table.nbytes) == (8, (3, 0, 5), ("id32", "id128"), 8 * 20)
+    for name in table.names:
+        for column, part in zip(table.column(name), parts, strict=True):
+            assert column is part[name]
+    whole = np.concatenate([part["id128"] for part in parts])
+    wanted = np.array([7, 0, 3, 2, 3])
+    np.testing.assert_array_equal(table.rows("id128", wanted), whole[wanted])
+    again = CodeTable.from_segments([table, CodeTable(codes(2))])  # of tables that have segments themselves
+    assert again.lengths == (3, 0, 5, 2)
+
+
+def test_columns_of_segments_may_come_in_any_order() -> None:
+    first, second = codes(2), codes(3)
+    table = CodeTable.from_segments([CodeTable(first), CodeTable(dict(reversed(second.items())))])
+    assert table.column("id128")[1] is second["id128"]
+
+
+def test_what_is_refused() -> None:
+    good = codes(4)
+    for message, broken in {
+        "numbers of rows": {**good, "id32": good["id32"][:3]},
+        "bytes a row": {"id32": good["id128"]},
+        "uint8": {"id32": good["id32"].astype(np.int64)},
+        "contiguous": {"id32": np.zeros((4, 8), np.uint8)[:, ::2]},
+        "at least one code": {},
+        "bit length": {"short": good["id32"]},
+    }.items():
+        with pytest.raises(UsageError, match=message):
+            CodeTable(broken)
+    with pytest.raises(UsageError, match="at least one segment"):
+        CodeTable.from_segments([])
+    with pytest.raises(UsageError, match="code spec"):
+        CodeTable.from_segments([CodeTable(good), CodeTable({"id32": good["id32"]})])
+    with pytest.raises(UsageError, match="no code 'id64'"):
+        CodeTable(good).column("id64")
+    for outside in (-1, 4):
+        with pytest.raises(UsageError, match="positions"):
+            CodeTable(good).rows("id32", np.array([outside]))

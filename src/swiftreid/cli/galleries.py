@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from swiftreid.cli.console import JsonOption, QuietOption, Report
-from swiftreid.cli.sources import BadPictures, Picture, pictures_from
+from swiftreid.cli.sources import BadPictures, Picture, encoder_of, pictures_from
 from swiftreid.encoding.encoder import encoder_path, open_encoder
 from swiftreid.encoding.encodings_file import load_encodings
 from swiftreid.encoding.stream import encode_paths
@@ -86,7 +86,7 @@ def add(
             raise DuplicateIds(sorted(known), "the gallery")
         wanted = [source for source in sources if source.id not in known]
         bad = BadPictures(report)
-        encoder = open_encoder(opened.encoder_file)
+        encoder = open_encoder(encoder_of(opened))
         with report.progress("adding") as advance:
             batches = encode_paths(
                 encoder, [source.path for source in wanted], thumbnails=True, on_bad=bad, progress=advance
@@ -126,9 +126,7 @@ def _add_codes(opened: Gallery, path: Path, camera: str | None, report: Report) 
         Entry(id=id_, camera=own or camera or "", person=person)
         for id_, own, person in zip(header.ids, header.cameras, header.persons, strict=True)
     ]
-    added = opened.add(
-        entries, loaded.encoding.codes, fingerprint=header.fingerprint, encoder_name=header.encoder
-    )
+    added = opened.add(entries, loaded.encoding.codes, fingerprint=header.fingerprint, encoder_name=header.encoder)
     report.text(f"added {added:,} encodings")
     report.document({"gallery": str(opened.path), "added": added, "entries": opened.info().entries})
 
@@ -191,7 +189,9 @@ def delete(
             raise SwiftReIDError(f"no entry of person {person!r} in {gallery}; nothing was deleted")
         unknown = sorted(set(chosen) - opened.existing(chosen))
         if unknown:
-            raise SwiftReIDError(f"{len(unknown)} ids are not in {gallery}, the first is {unknown[0]!r}; nothing was deleted")
+            raise SwiftReIDError(
+                f"{len(unknown)} ids are not in {gallery}, the first is {unknown[0]!r}; nothing was deleted"
+            )
         deleted = opened.delete(chosen)
         if compact:
             opened.compact()

@@ -12,7 +12,7 @@ import typer
 from numpy.typing import NDArray
 
 from swiftreid.cli.console import JsonOption, QuietOption, Report
-from swiftreid.cli.sources import seconds
+from swiftreid.cli.sources import encoder_of, seconds
 from swiftreid.data.market import parse_name
 from swiftreid.data.pictures import BadPicture, find_pictures, read_picture, resize
 from swiftreid.encoding.encoder import Encoder, open_encoder
@@ -20,7 +20,9 @@ from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.evaluation.ranking_picture import Candidate, Ranking, draw_rankings
 from swiftreid.gallery.entries import Entry
 from swiftreid.gallery.store import Gallery
-from swiftreid.search.cascade import Cascade, SearchResult, Stage
+from swiftreid.search.cascade import Cascade, Stage
+from swiftreid.search.codes import bits_of
+from swiftreid.search.results import SearchResult
 
 _DRAWN = 8
 
@@ -57,7 +59,9 @@ def search(
     other_cameras: Annotated[
         bool, typer.Option("--other-cameras", help="No entries of the query's own camera, which its name tells.")
     ] = False,
-    after: Annotated[str | None, typer.Option(help="Only entries from this time on (ISO 8601 or Unix seconds).")] = None,
+    after: Annotated[
+        str | None, typer.Option(help="Only entries from this time on (ISO 8601 or Unix seconds).")
+    ] = None,
     before: Annotated[str | None, typer.Option(help="Only entries before this time.")] = None,
     cascade: Annotated[
         str | None, typer.Option(help="Stages, such as 'id32<=11 > id128<=45 > id2048'. Default: the calibrated one.")
@@ -79,7 +83,7 @@ def search(
     if exact and cascade:
         raise UsageError("--exact and --cascade exclude each other: give one of them")
     with Gallery.open(gallery, read_only=True) as opened:
-        used = open_encoder(encoder or opened.encoder_file)
+        used = open_encoder(encoder or encoder_of(opened))
         opened.check_encoder(used.fingerprint, used.card.name)
         queries = [_entry_query(opened, id_) for id_ in like or []]
         queries += picture_queries(used, pictures or [], report)
@@ -117,7 +121,12 @@ def search(
             "cascade": str(stages),
             "picture": None if drawn is None else str(drawn),
             "queries": [
-                {"query": q.name, "person": q.person, "camera": q.camera, "results": [_as_json(i, h) for i, h in enumerate(f, 1)]}
+                {
+                    "query": q.name,
+                    "person": q.person,
+                    "camera": q.camera,
+                    "results": [_as_json(i, h) for i, h in enumerate(f, 1)],
+                }
                 for q, f in zip(queries, found, strict=True)
             ],
         }
@@ -218,11 +227,11 @@ def draw(queries: Sequence[Query], found: Sequence[list[Hit]], path: Path, *, mo
     rankings = [
         Ranking(
             query=_shown(query.picture),
-            title=query.name,
+            caption=query.name,
             candidates=[
                 Candidate(
                     picture=_shown(read_picture(hit.thumbnail, name=hit.entry.id) if hit.thumbnail else None),
-                    distance=str(hit.distance),
+                    distance=f"{hit.distance} of {bits_of(hit.code)} bits",
                     verdict=hit.right,
                     caption=f"camera {hit.entry.camera}",
                 )

@@ -12,6 +12,7 @@ from swiftreid.cli.console import Report
 from swiftreid.data.market import parse_name
 from swiftreid.data.pictures import BadPicture, find_pictures
 from swiftreid.errors import SwiftReIDError, UsageError
+from swiftreid.gallery.store import Gallery
 
 _SHOWN_BAD = 10
 
@@ -74,7 +75,9 @@ def _from_manifest(manifest: Path, camera: str | None) -> list[Picture]:
     except (UnicodeDecodeError, csv.Error) as error:
         raise SwiftReIDError(f"{manifest} is not a CSV file in UTF-8: {error}") from error
     if not reader.fieldnames or "path" not in reader.fieldnames:
-        raise UsageError(f"{manifest} needs a header line with a column 'path'; it has {reader.fieldnames or 'nothing'}")
+        raise UsageError(
+            f"{manifest} needs a header line with a column 'path'; it has {reader.fieldnames or 'nothing'}"
+        )
     if not rows:
         raise UsageError(f"{manifest} lists no picture")
     return [_listed(row, manifest, line, camera) for line, row in enumerate(rows, start=2)]
@@ -115,6 +118,20 @@ def seconds(text: str, where: str) -> float:
     return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
+def encoder_of(gallery: Gallery) -> Path:
+    """The encoder file that a gallery carries.
+
+    Raises:
+        SwiftReIDError: the gallery was made without one.
+    """
+    if gallery.encoder_file is None:
+        raise SwiftReIDError(
+            f"{gallery.path} carries no encoder file, only codes of {gallery.encoder_name}: encode elsewhere, and add "
+            "with --codes or search with --encoder"
+        )
+    return gallery.encoder_file
+
+
 class BadPictures:
     """Collects unreadable pictures and warns of the first few by name."""
 
@@ -123,6 +140,7 @@ class BadPictures:
         self._report = report
 
     def __call__(self, error: BadPicture) -> None:
+        """Note one unreadable picture."""
         self.found.append(error)
         if len(self.found) <= _SHOWN_BAD:
             self._report.warn(f"skipped {error.name}: {error.reason}")

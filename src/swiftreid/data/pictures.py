@@ -46,10 +46,20 @@ class Batch:
     Attributes:
         indices: positions in the list of paths, int64 [n], ascending.
         pictures: uint8 [n, height, width, 3] RGB.
+        thumbnails: one small JPEG a picture, made before scaling; empty when none were asked for.
     """
 
     indices: NDArray[np.int64]
     pictures: NDArray[np.uint8]
+    thumbnails: list[bytes]
+
+
+@dataclass(frozen=True)
+class _Read:
+    """One picture, scaled, and its thumbnail if one was asked for."""
+
+    scaled: NDArray[np.uint8]
+    thumbnail: bytes | None
 
 
 def resize(picture: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
@@ -114,6 +124,7 @@ def read_batches(
     batch: int = 64,
     *,
     threads: int = 2,
+    thumbnail_height: int | None = None,
     on_bad: Callable[[BadPicture], None] | None = None,
 ) -> Iterator[Batch]:
     """Read and scale pictures in order, decoding ahead by about two batches in a few threads.
@@ -124,6 +135,7 @@ def read_batches(
         width: pixels of each result.
         batch: pictures per `Batch`; the last one may have fewer.
         threads: decoding threads.
+        thumbnail_height: also make a thumbnail of each picture, at most this many pixels high; None for none.
         on_bad: called, in order and in the caller's thread, for each picture that cannot be used, which is then left
             out; without it the first such picture ends the reading.
 
@@ -137,24 +149,33 @@ def read_batches(
         raise UsageError(
             f"batch, threads, height and width must be at least 1, got {batch}, {threads}, {height} and {width}"
         )
-    return _batches(paths, (height, width), batch, threads, on_bad)
+
+    def read(path: Path) -> _Read | BadPicture:
+        try:
+            picture = read_picture(path)
+        except BadPicture as bad:
+            return bad
+        small = None if thumbnail_height is None else thumbnail(picture, thumbnail_height)
+        return _Read(resize(picture, height, width), small)
+
+    return _batches(paths, read, batch, threads, on_bad)
 
 
 def _batches(
     paths: Sequence[Path],
-    shape: tuple[int, int],
+    read: Callable[[Path], _Read | BadPicture],
     batch: int,
     threads: int,
     on_bad: Callable[[BadPicture], None] | None,
 ) -> Iterator[Batch]:
-    def read_chunk(chunk: Sequence[Path]) -> list[NDArray[np.uint8] | BadPicture]:
-        return [_read_scaled(path, *shape) for path in chunk]
+    def read_chunk(chunk: Sequence[Path]) -> list[_Read | BadPicture]:
+        return [read(path) for path in chunk]
 
     starts = iter(range(0, len(paths), _CHUNK))
     ahead = threads + 2 * batch // _CHUNK
-    waiting: deque[tuple[int, Future[list[NDArray[np.uint8] | BadPicture]]]] = deque()
+    waiting: deque[tuple[int, Future[list[_Read | BadPicture]]]] = deque()
     indices: list[int] = []
-    pictures: list[NDArray[np.uint8]] = []
+    results: list[_Read] = []
     pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
     try:
         while True:
@@ -170,18 +191,19 @@ def _batches(
                     on_bad(result)
                     continue
                 indices.append(index)
-                pictures.append(result)
+                results.append(result)
                 if len(indices) == batch:
-                    yield Batch(np.array(indices, np.int64), np.stack(pictures))
-                    indices, pictures = [], []
+                    yield _batch(indices, results)
+                    indices, results = [], []
         if indices:
-            yield Batch(np.array(indices, np.int64), np.stack(pictures))
+            yield _batch(indices, results)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _read_scaled(path: Path, height: int, width: int) -> NDArray[np.uint8] | BadPicture:
-    try:
-        return resize(read_picture(path), height, width)
-    except BadPicture as bad:
-        return bad
+def _batch(indices: list[int], results: list[_Read]) -> Batch:
+    return Batch(
+        np.array(indices, np.int64),
+        np.stack([result.scaled for result in results]),
+        [result.thumbnail for result in results if result.thumbnail is not None],
+    )

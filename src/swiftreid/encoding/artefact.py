@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ def save_artefact(path: Path, card: EncoderCard, tensors: Tensors) -> EncoderCar
     return sealed
 
 
-def load_artefact(path: Path) -> tuple[EncoderCard, dict[str, NDArray[np.generic]]]:
+def load_artefact(path: Path) -> tuple[EncoderCard, dict[str, NDArray[Any]]]:
     """Read an encoder file and check that its content is what its card says.
 
     Raises:

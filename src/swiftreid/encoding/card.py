@@ -15,7 +15,7 @@ from swiftreid.search.codes import CodeSpec
 
 CARD_FORMAT = 1
 
-Tensors = Mapping[str, NDArray[np.generic]]
+Tensors = Mapping[str, NDArray[Any]]
 
 
 class Preprocessing(BaseModel):

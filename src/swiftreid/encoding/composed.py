@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from swiftreid.encoding.card import EncoderCard, Tensors
@@ -61,9 +60,9 @@ def _essentials(card: EncoderCard) -> dict[str, Any]:
     return card.model_copy(update={"metrics": [], "calibration": None, "training": {}}).model_dump(mode="json")
 
 
-def _under(prefix: str, tensors: Tensors) -> dict[str, NDArray[np.generic]]:
+def _under(prefix: str, tensors: Tensors) -> dict[str, NDArray[Any]]:
     return {prefix + name: tensor for name, tensor in tensors.items()}
 
 
-def _below(prefix: str, tensors: Tensors) -> dict[str, NDArray[np.generic]]:
+def _below(prefix: str, tensors: Tensors) -> dict[str, NDArray[Any]]:
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

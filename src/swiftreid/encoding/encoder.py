@@ -63,7 +63,9 @@ class Encoder(ABC):
             )
         if not len(pictures):
             empty = {code: np.zeros((0, width), np.uint8) for code, width in self.spec.row_bytes.items()}
-            return Encoding(empty, None if self.card.embedding is None else np.zeros((0, self.card.embedding), np.float32))
+            return Encoding(
+                empty, None if self.card.embedding is None else np.zeros((0, self.card.embedding), np.float32)
+            )
         return self._encode(pictures)
 
     @abstractmethod

@@ -79,7 +79,9 @@ def load_encodings(path: Path) -> Encodings:
             columns = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
         header = EncodingsHeader.model_validate_json(text)
     except (SafetensorError, OSError, ValidationError) as error:
-        raise SwiftReIDError(f"{path} is not a readable encodings file: make it again with `swiftreid encode`") from error
+        raise SwiftReIDError(
+            f"{path} is not a readable encodings file: make it again with `swiftreid encode`"
+        ) from error
     embedding = columns.pop(_EMBEDDING, None)
     try:
         rows = CodeSpec.parse(header.spec).check(columns)

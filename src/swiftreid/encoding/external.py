@@ -92,11 +92,11 @@ def wrap_network(
     return ExternalEncoder(card, tensors)
 
 
-def _read_network(model: Path) -> dict[str, NDArray[np.generic]]:
+def _read_network(model: Path) -> dict[str, NDArray[Any]]:
     files = {".onnx": {"network.onnx": model}, ".xml": {"network.xml": model, "network.bin": model.with_suffix(".bin")}}
     if model.suffix not in files:
         raise UsageError(f"{model} is neither ONNX (.onnx) nor OpenVINO IR (.xml with .bin beside it)")
-    tensors: dict[str, NDArray[np.generic]] = {}
+    tensors: dict[str, NDArray[Any]] = {}
     for name, path in files[model.suffix].items():
         try:
             tensors[name] = np.frombuffer(path.read_bytes(), np.uint8)
@@ -118,7 +118,7 @@ def _start_network(tensors: Tensors) -> Network:
 
 def _start_onnx(model: bytes) -> Network:
     try:
-        import onnxruntime  # noqa: PLC0415
+        import onnxruntime
     except ImportError as error:
         raise ImportError('pip install "swiftreid[onnx]"') from error
     options = onnxruntime.SessionOptions()
@@ -138,7 +138,7 @@ def _start_onnx(model: bytes) -> Network:
 
 def _start_openvino(xml: bytes, weights: bytes) -> Network:
     try:
-        import openvino  # noqa: PLC0415
+        import openvino
     except ImportError as error:
         raise ImportError('pip install "swiftreid[openvino]"') from error
     core: Any = openvino.Core()

@@ -1,4 +1,4 @@
-"""Encode files from disk in a stream: decoding runs ahead in threads, memory stays bounded, bad pictures are reported."""
+"""Encode files from disk in a stream: decoding runs ahead, memory stays bounded, bad pictures are reported."""
 
 from __future__ import annotations
 

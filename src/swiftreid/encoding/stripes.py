@@ -7,6 +7,8 @@ encoder must beat, and the encoder of the tests.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,7 +28,7 @@ _SHRINKAGE = 0.1
 
 
 def describe(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """The raw descriptor: uint8 RGB [n, 128, 64, 3] -> float32 [n, D], square roots of histograms that sum to 1 each."""
+    """The raw descriptor, square roots of histograms: uint8 RGB [n, 128, 64, 3] -> float32 [n, D]."""
     parts = [_describe_chunk(pictures[i : i + _CHUNK]) for i in range(0, len(pictures), _CHUNK)]
     return np.concatenate(parts)
 
@@ -39,13 +41,15 @@ def _describe_chunk(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
     cells = [
         # Colour where there is any: hue and saturation together, grey pixels counting little.
         _histogram(
-            [(hue, _HUES, True), (saturation, _SATURATIONS, False)], prior * np.minimum(saturation * value * 4, 1) + 1e-4
+            [(hue, _HUES, True), (saturation, _SATURATIONS, False)],
+            prior * np.minimum(saturation * value * 4, 1) + 1e-4,
         ),
         # Brightness, with how colourful: tells black, grey and white apart.
         _histogram([(value, _VALUES * 2, False), (saturation, 2, False)], np.broadcast_to(prior, value.shape)),
         _gradients(grey, prior),
     ]
-    return np.sqrt(np.concatenate([cell.reshape(len(pictures), -1) for cell in cells], axis=1))
+    roots: NDArray[np.float32] = np.sqrt(np.concatenate([cell.reshape(len(pictures), -1) for cell in cells], axis=1))
+    return roots
 
 
 def _centre_prior() -> NDArray[np.float32]:
@@ -59,7 +63,8 @@ def _without_cast(rgb: NDArray[np.float32]) -> NDArray[np.float32]:
     """Divide half of the picture's colour cast out (grey world, square root), so that cameras agree better."""
     mean = rgb.mean(axis=(1, 2), keepdims=True) + np.float32(0.02)
     gain = np.sqrt(mean.mean(axis=3, keepdims=True) / mean)
-    return np.clip(rgb * gain, 0, 1)
+    balanced: NDArray[np.float32] = np.clip(rgb * gain, 0, 1)
+    return balanced
 
 
 def _hsv(rgb: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
@@ -75,10 +80,8 @@ def _hsv(rgb: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.floa
     return sector / np.float32(6), spread / np.maximum(value, np.float32(1e-6)), value
 
 
-def _histogram(
-    axes: list[tuple[NDArray[np.float32], int, bool]], weight: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """Joint histogram per stripe, [n, stripes, bins], each stripe summing to 1; bins are shared softly between neighbours.
+def _histogram(axes: list[tuple[NDArray[np.float32], int, bool]], weight: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Joint histogram per stripe, [n, stripes, bins], each summing to 1; neighbouring bins share softly.
 
     Soft assignment is what makes two shots of one coat similar when their colours differ by less than a bin.
     """
@@ -158,7 +161,7 @@ def fit_stripes(pictures: NDArray[np.uint8], *, provenance: str, licence: str, n
     # eigh leaves each direction's sign open: fix it, so that the same pictures give the same encoder everywhere.
     signs = np.sign(directions[np.abs(directions).argmax(axis=0), np.arange(directions.shape[1])])
     whitening = (directions * signs)[:, order] * scale
-    tensors: dict[str, NDArray[np.generic]] = {
+    tensors: dict[str, NDArray[Any]] = {
         "mean": mean.astype(np.float32),
         "whitening": whitening.astype(np.float16),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -82,9 +83,7 @@ def measure_cascades(
     """
     table = CodeTable(dict(gallery.codes))
     times = _times(
-        {label: lambda c=cascade: c.search(table, query.codes, k=k) for label, cascade in cascades.items()}
-        if timed
-        else {},
+        {label: partial(c.search, table, query.codes, k=k) for label, c in cascades.items()} if timed else {},
         len(query),
     )
     measured = []

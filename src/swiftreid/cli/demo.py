@@ -1,0 +1,101 @@
+"""`swiftreid demo`: the main job from end to end on the small rendered data set, as the commands a user would type."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import time
+from contextlib import nullcontext, redirect_stdout
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from swiftreid.cli import encoders, evaluate, galleries, searching
+from swiftreid.cli.console import JsonOption, QuietOption, Report
+from swiftreid.data.pictures import find_pictures
+from swiftreid.errors import SwiftReIDError
+
+_STATION = Path("examples/station")
+_DATABASE = "gallery.db"
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for the gallery, the picture and the result card.")] = Path(
+        "out/demo"
+    ),
+    station: Annotated[
+        Path | None, typer.Option(help="The rendered data set. Default: examples/station of the source tree.")
+    ] = None,
+    encoder: Annotated[str, typer.Option(help="Encoder file, or 'stripes'.")] = "stripes",
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Calibrate, index, search and measure on pictures of rendered people; writes a picture. Downloads nothing."""
+    started = time.perf_counter()
+    report = Report(as_json=as_json, quiet=quiet)
+    data = station or _find_station()
+    calibrated, gallery, picture, card = (
+        out / name for name in ("encoder.safetensors", "gallery", "search.png", "result.json")
+    )
+    _make_room(gallery)
+    queries = find_pictures(data / "query")
+    chosen = queries[:: max(1, len(queries) // 4)][:4]
+
+    def step(title: str, command: str) -> None:
+        report.text(f"\n{title}\n$ swiftreid {command}")
+
+    # With --json only the document at the end goes to stdout.
+    with redirect_stdout(io.StringIO()) if as_json else nullcontext():
+        step(
+            "1. Fit the search thresholds on the data set's training people.",
+            f"calibrate {encoder} {data} -o {calibrated}",
+        )
+        encoders.calibrate(encoder, data, output=calibrated, quiet=quiet)
+        step(
+            "2. Put the pictures of the other people into a durable gallery.",
+            f"gallery create {gallery} ...; gallery add",
+        )
+        galleries.create(gallery, encoder=str(calibrated), quiet=quiet)
+        galleries.add(gallery, [data / "bounding_box_test"], quiet=quiet)
+        step(
+            "3. Search a few of them; pictures by the query's own camera do not count.",
+            f"search {gallery} PICTURE... --other-cameras -k 6 --picture {picture}",
+        )
+        searching.search(gallery, chosen, k=6, other_cameras=True, picture=picture, quiet=quiet)
+        step(
+            "4. Measure all of them by the single-query protocol.",
+            f"evaluate {data} --encoder {calibrated} --card {card}",
+        )
+        evaluate.evaluate(data, encoder=str(calibrated), card=card, quiet=quiet)
+    seconds = time.perf_counter() - started
+    report.text(f"\nDone in {seconds:.0f} s. Look at {picture}; the gallery in {gallery} is yours to search:")
+    report.text(f"  swiftreid search {gallery} {chosen[0]}")
+    report.document(
+        {
+            "gallery": str(gallery),
+            "picture": str(picture),
+            "seconds": round(seconds, 1),
+            "card": json.loads(card.read_text(encoding="utf-8")),
+        }
+    )
+
+
+def _find_station() -> Path:
+    for root in (Path.cwd(), Path(__file__).resolve().parents[3]):
+        if (root / _STATION).is_dir():
+            return root / _STATION
+    raise SwiftReIDError(
+        f"the rendered data set {_STATION} is not here: run this in the source tree, or render one with "
+        "`swiftreid synth station` and give --station station"
+    )
+
+
+def _make_room(gallery: Path) -> None:
+    """Remove the gallery of an earlier demo, and nothing that is not one."""
+    if not gallery.exists():
+        return
+    if not (gallery / _DATABASE).is_file():
+        raise SwiftReIDError(f"{gallery} exists and is not a gallery of an earlier demo: give another --out")
+    shutil.rmtree(gallery)

@@ -1,0 +1,271 @@
+"""`swiftreid hash`, `encode`, `calibrate` and `encoder ...`: making and using encoders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from swiftreid.cli.console import JsonOption, QuietOption, Report
+from swiftreid.cli.sources import BadPictures
+from swiftreid.data.fingerprint import fingerprint_of
+from swiftreid.data.market import parse_name, read_market
+from swiftreid.data.pictures import find_pictures, read_batches
+from swiftreid.data.samples import SplitName
+from swiftreid.encoding.calibrate import calibrated, fit_calibration
+from swiftreid.encoding.card import Preprocessing
+from swiftreid.encoding.encoder import open_encoder
+from swiftreid.encoding.encodings_file import save_encodings
+from swiftreid.encoding.external import wrap_network
+from swiftreid.encoding.labelled import encode_samples
+from swiftreid.encoding.stream import encode_all
+from swiftreid.encoding.stripes import HEIGHT, WIDTH, fit_stripes
+from swiftreid.errors import SwiftReIDError, UsageError
+
+app = typer.Typer(help="Make encoders of third-party networks, and look into encoder files.", no_args_is_help=True)
+
+TRAIN: tuple[SplitName, ...] = ("train",)
+TEST: tuple[SplitName, ...] = ("query", "gallery")
+
+Output = Annotated[Path, typer.Option("--output", "-o", help="File to write.")]
+
+
+@app.command("info")
+def info(
+    encoder: Annotated[str, typer.Argument(help="Encoder file, or 'stripes'.")],
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Show an encoder's card: codes, preprocessing, provenance, licence, metrics, calibration."""
+    report = Report(as_json=as_json, quiet=quiet)
+    card = open_encoder(encoder).card.model_dump(mode="json")
+    report.table(card["name"], ["what", "value"], card.items())
+    report.document(card)
+
+
+@app.command("wrap")
+def wrap(
+    model: Annotated[Path, typer.Argument(help="Embedding network: .onnx, or OpenVINO .xml with its .bin beside it.")],
+    output: Output,
+    height: Annotated[int, typer.Option(help="Picture height that the network takes.")] = 256,
+    width: Annotated[int, typer.Option(help="Picture width that the network takes.")] = 128,
+    colour: Annotated[str, typer.Option(help="Channel order: rgb or bgr.")] = "rgb",
+    scale: Annotated[float, typer.Option(help="Factor for pixels of 0..255; 0.00392157 gives 0..1.")] = 1.0,
+    mean: Annotated[str, typer.Option(help="Subtracted after scaling, one number per channel.")] = "0,0,0",
+    std: Annotated[str, typer.Option(help="Divided by after that, one number per channel.")] = "1,1,1",
+    flip: Annotated[
+        bool, typer.Option("--flip", help="Average with the mirrored picture: better, twice the work.")
+    ] = False,
+    name: Annotated[str | None, typer.Option(help="Name on the card. Default: the file's.")] = None,
+    provenance: Annotated[str, typer.Option(help="What the network was trained on.")] = "not stated",
+    licence: Annotated[str, typer.Option(help="The network's licence.")] = "not stated",
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Make an encoder of anybody's embedding network, with its preprocessing declared."""
+    report = Report(as_json=as_json, quiet=quiet)
+    if colour not in ("rgb", "bgr"):
+        raise UsageError(f"--colour is rgb or bgr, not {colour!r}")
+    preprocessing = Preprocessing(
+        height=height,
+        width=width,
+        colour="bgr" if colour == "bgr" else "rgb",
+        scale=scale,
+        mean=_three(mean, "--mean"),
+        std=_three(std, "--std"),
+        flip=flip,
+    )
+    encoder = wrap_network(model, preprocessing, name=name or model.stem, provenance=provenance, licence=licence)
+    encoder.save(output)
+    report.text(f"wrote {output}: {encoder.card.embedding} floats a picture, codes {encoder.spec}")
+    report.document({"encoder": str(output), "fingerprint": encoder.fingerprint, "embedding": encoder.card.embedding})
+
+
+def _three(text: str, option: str) -> tuple[float, float, float]:
+    try:
+        one, two, three = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise UsageError(
+            f"{option} takes three numbers with commas between, such as 0.485,0.456,0.406; got {text!r}"
+        ) from error
+    return one, two, three
+
+
+@app.command("stripes")
+def stripes(
+    pictures: Annotated[Path, typer.Argument(help="Folder of pictures of people, no labels needed.")],
+    output: Output,
+    name: Annotated[str, typer.Option(help="Name on the card.")] = "stripes",
+    provenance: Annotated[str, typer.Option(help="Whose pictures they are.")] = "not stated",
+    licence: Annotated[str, typer.Option(help="Licence of the result.")] = "Apache-2.0",
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Fit the whitening of the hand-made 'stripes' encoder to your own pictures."""
+    report = Report(as_json=as_json, quiet=quiet)
+    paths = find_pictures(pictures)
+    bad = BadPictures(report)
+    with report.progress("reading") as advance:
+        parts = []
+        for batch in read_batches(paths, HEIGHT, WIDTH, on_bad=bad):
+            parts.append(batch.pictures)
+            advance(int(batch.indices[-1]) + 1, len(paths))
+    if not parts:
+        raise SwiftReIDError(f"none of the {len(paths)} pictures under {pictures} could be read")
+    encoder = fit_stripes(np.concatenate(parts), provenance=provenance, licence=licence, name=name)
+    encoder.save(output)
+    report.text(f"wrote {output}, fitted to {len(paths) - len(bad.found):,} pictures")
+    report.document({"encoder": str(output), "fingerprint": encoder.fingerprint, "unreadable": len(bad.found)})
+
+
+def encode(
+    pictures: Annotated[list[Path], typer.Argument(help="Picture files or folders of pictures.")],
+    output: Output,
+    encoder: Annotated[str, typer.Option(help="Encoder file, or 'stripes'.")] = "stripes",
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Encode pictures into one file of packed codes and float embeddings (safetensors)."""
+    report = Report(as_json=as_json, quiet=quiet)
+    used = open_encoder(encoder)
+    found = [(path, root) for root in pictures for path in find_pictures(root)]
+    bad = BadPictures(report)
+    with report.progress("encoding") as advance:
+        kept, encoding = encode_all(used, [path for path, _ in found], on_bad=bad, progress=advance)
+    if not len(kept):
+        raise SwiftReIDError(f"none of the {len(found)} pictures could be read; nothing was written")
+    chosen = [found[i] for i in kept]
+    names = [parse_name(path.stem) for path, _ in chosen]
+    save_encodings(
+        output,
+        used,
+        encoding,
+        ids=[path.relative_to(root).as_posix() if root.is_dir() else path.name for path, root in chosen],
+        cameras=[str(parsed[1]) if parsed else None for parsed in names],
+        persons=[str(parsed[0]) if parsed else None for parsed in names],
+    )
+    report.text(f"wrote {output}: {len(kept):,} encodings ({used.spec}); {len(bad.found)} pictures could not be read")
+    report.document(
+        {
+            "encodings": str(output),
+            "encoded": len(kept),
+            "unreadable": len(bad.found),
+            "unreadable_files": [{"file": e.name, "reason": e.reason} for e in bad.found],
+            "encoder": used.card.name,
+            "fingerprint": used.fingerprint,
+        }
+    )
+
+
+def calibrate(
+    encoder: Annotated[str, typer.Argument(help="Encoder file to calibrate, or 'stripes'.")],
+    data: Annotated[Path, typer.Argument(help="Data set in Market-1501 layout, of people the encoder never saw.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File to write. Default: the encoder's own.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="Folder to use: train or test (query and gallery together).")] = "train",
+    beta: Annotated[
+        float | None,
+        typer.Option(help="Weight of recall; more finds more and is slower. Default: chosen by --max-loss."),
+    ] = None,
+    max_loss: Annotated[
+        float, typer.Option(help="mAP points that may be lost on these people when beta is chosen.")
+    ] = 0.5,
+    method: Annotated[
+        str, typer.Option(help="How distances are fitted: gaussian (the paper) or empirical.")
+    ] = "gaussian",
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Fit the thresholds of the coarse-to-fine cascade (DTO) on held-out people; store them in the encoder's card."""
+    report = Report(as_json=as_json, quiet=quiet)
+    if split not in ("train", "test"):
+        raise UsageError(f"--split is train or test, not {split!r}")
+    if method not in ("gaussian", "empirical"):
+        raise UsageError(f"--method is gaussian or empirical, not {method!r}")
+    used = open_encoder(encoder)
+    if output is None and not Path(encoder).is_file():
+        raise UsageError(f"{encoder} is a shipped encoder and stays as it is: give --output for the calibrated copy")
+    read = read_market(data, need=TRAIN if split == "train" else TEST)
+    samples = read.train if split == "train" else [*read.query, *read.gallery]
+    bad = BadPictures(report)
+    with report.progress("encoding") as advance:
+        held_out = encode_samples(used, samples, on_bad=bad, progress=advance)
+    fingerprint = fingerprint_of(read)
+    if used.card.training.get("data_fingerprint") == fingerprint and split == "train":
+        report.warn("the encoder was trained on these very people, so the thresholds will be too tight for others")
+    calibration = fit_calibration(
+        held_out,
+        used.spec,
+        data=f"{read.name} {split}",
+        data_fingerprint=fingerprint,
+        beta=beta,
+        max_loss=max_loss / 100,
+        method="gaussian" if method == "gaussian" else "empirical",
+    )
+    target = output or Path(encoder)
+    calibrated(used, calibration).save(target)
+    report.text(f"cascade: {calibration.cascade}")
+    report.text(f"beta {calibration.beta:g}, {calibration.persons} people, {calibration.pictures} pictures: {target}")
+    report.document({"encoder": str(target), "calibration": calibration.model_dump()})
+
+
+def hash_embedding(
+    data: Annotated[Path, typer.Argument(help="Labelled data set in Market-1501 layout: its bounding_box_train.")],
+    output: Output,
+    encoder: Annotated[str, typer.Option(help="Encoder whose float embedding to hash: a file, or 'stripes'.")],
+    held_out: Annotated[
+        float,
+        typer.Option(min=0.0, max=0.9, help="Share of people kept from a first fit, to calibrate and measure on."),
+    ] = 0.2,
+    views: Annotated[int, typer.Option(min=1, max=64, help="Changed copies of each picture to learn from.")] = 1,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the pictures.")] = None,
+    beta: Annotated[float | None, typer.Option(help="As for `swiftreid calibrate`.")] = None,
+    max_loss: Annotated[float, typer.Option(help="As for `swiftreid calibrate`.")] = 0.5,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    name: Annotated[str | None, typer.Option(help="Name on the card. Default: the file's.")] = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Learn a pyramid of codes (id2048 to id32) on a frozen embedding, from person labels. Needs the extra 'torch'."""
+    from swiftreid.training.hashing import learn_hash
+
+    report = Report(as_json=as_json, quiet=quiet)
+    base = open_encoder(encoder)
+    read = read_market(data, need=TRAIN)
+    bad = BadPictures(report)
+    learned = learn_hash(
+        base,
+        read,
+        name=name or output.stem,
+        held_out=held_out,
+        views=views,
+        epochs=epochs,
+        beta=beta,
+        max_loss=max_loss / 100,
+        seed=seed,
+        on_bad=bad,
+        progress=report.progress,
+    )
+    learned.save(output)
+    rows: list[dict[str, Any]] = learned.card.metrics
+    report.table(
+        f"held-out people of {read.name} (the encoder written has learned from all of them)",
+        ["search", "rank-1", "mAP"],
+        [(row["ranking"], 100 * row["rank1"], 100 * row["map"]) for row in rows],
+    )
+    if learned.card.calibration is not None:
+        report.text(f"cascade: {learned.card.calibration.cascade} (beta {learned.card.calibration.beta:g})")
+    report.text(f"wrote {output} ({learned.card.short_fingerprint})")
+    report.document(
+        {
+            "encoder": str(output),
+            "fingerprint": learned.fingerprint,
+            "held_out": rows,
+            "calibration": None if learned.card.calibration is None else learned.card.calibration.model_dump(),
+            "training": learned.card.training,
+            "unreadable": len(bad.found),
+        }
+    )

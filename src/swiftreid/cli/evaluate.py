@@ -1,0 +1,136 @@
+"""`swiftreid evaluate` and `swiftreid doctor`: how good an encoder is, and whether a data set is sound."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from swiftreid.cli.console import JsonOption, QuietOption, Report
+from swiftreid.cli.sources import BadPictures
+from swiftreid.data.market import read_market
+from swiftreid.encoding.encoder import Encoder, open_encoder
+from swiftreid.encoding.labelled import encode_samples
+from swiftreid.errors import SwiftReIDError
+from swiftreid.evaluation.benchmark import Measured, measure_cascades, measure_embedding
+from swiftreid.evaluation.card import DataCard, EncoderCard, ProtocolCard, ResultCard, ResultRow
+from swiftreid.search.cascade import Cascade, Stage
+
+
+def evaluate(
+    data: Annotated[Path, typer.Argument(help="Data set in Market-1501 layout: its query and bounding_box_test.")],
+    encoder: Annotated[str, typer.Option(help="Encoder file, or 'stripes'.")] = "stripes",
+    cascade: Annotated[
+        list[str] | None, typer.Option(help="A cascade to measure besides, such as 'id32<=11 > id2048'; repeatable.")
+    ] = None,
+    card: Annotated[Path | None, typer.Option(help="Where to write the JSON result card.")] = None,
+    untimed: Annotated[bool, typer.Option("--untimed", help="Measure accuracy only.")] = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Measure rank-1, mAP and time by the single-query protocol: every code, the float embedding, and cascades."""
+    report = Report(as_json=as_json, quiet=quiet)
+    used = open_encoder(encoder)
+    result = run_evaluation(data, used, report, cascades=cascades_of(used, cascade or []), timed=not untimed)
+    if card is not None:
+        result.save(card)
+        report.text(f"result card: {card}")
+    report.document(result.model_dump(mode="json"))
+
+
+def cascades_of(encoder: Encoder, texts: list[str]) -> dict[str, Cascade]:
+    """Exhaustive search by each code, the calibrated cascade if there is one, and those given as text."""
+    cascades = {f"{name} exhaustive": Cascade([Stage(name)]) for name in encoder.spec}
+    if encoder.card.calibration is not None:
+        calibrated = encoder.card.calibration
+        cascades[f"CtF, DTO beta {calibrated.beta:g}"] = Cascade.parse(calibrated.cascade)
+    return cascades | {text: Cascade.parse(text) for text in texts}
+
+
+def run_evaluation(
+    data: Path, encoder: Encoder, report: Report, *, cascades: Mapping[str, Cascade], timed: bool = True
+) -> ResultCard:
+    """Encode query and gallery, measure, print the table, and return the card."""
+    read = read_market(data, need=("query", "gallery"))
+    bad = BadPictures(report)
+    with report.progress("encoding queries") as advance:
+        query = encode_samples(encoder, read.query, on_bad=bad, progress=advance)
+    with report.progress("encoding gallery") as advance:
+        gallery = encode_samples(encoder, read.gallery, on_bad=bad, progress=advance)
+    measured = measure_cascades(cascades, query, gallery, timed=timed)
+    if query.embedding is not None:
+        measured.append(measure_embedding(query, gallery, timed=timed))
+    reference = next((m.microseconds for m in measured if m.label == f"{encoder.spec.names[-1]} exhaustive"), None)
+    rows = [_row(m, reference, len(gallery)) for m in measured]
+    report.table(
+        f"{read.name}: {len(query):,} queries, {len(gallery):,} gallery pictures, encoder {encoder.card.name}",
+        ["search", "rank-1", "rank-5", "mAP", "mINP", "bytes/entry", "us/query", "speed-up", "compared per stage"],
+        [
+            (
+                row.ranking,
+                100 * row.rank1,
+                100 * row.rank5,
+                100 * row.map_standard,
+                100 * row.minp,
+                row.bytes_per_entry,
+                row.microseconds_per_query,
+                row.extra.get("speed_up"),
+                row.extra.get("compared"),
+            )
+            for row in rows
+        ],
+    )
+    metrics = measured[0].metrics
+    report.text(f"protocol: {metrics.protocol}; {metrics.skipped} of {len(query)} queries had no good match")
+    if bad.found:
+        report.text(f"{len(bad.found)} pictures could not be read and were left out")
+    return ResultCard(
+        data=DataCard.of(read),
+        encoder=EncoderCard(name=encoder.card.name, fingerprint=encoder.fingerprint),
+        seed=encoder.card.training.get("seed"),
+        protocol=ProtocolCard.of(metrics),
+        rows=rows,
+    )
+
+
+def _row(measured: Measured, reference: float | None, entries: int) -> ResultRow:
+    extra: dict[str, float | int | str] = {"bytes_per_query": round(measured.bytes_per_query, 1)}
+    if measured.stages:
+        # Of the whole gallery, how much each stage compares: what the stage before it kept.
+        extra["compared"] = " > ".join(f"{100 * stage['in'] / max(1, entries):.3g}%" for stage in measured.stages)
+        extra["rules"] = " > ".join(str(stage["rule"]) for stage in measured.stages)
+    if measured.microseconds and reference:
+        extra["speed_up"] = round(reference / measured.microseconds, 2)
+    return ResultRow.of(
+        measured.label,
+        measured.metrics,
+        bytes_per_entry=measured.bytes_per_entry,
+        microseconds_per_query=measured.microseconds,
+        extra=extra,
+    )
+
+
+def doctor(
+    data: Annotated[Path, typer.Argument(help="Data set in Market-1501 layout.")],
+    no_decode: Annotated[bool, typer.Option("--no-decode", help="Do not open the pictures.")] = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Say what is wrong with a data set and what to do about it; exit code 1 if it cannot be evaluated."""
+    from swiftreid.data.doctor import diagnose
+
+    report = Report(as_json=as_json, quiet=quiet)
+    with report.progress("examining") as advance:
+        diagnosis = diagnose(data, decode=not no_decode, progress=advance)
+    report.table(f"{data}", ["split", "pictures", "persons", "cameras", "junk", "distractors"], diagnosis.count_rows())
+    for finding in diagnosis.findings:
+        report.text(f"{finding.severity}: {finding.message}")
+        if finding.advice:
+            report.text(f"    {finding.advice}")
+    if not diagnosis.findings:
+        report.text("nothing to complain about")
+    report.document(diagnosis.to_dict())
+    if not diagnosis.ok:
+        raise SwiftReIDError(f"{data} cannot be evaluated as it is; see the findings above")

@@ -1,0 +1,159 @@
+"""Hash any embedding: from a base encoder and labelled pictures to a calibrated pyramid encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swiftreid.data.fingerprint import fingerprint_of
+from swiftreid.data.pictures import read_batches
+from swiftreid.data.samples import ReidData, Split, cameras_of, persons_of
+from swiftreid.encoding.calibrate import fit_calibration
+from swiftreid.encoding.card import Calibration
+from swiftreid.encoding.composed import PyramidEncoder, compose
+from swiftreid.encoding.encoder import Encoder
+from swiftreid.encoding.pyramid import PyramidCodes
+from swiftreid.encoding.stream import OnBad
+from swiftreid.errors import SwiftReIDError, UsageError
+from swiftreid.evaluation.benchmark import LabelledCodes, measure_cascades, measure_embedding
+from swiftreid.search.cascade import Cascade, Stage
+from swiftreid.training.frozen import FittedPyramid, FrozenConfig, fit_pyramid
+from swiftreid.training.views import picture_views
+
+ProgressBar = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
+"""Opens a progress bar with a title; what it gives is called with (done, total)."""
+
+
+@dataclass(frozen=True)
+class Views:
+    """Frozen embeddings of several views of each picture, float32 [views, n, d], and whose they are."""
+
+    embeddings: NDArray[np.float32]
+    persons: NDArray[np.int64]
+    cameras: NDArray[np.int64]
+
+
+def learn_hash(
+    base: Encoder,
+    data: ReidData,
+    *,
+    name: str,
+    held_out: float,
+    views: int,
+    epochs: int | None,
+    beta: float | None,
+    max_loss: float,
+    seed: int,
+    on_bad: OnBad | None,
+    progress: ProgressBar,
+) -> PyramidEncoder:
+    """Learn a pyramid on the training people of ``data`` and calibrate it.
+
+    As the CtF paper does (its section 4.2), a first pyramid learns from part of the people; thresholds are fitted and
+    figures measured on the rest; then the pyramid that is returned learns from all of them.
+
+    Raises:
+        UsageError: the base has no float embedding, or too few people.
+        SwiftReIDError: no training picture could be read, or training failed.
+    """
+    if base.card.embedding is None:
+        raise UsageError(f"encoder {base.card.name} gives no float embedding to hash")
+    embedded = embed_views(base, data.train, views=views, seed=seed, on_bad=on_bad, progress=progress)
+    config = FrozenConfig() if epochs is None else replace(FrozenConfig(), epochs=epochs)
+
+    def fit(rows: NDArray[np.bool_], title: str) -> FittedPyramid:
+        with progress(title) as advance:
+            return fit_pyramid(
+                embedded.embeddings[:, rows],
+                embedded.persons[rows],
+                embedded.cameras[rows],
+                seed=seed,
+                config=config,
+                progress=lambda done, total, _loss: advance(done, total),
+            )
+
+    calibration: Calibration | None = None
+    metrics: list[dict[str, Any]] = []
+    if held_out > 0:
+        kept = hold_out(embedded.persons, held_out, seed)
+        first = fit(~kept, "learning from some")
+        codes = PyramidCodes(first.tensors)
+        people = LabelledCodes(
+            codes(embedded.embeddings[0, kept]),
+            embedded.persons[kept],
+            embedded.cameras[kept],
+            embedded.embeddings[0, kept],
+        )
+        calibration = fit_calibration(
+            people,
+            codes.spec,
+            data=f"{data.name} train, {held_out:.0%} of the people held out",
+            data_fingerprint=fingerprint_of(data),
+            beta=beta,
+            max_loss=max_loss,
+        )
+        metrics = _measure(people, calibration)
+    final = fit(np.ones(len(embedded.persons), np.bool_), "learning from all")
+    learned = compose(
+        base,
+        final.tensors,
+        name=name,
+        provenance=f"learned from {final.record['persons']} people of {data.name} ({final.record['pictures']} pictures)",
+        training=dict(final.record) | {"data": data.name, "data_fingerprint": fingerprint_of(data)},
+    )
+    card = learned.card.model_copy(update={"calibration": calibration, "metrics": metrics})
+    return PyramidEncoder(card, learned.tensors)
+
+
+def embed_views(
+    base: Encoder, samples: Split, *, views: int, seed: int, on_bad: OnBad | None, progress: ProgressBar
+) -> Views:
+    """The base's embedding of every view of every readable picture, the view 0 being the picture as it is."""
+    height, width = base.size
+    paths = [sample.path for sample in samples]
+    places: list[NDArray[np.int64]] = []
+    parts: list[NDArray[np.float32]] = []
+    with progress("embedding") as advance:
+        for batch in read_batches(paths, height, width, on_bad=on_bad):
+            first = int(batch.indices[0])
+            seen = [
+                base.encode(picture_views(batch.pictures, v, seed=seed, first=first)).embedding for v in range(views)
+            ]
+            parts.append(np.stack([e for e in seen if e is not None]))
+            places.append(batch.indices)
+            advance(int(batch.indices[-1]) + 1, len(paths))
+    if not parts:
+        raise SwiftReIDError(f"none of the {len(paths)} training pictures could be read; run `swiftreid doctor`")
+    rows = np.concatenate(places)
+    return Views(np.concatenate(parts, axis=1), persons_of(samples)[rows], cameras_of(samples)[rows])
+
+
+def hold_out(persons: NDArray[np.int64], share: float, seed: int) -> NDArray[np.bool_]:
+    """Rows of a random share of the people, bool [n]; at least two people on each side.
+
+    Raises:
+        UsageError: there are fewer than four people.
+    """
+    names = np.unique(persons)
+    if len(names) < 4:
+        raise UsageError(f"{len(names)} people are too few to hold some out: use --held-out 0 and calibrate on others")
+    count = int(np.clip(round(share * len(names)), 2, len(names) - 2))
+    chosen = np.random.default_rng(seed).permutation(names)[:count]
+    return np.isin(persons, chosen)
+
+
+def _measure(people: LabelledCodes, calibration: Calibration) -> list[dict[str, Any]]:
+    """Rank-1 and mAP on held-out people, every picture a query against all others."""
+    cascades = {f"{name} exhaustive": Cascade([Stage(name)]) for name in people.codes}
+    cascades["CtF"] = Cascade.parse(calibration.cascade)
+    measured = measure_cascades(cascades, people, people, timed=False)
+    measured.append(measure_embedding(people, people, timed=False))
+    return [
+        {"ranking": m.label, "rank1": m.metrics.rank1, "map": m.metrics.map_standard, "data": calibration.data}
+        for m in measured
+    ]

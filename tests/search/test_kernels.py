@@ -34,7 +34,7 @@ def assert_equal(result: SearchResult, expected: SearchResult) -> None:
 
 
 @pytest.mark.parametrize("kernel", NATIVE)
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(case=cases())
 def test_search_equals_the_reference(kernel: str, case: Case) -> None:
     def run(kernel: str) -> SearchResult:
@@ -52,7 +52,7 @@ def test_search_equals_the_reference(kernel: str, case: Case) -> None:
 
 
 @pytest.mark.parametrize("kernel", NATIVE)
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(case=cases(), ties=st.sampled_from(["gallery", "stages"]))
 def test_rank_equals_the_reference(kernel: str, case: Case, ties: str) -> None:
     def run(kernel: str) -> SearchResult:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Literal
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from swiftreid.errors import UsageError
 from swiftreid.search import kernels
 from swiftreid.search.codes import check_packed, row_bytes_of
-from swiftreid.search.job import Job, Order
+from swiftreid.search.job import Answer, Job, Order
 from swiftreid.search.results import Report, SearchResult, StageReport
 from swiftreid.search.stages import Stage
 from swiftreid.search.table import CodeTable
@@ -60,7 +61,7 @@ class Cascade:
     def __str__(self) -> str:
         return " > ".join(map(str, self.stages))
 
-    @property
+    @cached_property
     def codes(self) -> tuple[str, ...]:
         """Names of the codes that the cascade compares, each once, in order."""
         return tuple(dict.fromkeys(stage.code for stage in self.stages))
@@ -171,17 +172,7 @@ class Cascade:
             _count("threads", threads, 1),
         )
         answer = kernels.run(job, kernel)
-        figures = zip(
-            self.stages, answer.entries_in.tolist(), answer.entries_kept.tolist(), answer.seconds.tolist(), strict=True
-        )
-        report = Report(
-            [
-                StageReport(
-                    stage.code, str(stage), len(answer.counts), came_in, kept, seconds, row_bytes_of(stage.code)
-                )
-                for stage, came_in, kept, seconds in figures
-            ]
-        )
+        report = Report(partial(_reports, self.stages, answer))
         return SearchResult(answer.indices, answer.distances, answer.stages, answer.counts, report)
 
     def _queries(self, queries: Mapping[str, NDArray[np.uint8]]) -> dict[str, NDArray[np.uint8]]:
@@ -198,9 +189,20 @@ class Cascade:
                 )
             check_packed(name, code)
             found[name] = np.ascontiguousarray(code)
-        if len({len(code) for code in found.values()}) > 1:
+        if len(set(map(len, found.values()))) > 1:
             raise UsageError(f"codes have different numbers of queries: { {n: len(c) for n, c in found.items()} }")
         return found
+
+
+def _reports(stages: tuple[Stage, ...], answer: Answer) -> list[StageReport]:
+    figures = zip(
+        stages, answer.entries_in.tolist(), answer.entries_kept.tolist(), answer.seconds.tolist(), strict=True
+    )
+    queries = len(answer.counts)
+    return [
+        StageReport(stage.code, str(stage), queries, came_in, kept, seconds, row_bytes_of(stage.code))
+        for stage, came_in, kept, seconds in figures
+    ]
 
 
 def _count(name: str, value: int, least: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from swiftreid.errors import UsageError
 _NAME = re.compile(r"[a-z]+([1-9]\d*)")
 
 
+@lru_cache(maxsize=1024)  # a search asks often, and there are few names
 def bits_of(name: str) -> int:
     """Bit length that a code's name states: ``bits_of("id2048") == 2048``."""
     match = _NAME.fullmatch(name)

@@ -35,8 +35,13 @@ def _native() -> ModuleType | None:
 
 def available_kernels() -> list[str]:
     """Names that this machine can run, quickest first: some of ``avx2``, ``portable``, and always ``reference``."""
+    return list(_available())
+
+
+@cache
+def _available() -> tuple[str, ...]:
     native = _native()
-    return [*(native.kernels() if native else []), "reference"]
+    return (*(native.kernels() if native else ()), "reference")
 
 
 def active_kernel(name: str | None = None) -> str:
@@ -45,11 +50,12 @@ def active_kernel(name: str | None = None) -> str:
     Raises:
         UsageError: the kernel asked for does not exist or does not run on this machine.
     """
-    source = f"kernel={name!r}" if name else f"{VARIABLE}={os.environ.get(VARIABLE)}"
-    name = name or os.environ.get(VARIABLE)
+    forced = os.environ.get(VARIABLE)
+    source = f"kernel={name!r}" if name else f"{VARIABLE}={forced}"
+    name = name or forced
     if name == "reference":
         return name  # without touching, and so without warning about, the native module
-    able = available_kernels()
+    able = _available()
     if not name:
         return able[0]
     if name not in able:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import overload
 
 import numpy as np
@@ -50,8 +51,12 @@ class StageReport:
 class Report(Sequence[StageReport]):
     """The stages' reports, in order; prints as a table."""
 
-    def __init__(self, stages: Sequence[StageReport]) -> None:
-        self._stages = tuple(stages)
+    def __init__(self, stages: Sequence[StageReport] | Callable[[], Sequence[StageReport]]) -> None:
+        self._given = stages  # a function for most searches, which never look at their report
+
+    @cached_property
+    def _stages(self) -> tuple[StageReport, ...]:
+        return tuple(self._given() if callable(self._given) else self._given)
 
     @overload
     def __getitem__(self, index: int) -> StageReport: ...

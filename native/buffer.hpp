@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdlib>
 #include <new>
+#include <utility>
 
 namespace swiftreid {
 
@@ -24,6 +25,10 @@ public:
             capacity_ = next;
         }
         return data_;
+    }
+    void swap(Buffer& other) {
+        std::swap(data_, other.data_);
+        std::swap(capacity_, other.capacity_);
     }
     T* data() { return data_; }
     T& operator[](std::size_t i) { return data_[i]; }

@@ -244,9 +244,8 @@ private:
                 gather(s, query, in);
             const std::size_t least = s == last ? 0 : plan_.min_candidates;
             const Cut cut = cut_of(stage, least, distances_.data(), in, histogram_);
-            const std::size_t passed = ranking_.mark(distances_.data(), in, cut);
-            ranking_.place(row, static_cast<std::int8_t>(s), s == last, positions_.data(), distances_.data(), in, passed,
-                           stage.row_bytes * 8);
+            const std::size_t passed = ranking_.split(row, static_cast<std::int8_t>(s), s == last, positions_.data(),
+                                                      distances_.data(), in, cut, stage.row_bytes * 8);
             count = passed;
             tally(s, in, passed);
         }

@@ -1,5 +1,6 @@
 // Which entries may be found: all, or those whose bit is set.
 #pragma once
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>

@@ -1,8 +1,8 @@
 // A full ranking in coarse-to-fine order: whoever got furthest first, then by distance, then by the tie rule.
 #pragma once
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <utility>
 #include <vector>
 
 #include "buffer.hpp"
@@ -20,60 +20,98 @@ class Ranking {
 public:
     void start(std::size_t count, bool by_stages) {
         by_stages_ = by_stages;
+        if (!by_stages) return;
         order_.room(count + 1);
-        sorted_.room(count + 1);
+        next_order_.room(count + 1);
         renamed_.room(count + 1);
-        passes_.room(count + 1);
         for (std::size_t i = 0; i < count; ++i) order_[i] = static_cast<std::uint32_t>(i);
     }
 
-    // Notes which of the entries that came in pass the cut; returns how many.
-    std::size_t mark(const std::uint16_t* distances, std::size_t count, Cut cut) {
-        std::size_t passed = 0, ties = cut.ties;
-        for (std::size_t i = 0; i < count; ++i) {
-            const bool tie = distances[i] == cut.limit;
-            const bool pass = (distances[i] < cut.limit) | (tie & (ties > 0));
-            ties -= tie & (ties > 0);
-            passes_[i] = pass;
-            renamed_[i] = static_cast<std::uint32_t>(passed);
-            passed += pass;
+    // Writes the entries that stop at this stage behind the places of those that go on (at the last stage all stop), and
+    // moves the positions of those that go on to the front. Returns how many passed the cut.
+    std::size_t split(Row row, std::int8_t stage, bool last, std::uint32_t* positions, const std::uint16_t* distances,
+                      std::size_t count, Cut cut, std::size_t max_distance) {
+        histogram_.count(distances, count, max_distance);
+        const std::size_t at_limit = std::min(cut.ties, histogram_[cut.limit]);
+        std::size_t passed = at_limit;
+        for (std::size_t d = 0; d < cut.limit; ++d) passed += histogram_[d];
+        if (last) {
+            cut = {0, 0};
+            by_stages_ ? place_by_stages(row, stage, positions, distances, count, cut, 0, 0)
+                       : place(row, stage, positions, distances, count, cut, 0, 0);
+        } else {
+            by_stages_ ? place_by_stages(row, stage, positions, distances, count, cut, passed, at_limit)
+                       : place(row, stage, positions, distances, count, cut, passed, at_limit);
         }
         return passed;
     }
 
-    // Writes those that stop at this stage behind the `passed` places of those that go on (at the last stage all stop),
-    // and moves the positions of those that go on to the front.
-    void place(Row row, std::int8_t stage, bool last, std::uint32_t* positions, const std::uint16_t* distances,
-               std::size_t count, std::size_t passed, std::size_t max_distance) {
-        starts_.assign(max_distance + 2, 0);
-        for (std::size_t i = 0; i < count; ++i) ++starts_[distances[i] + 1u];
-        for (std::size_t b = 1; b < starts_.size(); ++b) starts_[b] += starts_[b - 1];
-        for (std::size_t i = 0; i < count; ++i) {
-            const std::uint32_t entry = order_[i];
-            sorted_[starts_[distances[entry]]++] = entry;
+private:
+    // First places of each distance among those that stop, who follow `passed` others.
+    void find_starts(Cut cut, std::size_t passed, std::size_t at_limit) {
+        starts_.resize(histogram_.bins());
+        std::size_t to = passed;
+        for (std::size_t d = cut.limit; d < starts_.size(); ++d) {
+            starts_[d] = static_cast<std::uint32_t>(to);
+            to += histogram_[d] - (d == cut.limit ? at_limit : 0);
         }
-        std::size_t to = last ? 0 : passed, next = 0;
-        for (std::size_t i = 0; i < count; ++i) {
-            const std::uint32_t entry = sorted_[i];
-            if (!last && passes_[entry]) {
-                order_[next] = by_stages_ ? renamed_[entry] : static_cast<std::uint32_t>(next);
-                ++next;
-                continue;
-            }
-            row.indices[to] = positions[entry];
-            row.distances[to] = distances[entry];
-            row.stages[to++] = stage;
-        }
-        if (last) return;
-        for (std::size_t i = 0; i < count; ++i)
-            if (passes_[i]) positions[renamed_[i]] = positions[i];
     }
 
-private:
+    void place(Row row, std::int8_t stage, std::uint32_t* positions, const std::uint16_t* distances, std::size_t count,
+               Cut cut, std::size_t passed, std::size_t at_limit) {
+        find_starts(cut, passed, at_limit);
+        std::size_t next = 0, ties = at_limit;
+        for (std::size_t i = 0; i < count; ++i) {
+            const std::uint32_t d = distances[i];
+            if (d < cut.limit || (d == cut.limit && ties > 0)) {
+                ties -= d == cut.limit;
+                positions[next++] = positions[i];
+                continue;
+            }
+            put(row, starts_[d]++, positions[i], distances[i], stage);
+        }
+    }
+
+    // The same, but entries at one distance keep the order that the stages before gave them.
+    void place_by_stages(Row row, std::int8_t stage, std::uint32_t* positions, const std::uint16_t* distances,
+                         std::size_t count, Cut cut, std::size_t passed, std::size_t at_limit) {
+        find_starts(cut, passed, at_limit);
+        // Which entries pass is a matter of gallery order...
+        std::size_t next = 0, ties = at_limit;
+        for (std::size_t i = 0; i < count; ++i) {
+            const bool tie = distances[i] == cut.limit && ties > 0;
+            ties -= tie;
+            renamed_[i] = distances[i] < cut.limit || tie ? static_cast<std::uint32_t>(next++) : kStopped;
+        }
+        // ...and how they follow each other is not.
+        going_.assign(histogram_.bins() + 1, 0);
+        for (std::size_t i = 0; i < count; ++i)
+            if (renamed_[i] != kStopped) ++going_[distances[i] + 1u];
+        for (std::size_t d = 1; d < going_.size(); ++d) going_[d] += going_[d - 1];
+        for (std::size_t i = 0; i < count; ++i) {
+            const std::uint32_t entry = order_[i];
+            const std::uint16_t d = distances[entry];
+            if (renamed_[entry] == kStopped)
+                put(row, starts_[d]++, positions[entry], d, stage);
+            else
+                next_order_[going_[d]++] = renamed_[entry];
+        }
+        for (std::size_t i = 0; i < count; ++i)
+            if (renamed_[i] != kStopped) positions[renamed_[i]] = positions[i];
+        order_.swap(next_order_);
+    }
+
+    static void put(Row row, std::size_t at, std::uint32_t position, std::uint16_t distance, std::int8_t stage) {
+        row.indices[at] = position;
+        row.distances[at] = distance;
+        row.stages[at] = stage;
+    }
+
+    static constexpr std::uint32_t kStopped = 0xffffffff;
     bool by_stages_ = false;
-    Buffer<std::uint32_t> order_, sorted_, renamed_;
-    Buffer<std::uint8_t> passes_;
-    std::vector<std::uint32_t> starts_;
+    Buffer<std::uint32_t> order_, next_order_, renamed_;
+    std::vector<std::uint32_t> starts_, going_;
+    Histogram histogram_;
 };
 
 }  // namespace swiftreid

@@ -114,8 +114,16 @@ private:
         const StagePlan& stage = plan_.stages[0];
         const std::size_t least = std::min(plan_.min_candidates, live_.count());
         if (stage.keep == Keep::threshold && live_.scan_all()) {
-            const std::size_t kept = within(query);
+            const auto most = static_cast<std::uint32_t>(stage.row_bytes * 8);
+            auto limit = static_cast<std::uint32_t>(std::min<std::uint64_t>(stage.amount, most));
+            std::size_t kept = within(query, limit);
             if (kept >= least) return kept;
+            // Too few: look again with growing limits, then take back what the smallest sufficient threshold excludes.
+            for (std::uint32_t step = std::max(1u, most / 32); kept < least; step *= 2) {
+                limit = std::min(most, limit + step);
+                kept = within(query, limit);
+            }
+            return next_stage(0, query, kept);
         }
         const std::size_t in = all_distances(0, query);
         const Cut cut = cut_of(stage, plan_.min_candidates, distances_.data(), in, histogram_);
@@ -131,9 +139,8 @@ private:
     }
 
     // The first stage's threshold without writing a single distance.
-    std::size_t within(std::size_t query) {
+    std::size_t within(std::size_t query, std::uint32_t limit) {
         const StagePlan& stage = plan_.stages[0];
-        const auto limit = static_cast<std::uint32_t>(std::min<std::uint64_t>(stage.amount, stage.row_bytes * 8));
         std::size_t kept = 0;
         for (const Segment& segment : stage.segments) {
             for (std::size_t at = 0; at < segment.count; at += kChunk) {

@@ -1,7 +1,7 @@
 """Bodies: anny's default body (CC0), shaped by a few plain numbers and posed as somebody who walks or stands.
 
-Axes: x to the person's left, y to the back, z up, metres. Every vertex also has a *canonical* position: where it lies on
-one fixed template body that stands on z = 0. Clothes are cut in canonical coordinates, so that they fit everybody.
+Axes: x to the person's left, y to the back, z up, metres. Every vertex also has a *canonical* position: where it lies
+on one fixed template body that stands on z = 0. Clothes are cut in canonical coordinates, so that they fit everybody.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _ARM_AXIS = np.array([-0.75, -0.06, -0.66])  # bends the left elbow
 
 @dataclass(frozen=True)
 class Shape:
-    """What a body is like: `gender` 0 male to 1 female, `age` in anny's units (0.45 child, 0.67 adult, 1 old), rest 0 to 1."""
+    """What a body is like, in anny's units: `gender` 0 male to 1 female, `age` 0.45 child to 1 old, the rest 0 to 1."""
 
     gender: float
     age: float
@@ -74,7 +74,9 @@ class Bodies:
 
         self._torch = torch
         with _quick_unpacking():
-            self._model: Any = anny.Anny(rig="anny", topology="anny", phenotype_blendshapes="original", skinning_method="lbs")
+            self._model: Any = anny.Anny(
+                rig="anny", topology="anny", phenotype_blendshapes="original", skinning_method="lbs"
+            )
         self.template = self._make_template()
 
     def _rest(self, shape: Shape) -> tuple[Floats, Any]:
@@ -162,10 +164,14 @@ def vertex_normals(points: Floats, faces: Ints) -> Floats:
 
 def sample_shape(rng: np.random.Generator, *, female: bool, age_group: str) -> Shape:
     """A body of a person of this gender presentation and age group (`child`, `adult`, `senior`)."""
-    age = {"child": rng.uniform(0.42, 0.50), "adult": rng.uniform(0.62, 0.74), "senior": rng.uniform(0.88, 1.0)}[age_group]
+    age = {"child": rng.uniform(0.42, 0.50), "adult": rng.uniform(0.62, 0.74), "senior": rng.uniform(0.88, 1.0)}[
+        age_group
+    ]
     height = rng.normal(0.37, 0.045) if age_group != "child" else rng.normal(0.33, 0.06)
     return Shape(
-        gender=float(np.clip(0.95 - rng.exponential(0.08), 0.7, 1) if female else np.clip(rng.exponential(0.08), 0, 0.3)),
+        gender=float(
+            np.clip(0.95 - rng.exponential(0.08), 0.7, 1) if female else np.clip(rng.exponential(0.08), 0, 0.3)
+        ),
         age=float(age),
         height=float(np.clip(height, 0.22, 0.52)),
         weight=float(np.clip(rng.normal(0.44, 0.16), 0.12, 0.9)),
@@ -218,7 +224,9 @@ def _joint_turns(pose: Pose) -> dict[str, Floats]:
     ):
         cycle = phase % (2 * np.pi)
         hip = pose.stride * (0.42 * np.cos(cycle) + 0.06)
-        bend = 0.06 + pose.stride * (0.95 * np.exp(-(((cycle - 4.5) / 0.55) ** 2)) + 0.22 * np.exp(-(((cycle - 0.9) / 0.5) ** 2)))
+        bend = 0.06 + pose.stride * (
+            0.95 * np.exp(-(((cycle - 4.5) / 0.55) ** 2)) + 0.22 * np.exp(-(((cycle - 0.9) / 0.5) ** 2))
+        )
         ankle = pose.stride * (0.25 * np.exp(-(((cycle - 3.6) / 0.5) ** 2)) - 0.12 * np.exp(-((cycle / 0.6) ** 2)))
         turns[f"upperleg01.{side}"] = _turn("x", -hip) @ _turn("y", sign * 0.055)
         turns[f"lowerleg01.{side}"] = _turn("x", bend)
@@ -246,9 +254,8 @@ def _quick_unpacking() -> Iterator[None]:
 
     The numbers are the same (a test compares them); a future anny that reads in another way is left as it is.
     """
-    from anny.models import full_model
-
     import torch
+    from anny.models import full_model
 
     original = getattr(full_model, "load_blend_shape", None)
     if original is None:

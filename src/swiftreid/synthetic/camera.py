@@ -109,11 +109,15 @@ def develop(light: Floats, camera: Camera, size: tuple[int, int], rng: np.random
     picture = Image.fromarray(np.clip(value * 255.0 + 0.5, 0, 255).astype(np.uint8))
     height, width = size
     coarse = (max(int(width * camera.detail), 8), max(int(height * camera.detail), 16))
-    picture = picture.resize(coarse, Image.Resampling.BOX if coarse[0] * 2 <= light.shape[1] else Image.Resampling.LANCZOS)
+    picture = picture.resize(
+        coarse, Image.Resampling.BOX if coarse[0] * 2 <= light.shape[1] else Image.Resampling.LANCZOS
+    )
     pixels = np.asarray(picture, dtype=np.float64)
     pixels = pixels + rng.normal(0.0, camera.noise, pixels.shape[:2])[..., None]
     pixels = pixels + rng.normal(0.0, camera.noise * 0.5, pixels.shape)
-    picture = Image.fromarray(np.clip(pixels + 0.5, 0, 255).astype(np.uint8)).resize((width, height), Image.Resampling.BICUBIC)
+    picture = Image.fromarray(np.clip(pixels + 0.5, 0, 255).astype(np.uint8)).resize(
+        (width, height), Image.Resampling.BICUBIC
+    )
     picture = picture.filter(ImageFilter.GaussianBlur(camera.blur * height / 256))
     return np.asarray(picture)
 

@@ -103,7 +103,7 @@ def sample_people(people: int, seed: int) -> list[Person]:
     return [sample_person(number, np.random.default_rng([seed, 3, number])) for number in range(1, people + 1)]
 
 
-def synthesize(
+def synthesize(  # noqa: PLR0917
     out: Path,
     people: int = 60,
     cameras: int = 5,
@@ -137,7 +137,14 @@ def synthesize(
         ``synthesize(Path("station"), people=60, cameras=5, shots=3, seed=1)``
     """
     _check(people, cameras, shots, seed, size)
-    settings = {"people": people, "cameras": cameras, "shots": shots, "seed": seed, "size": list(size), "generator": GENERATOR}
+    settings = {
+        "people": people,
+        "cameras": cameras,
+        "shots": shots,
+        "seed": seed,
+        "size": list(size),
+        "generator": GENERATOR,
+    }
     from swiftreid.synthetic.extra import load_anny
 
     load_anny()
@@ -148,7 +155,7 @@ def synthesize(
     try:
         _begin(out, settings, counts)
         _write(out / "attributes.csv", _attribute_table(folk, todo).encode())
-        written = _render_all(out, todo, folk, cameras, seed, size, progress)
+        written = _render_all(out, todo, folk, cameras=cameras, seed=seed, size=size, progress=progress)
         _write(out / "README.md", _readme(out, settings, counts).encode())
         _write(out / "dataset.json", _card(out.name, settings, counts, complete=True))
     except OSError as error:
@@ -189,7 +196,16 @@ def _begin(out: Path, settings: dict[str, Any], counts: dict[str, int]) -> None:
     _write(card, _card(out.name, settings, counts, complete=False))
 
 
-def _render_all(out: Path, todo: list[Shot], folk: list[Person], cameras: int, seed: int, size: tuple[int, int], progress: Progress | None) -> int:
+def _render_all(
+    out: Path,
+    todo: list[Shot],
+    folk: list[Person],
+    *,
+    cameras: int,
+    seed: int,
+    size: tuple[int, int],
+    progress: Progress | None,
+) -> int:
     from swiftreid.synthetic.body import bodies
     from swiftreid.synthetic.camera import compress, sample_cameras
     from swiftreid.synthetic.render import shoot
@@ -210,7 +226,9 @@ def _render_all(out: Path, todo: list[Shot], folk: list[Person], cameras: int, s
             # Every camera sees the person from another side; the shots of one camera differ a little.
             rng = np.random.default_rng([seed, 4, shot.person, shot.camera, shot.shot])
             heading = turn.uniform(0, 2 * np.pi) + 2.4 * shot.camera + rng.normal(0.0, 0.45)
-            picture = shoot(dressed, scenes[shot.camera - 1], lenses[shot.camera - 1], size, float(heading), rng)
+            picture = shoot(
+                dressed, scenes[shot.camera - 1], lenses[shot.camera - 1], size, heading=float(heading), rng=rng
+            )
             _write(path, compress(picture, lenses[shot.camera - 1]))
             written += 1
         if progress is not None:
@@ -267,25 +285,29 @@ def _card(name: str, settings: dict[str, Any], counts: dict[str, int], *, comple
 
 def _readme(out: Path, settings: dict[str, Any], counts: dict[str, int]) -> str:
     where = out.name if out.is_absolute() else out.as_posix()
-    height, width = settings["size"]
-    extra = "" if (height, width) == (256, 128) else f" --height {height} --width {width}"
+    people, cameras, shots, (height, width) = (settings[key] for key in ("people", "cameras", "shots", "size"))
+    command = f"swiftreid synth --people {people} --cameras {cameras} --shots {shots} --seed {settings['seed']}"
+    if (height, width) != (256, 128):
+        command += f" --height {height} --width {width}"
     return f"""# {out.name}: rendered people
 
 {STATEMENT}
 
-{settings["people"]} people, {settings["cameras"]} cameras, {settings["shots"]} pictures per person and camera, {width} x {height} pixels (width x height), made by
+{people} people, {cameras} cameras, {shots} pictures per person and camera, each {width} pixels wide and {height} high,
+made by
 
 ```
-swiftreid synth --people {settings["people"]} --cameras {settings["cameras"]} --shots {settings["shots"]} --seed {settings["seed"]}{extra} {where}
+{command} {where}
 ```
 
 | folder | pictures | what |
 |---|---|---|
-| `{TRAIN}` | {counts[TRAIN]} | {settings["people"] // 2} people to learn from |
-| `{QUERY}` | {counts[QUERY]} | the other {settings["people"] - settings["people"] // 2} people, the first picture at each camera |
-| `{TEST}` | {counts[TEST]} | the same people's other pictures: the gallery |
+| `{TRAIN}` | {counts[TRAIN]} | {people // 2} people to learn from |
+| `{QUERY}` | {counts[QUERY]} | the other {people - people // 2} people: the first picture at each camera |
+| `{TEST}` | {counts[TEST]} | their other pictures: the gallery |
 
-File names are Market-1501's: `0007_c3s2_041250_01.jpg` is person 7 at camera 3, recording 2, frame 41250. `attributes.csv`
-has one row per person; its attributes were drawn independently of each other (long sleeves under coats and jackets
-excepted). `dataset.json` has the seed, the counts and the versions of the packages that drew the pictures.
+File names are Market-1501's: `0007_c3s2_041250_01.jpg` is person 7 at camera 3, recording 2, frame 41250.
+`attributes.csv` has one row per person; the attributes were drawn independently of each other (except that coats and
+jackets have long sleeves). `dataset.json` has the seed, the counts and the versions of the packages that drew the
+pictures.
 """

@@ -8,6 +8,10 @@ the hit point has on the template body, so that hems are sharp whatever the size
 
 from __future__ import annotations
 
+# What follows is compiled by warp: a language with Python's grammar but other types (mutable locals are declared by
+# float(...) or int(...)), so Python's checkers have nothing true to say about it.
+# mypy: ignore-errors
+# ruff: noqa: PLR0911, PLR0912, PLR0915, PLR0917, UP018, RUF046
 import warp as wp
 
 from swiftreid.synthetic.materials import (
@@ -38,8 +42,8 @@ from swiftreid.synthetic.materials import (
     PINSTRIPES,
     PLANKS,
     POSTER,
-    SHOES,
     SHOE_TOP,
+    SHOES,
     SHUTTER,
     SKIN,
     SLEEVE,
@@ -54,11 +58,14 @@ from swiftreid.synthetic.materials import (
     WINDOWS,
 )
 
+SHADOW_RAYS = 4
+
 wp.set_module_options({"enable_backward": False})
 
 
 @wp.func
 def fract(x: float) -> float:
+    """The part of x behind the point, in [0, 1)."""
     return x - wp.floor(x)
 
 
@@ -138,8 +145,8 @@ def surface(kind: int, u: float, v: float, scale: float, a: wp.vec3, b: wp.vec3,
     elif kind == POSTER:
         inside = wp.abs(fract(x) - 0.5) < 0.33 and wp.abs(fract(y * 0.7) - 0.5) < 0.36
         if inside:
-            stripe = hash2(x * 6.0, y * 9.0)
-            colour = wp.lerp(b, wp.vec3(hash2(x, y), hash2(x + 5.0, y), hash2(x, y + 5.0)), 0.3 + 0.6 * stripe)
+            stripe = hash2(x * 2.0, y * 7.0)
+            colour = wp.lerp(b, wp.vec3(hash2(x, 1.0), hash2(x, 5.0), hash2(x, 9.0)), 0.15 + 0.3 * stripe)
     elif kind == PANELS:
         colour = colour * (0.94 + 0.12 * hash2(x, 1.0))
         if ridge(x, 0.012) > 0.5:
@@ -160,7 +167,7 @@ def resolve(kind: int, c: wp.vec3, cut: wp.array(dtype=float)) -> int:
     if kind == HEAD:
         if c[1] < -0.135 and side < 0.026 and wp.abs(c[2] - 1.647) < 0.0075:
             return LIPS
-        if c[1] < -0.115 and side > 0.012 and side < 0.050 and wp.abs(c[2] - (1.752 - 0.1 * (side - 0.03))) < 0.0045:
+        if c[1] < -0.115 and side > 0.012 and side < 0.050 and wp.abs(c[2] - 1.756) < 0.0045:
             return BROW
         return SKIN
     if kind == FOOT:
@@ -240,14 +247,6 @@ def fabric(pattern: int, scale: float, kind: int, c: wp.vec3, a: wp.vec3, b: wp.
     return a
 
 
-@wp.func
-def wrinkle(c: wp.vec3, state: wp.uint32) -> float:
-    """Height field of cloth folds over the canonical body: mostly across the limbs, some along."""
-    across = wp.noise(state, wp.vec3(c[0] * 9.0, c[1] * 9.0, c[2] * 26.0))
-    along = wp.noise(state, wp.vec3(c[0] * 22.0 + 7.0, c[1] * 22.0, c[2] * 5.0))
-    return 0.6 * across + 0.5 * along
-
-
 @wp.kernel
 def cast(
     mesh: wp.uint64,
@@ -258,7 +257,7 @@ def cast(
     cut: wp.array(dtype=float),
     mat_a: wp.array(dtype=wp.vec3),
     mat_b: wp.array(dtype=wp.vec3),
-    mat_p: wp.array(dtype=wp.vec4),
+    mat_p: wp.array(dtype=wp.vec3),
     box_lo: wp.array(dtype=wp.vec3),
     box_hi: wp.array(dtype=wp.vec3),
     surf_a: wp.array(dtype=wp.vec3),
@@ -328,22 +327,12 @@ def cast(
         m = resolve(kind, c, cut)
         p = mat_p[m]
         albedo = fabric(int(p[0]), p[1], kind, c, mat_a[m], mat_b[m], cloth_state)
-        gloss = p[3]
-        if p[2] > 0.0:
-            e = float(0.004)
-            h = wrinkle(c, cloth_state)
-            g = wp.vec3(
-                wrinkle(c + wp.vec3(e, 0.0, 0.0), cloth_state) - h,
-                wrinkle(c + wp.vec3(0.0, e, 0.0), cloth_state) - h,
-                wrinkle(c + wp.vec3(0.0, 0.0, e), cloth_state) - h,
-            )
-            normal = wp.normalize(normal - g * (p[2] / e))
-            albedo = albedo * (1.0 + 0.10 * h)
+        gloss = p[2]
         # Ambient light is blocked by the body itself: one ray into the hemisphere.
         probe = wp.normalize(normal + wp.sample_unit_sphere_surface(rng))
         near = wp.mesh_query_ray(mesh, point + normal * 0.004, probe, 0.6)
         if near.result:
-            light = 0.35 + 0.65 * wp.min(near.t / 0.6, 1.0)
+            light = 0.5 + 0.5 * wp.min(near.t / 0.6, 1.0)
     elif hit_surface >= 0:
         normal = wp.vec3(0.0, 0.0, 0.0)
         normal[int(axis)] = -wp.sign(ray[int(axis)])
@@ -364,24 +353,30 @@ def cast(
         out[i] = sky * (0.9 + 0.3 * ray[2])
         return
 
-    toward = wp.normalize(sun + wp.sample_unit_sphere_surface(rng) * sun_spread)
-    facing = wp.dot(normal, toward)
+    # Rays to points spread evenly over the lamp (or the bright part of the sky).
+    side = wp.normalize(wp.cross(sun, wp.vec3(0.3, 0.1, 0.95)))
+    other = wp.cross(sun, side)
+    turn = wp.randf(rng)
     direct = wp.vec3(0.0, 0.0, 0.0)
-    if facing > 0.0:
-        start = point + normal * 0.006
-        blocked = wp.mesh_query_ray_anyhit(mesh, start, toward, 8.0)
-        for k in range(boxes):
+    start = point + normal * 0.006
+    rays = wp.where(query.result, wp.where(sun_spread > 0.1, 2, 1), SHADOW_RAYS)
+    for k in range(rays):
+        angle = 6.2831853 * (float(k) + turn) / float(rays)
+        reach = sun_spread * wp.sqrt(wp.randf(rng))
+        toward = wp.normalize(sun + side * (wp.cos(angle) * reach) + other * (wp.sin(angle) * reach))
+        facing = wp.dot(normal, toward)
+        if facing > 0.0:
+            blocked = wp.mesh_query_ray_anyhit(mesh, start, toward, 4.0)
+            for b in range(boxes):
+                if not blocked:
+                    r = ray_box(start, toward, box_lo[b], box_hi[b])
+                    if r[0] > 0.0:
+                        blocked = bool(True)
             if not blocked:
-                r = ray_box(start, toward, box_lo[k], box_hi[k])
-                if r[0] > 0.0:
-                    blocked = bool(True)
-        if not blocked:
-            half = wp.normalize(toward - ray)
-            shine = gloss * wp.pow(wp.max(wp.dot(half, normal), 0.0), 24.0)
-            direct = sun_colour * facing
-            direct = direct + sun_colour * shine / wp.max(albedo[0] + albedo[1] + albedo[2], 0.12)
+                half = wp.normalize(toward - ray)
+                shine = gloss * wp.pow(wp.max(wp.dot(half, normal), 0.0), 24.0)
+                direct = direct + sun_colour * (facing + shine / wp.max(albedo[0] + albedo[1] + albedo[2], 0.12))
+    direct = direct / float(rays)
     up = 0.5 + 0.5 * normal[2]
     ambient = (sky * up + bounce * (1.0 - up)) * light
     out[i] = wp.cw_mul(albedo, direct + ambient)
-
-

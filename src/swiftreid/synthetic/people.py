@@ -26,7 +26,20 @@ CLOTH: dict[str, Rgb] = {
     "purple": (98, 62, 122),
     "orange": (206, 104, 40),
 }
-UPPER_COLOURS = ["black", "white", "grey", "red", "blue", "navy", "green", "yellow", "pink", "purple", "orange", "beige"]
+UPPER_COLOURS = [
+    "black",
+    "white",
+    "grey",
+    "red",
+    "blue",
+    "navy",
+    "green",
+    "yellow",
+    "pink",
+    "purple",
+    "orange",
+    "beige",
+]
 LOWER_COLOURS = ["black", "grey", "blue", "navy", "beige", "brown", "white", "red", "green"]
 SHOE_COLOURS = ["black", "white", "brown", "red", "blue", "grey"]
 HAIR: dict[str, Rgb] = {
@@ -36,7 +49,7 @@ HAIR: dict[str, Rgb] = {
     "red": (120, 56, 28),
     "grey": (150, 148, 146),
 }
-SKIN: list[Rgb] = [(238, 202, 180), (224, 182, 154), (204, 156, 122), (172, 122, 88), (132, 88, 62), (92, 60, 44)]
+SKIN: list[Rgb] = [(226, 184, 158), (216, 172, 144), (204, 156, 122), (172, 122, 88), (132, 88, 62), (92, 60, 44)]
 BAG_COLOURS = ["black", "navy", "red", "grey", "green", "brown", "blue", "yellow"]
 
 
@@ -81,7 +94,17 @@ CHOICES: dict[str, dict[str, float]] = {
     "upper_colour": dict.fromkeys(UPPER_COLOURS, 1.0),
     "upper_pattern": {"plain": 0.5, "striped": 0.16, "checked": 0.10, "logo": 0.14, "block": 0.10},
     "lower_kind": {"trousers": 0.62, "shorts": 0.2, "skirt": 0.18},
-    "lower_colour": {"black": 2, "grey": 1.2, "blue": 2, "navy": 1.2, "beige": 1, "brown": 0.8, "white": 0.6, "red": 0.5, "green": 0.6},
+    "lower_colour": {
+        "black": 2,
+        "grey": 1.2,
+        "blue": 2,
+        "navy": 1.2,
+        "beige": 1,
+        "brown": 0.8,
+        "white": 0.6,
+        "red": 0.5,
+        "green": 0.6,
+    },
     "shoes_colour": {"black": 2, "white": 1.6, "brown": 1, "red": 0.6, "blue": 0.5, "grey": 0.8},
     "backpack": {"no": 0.72, **dict.fromkeys(BAG_COLOURS, 0.035)},
     "handbag": {"no": 0.74, **dict.fromkeys(BAG_COLOURS, 0.0325)},
@@ -111,7 +134,7 @@ class Person:
 
 
 def linear(colour: Rgb) -> Rgb:
-    """sRGB 0..255 to linear light 0..1."""
+    """Linear light, 0 to 1, of an sRGB colour, 0 to 255."""
     value = np.asarray(colour, dtype=np.float64) / 255.0
     light = np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
     return float(light[0]), float(light[1]), float(light[2])
@@ -154,7 +177,9 @@ def sample_person(number: int, rng: np.random.Generator, attributes: Attributes 
         "skin": linear((float(skin[0]), float(skin[1]), float(skin[2]))),
         "upper": upper,
         "upper2": second,
-        "inner": cloth(str(rng.choice([c for c in ("white", "grey", "black", "blue", "red") if c != chosen.upper_colour]))),
+        "inner": cloth(
+            str(rng.choice([c for c in ("white", "grey", "black", "blue", "red") if c != chosen.upper_colour]))
+        ),
         "lower": linear((74, 94, 130)) if denim and chosen.lower_colour == "blue" else cloth(chosen.lower_colour),
         "shoes": cloth(chosen.shoes_colour, 6.0),
         "sole": linear((215, 212, 205)) if rng.random() < 0.55 else linear((40, 38, 36)),
@@ -172,7 +197,9 @@ def sample_person(number: int, rng: np.random.Generator, attributes: Attributes 
         colours=colours,
         loose=float(rng.uniform(0.15, 1.0)),
         hem=float(rng.uniform(0.93, 0.99)) if not coat else 0.93,
-        leg_hem={"trousers": float(rng.uniform(0.07, 0.10)), "shorts": float(rng.uniform(0.50, 0.66)), "skirt": 0.80}[chosen.lower_kind],
+        leg_hem={"trousers": float(rng.uniform(0.07, 0.10)), "shorts": float(rng.uniform(0.50, 0.66)), "skirt": 0.80}[
+            chosen.lower_kind
+        ],
         sleeve_end=1.0 if chosen.sleeve == "long" else float(rng.uniform(0.30, 0.46)),
         skirt_end=float(rng.uniform(0.28, 0.58)),
         stripe=float(rng.uniform(0.045, 0.11)),

@@ -16,7 +16,16 @@ from swiftreid.synthetic.wardrobe import Dressed, Figure, outfit
 SAMPLES = 1.5  # rays per pixel and axis
 
 
-def trace(figure: Figure, cut: tuple[Floats, Floats, Floats, Floats], scene: Scene, camera: Camera, crop: Crop, size: tuple[int, int], seed: int) -> Floats:
+def trace(
+    figure: Figure,
+    cut: tuple[Floats, Floats, Floats, Floats],
+    scene: Scene,
+    camera: Camera,
+    crop: Crop,
+    *,
+    size: tuple[int, int],
+    seed: int,
+) -> Floats:
     """Linear light `[h, w, 3]` of one window; `size` counts rays (height, width), `cut` comes from :func:`outfit`."""
     wp = load_warp()
     from swiftreid.synthetic import kernels
@@ -47,7 +56,7 @@ def trace(figure: Figure, cut: tuple[Floats, Floats, Floats, Floats], scene: Sce
             wp.array(cuts.astype(np.float32), dtype=float, device="cpu"),
             vectors(colour_a),
             vectors(colour_b),
-            wp.array(pattern.astype(np.float32), dtype=wp.vec4, device="cpu"),
+            vectors(pattern),
             vectors(low),
             vectors(high),
             vectors(first),
@@ -83,7 +92,9 @@ def place(figure: Figure, where: tuple[float, float], heading: float) -> Figure:
     return Figure(points, figure.normals @ turn.T, figure.canon, figure.faces, figure.kinds)
 
 
-def shoot(dressed: Dressed, scene: Scene, camera: Camera, size: tuple[int, int], heading: float, rng: np.random.Generator) -> NDArray[np.uint8]:
+def shoot(
+    dressed: Dressed, scene: Scene, camera: Camera, size: tuple[int, int], *, heading: float, rng: np.random.Generator
+) -> NDArray[np.uint8]:
     """One picture `[h, w, 3]` of a person in a random pose and place, walking in direction `heading`."""
     person = dressed.person
     carrying = person.attributes.handbag != "no" and person.handbag_carried
@@ -91,5 +102,5 @@ def shoot(dressed: Dressed, scene: Scene, camera: Camera, size: tuple[int, int],
     figure = place(dressed.figure(pose), (float(rng.uniform(-1.8, 1.8)), float(rng.uniform(-1.2, 1.2))), heading)
     rays = (int(size[0] * SAMPLES), int(size[1] * SAMPLES))
     crop = frame(camera, figure.points, rays, rng)
-    light = trace(figure, outfit(person), scene, camera, crop, rays, int(rng.integers(1, 2**30)))
+    light = trace(figure, outfit(person), scene, camera, crop, size=rays, seed=int(rng.integers(1, 2**30)))
     return develop(light, camera, size, rng)

@@ -44,7 +44,7 @@ class Scene:
     seed: int
 
     def arrays(self) -> tuple[Floats, Floats, Floats, Floats, Floats]:
-        """Boxes' low and high corners `[b, 3]`, and colours and (texture, scale) of the floor and the boxes `[1 + b, .]`."""
+        """Low and high corners of the boxes `[b, 3]`; colours and (texture, scale) of floor and boxes `[1 + b, .]`."""
         surfaces = [self.floor, *(box.surface for box in self.boxes)]
         return (
             np.array([box.low for box in self.boxes]),
@@ -122,7 +122,7 @@ def _sample_scene(rng: np.random.Generator, floor_kind: int, back_kind: int, wea
     light = _LIGHTS[weather]
     azimuth = rng.uniform(np.pi * 1.05, np.pi * 1.95)
     height = rng.uniform(1.05, 1.4) if weather == "lamps" else rng.uniform(0.7, 1.15)
-    floor = _surface(rng, _FLOORS[floor_kind])
+    floor = _surface(rng, _FLOORS[floor_kind], 0.84)
     red, green, blue = (0.55 * light.ambient * (0.35 + 0.9 * value) for value in floor.first)
     return Scene(
         floor=floor,
@@ -145,6 +145,7 @@ def _colour(rng: np.random.Generator, base: Rgb, spread: float) -> Rgb:
     return linear((float(value[0]), float(value[1]), float(value[2])))
 
 
-def _surface(rng: np.random.Generator, entry: tuple[int, tuple[float, float], Rgb, Rgb]) -> Surface:
+def _surface(rng: np.random.Generator, entry: tuple[int, tuple[float, float], Rgb, Rgb], dim: float = 1.0) -> Surface:
     texture, (small, large), first, second = entry
+    first = (first[0] * dim, first[1] * dim, first[2] * dim)
     return Surface(texture, float(rng.uniform(small, large)), _colour(rng, first, 22.0), _colour(rng, second, 14.0))

@@ -61,19 +61,22 @@ class Dressed:
         away += upper * arm * (0.004 + 0.012 * loose) * np.clip(sleeve / 0.3, 0, 1)
         away += upper * np.clip((person.hem + 0.10 - z) / 0.1, 0, 1) * 0.008 * (torso | leg)
         low_leg = np.clip((0.62 - z) / 0.5, 0, 1)
-        away += lower * (0.006 + 0.006 * loose + (0.008 + 0.022 * loose) * low_leg)
+        away += lower * (0.006 + 0.006 * loose + (0.008 + 0.015 * loose) * low_leg)
         away += lower * (person.attributes.lower_kind == "shorts") * np.clip((0.95 - z) / 0.35, 0, 1) * 0.02
         low_hem = (foot | leg) & (z <= person.leg_hem)
         if person.leg_hem < 0.2:  # trousers end in a soft edge over the shoe
             edge = np.clip((z - person.leg_hem + 0.035) / 0.035, 0, 1)
-            away += low_hem * edge * (0.014 + 0.028 * loose)
+            away += low_hem * edge * (0.014 + 0.021 * loose)
         away[foot & low_hem] = np.maximum(away[foot & low_hem], 0.010)
         relax = np.zeros(len(c))
         relax[upper | lower] = 0.5
         relax[foot] = 0.7
         # A short relaxation that blends garment edges, and a long one only for shoes, whose toes must close.
-        dressed = smooth(naked, template, relax, 8)
+        dressed = smooth(naked, template, relax, 10)
+        chest = np.where(upper & torso & (z > 1.0) & (z < 1.50), 0.6, 0.0)
+        dressed = smooth(dressed, template, chest, 25)
         dressed = smooth(dressed, template, np.where(foot & (z < 0.09), 0.6, 0.0), 30)
+        away += (upper | lower) * (0.6 + 0.7 * loose) * folds(c, person.fabric_seed)
         dressed += vertex_normals(dressed, template.faces) * away[:, None]
         return dressed
 
@@ -85,8 +88,10 @@ class Dressed:
         if style in ("loose", "full", "afro"):
             line -= 0.012
         above = np.where(self._parts == mt.HEAD, c[:, 2] - line, -1.0)
-        thick = {"none": 0.0, "crop": 0.010, "full": 0.022, "afro": 0.050, "loose": 0.020, "tail": 0.012, "bun": 0.012}[style]
-        offset = thick * np.clip(above / 0.03 + 0.25, 0, 1)
+        thick = {"none": 0.0, "crop": 0.010, "full": 0.022, "afro": 0.050, "loose": 0.020, "tail": 0.012, "bun": 0.012}[
+            style
+        ]
+        offset = thick * np.clip(above / 0.03 + 0.25, 0, 1) * (1.0 + 60.0 * folds(c * 1.7, self.person.fabric_seed + 1))
         hat = self.person.attributes.hat
         if hat != "none":
             offset = np.minimum(offset, 0.010)
@@ -107,12 +112,12 @@ class Dressed:
         worn: list[tuple[Solid, str]] = []
         hat = person.attributes.hat
         if hat in ("cap", "beanie"):
-            bottom = crown - 0.50 * size if hat == "cap" else crown - 0.58 * size
+            bottom = crown - (0.56 if hat == "cap" else 0.66) * size
             angles = np.linspace(0, 2 * np.pi, 33)[:-1]
             levels = np.linspace(0, 1, 8)
             heights = bottom + (crown + (0.015 if hat == "cap" else 0.035) - bottom) * np.sin(levels * np.pi / 2)
             wide = np.array([(high[0] - low[0]) / 2 + 0.014, (high[1] - low[1]) / 2 + 0.012])
-            ring = np.cos(levels * np.pi / 2) ** 0.7
+            ring = np.cos(levels * np.pi / 2) ** (0.7 if hat == "cap" else 0.9)
             radii = ring[:, None] / np.hypot(np.cos(angles) / wide[0], np.sin(angles) / wide[1])[None]
             centres = np.tile(middle[:2] + np.array([0.0, 0.004]), (8, 1))
             worn.append((sheet(radii, centres, heights, angles, mt.HAT, closed=True), "head"))
@@ -138,7 +143,9 @@ class Dressed:
             return [(rounded_box(centre, np.array([0.042, 0.036, 0.04]), mt.HAIR, edge=1.0), "head")]
         if style == "tail":
             along = np.linspace(0, 1, 9)
-            path = np.stack([0 * along, high[1] + 0.005 + 0.05 * np.sin(along * 2.6), middle[2] + 0.2 * size - 0.30 * along], 1)
+            path = np.stack(
+                [0 * along, high[1] + 0.005 + 0.05 * np.sin(along * 2.6), middle[2] + 0.2 * size - 0.30 * along], 1
+            )
             return [(tube(path, 0.030 * np.sin(0.5 + along * 2.3), mt.HAIR), "head")]
         if style != "loose":
             return []
@@ -175,7 +182,14 @@ class Dressed:
         solids = [self._moved(solid, motions, bone) for solid, bone in self._rigid]
         solids += self._hanging(body)
         for solid in solids:
-            meshes.append((solid.points, solid.faces, solid.points + np.array([0, 0, lift]), np.full(len(solid.faces), 16 + solid.material)))
+            meshes.append(
+                (
+                    solid.points,
+                    solid.faces,
+                    solid.points + np.array([0, 0, lift]),
+                    np.full(len(solid.faces), 16 + solid.material),
+                )
+            )
         points = [mesh[0] + np.array([0, 0, lift]) for mesh in meshes]
         starts = np.cumsum([0] + [len(p) for p in points])
         return Figure(
@@ -197,11 +211,16 @@ class Dressed:
         trunk = np.isin(self._parts, (mt.LEG, mt.TORSO, mt.FOOT))
         floor = body[:, 2].min()
         scale = (body[:, 2].max() - floor) / 1.84
+        cloud = body[trunk] - np.array([0, 0, floor])
         if person.attributes.lower_kind == "skirt":
-            hanging.append(self._sweep(body[trunk], 1.03 if person.hem > 0.95 else 1.0, person.skirt_end, scale, floor, 0.012, 0.03 + 0.06 * person.loose, mt.LOWER))
+            span = (1.03 if person.hem > 0.95 else 1.0, person.skirt_end)
+            skirt = self._sweep(cloud, span, scale, away=0.012, flare=0.03 + 0.06 * person.loose, material=mt.LOWER)
+            cloud = np.concatenate([cloud, skirt.points])
+            hanging.append(skirt)
         if person.attributes.upper_kind == "coat":
-            end = 0.50 + 0.22 * person.loose
-            hanging.append(self._sweep(body[trunk], 1.10, end, scale, floor, 0.022, 0.03, mt.UPPER))
+            span = (1.10, 0.50 + 0.22 * person.loose)
+            hanging.append(self._sweep(cloud, span, scale, away=0.022, flare=0.03, material=mt.UPPER))
+        hanging = [Solid(s.points + np.array([0, 0, floor]), s.faces, s.material) for s in hanging]
         if person.attributes.handbag != "no":
             left = person.handbag_side > 0
             half = np.array([0.055, 0.13, 0.095]) * (0.9 + 0.3 * person.loose) * min(scale + 0.05, 1.0)
@@ -209,17 +228,26 @@ class Dressed:
                 hand = body[(self._parts == mt.HAND) & ((c[:, 0] > 0) == left)].mean(0)
                 centre = hand - np.array([0, 0, half[2] + 0.14])
                 arch = np.linspace(0, np.pi, 9)
-                handle = np.stack([0 * arch, np.cos(arch) * half[1] * 0.6, np.sin(arch) * 0.13], 1) + centre + np.array([0, 0, half[2] * 0.95])
+                handle = (
+                    np.stack([0 * arch, np.cos(arch) * half[1] * 0.6, np.sin(arch) * 0.13], 1)
+                    + centre
+                    + np.array([0, 0, half[2] * 0.95])
+                )
                 hanging.append(tube(handle, np.full(9, 0.008), mt.HANDBAG))
             else:
                 hips = body[trunk & (c[:, 2] > 0.92) & (c[:, 2] < 1.04)]
                 edge = hips[:, 0].max() if left else hips[:, 0].min()
-                centre = np.array([edge + person.handbag_side * half[0] * 0.8, hips[:, 1].mean() + 0.02, hips[:, 2].mean()])
+                centre = np.array(
+                    [edge + person.handbag_side * half[0] * 0.8, hips[:, 1].mean() + 0.02, hips[:, 2].mean()]
+                )
             hanging.append(rounded_box(centre, half, mt.HANDBAG, edge=0.4))
         return hanging
 
-    def _sweep(self, cloud: Floats, top: float, end: float, scale: float, floor: float, away: float, flare: float, material: int) -> Solid:
-        heights = floor + np.linspace(top, end, 18) * scale
+    def _sweep(
+        self, cloud: Floats, span: tuple[float, float], scale: float, *, away: float, flare: float, material: int
+    ) -> Solid:
+        """Cloth that hangs around `cloud [n, 3]` (standing on z = 0) from the first to the second canonical height."""
+        heights = np.linspace(span[0], span[1], 18) * scale
         angles = np.linspace(0, 2 * np.pi, 61)[:-1]
         radii, centres = hull_rings(cloud, heights, 0.03, angles)
         for k in range(1, len(heights)):  # cloth falls from the hips: it never comes back in
@@ -227,12 +255,17 @@ class Dressed:
             reach = radii[k - 1] - drift[0] * np.cos(angles) - drift[1] * np.sin(angles)
             radii[k] = np.maximum(radii[k], reach * 0.992)
         down = np.linspace(0, 1, len(heights))[:, None]
-        folds = 1.0 + 0.035 * down * np.sin(angles * 9 + self.person.fabric_seed % 7)[None]
-        return sheet((radii + away + flare * down) * folds, centres, heights, angles, material, closed=True)
+        phase = self.person.fabric_seed % 7
+        pleats = 1.0 + down * (0.028 * np.sin(angles * 9 + phase) + 0.02 * np.sin(angles * 14 + 2 * phase))[None]
+        return sheet((radii + away + flare * down) * pleats, centres, heights, angles, material, closed=True)
 
 
 def outfit(person: Person) -> tuple[Floats, Floats, Floats, Floats]:
-    """What the ray caster must know of the clothes: cuts `[9]`, colours a and b `[14, 3]`, and `[14, 4]` of pattern, scale, folds, gloss."""
+    """What the ray caster must know of the clothes.
+
+    Returns:
+        Cuts `[9]`, first and second colours by material `[14, 3]`, and `[14, 3]` of pattern, scale (metres) and gloss.
+    """
     a, colours = person.attributes, person.colours
     cut = np.zeros(mt.CUTS)
     cut[mt.SLEEVE], cut[mt.HEM], cut[mt.LEG_HEM] = person.sleeve_end, person.hem, person.leg_hem
@@ -248,31 +281,64 @@ def outfit(person: Person) -> tuple[Floats, Floats, Floats, Floats]:
         cut[mt.STRAPS] = 1.0
     cut[mt.FABRIC_SEED] = person.fabric_seed
 
-    first, second, rest = np.zeros((mt.MATERIALS, 3)), np.zeros((mt.MATERIALS, 3)), np.zeros((mt.MATERIALS, 4))
+    first, second, rest = np.zeros((mt.MATERIALS, 3)), np.zeros((mt.MATERIALS, 3)), np.zeros((mt.MATERIALS, 3))
     skin_colour = np.array(colours["skin"])
-    table: list[tuple[int, Any]] = [
-        (mt.SKIN, skin_colour), (mt.UPPER, colours["upper"]), (mt.LOWER, colours["lower"]), (mt.SHOES, colours["shoes"]),
-        (mt.HAIR, colours["hair"]), (mt.HAT, colours["hat"]), (mt.BACKPACK, colours["backpack"]), (mt.HANDBAG, colours["handbag"]),
-        (mt.EYES, (0.16, 0.14, 0.13)), (mt.LIPS, skin_colour * np.array([0.72, 0.45, 0.45])), (mt.SOLE, colours["sole"]),
-        (mt.INNER, colours["inner"]), (mt.STRAP, colours["backpack"] if a.backpack != "no" else colours["handbag"]),
-        (mt.BROW, np.minimum(np.array(colours["hair"]) * 1.3, skin_colour * 0.6)),
-    ]  # fmt: skip
-    for material, colour in table:
+    table: dict[int, Any] = {
+        mt.SKIN: skin_colour,
+        mt.UPPER: colours["upper"],
+        mt.LOWER: colours["lower"],
+        mt.SHOES: colours["shoes"],
+        mt.HAIR: colours["hair"],
+        mt.HAT: colours["hat"],
+        mt.BACKPACK: colours["backpack"],
+        mt.HANDBAG: colours["handbag"],
+        mt.EYES: (0.16, 0.14, 0.13),
+        mt.LIPS: skin_colour * np.array([0.72, 0.45, 0.45]),
+        mt.SOLE: colours["sole"],
+        mt.INNER: colours["inner"],
+        mt.STRAP: colours["backpack"] if a.backpack != "no" else colours["handbag"],
+        mt.BROW: np.minimum(np.array(colours["hair"]) * 1.3, skin_colour * 0.6),
+    }
+    for material, colour in table.items():
         first[material] = second[material] = colour
     second[mt.UPPER] = colours["upper2"]
     stripes = mt.PINSTRIPES if person.upright_stripes else mt.STRIPES
-    pattern = {"plain": mt.PLAIN, "striped": stripes, "checked": mt.CHECKS, "logo": mt.LOGO, "block": mt.BLOCK}[a.upper_pattern]
+    pattern = {"plain": mt.PLAIN, "striped": stripes, "checked": mt.CHECKS, "logo": mt.LOGO, "block": mt.BLOCK}[
+        a.upper_pattern
+    ]
     scale = 0.075 if a.upper_pattern == "logo" else person.stripe
-    folds = 0.006 + 0.008 * person.loose
-    rest[mt.UPPER] = (pattern, scale, folds, 0.02)
-    rest[mt.LOWER] = (mt.DENIM if person.denim and a.lower_kind != "skirt" else mt.PLAIN, 0.1, folds, 0.01)
-    rest[mt.INNER] = (mt.PLAIN, 0.1, folds * 0.6, 0.0)
-    rest[mt.HAIR] = (mt.PLAIN, 0.1, 0.010, 0.10)
-    rest[mt.BACKPACK] = rest[mt.HANDBAG] = (mt.PLAIN, 0.1, 0.003, 0.08)
-    rest[mt.HAT] = (mt.PLAIN, 0.1, 0.002, 0.0)
-    rest[mt.SHOES] = (mt.PLAIN, 0.1, 0.0, 0.12)
-    rest[mt.SKIN, 3] = 0.05
+    rest[mt.UPPER] = (pattern, scale, 0.02)
+    rest[mt.LOWER] = (mt.DENIM if person.denim and a.lower_kind != "skirt" else mt.PLAIN, 0.1, 0.01)
+    for material, gloss in (
+        (mt.SKIN, 0.05),
+        (mt.HAIR, 0.10),
+        (mt.BACKPACK, 0.08),
+        (mt.HANDBAG, 0.08),
+        (mt.SHOES, 0.12),
+    ):
+        rest[material, 2] = gloss
     return cut, first, second, rest
+
+
+def folds(canon: Floats, seed: int) -> Floats:
+    """Height `[n]` (metres) of cloth folds at canonical points: a few waves across the limbs, some along them."""
+    rng = np.random.default_rng([seed, 7])
+    height = np.zeros(len(canon))
+    for strength, along in (
+        (0.0026, False),
+        (0.0022, False),
+        (0.0018, False),
+        (0.0016, False),
+        (0.002, True),
+        (0.0016, True),
+    ):
+        wave = rng.normal(0.0, 1.0, 3) * np.array([16.0, 16.0, 6.0]) if along else rng.normal(0.0, 1.0, 3) * 14.0
+        if not along:
+            wave[2] += np.sign(wave[2]) * rng.uniform(35.0, 75.0)
+        bend = 1.3 * np.sin(canon @ rng.normal(0.0, 9.0, 3) + rng.uniform(0, 6.28))
+        fade = 0.5 + 0.5 * np.sin(canon @ rng.normal(0.0, 7.0, 3) + rng.uniform(0, 6.28))
+        height += strength * fade * np.sin(canon @ wave + bend + rng.uniform(0, 6.28))
+    return height
 
 
 def _vertex_parts(face_parts: Ints, faces: Ints, count: int) -> Ints:
@@ -280,4 +346,5 @@ def _vertex_parts(face_parts: Ints, faces: Ints, count: int) -> Ints:
     votes = np.zeros((count, 7), dtype=np.int64)
     for corner in range(3):
         np.add.at(votes, (faces[:, corner], face_parts), 1)
-    return votes.argmax(1)
+    winners: Ints = votes.argmax(1)
+    return winners

@@ -35,7 +35,8 @@ class Report:
     def __init__(self, *, as_json: bool, quiet: bool) -> None:
         self.as_json = as_json
         self._quiet = quiet
-        self._out = Console()
+        # Piped output has no width of its own: give tables room instead of folding them at 80 columns.
+        self._out = Console(width=None if sys.stdout.isatty() else 140)
         self._err = Console(stderr=True)
 
     @contextmanager
@@ -69,7 +70,7 @@ class Report:
         body = [[_cell(value) for value in row] for row in rows]
         for i, name in enumerate(columns):
             numeric = bool(body) and all(_numeric(row[i]) for row in body)
-            shown.add_column(name, justify="right" if numeric else "left", overflow="fold")
+            shown.add_column(name, justify="right" if numeric else "left", overflow="fold", no_wrap=i == 0)
         for row in body:
             shown.add_row(*(Text(cell) for cell in row))
         self._out.print(shown)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from swiftreid.search.codes import CodeSpec
 
-CARD_FORMAT = 1
+CARD_FORMAT: Final = 1
 
 Tensors = Mapping[str, NDArray[Any]]
 
@@ -65,7 +65,7 @@ class EncoderCard(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    format: int = CARD_FORMAT
+    format: Literal[1] = CARD_FORMAT
     kind: str
     name: str
     architecture: dict[str, Any]

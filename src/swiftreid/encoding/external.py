@@ -112,8 +112,8 @@ def _start_network(tensors: Tensors) -> Network:
         return _start_openvino(tensors["network.xml"].tobytes(), tensors["network.bin"].tobytes())
     except ImportError as error:
         raise SwiftReIDError(f"this encoder needs a runtime that is not installed: {error}") from error
-    except RuntimeError as error:
-        raise SwiftReIDError(f"the network could not be loaded: {str(error).strip().splitlines()[-1]}") from error
+    except Exception as error:  # the runtimes have exception classes of their own, without a common base
+        raise SwiftReIDError(f"the network could not be loaded: {_last_line(error)}") from error
 
 
 def _start_onnx(model: bytes) -> Network:
@@ -155,10 +155,20 @@ def _start_openvino(xml: bytes, weights: bytes) -> Network:
 
 
 def _run_in_batches(network: Network, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-    parts = [network(inputs[i : i + _MAX_BATCH]) for i in range(0, len(inputs), _MAX_BATCH)]
-    if not parts:
-        return np.zeros((0, 0), np.float32)
+    """Outputs of all inputs, flattened to float32 [n, d]; ``inputs`` must not be empty."""
+    try:
+        parts = [network(inputs[i : i + _MAX_BATCH]) for i in range(0, len(inputs), _MAX_BATCH)]
+    except Exception as error:
+        shape = " x ".join(map(str, inputs.shape[1:]))
+        raise SwiftReIDError(
+            f"the network does not take pictures of {shape} (channels x height x width): declare the size that it was "
+            f"made for ({_last_line(error)})"
+        ) from error
     return np.concatenate(parts).reshape(len(inputs), -1).astype(np.float32, copy=False)
+
+
+def _last_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1]
 
 
 def _normalise(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,0 +1,23 @@
+"""Fixtures shared by several rooms: a miniature data set of drawn figures, so that nothing has to be rendered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from drawn_figures import draw_person
+
+
+@pytest.fixture(scope="session")
+def drawn_people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data set in Market-1501 layout: 12 training and 8 test people, 3 cameras, 2 shots each."""
+    root = tmp_path_factory.mktemp("people") / "drawn"
+    for person in range(1, 21):
+        for camera in (1, 2, 3):
+            for shot in (1, 2):
+                folder = "bounding_box_train" if person <= 12 else "query" if shot == 1 else "bounding_box_test"
+                path = root / folder / f"{person:04d}_c{camera}s1_{shot:06d}_01.jpg"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                draw_person(person, camera, shot).save(path, quality=92)
+    return root

@@ -35,53 +35,55 @@ public:
         const std::size_t at_limit = std::min(cut.ties, histogram_[cut.limit]);
         std::size_t passed = at_limit;
         for (std::size_t d = 0; d < cut.limit; ++d) passed += histogram_[d];
-        if (last) {
-            cut = {0, 0};
-            by_stages_ ? place_by_stages(row, stage, positions, distances, count, cut, 0, 0)
-                       : place(row, stage, positions, distances, count, cut, 0, 0);
-        } else {
-            by_stages_ ? place_by_stages(row, stage, positions, distances, count, cut, passed, at_limit)
-                       : place(row, stage, positions, distances, count, cut, passed, at_limit);
-        }
+        const std::size_t going = last ? 0 : passed;
+        const Cut stop = last ? Cut{0, 0} : Cut{cut.limit, at_limit};
+        write_levels(row, stage, stop, going, count);
+        if (by_stages_)
+            place_by_stages(row.indices, positions, distances, count, stop);
+        else
+            place(row.indices, positions, distances, count, stop);
         return passed;
     }
 
 private:
-    // First places of each distance among those that stop, who follow `passed` others.
-    void find_starts(Cut cut, std::size_t passed, std::size_t at_limit) {
+    // Stages and distances of those that stop, who follow `going` others: they come in runs, so nothing is scattered. Notes
+    // where the run of each distance starts. Of `stop.limit`, the first `stop.ties` entries go on.
+    void write_levels(Row row, std::int8_t stage, Cut stop, std::size_t going, std::size_t count) {
+        std::fill(row.stages + going, row.stages + count, stage);
         starts_.resize(histogram_.bins());
-        std::size_t to = passed;
-        for (std::size_t d = cut.limit; d < starts_.size(); ++d) {
+        std::size_t to = going;
+        for (std::size_t d = stop.limit; d < starts_.size(); ++d) {
             starts_[d] = static_cast<std::uint32_t>(to);
-            to += histogram_[d] - (d == cut.limit ? at_limit : 0);
+            const std::size_t run = histogram_[d] - (d == stop.limit ? stop.ties : 0);
+            std::fill_n(row.distances + to, run, static_cast<std::int32_t>(d));
+            to += run;
         }
     }
 
-    void place(Row row, std::int8_t stage, std::uint32_t* positions, const std::uint16_t* distances, std::size_t count,
-               Cut cut, std::size_t passed, std::size_t at_limit) {
-        find_starts(cut, passed, at_limit);
-        std::size_t next = 0, ties = at_limit;
+    void place(std::int64_t* indices, std::uint32_t* positions, const std::uint16_t* distances, std::size_t count,
+               Cut stop) {
+        std::uint32_t* starts = starts_.data();
+        std::size_t next = 0;
         for (std::size_t i = 0; i < count; ++i) {
             const std::uint32_t d = distances[i];
-            if (d < cut.limit || (d == cut.limit && ties > 0)) {
-                ties -= d == cut.limit;
+            if (d < stop.limit || (d == stop.limit && stop.ties > 0)) {
+                stop.ties -= d == stop.limit;
                 positions[next++] = positions[i];
                 continue;
             }
-            put(row, starts_[d]++, positions[i], distances[i], stage);
+            indices[starts[d]++] = positions[i];
         }
     }
 
     // The same, but entries at one distance keep the order that the stages before gave them.
-    void place_by_stages(Row row, std::int8_t stage, std::uint32_t* positions, const std::uint16_t* distances,
-                         std::size_t count, Cut cut, std::size_t passed, std::size_t at_limit) {
-        find_starts(cut, passed, at_limit);
+    void place_by_stages(std::int64_t* indices, std::uint32_t* positions, const std::uint16_t* distances,
+                         std::size_t count, Cut stop) {
         // Which entries pass is a matter of gallery order...
-        std::size_t next = 0, ties = at_limit;
+        std::size_t next = 0;
         for (std::size_t i = 0; i < count; ++i) {
-            const bool tie = distances[i] == cut.limit && ties > 0;
-            ties -= tie;
-            renamed_[i] = distances[i] < cut.limit || tie ? static_cast<std::uint32_t>(next++) : kStopped;
+            const bool tie = distances[i] == stop.limit && stop.ties > 0;
+            stop.ties -= tie;
+            renamed_[i] = distances[i] < stop.limit || tie ? static_cast<std::uint32_t>(next++) : kStopped;
         }
         // ...and how they follow each other is not.
         going_.assign(histogram_.bins() + 1, 0);
@@ -92,19 +94,13 @@ private:
             const std::uint32_t entry = order_[i];
             const std::uint16_t d = distances[entry];
             if (renamed_[entry] == kStopped)
-                put(row, starts_[d]++, positions[entry], d, stage);
+                indices[starts_[d]++] = positions[entry];
             else
                 next_order_[going_[d]++] = renamed_[entry];
         }
         for (std::size_t i = 0; i < count; ++i)
             if (renamed_[i] != kStopped) positions[renamed_[i]] = positions[i];
         order_.swap(next_order_);
-    }
-
-    static void put(Row row, std::size_t at, std::uint32_t position, std::uint16_t distance, std::int8_t stage) {
-        row.indices[at] = position;
-        row.distances[at] = distance;
-        row.stages[at] = stage;
     }
 
     static constexpr std::uint32_t kStopped = 0xffffffff;

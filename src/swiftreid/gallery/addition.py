@@ -33,7 +33,7 @@ def add_entries(
     with transaction(db):
         there = known_ids(db, [entry.id for entry in entries])
         if there:
-            raise DuplicateIds(list(there), f"in gallery {gallery} already")
+            raise DuplicateIds(list(there), f"gallery {gallery}")
         first = get_state(db, "next_seq")
         seqs = np.arange(first, first + rows, dtype=np.int64)
         numbers = _camera_numbers(db, entries)

@@ -50,6 +50,8 @@ def compact_gallery(db: apsw.Connection, gallery: Path, spec: CodeSpec, cache: C
     cache.keep_only({row.number for row in after})
     if get_state(db, "removed"):
         # Pages keep stale bytes of rows that once moved; a rewrite is the only thing that surely leaves none behind.
+        with transaction(db):
+            db.execute("DELETE FROM thumbnail WHERE seq NOT IN (SELECT seq FROM entry)")
         db.execute("VACUUM")
         with transaction(db):
             set_state(db, "removed", 0)

@@ -69,7 +69,7 @@ def check_entries(entries: Sequence[Entry]) -> None:
             raise BadEntry(f"entry {index} of the batch, id {entry.id!r}: {problem}. Nothing of this batch was written")
     twice = [id_ for id_, count in Counter(entry.id for entry in entries).items() if count > 1]
     if twice:
-        raise DuplicateIds(twice, "twice or more in the batch")
+        raise DuplicateIds(twice, "an earlier row of the same batch")
 
 
 def _problem(entry: Entry) -> str | None:

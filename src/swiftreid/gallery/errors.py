@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,14 +59,18 @@ class DuplicateIds(UsageError):
 
     Attributes:
         ids: all the ids concerned, sorted.
+
+    Args:
+        ids: the ids concerned.
+        where: what they are already in.
     """
 
     def __init__(self, ids: Sequence[str], where: str) -> None:
         self.ids = sorted(ids)
         first = ", ".join(repr(id_) for id_ in self.ids[:5]) + (", ..." if len(self.ids) > 5 else "")
         super().__init__(
-            f"{len(self.ids)} id(s) are {where}: {first}. Nothing of this batch was written; leave these entries out "
-            "(Gallery.existing tells which ids are there), or delete the stored ones first"
+            f"{len(self.ids)} id(s) are already in {where}: {first}. Nothing of this batch was written; "
+            "leave these entries out (Gallery.existing tells which ids are there), or delete the stored ones first"
         )
 
 
@@ -77,6 +82,10 @@ _REFUSED_WRITES = {
 }
 _NO_ROOM = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
+_RIGHTS = (
+    "check that this user may read and write the folder and every file in it (even reading needs that, for the "
+    "database's log, unless the disk is mounted read-only)"
+)
 
 
 def _full(path: Path, doing: str, why: object) -> GalleryFull:
@@ -99,23 +108,23 @@ def plain_errors(path: Path, doing: str) -> Iterator[None]:
     except apsw.FullError as error:
         raise _full(path, doing, error) from error
     except (apsw.ReadOnlyError, apsw.CantOpenError, apsw.PermissionsError, apsw.AuthError) as error:
-        raise GalleryPermission(
-            f"{doing} in gallery {path} was refused ({error}): check that this user may read and write the folder and "
-            "every file in it, or open the gallery with read_only=True"
-        ) from error
+        raise GalleryPermission(f"{doing} in gallery {path} was refused ({error}): {_RIGHTS}") from error
     except (apsw.NotADBError, apsw.CorruptError) as error:
         raise damaged(path, f"gallery.db is not readable while {doing} ({error})") from error
     except apsw.IOError as error:
         if getattr(error, "extendedresult", 0) in _REFUSED_WRITES:
             raise _full(path, doing, error) from error
         raise damaged(path, f"the disk failed while {doing} ({error})") from error
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise damaged(path, f"gallery.db holds unreadable text ({error})") from error
+    except FileNotFoundError as error:
+        raise damaged(path, f"file {error.filename} is missing") from error
     except OSError as error:
         if error.errno in _NO_ROOM:
             raise _full(path, doing, error.strerror) from error
         if error.errno in _FORBIDDEN:
             raise GalleryPermission(
-                f"{doing} in gallery {path} was refused ({error.strerror}: {error.filename}): check that this user may "
-                "read and write the folder and every file in it, or open the gallery with read_only=True"
+                f"{doing} in gallery {path} was refused ({error.strerror}: {error.filename}): {_RIGHTS}"
             ) from error
         raise GalleryError(
             f"{doing} in gallery {path} failed: {error}; check the disk and run the command again"

@@ -24,7 +24,7 @@ class GalleryInfo:
         cameras: entries per camera name, sorted by name.
         first_time: earliest known time of an entry, in seconds since 1970 UTC; None when no time is known.
         last_time: latest known time.
-        bytes: size of all files of the gallery on disk.
+        bytes_on_disk: size of all files of the gallery on disk.
         encoder_name: the encoder that the gallery is bound to.
         fingerprint: that encoder's fingerprint.
         spec: names of the codes, as text.
@@ -40,7 +40,7 @@ class GalleryInfo:
     cameras: dict[str, int]
     first_time: float | None
     last_time: float | None
-    bytes: int
+    bytes_on_disk: int
     encoder_name: str
     fingerprint: str
     spec: str
@@ -62,7 +62,7 @@ def read_info(db: apsw.Connection, gallery: Path, meta: Meta, view: View, cache:
         cameras=dict(fetch(db, "SELECT name, entries FROM camera ORDER BY name")),
         first_time=min((float(times.min()) for times in known), default=None),
         last_time=max((float(times.max()) for times in known), default=None),
-        bytes=sum(_size(path) for path in gallery.rglob("*")),
+        bytes_on_disk=sum(_size(path) for path in gallery.rglob("*")),
         encoder_name=meta.encoder_name,
         fingerprint=meta.fingerprint,
         spec=str(meta.spec),

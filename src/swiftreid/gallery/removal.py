@@ -1,4 +1,8 @@
-"""Deleting entries: rows, thumbnails and unsealed codes are erased at once, sealed codes masked until compaction."""
+"""Deleting entries: rows, thumbnails and unsealed codes are overwritten, sealed codes masked until compaction.
+
+SQLite may keep copies of what it moved (ids, labels, unsealed codes) in unused space of pages, whatever secure_delete
+says; compaction rewrites those pages too.
+"""
 
 from __future__ import annotations
 
@@ -37,6 +41,7 @@ def delete_entries(db: apsw.Connection, gallery: Path, spec: CodeSpec, cache: Ca
             if len(inside):
                 _mask_sealed(db, segment_file(gallery, spec, row, cache), row, inside)
         _erase_unsealed(db, gallery, spec, seqs)
+        _erase_thumbnails(db, seqs)
         db.execute("DELETE FROM entry WHERE seq IN (SELECT value FROM json_each(?))", (json.dumps(seqs.tolist()),))
         counts = Counter(camera for _, camera in found)
         db.executemany(
@@ -72,6 +77,18 @@ def _erase_unsealed(db: apsw.Connection, gallery: Path, spec: CodeSpec, seqs: ND
             put_chunk(db, kept)
         erased += len(chunk) - len(kept)
     set_state(db, "tail_rows", get_state(db, "tail_rows") - erased)
+
+
+def _erase_thumbnails(db: apsw.Connection, seqs: NDArray[np.int64]) -> None:
+    """Overwrite pictures with zeros in place; compaction removes the rows.
+
+    Removing a row makes SQLite move its neighbours between pages, and what it leaves in the pages' unused space
+    secure_delete does not clear: a picture deleted later could still be found there. In place nothing ever moves.
+    """
+    query = "SELECT seq, length(picture) FROM thumbnail WHERE seq IN (SELECT value FROM json_each(?))"
+    for seq, length in fetch(db, query, (json.dumps(seqs.tolist()),)):
+        with db.blob_open("main", "thumbnail", "picture", seq, True) as blob:
+            blob.write(bytes(length))
 
 
 def empty_log(db: apsw.Connection, gallery: Path) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 import apsw
 
-from swiftreid.gallery.errors import NewerFormat, NotAGallery, damaged, plain_errors
+from swiftreid.gallery.errors import GalleryPermission, NewerFormat, NotAGallery, damaged, plain_errors
 from swiftreid.search.codes import CodeSpec
 
 DATABASE = "gallery.db"
@@ -31,9 +31,8 @@ CREATE TABLE entry (
     seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, camera INTEGER NOT NULL, time REAL,
     person TEXT, source TEXT, labels TEXT
 ) STRICT;
-CREATE TABLE thumbnail (
-    seq INTEGER PRIMARY KEY REFERENCES entry (seq) ON DELETE CASCADE, picture BLOB NOT NULL
-) STRICT;
+CREATE INDEX entry_person ON entry (person) WHERE person IS NOT NULL;
+CREATE TABLE thumbnail (seq INTEGER PRIMARY KEY, picture BLOB NOT NULL) STRICT;
 CREATE TABLE chunk (
     first INTEGER PRIMARY KEY, last INTEGER NOT NULL, rows INTEGER NOT NULL,
     seqs BLOB NOT NULL, cameras BLOB NOT NULL, times BLOB NOT NULL, codes BLOB NOT NULL
@@ -118,13 +117,17 @@ def open_database(folder: Path, *, read_only: bool) -> tuple[apsw.Connection, Me
         NewerFormat: written by a newer SwiftReID.
         GalleryDamaged: recognised, but not readable.
     """
-    if not folder.exists():
-        raise NotAGallery(f"there is no gallery at {folder}: create one with 'swiftreid gallery create'")
-    if not (folder / DATABASE).is_file():
-        raise NotAGallery(f"{folder} is not a gallery (it has no file {DATABASE}): check the path")
     with plain_errors(folder, "opening"):
+        if not folder.exists():
+            raise NotAGallery(f"there is no gallery at {folder}: create one with 'swiftreid gallery create'")
+        if not (folder / DATABASE).is_file():
+            raise NotAGallery(f"{folder} is not a gallery (it has no file {DATABASE}): check the path")
         db = connect(folder, read_only=read_only)
         try:
+            if not read_only and db.readonly("main"):
+                raise GalleryPermission(
+                    f"gallery {folder} may not be written by this user: open it with read_only=True"
+                )
             return db, _recognise(db, folder)
         except BaseException:
             db.close()

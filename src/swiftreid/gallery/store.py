@@ -18,12 +18,12 @@ from swiftreid.gallery.addition import add_entries, known_ids
 from swiftreid.gallery.compaction import CompactReport, compact_gallery, remove_orphans
 from swiftreid.gallery.creation import SEGMENT_SIZE, create_gallery
 from swiftreid.gallery.entries import Entry, StoredEntry
-from swiftreid.gallery.errors import GalleryBusy, GalleryError, GalleryPermission, OtherEncoder, plain_errors
+from swiftreid.gallery.errors import GalleryBusy, GalleryError, OtherEncoder, plain_errors
 from swiftreid.gallery.info import GalleryInfo, read_info
 from swiftreid.gallery.locking import writer_lock
 from swiftreid.gallery.lookup import get_entry
 from swiftreid.gallery.removal import delete_entries, empty_log
-from swiftreid.gallery.schema import ENCODER, Meta, open_database
+from swiftreid.gallery.schema import ENCODER, Meta, fetch, open_database
 from swiftreid.gallery.snapshot import Snapshot, take_snapshot
 from swiftreid.gallery.tail import seal
 from swiftreid.gallery.verify import VerifyReport, verify_gallery
@@ -126,8 +126,6 @@ class Gallery:
 
     def _tidy(self) -> None:
         """Finish what a killed process left: orphan files, and a log that may hold deleted bytes."""
-        if self._db.readonly("main"):
-            raise GalleryPermission(f"gallery {self.path} may not be written by this user: open it with read_only=True")
         try:
             with plain_errors(self.path, "opening"), writer_lock(self.path, "opening", 0):
                 for name in remove_orphans(self._db, self.path):
@@ -225,6 +223,12 @@ class Gallery:
         with self._reading("reading ids"):
             return known_ids(self._db, ids)
 
+    def ids_of_person(self, person: str) -> list[str]:
+        """Ids of all entries of one person, in gallery order; empty when there is none."""
+        with self._reading("reading ids"):
+            query = "SELECT id FROM entry WHERE person = ? ORDER BY seq"
+            return [row[0] for row in fetch(self._db, query, (person,))]
+
     def get(self, entry_id: str) -> StoredEntry:
         """One entry with its codes and thumbnail.
 
@@ -237,8 +241,9 @@ class Gallery:
     def delete(self, ids: Collection[str]) -> int:
         """Delete entries in one durable transaction; ids that are not there are passed over.
 
-        Metadata, thumbnails and unsealed codes are overwritten; the codes of sealed entries are masked at once and
-        erased by `compact`. A snapshot taken before still shows the entries until it is closed.
+        Metadata, thumbnails and unsealed codes are overwritten; sealed codes are masked at once, and `compact` erases
+        them, any copy that SQLite left in unused space, and the space itself. A snapshot taken before still
+        shows the entries until it is closed.
 
         Returns:
             How many entries were deleted.
@@ -270,15 +275,15 @@ class Gallery:
         Damage is listed in the report, not raised.
         """
         with self._reading("verifying"):
+            fresh = Cache()  # a mapping kept from before could hide that a file is gone
             try:
-                with self._looking():
-                    return verify_gallery(self._db, self.path, self._meta)
-            except GalleryError:  # damage that already shows when opening the files: list all of it
+                begin_read(self._db, self.path, lambda: read_view(self._db, self.path, self.spec, fresh))
+            except GalleryError:  # damage that shows as soon as files are opened: go on, to list all of it
                 self._db.execute("BEGIN")
-                try:
-                    return verify_gallery(self._db, self.path, self._meta)
-                finally:
-                    self._db.execute("ROLLBACK")
+            try:
+                return verify_gallery(self._db, self.path, self._meta, fresh)
+            finally:
+                self._db.execute("ROLLBACK")
 
     def snapshot(
         self,

@@ -12,11 +12,15 @@ import numpy as np
 from swiftreid.errors import SwiftReIDError
 from swiftreid.gallery.columns import Columns, join
 from swiftreid.gallery.schema import ENCODER, Meta, fetch, get_state
-from swiftreid.gallery.segments import SegmentRow, map_segment, unregistered_files
+from swiftreid.gallery.segments import SegmentRow, unregistered_files
 from swiftreid.gallery.tail import read_tail
-from swiftreid.gallery.view import Cache, read_filters, segment_rows
+from swiftreid.gallery.view import Cache, read_filters, segment_file, segment_rows
 
 _SHOWN = 20
+_LOST_THUMBNAILS = """
+SELECT count(*) FROM thumbnail
+WHERE seq NOT IN (SELECT seq FROM entry) AND picture <> zeroblob(length(picture))
+"""
 
 
 @dataclass
@@ -49,21 +53,21 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=32)).hexdigest()
 
 
-def verify_gallery(db: apsw.Connection, gallery: Path, meta: Meta) -> VerifyReport:
-    """Check everything in the caller's read transaction; never raises for damage, but lists it."""
+def verify_gallery(db: apsw.Connection, gallery: Path, meta: Meta, cache: Cache) -> VerifyReport:
+    """Check everything in the caller's read transaction, with the files it has opened; lists damage, never raises it."""
     report = VerifyReport()
     _check_database(db, report)
     _check_encoder(gallery, meta, report)
     try:
         rows = segment_rows(db)
-        parts = [_check_segment(db, gallery, meta, row, report) for row in rows]
+        parts = [_check_segment(db, gallery, meta, row, cache, report) for row in rows]
         tail = _check_tail(db, gallery, meta, report)
         known = [part for part in [*parts, tail] if part is not None]
         whole = len(known) == len(parts) + 1
         _check_relations(db, join(meta.spec, known), whole, report)
         for path in unregistered_files(gallery, {row.name for row in rows}):
             report.notes.append(f"{path.name} belongs to no segment; the next writable open removes it")
-    except (apsw.Error, SwiftReIDError, OSError) as error:
+    except Exception as error:  # whatever damage leads to belongs into the report
         report.problems.append(f"could not be checked to the end: {error}")
     return report
 
@@ -74,7 +78,7 @@ def _check_database(db: apsw.Connection, report: VerifyReport) -> None:
         report.problems += [f"gallery.db: {line}" for line in found if line != "ok"]
         for table, rowid, parent, _ in db.execute("PRAGMA foreign_key_check"):
             report.problems.append(f"gallery.db: row {rowid} of table {table} has no row in table {parent}")
-    except apsw.Error as error:
+    except (apsw.Error, UnicodeDecodeError) as error:
         report.problems.append(f"gallery.db: {error}")
 
 
@@ -89,11 +93,11 @@ def _check_encoder(gallery: Path, meta: Meta, report: VerifyReport) -> None:
 
 
 def _check_segment(
-    db: apsw.Connection, gallery: Path, meta: Meta, row: SegmentRow, report: VerifyReport
+    db: apsw.Connection, gallery: Path, meta: Meta, row: SegmentRow, cache: Cache, report: VerifyReport
 ) -> Columns | None:
     try:
-        file = map_segment(gallery, meta.spec, row)
-        cameras, times = read_filters(db, gallery, row, Cache())
+        file = segment_file(gallery, meta.spec, row, cache)
+        cameras, times = read_filters(db, gallery, row, cache)
     except FileNotFoundError:
         report.problems.append(f"segment file {row.name} is missing")
         return None
@@ -148,6 +152,9 @@ def _check_relations(db: apsw.Connection, codes: Columns, whole: bool, report: V
         report.problems.append("cameras of entries differ from the columns that filters use")
     if not np.array_equal(stored["time"][here], codes.times[there], equal_nan=True):
         report.problems.append("times of entries differ from the columns that filters use")
+    lost = fetch(db, _LOST_THUMBNAILS)[0][0]
+    if lost:
+        report.problems.append(f"{lost} thumbnails have no entry")
     numbers, counts = np.unique(stored["camera"], return_counts=True)
     counted: dict[int, int] = dict(fetch(db, "SELECT number, entries FROM camera"))
     if dict(zip(numbers.tolist(), counts.tolist(), strict=True)) != counted:

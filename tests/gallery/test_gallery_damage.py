@@ -1,0 +1,179 @@
+"""Damaged files: verification lists them, opening and searching say clearly what is wrong."""
+
+from __future__ import annotations
+
+import json
+import struct
+
+import apsw
+import pytest
+
+from swiftreid.gallery import Gallery, GalleryDamaged, NewerFormat, NotAGallery
+from swiftreid.gallery.schema import DATABASE, SEGMENTS
+
+IDS = [f"e{i}" for i in range(25)]
+
+
+@pytest.fixture
+def filled(gallery, add):
+    """A closed gallery of two segments and five unsealed entries."""
+    add(gallery, IDS)
+    gallery.close()
+    return gallery.path
+
+
+def problems(path):
+    with Gallery.open(path, read_only=True) as gallery:
+        report = gallery.verify()
+        assert report.ok == (not report.problems)
+        return report.problems
+
+
+def change(path, sql, *values):
+    db = apsw.Connection(str(path / DATABASE))
+    db.execute(sql, values)
+    db.close()
+
+
+def test_every_flipped_byte_that_carries_meaning_is_found(filled):
+    file = filled / SEGMENTS / "000001.seg"
+    whole = file.read_bytes()
+    length = struct.unpack_from("<I", whole, 12)[0]
+    described = json.loads(whole[16 : 16 + length])
+    start = -(-(16 + length) // 64) * 64
+    meaning = set(range(16 + length))
+    for column in described["columns"].values():
+        assert (start + column["offset"]) % 64 == 0
+        first = start + column["offset"]
+        meaning |= set(range(first, first + 10 * column["row_bytes"]))
+    for place in [*sorted(meaning)[:: max(1, len(meaning) // 60)], 8, 12, 16, max(meaning)]:
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ 0x10]) + whole[place + 1 :])
+        found = problems(filled)
+        assert len(found) == 1, (place, found)
+        assert "000001.seg" in found[0]
+    file.write_bytes(whole)
+    assert problems(filled) == []
+
+
+def test_a_flipped_code_names_its_column_and_is_not_given_a_new_checksum(filled):
+    file = filled / SEGMENTS / "000002.seg"
+    whole = file.read_bytes()
+    with Gallery.open(filled) as gallery, gallery.snapshot() as view:
+        row = view.table.column("id96")[1][4].tobytes()
+    place = whole.index(row)
+    file.write_bytes(whole[: place + 3] + bytes([whole[place + 3] ^ 1]) + whole[place + 4 :])
+    assert problems(filled) == ["segment 000002.seg: column id96 does not match its checksum"]
+    with Gallery.open(filled) as gallery:
+        gallery.delete(["e11"])
+        with pytest.raises(GalleryDamaged, match=r"000002.seg does not match its checksum \(id96\)"):
+            gallery.compact()
+
+
+@pytest.mark.parametrize("keep", [0, 10, 200, -1])
+def test_a_truncated_segment(filled, keep):
+    file = filled / SEGMENTS / "000002.seg"
+    file.write_bytes(file.read_bytes()[:keep])
+    assert any("000002.seg has" in problem for problem in problems(filled))
+    with Gallery.open(filled) as gallery:
+        with pytest.raises(GalleryDamaged, match=r"000002.seg has .* bytes instead of .* gallery verify"):
+            gallery.snapshot()
+        assert gallery.get("e3").entry.id == "e3"  # the rest can still be read
+        with pytest.raises(GalleryDamaged):
+            gallery.get("e13")
+
+
+def test_a_missing_segment(filled):
+    (filled / SEGMENTS / "000001.seg").unlink()
+    assert problems(filled) == ["segment file 000001.seg is missing"]
+    with Gallery.open(filled) as gallery:
+        with pytest.raises(GalleryDamaged, match=r"000001.seg is missing.*backup"):
+            gallery.snapshot()
+        with pytest.raises(GalleryDamaged, match=r"000001.seg is missing"):
+            gallery.delete(["e1"])
+        assert gallery.get("e13").entry.id == "e13"
+
+
+def test_exchanged_segments(filled):
+    one, two = filled / SEGMENTS / "000001.seg", filled / SEGMENTS / "000002.seg"
+    first, second = one.read_bytes(), two.read_bytes()
+    one.write_bytes(second)
+    two.write_bytes(first)
+    assert len(problems(filled)) == 2
+
+
+def test_a_missing_folder_of_segments(filled):
+    for file in (filled / SEGMENTS).iterdir():
+        file.unlink()
+    (filled / SEGMENTS).rmdir()
+    assert any("000001.seg is missing" in problem for problem in problems(filled))
+
+
+def test_a_newer_segment_format_is_refused(filled):
+    file = filled / SEGMENTS / "000001.seg"
+    whole = file.read_bytes()
+    file.write_bytes(whole[:8] + struct.pack("<I", 9) + whole[12:])
+    with Gallery.open(filled) as gallery, pytest.raises(NewerFormat, match=r"format 9.*up to 1"):
+        gallery.snapshot()
+
+
+@pytest.mark.parametrize("garbage", [b"", b"garbage " * 2000, b"SQLite format 3\0" + b"x" * 9000])
+def test_a_garbage_database(filled, garbage):
+    for log in filled.glob("gallery.db-*"):
+        log.unlink()
+    (filled / DATABASE).write_bytes(garbage)
+    for read_only in (True, False):
+        with pytest.raises((GalleryDamaged, NotAGallery), match="people"):
+            Gallery.open(filled, read_only=read_only)
+
+
+def test_flipped_bytes_in_the_database_never_end_in_a_traceback(filled):
+    whole = (filled / DATABASE).read_bytes()
+    found = 0
+    for place in range(0, len(whole), 1511):
+        block = bytes(byte ^ 0xFF for byte in whole[place : place + 64])
+        (filled / DATABASE).write_bytes(whole[:place] + block + whole[place + 64 :])
+        try:
+            found += bool(problems(filled))
+        except (GalleryDamaged, NotAGallery, NewerFormat):
+            found += 1
+    assert found > 5  # free pages and gaps within pages may be altered unseen
+
+
+@pytest.mark.parametrize(
+    ("sql", "says"),
+    [
+        ("DELETE FROM entry WHERE id = 'e3'", "1 rows of codes have no entry"),
+        ("DELETE FROM chunk", "5 entries have no codes"),
+        ("UPDATE chunk SET codes = substr(codes, 2)", "incomplete"),
+        ("UPDATE entry SET camera = 99 WHERE id = 'e3'", "cameras of entries differ"),
+        ("UPDATE entry SET time = 5e9 WHERE id = 'e23'", "times of entries differ"),
+        ("UPDATE camera SET entries = entries + 1 WHERE number = 1", "counts of entries per camera"),
+        ("UPDATE segment SET deleted = 1", "1 rows registered as deleted, 0 marked"),
+        ("UPDATE segment SET rows = 9 WHERE number = 1", "000001.seg"),
+        ("UPDATE segment_filter SET cameras = x'00'", "filter columns"),
+        ("DELETE FROM segment WHERE number = 2", "10 entries have no codes"),
+        ("UPDATE state SET value = 4 WHERE key = 'tail_rows'", "4 unsealed entries are counted, 5 are stored"),
+        ("INSERT INTO thumbnail VALUES (77, x'01')", "1 thumbnails have no entry"),
+        ("UPDATE chunk SET seqs = zeroblob(length(seqs))", "gallery order"),
+    ],
+)
+def test_tables_that_do_not_fit_together(filled, sql, says):
+    change(filled, sql)
+    assert any(says in problem for problem in problems(filled)), problems(filled)
+
+
+def test_a_description_that_is_gone(filled):
+    change(filled, "DELETE FROM meta WHERE key = 'spec'")
+    with pytest.raises(GalleryDamaged, match="lacks its description"):
+        Gallery.open(filled)
+
+
+def test_files_of_a_killed_process_are_noted_and_removed_by_the_next_writer(filled):
+    (filled / SEGMENTS / "000003.seg").write_bytes(b"half")
+    (filled / SEGMENTS / "000004.seg.partial").write_bytes(b"half")
+    with Gallery.open(filled, read_only=True) as gallery:
+        report = gallery.verify()
+        assert report.ok
+        assert [note.split()[0] for note in report.notes] == ["000003.seg", "000004.seg.partial"]
+    Gallery.open(filled).close()
+    assert sorted(p.name for p in (filled / SEGMENTS).iterdir()) == ["000001.seg", "000002.seg"]

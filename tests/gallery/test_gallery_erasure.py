@@ -1,0 +1,100 @@
+"""Deleted means gone: the raw bytes are looked for in every file of the gallery."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from swiftreid.gallery import Entry, Gallery
+
+
+def traces(path, needles):
+    """Which of these byte strings are in a file of the gallery: short ones whole, long ones by any of their pieces."""
+    found = []
+    for file in path.rglob("*"):
+        data = file.read_bytes() if file.is_file() else b""
+        for needle in needles:
+            pieces = [needle] if len(needle) < 64 else [needle[at : at + 16] for at in range(0, len(needle) - 16, 100)]
+            found += [(file.name, needle[:8], at) for at, piece in enumerate(pieces) if piece in data]
+    return found
+
+
+def make(rng, ids, spec, size=(20, 9000)):
+    entries = [
+        Entry(i, f"c{n % 3}", float(n), f"person-{i}-secret", f"source-{i}-secret", {"l": f"label-{i}-secret"}, b"")
+        for n, i in enumerate(ids)
+    ]
+    entries = [Entry(**(vars(e) | {"thumbnail": rng.bytes(int(rng.integers(*size)))})) for e in entries]
+    codes = {name: rng.integers(0, 256, (len(ids), width), np.uint8) for name, width in spec.row_bytes.items()}
+    return entries, codes
+
+
+def needles_of(entries, codes, rows):
+    data = []
+    for row in rows:
+        entry = entries[row]
+        data += [entry.thumbnail, entry.person.encode(), entry.source.encode(), f"label-{entry.id}-secret".encode()]
+        data += [f"{entry.id}-secret".encode(), codes["id96"][row].tobytes()]
+    return data
+
+
+def test_deleted_and_compacted_entries_leave_no_byte(gallery, spec, fingerprint):
+    rng = np.random.default_rng(3)
+    entries, codes = make(rng, [f"entry-{i:04d}" for i in range(57)], spec)
+    for start in range(0, 57, 7):
+        part = slice(start, start + 7)
+        gallery.add(entries[part], {n: c[part] for n, c in codes.items()}, fingerprint=fingerprint)
+    gone = sorted([*rng.choice(57, 23, replace=False).tolist(), 56])
+    assert traces(gallery.path, needles_of(entries, codes, gone))  # the search can find something
+    gallery.delete([entries[row].id for row in gone])
+    unsealed = [row for row in gone if row >= 50]
+    assert not traces(gallery.path, [codes["id96"][row].tobytes() for row in unsealed])
+    report = gallery.compact()
+    assert not report.waiting_for_readers
+    assert not traces(gallery.path, needles_of(entries, codes, gone))
+    assert gallery.verify().ok
+    kept = [row for row in range(57) if row not in gone]
+    for row in kept:
+        assert gallery.get(entries[row].id).entry == entries[row]
+        assert np.array_equal(gallery.get(entries[row].id).codes["id96"], codes["id96"][row])
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_deletion_alone_erases_thumbnails(gallery, spec, fingerprint, seed):
+    """Random additions and deletions move rows between pages; stale copies must not stay behind."""
+    rng = np.random.default_rng(seed)
+    alive, gone = {}, []
+    for step in range(25):
+        ids = [f"entry-{step:02d}-{i}-{rng.integers(1 << 30)}" for i in range(rng.integers(1, 12))]
+        entries, codes = make(rng, ids, spec, size=(20, 5000))
+        gallery.add(entries, codes, fingerprint=fingerprint)
+        alive |= {entry.id: entry for entry in entries}
+        chosen = rng.choice(sorted(alive), rng.integers(0, len(alive) // 2 + 1), replace=False).tolist()
+        gallery.delete(chosen)
+        gone += [alive.pop(id_) for id_ in chosen]
+    needles = [part for e in gone for part in (e.thumbnail,)]
+    assert not traces(gallery.path, needles)
+
+
+def test_a_reader_that_still_looks_delays_erasure_and_is_reported(gallery, spec, fingerprint):
+    rng = np.random.default_rng(4)
+    entries, codes = make(rng, [f"entry-{i:04d}" for i in range(25)], spec)
+    gallery.add(entries, codes, fingerprint=fingerprint)
+    view = gallery.snapshot()
+    gallery.delete([entries[3].id, entries[24].id])
+    assert gallery.compact().waiting_for_readers
+    assert view.thumbnail(3) == entries[3].thumbnail
+    assert np.array_equal(view.table.rows("id96", np.array([3, 24])), codes["id96"][[3, 24]])
+    view.close()
+    assert not gallery.compact().waiting_for_readers
+    assert not traces(gallery.path, needles_of(entries, codes, [3, 24]))
+
+
+def test_opening_for_writing_finishes_an_erasure_that_was_delayed(gallery, spec, fingerprint):
+    rng = np.random.default_rng(5)
+    entries, codes = make(rng, [f"entry-{i:04d}" for i in range(5)], spec)
+    gallery.add(entries, codes, fingerprint=fingerprint)
+    with gallery.snapshot():
+        gallery.delete([entries[3].id])
+    with Gallery.open(gallery.path):
+        assert not traces(gallery.path, [entries[3].thumbnail, codes["id96"][3].tobytes()])

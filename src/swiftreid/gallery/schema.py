@@ -122,12 +122,10 @@ def open_database(folder: Path, *, read_only: bool) -> tuple[apsw.Connection, Me
             raise NotAGallery(f"there is no gallery at {folder}: create one with 'swiftreid gallery create'")
         if not (folder / DATABASE).is_file():
             raise NotAGallery(f"{folder} is not a gallery (it has no file {DATABASE}): check the path")
+        if not read_only and not (os.access(folder, os.W_OK) and os.access(folder / DATABASE, os.W_OK)):
+            raise GalleryPermission(f"gallery {folder} may not be written by this user: open it with read_only=True")
         db = connect(folder, read_only=read_only)
         try:
-            if not read_only and db.readonly("main"):
-                raise GalleryPermission(
-                    f"gallery {folder} may not be written by this user: open it with read_only=True"
-                )
             return db, _recognise(db, folder)
         except BaseException:
             db.close()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 import apsw
 
 from swiftreid.gallery.columns import Columns, from_blobs, join
 from swiftreid.gallery.errors import damaged
-from swiftreid.gallery.schema import get_state, set_state, transaction
+from swiftreid.gallery.schema import fetch, get_state, set_state, transaction
 from swiftreid.gallery.segments import SegmentRow, write_segment
 from swiftreid.search.codes import CodeSpec
 
@@ -16,10 +18,39 @@ MERGE_ROWS = 256  # chunks are filled up to this, so that single additions do no
 CHUNK_ROWS = 4096  # never larger, so that deleting one entry rewrites little
 
 
-def read_tail(db: apsw.Connection, gallery: Path, spec: CodeSpec) -> Columns:
-    """All rows of the tail, in gallery order."""
-    query = "SELECT first, rows, seqs, cameras, times, codes FROM chunk ORDER BY first"
-    return join(spec, [_decode(gallery, spec, row) for row in db.execute(query)])
+@dataclass(frozen=True)
+class Tail:
+    """The tail as it was read once.
+
+    Attributes:
+        chunks: first and last sequence number and number of rows of each chunk. These determine what is in it: rows
+            are only ever added at its end or deleted, and sequence numbers are never used again.
+        columns: all rows, in gallery order.
+    """
+
+    chunks: list[tuple[int, int, int]]
+    columns: Columns
+
+
+def read_tail(db: apsw.Connection, gallery: Path, spec: CodeSpec, known: Tail | None = None) -> Tail:
+    """The tail now; chunks at the front that are as in ``known`` are not read again."""
+    chunks = [
+        (first, last, rows) for first, last, rows in fetch(db, "SELECT first, last, rows FROM chunk ORDER BY first")
+    ]
+    if known is None:
+        same = 0
+    elif known.chunks == chunks:
+        return known
+    else:
+        pairs = zip(chunks, known.chunks, strict=False)
+        same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+    parts = []
+    if known is not None and same:
+        parts.append(known.columns.take(slice(0, sum(rows for _, _, rows in chunks[:same]))))
+    if same < len(chunks):
+        query = "SELECT first, rows, seqs, cameras, times, codes FROM chunk WHERE first >= ? ORDER BY first"
+        parts += [_decode(gallery, spec, row) for row in db.execute(query, (chunks[same][0],))]
+    return Tail(chunks, join(spec, parts))
 
 
 def chunk_of(db: apsw.Connection, gallery: Path, spec: CodeSpec, seq: int) -> Columns | None:
@@ -78,7 +109,7 @@ def seal(db: apsw.Connection, gallery: Path, spec: CodeSpec, size: int) -> int:
     """
     made = 0
     while get_state(db, "tail_rows") >= size:
-        tail = read_tail(db, gallery, spec)
+        tail = read_tail(db, gallery, spec).columns
         sealed = tail.take(slice(0, size))
         row = write_segment(gallery, get_state(db, "next_segment"), spec, sealed)
         with transaction(db):

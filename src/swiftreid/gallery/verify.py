@@ -54,13 +54,13 @@ def file_digest(path: Path) -> str:
 
 
 def verify_gallery(db: apsw.Connection, gallery: Path, meta: Meta, cache: Cache) -> VerifyReport:
-    """Check everything in the caller's read transaction, with the files it has opened; lists damage, never raises it."""
+    """Check everything in the caller's read transaction, with the files it opened; damage is listed, not raised."""
     report = VerifyReport()
     _check_database(db, report)
     _check_encoder(gallery, meta, report)
     try:
         rows = segment_rows(db)
-        parts = [_check_segment(db, gallery, meta, row, cache, report) for row in rows]
+        parts = [_check_segment(db, gallery, meta, row, cache, report=report) for row in rows]
         tail = _check_tail(db, gallery, meta, report)
         known = [part for part in [*parts, tail] if part is not None]
         whole = len(known) == len(parts) + 1
@@ -93,7 +93,7 @@ def _check_encoder(gallery: Path, meta: Meta, report: VerifyReport) -> None:
 
 
 def _check_segment(
-    db: apsw.Connection, gallery: Path, meta: Meta, row: SegmentRow, cache: Cache, report: VerifyReport
+    db: apsw.Connection, gallery: Path, meta: Meta, row: SegmentRow, cache: Cache, *, report: VerifyReport
 ) -> Columns | None:
     try:
         file = segment_file(gallery, meta.spec, row, cache)
@@ -120,7 +120,7 @@ def _check_segment(
 
 def _check_tail(db: apsw.Connection, gallery: Path, meta: Meta, report: VerifyReport) -> Columns | None:
     try:
-        tail = read_tail(db, gallery, meta.spec)
+        tail = read_tail(db, gallery, meta.spec).columns
     except SwiftReIDError as error:
         report.problems.append(str(error))
         return None

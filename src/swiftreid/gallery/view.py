@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from swiftreid.gallery.columns import CAMERA, TIME, Columns
 from swiftreid.gallery.errors import damaged
 from swiftreid.gallery.segments import SegmentFile, SegmentRow, map_segment
-from swiftreid.gallery.tail import read_tail
+from swiftreid.gallery.tail import Tail, read_tail
 from swiftreid.search.codes import CodeSpec
 
 T = TypeVar("T")
@@ -23,7 +23,7 @@ _ATTEMPTS = 5
 
 @dataclass
 class Cache:
-    """What a process keeps of a gallery between looks: mapped files, and filter columns by deletion count.
+    """What a process keeps of a gallery between looks: mapped files, filter columns by deletion count, the tail.
 
     Segment files never change and their numbers are never used again, so a mapping stays right; the filter columns
     of a segment change only by deletions, which are counted.
@@ -31,6 +31,7 @@ class Cache:
 
     files: dict[int, SegmentFile] = field(default_factory=dict)
     filters: dict[int, tuple[int, NDArray[np.int32], NDArray[np.float64]]] = field(default_factory=dict)
+    tail: Tail | None = None
 
     def keep_only(self, numbers: set[int]) -> None:
         """Forget segments that are no longer registered, so that their disk space is returned."""
@@ -71,7 +72,8 @@ def read_view(db: apsw.Connection, gallery: Path, spec: CodeSpec, cache: Cache) 
     """
     rows = segment_rows(db)
     cache.keep_only({row.number for row in rows})
-    return View([(row, segment_file(gallery, spec, row, cache)) for row in rows], read_tail(db, gallery, spec))
+    cache.tail = read_tail(db, gallery, spec, cache.tail)
+    return View([(row, segment_file(gallery, spec, row, cache)) for row in rows], cache.tail.columns)
 
 
 def read_filters(

@@ -276,7 +276,10 @@ private:
 }  // namespace
 
 void run(const Plan& plan, const Results& results) {
-    const Live live(plan.bitmap, plan.entries);
+    // A scan by threshold and a search of one stage look up single bits; everything else goes through the positions.
+    const bool bits_do = plan.order == Order::search &&
+                         (plan.stages.size() == 1 || plan.stages[0].keep == Keep::threshold);
+    const Live live(plan.bitmap, plan.entries, !bits_do);
     std::atomic<std::size_t> next{0};
     std::mutex guard;
     std::exception_ptr failure;

@@ -13,17 +13,18 @@ namespace swiftreid {
 
 class Live {
 public:
-    Live(const std::uint8_t* bitmap, std::size_t entries) : bitmap_(bitmap), entries_(entries), count_(entries) {
+    // Positions are listed if few entries are live or `listed` asks for it; for most searches of a gallery with some
+    // deletions the bits are enough, and listing half a million positions would take longer than the search.
+    Live(const std::uint8_t* bitmap, std::size_t entries, bool listed)
+        : bitmap_(bitmap), entries_(entries), count_(entries) {
         if (!bitmap) return;
-        for (std::size_t at = 0; at < entries; at += 64) {
-            std::uint64_t word = 0;
-            const std::size_t bytes = (std::min<std::size_t>(64, entries - at) + 7) / 8;
-            for (std::size_t b = 0; b < bytes; ++b) word |= static_cast<std::uint64_t>(bitmap[at / 8 + b]) << (8 * b);
-            if (entries - at < 64) word &= (std::uint64_t{1} << (entries - at)) - 1;
-            for (; word; word &= word - 1)
-                list_.push_back(static_cast<std::uint32_t>(at + static_cast<std::size_t>(std::countr_zero(word))));
-        }
-        count_ = list_.size();
+        count_ = 0;
+        for (std::size_t at = 0; at < entries; at += 64) count_ += static_cast<std::size_t>(std::popcount(word(at)));
+        if (scan_all() && !listed) return;
+        list_.reserve(count_);
+        for (std::size_t at = 0; at < entries; at += 64)
+            for (std::uint64_t bits = word(at); bits; bits &= bits - 1)
+                list_.push_back(static_cast<std::uint32_t>(at + static_cast<std::size_t>(std::countr_zero(bits))));
     }
 
     std::size_t count() const { return count_; }
@@ -33,7 +34,7 @@ public:
     // Reading every row in order beats fetching rows one by one unless few are live.
     bool scan_all() const { return !bitmap_ || count_ > entries_ / 8; }
 
-    // Ascending live positions; null when everything is live.
+    // Ascending live positions, where they were listed; null when everything is live.
     const std::uint32_t* list() const { return bitmap_ ? list_.data() : nullptr; }
 
     void copy_to(Buffer<std::uint32_t>& positions) const {
@@ -56,6 +57,15 @@ public:
     }
 
 private:
+    // The bits of the 64 entries from `at` on, without any past the end.
+    std::uint64_t word(std::size_t at) const {
+        const std::size_t left = std::min<std::size_t>(64, entries_ - at);
+        std::uint64_t bits = 0;
+        for (std::size_t b = 0; b < (left + 7) / 8; ++b)
+            bits |= static_cast<std::uint64_t>(bitmap_[at / 8 + b]) << (8 * b);
+        return left < 64 ? bits & ((std::uint64_t{1} << left) - 1) : bits;
+    }
+
     const std::uint8_t* bitmap_;
     std::size_t entries_, count_;
     std::vector<std::uint32_t> list_;

@@ -11,6 +11,7 @@
 
 #include "cascade.hpp"
 #include "kernel.hpp"
+#include "live.hpp"
 
 namespace nb = nanobind;
 using namespace swiftreid;
@@ -95,8 +96,7 @@ void cascade(nb::list columns, nb::list queries, const std::vector<std::string>&
         const auto bits = nb::cast<Array<const std::uint8_t, nb::ndim<1>>>(bitmap, false);
         check(bits.shape(0) == (plan.entries + 7) / 8, "the bitmap does not match the entries");
         plan.bitmap = bits.data();
-        live = 0;
-        for (std::size_t i = 0; i < plan.entries; ++i) live += bits.data()[i >> 3] >> (i & 7) & 1;
+        live = Live(plan.bitmap, plan.entries, false).count();
     }
     plan.width = indices.shape(1);
     check(plan.order == Order::search || plan.width == live, "a ranking has one column for each live entry");

@@ -162,6 +162,12 @@ def test_tables_that_do_not_fit_together(filled, sql, says):
     assert any(says in problem for problem in problems(filled)), problems(filled)
 
 
+def test_filter_columns_with_unknown_cameras(filled):
+    change(filled, "UPDATE segment_filter SET cameras = randomblob(length(cameras))")
+    with Gallery.open(filled) as gallery, pytest.raises(GalleryDamaged, match="cameras"):
+        gallery.snapshot(cameras=["c1"])
+
+
 def test_a_description_that_is_gone(filled):
     change(filled, "DELETE FROM meta WHERE key = 'spec'")
     with pytest.raises(GalleryDamaged, match="lacks its description"):

@@ -245,6 +245,31 @@ def test_read_only_refuses_changes_and_closed_refuses_all(gallery, add):
             use()
 
 
+def test_a_closed_snapshot_keeps_its_codes_but_not_its_entries(gallery, add, codes_of):
+    add(gallery, IDS[:12])
+    view = gallery.snapshot(after=0)
+    view.close()
+    assert np.array_equal(view.table.rows("id32", np.arange(12)), codes_of(IDS[:12])["id32"])
+    for read in (lambda: view.entries([0]), lambda: view.thumbnail(0)):
+        with pytest.raises(UsageError, match="closed"):
+            read()
+
+
+def test_positions_outside_and_deleted_and_unknown_cameras_are_refused(gallery, add):
+    add(gallery, IDS[:12])
+    gallery.delete(["e3"])
+    with gallery.snapshot() as view:
+        for position in (-1, 12):
+            with pytest.raises(UsageError, match=f"position {position} is outside"):
+                view.entries([0, position])
+        with pytest.raises(UsageError, match="position 3 is deleted"):
+            view.ids([3])
+    with pytest.raises(UsageError, match="no camera 'hall'; its cameras are c1, c2, c3"):
+        gallery.snapshot(cameras=["c1", "hall"])
+    with gallery.snapshot(not_cameras=["hall"]) as view:
+        assert view.live == 11
+
+
 def test_text_instead_of_a_list_of_ids_is_refused(gallery):
     with pytest.raises(UsageError, match=r"\['abc'\]"):
         gallery.delete("abc")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from swiftreid.errors import UsageError
 from swiftreid.gallery.entries import ENTRY_COLUMNS, Entry, from_row
-from swiftreid.gallery.errors import plain_errors
+from swiftreid.gallery.errors import damaged, plain_errors
 from swiftreid.gallery.schema import connect, fetch
 from swiftreid.gallery.view import Cache, View, begin_read, read_filters, read_view
 from swiftreid.search.codes import CodeSpec
@@ -34,6 +34,7 @@ class Snapshot:
 
     def __init__(self, db: apsw.Connection, gallery: Path, spec: CodeSpec, view: View, mask: NDArray[np.bool_] | None):
         self._db = db
+        self._closed = False
         self._gallery = gallery
         self._seqs = [file.seqs for _, file in view.segments] + [view.tail.seqs]
         self._starts = np.cumsum([0] + [len(seqs) for seqs in self._seqs])
@@ -56,7 +57,8 @@ class Snapshot:
         self.close()
 
     def close(self) -> None:
-        """Let go of the read transaction; table and mask stay usable."""
+        """Let go of the read transaction; table and mask stay usable, entries and thumbnails do not."""
+        self._closed = True
         self._db.close()
 
     def ids(self, positions: Iterable[int]) -> list[str]:
@@ -90,6 +92,8 @@ class Snapshot:
         return None if row is None else row[0]
 
     def _seqs_at(self, positions: Sequence[int]) -> list[int]:
+        if self._closed:
+            raise UsageError("this snapshot is closed: read entries and thumbnails before closing it")
         for position in positions:
             if not 0 <= position < len(self):
                 raise UsageError(f"position {position} is outside this snapshot of {len(self)} positions")
@@ -122,7 +126,10 @@ def take_snapshot(
             if filtered or view.live < view.rows:
                 columns = [read_filters(db, gallery, row, cache) for row, _ in view.segments]
                 columns.append((view.tail.cameras, view.tail.times))
-                mask = np.concatenate([_searchable(chosen, after, before, *column) for column in columns])
+                try:
+                    mask = np.concatenate([_searchable(chosen, after, before, *column) for column in columns])
+                except IndexError as error:
+                    raise damaged(gallery, "filter columns name cameras that are not known") from error
             if exclude_ids:
                 mask = np.ones(view.rows, np.bool_) if mask is None else mask
                 mask[_positions_of(db, view, exclude_ids)] = False

@@ -259,7 +259,9 @@ class Gallery:
     def compact(self) -> CompactReport:
         """Rewrite segments without deleted entries, which erases their codes, and give back their space.
 
-        Readers with an older snapshot keep working; a killed compaction loses nothing.
+        Readers with an older snapshot keep working; a killed compaction loses nothing. The database is rewritten too,
+        which needs free space of twice its size for a while (a part of it where SQLITE_TMPDIR points, by default
+        /var/tmp).
         """
         with self._writing("compacting"):
             return compact_gallery(self._db, self.path, self.spec, self._cache, self._meta.segment_size)

@@ -61,6 +61,10 @@ private:
     std::uint64_t word(std::size_t at) const {
         const std::size_t left = std::min<std::size_t>(64, entries_ - at);
         std::uint64_t bits = 0;
+        if (std::endian::native == std::endian::little && left == 64) {
+            std::memcpy(&bits, bitmap_ + at / 8, 8);
+            return bits;
+        }
         for (std::size_t b = 0; b < (left + 7) / 8; ++b)
             bits |= static_cast<std::uint64_t>(bitmap_[at / 8 + b]) << (8 * b);
         return left < 64 ? bits & ((std::uint64_t{1} << left) - 1) : bits;

@@ -18,7 +18,7 @@ class CodeTable:
     """Packed codes of ``n`` entries: for each code name a uint8 array of shape [n, row bytes].
 
     Arrays are kept as they are, memory maps included; nothing is copied. An entry's *position* is its row, counted
-    through all segments.
+    through all segments. Padding bits must be zero, as `pack_bits` leaves them: they are compared like any others.
 
     Example:
         >>> table = CodeTable({"id32": np.zeros((3, 4), np.uint8), "id128": np.zeros((3, 16), np.uint8)})

@@ -15,7 +15,6 @@ from swiftreid.encoding.encodings_file import load_encodings
 from swiftreid.encoding.stream import encode_paths
 from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.gallery.entries import Entry
-from swiftreid.gallery.errors import DuplicateIds
 from swiftreid.gallery.store import Gallery
 
 app = typer.Typer(help="Create, fill, inspect and prune galleries.", no_args_is_help=True)
@@ -83,7 +82,10 @@ def add(
         sources = pictures_from(pictures or [], manifest=manifest, camera=camera)
         known = opened.existing([source.id for source in sources])
         if known and not skip_existing:
-            raise DuplicateIds(sorted(known), "the gallery")
+            raise UsageError(
+                f"{len(known)} of {len(sources)} pictures are already in {gallery}, first {min(known)!r}; nothing "
+                "was added: give --skip-existing to add only the others"
+            )
         wanted = [source for source in sources if source.id not in known]
         bad = BadPictures(report)
         encoder = open_encoder(encoder_of(opened))

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from command import Ran
+from typer.testing import CliRunner
+
+from swiftreid.cli.main import app
+from swiftreid.encoding.encoder import open_encoder
+from swiftreid.encoding.encodings_file import load_encodings
+from swiftreid.evaluation.card import ResultCard
+
+Run = Callable[..., Ran]
+
+
+def test_evaluate_writes_a_card_that_agrees_with_the_table(swiftreid: Run, drawn_people: Path, tmp_path: Path) -> None:
+    printed = swiftreid("evaluate", drawn_people, "--card", "card.json", "--json").json
+    card = ResultCard.load(tmp_path / "card.json")
+    assert [row.ranking for row in card.rows][-2:] == ["id2048 exhaustive", "float embedding"]
+    assert printed["rows"][0]["rank1"] == card.rows[0].rank1
+    assert card.protocol.queries == 24
+    best = card.rows[-1]
+    assert best.map_standard > 0.5
+    assert "id2048 exhaustive" in swiftreid("evaluate", drawn_people, "--untimed").out
+
+
+def test_calibrate_stores_a_cascade_that_search_uses(swiftreid: Run, drawn_people: Path, tmp_path: Path) -> None:
+    refused = swiftreid("calibrate", "stripes", drawn_people, code=2)
+    assert "give --output" in refused.err
+    done = swiftreid("calibrate", "stripes", drawn_people, "-o", "c.safetensors", "--beta", "2", "--json").json
+    cascade = done["calibration"]["cascade"]
+    assert cascade.startswith("id32<=")
+    assert cascade.endswith("id2048")
+    assert done["calibration"]["persons"] == 12
+    assert open_encoder(tmp_path / "c.safetensors").fingerprint == open_encoder("stripes").fingerprint
+    swiftreid("gallery", "create", "g", "--encoder", "c.safetensors")
+    swiftreid("gallery", "add", "g", drawn_people / "bounding_box_test")
+    query = drawn_people / "query" / "0015_c2s1_000001_01.jpg"
+    searched = swiftreid("search", "g", query, "--no-picture", "--json").json
+    assert searched["cascade"] == cascade
+    assert swiftreid("search", "g", query, "--no-picture", "--exact", "--json").json["cascade"] == "id2048"
+    table = swiftreid("evaluate", drawn_people, "--encoder", "c.safetensors", "--untimed").out
+    assert "CtF, DTO beta 2" in table
+
+
+def test_hash_learns_codes_on_a_frozen_embedding(swiftreid: Run, drawn_people: Path, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    arguments = ("hash", drawn_people, "--encoder", "stripes", "--epochs", "2", "--views", "2", "--json")
+    done = swiftreid(*arguments, "-o", "h.safetensors").json
+    assert {row["ranking"] for row in done["held_out"]} >= {"id32 exhaustive", "id2048 exhaustive", "CtF"}
+    assert done["calibration"]["cascade"].endswith("id2048")
+    assert done["training"]["seed"] == 0
+    encoder = open_encoder(tmp_path / "h.safetensors")
+    assert str(encoder.spec) == "id32 id128 id512 id2048"
+    assert "stripes" in str(encoder.card.architecture["base"])
+    again = swiftreid(*arguments, "-o", "again.safetensors").json
+    assert again["fingerprint"] == done["fingerprint"], "the same seed must give the same encoder"
+    warned = swiftreid("calibrate", "h.safetensors", drawn_people, "--beta", "2")
+    assert "trained on these very people" in warned.err
+    swiftreid("gallery", "create", "g", "--encoder", "h.safetensors")
+    swiftreid("gallery", "add", "g", drawn_people / "bounding_box_test")
+
+
+def test_encode_writes_codes_with_names(swiftreid: Run, drawn_people: Path, tmp_path: Path) -> None:
+    assert swiftreid("encode", drawn_people / "query", "-o", "c.safetensors", "--json").json["encoded"] == 24
+    header = load_encodings(tmp_path / "c.safetensors").header
+    assert header.ids[0] == "0013_c1s1_000001_01.jpg"
+    assert (header.persons[0], header.cameras[0]) == ("13", "1")
+
+
+def test_doctor_says_why_there_is_no_valid_query(swiftreid: Run, drawn_people: Path, tmp_path: Path) -> None:
+    assert swiftreid("doctor", drawn_people, "--json").json["ok"] is True
+    broken = tmp_path / "broken"
+    for folder, person in (("query", 1), ("bounding_box_test", 2)):
+        (broken / folder).mkdir(parents=True)
+        source = next((drawn_people / "bounding_box_train").glob(f"{person:04d}_c1*"))
+        (broken / folder / source.name).write_bytes(source.read_bytes())
+    ran = swiftreid("doctor", broken, code=1)
+    assert "query" in ran.out
+    swiftreid("evaluate", broken, code=1)
+
+
+def test_errors_as_json(swiftreid: Run) -> None:
+    ran = swiftreid("evaluate", "nowhere", "--json", code=1)
+    assert ran.json["exit"] == 1
+    assert "nowhere" in ran.json["error"]
+
+
+def test_every_command_has_help_json_and_quiet() -> None:
+    for command in all_commands():
+        text = CliRunner().invoke(app, [*command, "--help"]).output
+        assert "--json" in text, command
+        assert "--quiet" in text, command
+
+
+def all_commands() -> list[list[str]]:
+    groups = [([], app), *(([group.name], group.typer_instance) for group in app.registered_groups)]
+    return [
+        [*prefix, command.name or command.callback.__name__]  # type: ignore[union-attr]
+        for prefix, group in groups
+        for command in group.registered_commands  # type: ignore[union-attr]
+    ]
+
+
+def test_import_is_quick_and_without_torch() -> None:
+    code = (
+        "import time, sys; started = time.perf_counter(); import swiftreid; took = time.perf_counter() - started; "
+        "assert took < 0.2, took; assert 'torch' not in sys.modules and 'numpy' not in sys.modules; print('ok')"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "ok\n"
+
+
+def test_searching_never_imports_torch(tmp_path: Path, drawn_people: Path) -> None:
+    hook = "import sys; sys.modules['torch'] = None; from swiftreid.cli.main import run; run()"
+    for arguments in (["gallery", "create", "g"], ["gallery", "add", "g", str(drawn_people / "query")]):
+        subprocess.run([sys.executable, "-c", hook, *arguments], cwd=tmp_path, check=True, capture_output=True)

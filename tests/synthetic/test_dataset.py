@@ -3,7 +3,10 @@ from __future__ import annotations
 import csv
 import json
 import re
+import signal
+import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -103,6 +106,26 @@ def test_same_seed_same_bytes_and_resumes_after_a_stop(small: Path, tmp_path: Pa
     assert (report.written, report.skipped) == (8, 4)
     assert pictures(tmp_path / "again") == pictures(small)
     assert not list(tmp_path.rglob("*.part"))
+
+
+@pytest.mark.slow
+def test_a_killed_run_leaves_no_half_file_and_goes_on(small: Path, tmp_path: Path) -> None:
+    root = tmp_path / "killed"
+    code = f"import pathlib, swiftreid.synthetic as s; s.synthesize(pathlib.Path({str(root)!r}), **{SMALL!r})"
+    for wanted in (2, 6, 9):
+        child = subprocess.Popen([sys.executable, "-c", code])
+        deadline = time.monotonic() + 200
+        while len(pictures(root)) < wanted and time.monotonic() < deadline and child.poll() is None:
+            time.sleep(0.01)
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+        expected = pictures(small)
+        for name, content in pictures(root).items():
+            assert content == expected[name]
+    (root / "query" / ".left.jpg.1.part").write_bytes(b"half")
+    assert synthesize(root, **SMALL).skipped >= 9
+    assert pictures(root) == pictures(small)
+    assert not list(root.glob("**/.*.part"))
 
 
 def test_another_seed_gives_other_people() -> None:

@@ -156,6 +156,8 @@ def synthesize(  # noqa: PLR0917
         _begin(out, settings, counts)
         _write(out / "attributes.csv", _attribute_table(folk, todo).encode())
         written = _render_all(out, todo, folk, cameras=cameras, seed=seed, size=size, progress=progress)
+        for stale in out.glob("**/.*.part"):  # left by runs that were killed
+            stale.unlink(missing_ok=True)
         _write(out / "README.md", _readme(out, settings, counts).encode())
         _write(out / "dataset.json", _card(out.name, settings, counts, complete=True))
     except OSError as error:

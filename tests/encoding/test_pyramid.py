@@ -8,12 +8,9 @@ from swiftreid.errors import UsageError
 from swiftreid.search.codes import unpack_bits
 
 
-def arrays(rng: np.random.Generator, *, adapter: bool = True, unit: bool = True) -> dict[str, np.ndarray]:
+def arrays(rng: np.random.Generator, *, unit: bool = True) -> dict[str, np.ndarray]:
     made: dict[str, np.ndarray] = {"input.unit": np.array([float(unit)])}
     width = 6
-    if adapter:
-        made |= {"adapter.weight": rng.normal(size=(12, 6)), "adapter.bias": rng.normal(size=12)}
-        width = 12
     for length in (64, 16):
         made[f"pyramid.{length}.weight"] = rng.normal(size=(length, width))
         for end in ("bias", "scale", "shift"):
@@ -22,18 +19,15 @@ def arrays(rng: np.random.Generator, *, adapter: bool = True, unit: bool = True)
     return {name: value.astype(np.float32) for name, value in made.items()}
 
 
-@pytest.mark.parametrize("adapter", [False, True])
 @pytest.mark.parametrize("unit", [False, True])
-def test_bits_follow_the_formula_one_embedding_at_a_time(rng_seed: int, adapter: bool, unit: bool) -> None:
+def test_bits_follow_the_formula_one_embedding_at_a_time(rng_seed: int, unit: bool) -> None:
     rng = np.random.default_rng(rng_seed)
-    t = arrays(rng, adapter=adapter, unit=unit)
+    t = arrays(rng, unit=unit)
     embeddings = rng.normal(size=(9, 6)).astype(np.float32)
     codes = PyramidCodes(t)(embeddings)
     assert list(codes) == ["id16", "id64"]
     for row, x in enumerate(embeddings.astype(np.float64)):
         v = x / np.linalg.norm(x) if unit else x
-        if adapter:
-            v = np.maximum(t["adapter.weight"] @ v + t["adapter.bias"], 0)
         for length in (64, 16):
             v = t[f"pyramid.{length}.weight"] @ v + t[f"pyramid.{length}.bias"]
             value = t[f"pyramid.{length}.scale"] * v + t[f"pyramid.{length}.shift"]

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from swiftreid.search.codes import unpack_bits
 from swiftreid.training import frozen
 from swiftreid.training.frozen import FrozenConfig, fit_pyramid
 
-QUICK = FrozenConfig(lengths=(64, 16), epochs=3, persons_per_batch=8, pictures_per_person=4, adapter_width=32)
+QUICK = FrozenConfig(lengths=(64, 16), epochs=3, persons_per_batch=8, pictures_per_person=4)
 
 
 def people(rng: np.random.Generator, count: int = 12, each: int = 8, noise: float = 0.5) -> tuple[np.ndarray, ...]:
@@ -32,11 +34,10 @@ def first_right(bits: np.ndarray, persons: np.ndarray) -> float:
     return float((persons[distances.argmin(axis=1)] == persons).mean())
 
 
-@pytest.mark.parametrize("adapter_width", [0, 32])
+@pytest.mark.parametrize("start", ["discriminant", "random"])
 @pytest.mark.parametrize("unit", [False, True])
-@pytest.mark.parametrize("straight_through", [False, True])
 def test_numpy_codes_equal_the_torch_head(
-    monkeypatch: pytest.MonkeyPatch, adapter_width: int, unit: bool, straight_through: bool
+    monkeypatch: pytest.MonkeyPatch, start: Literal["discriminant", "random"], unit: bool
 ) -> None:
     """The congruence test: same signs, except for values too near the cut for float32 to decide."""
     kept: list[tuple[CodePyramid, np.ndarray, np.ndarray]] = []
@@ -52,9 +53,8 @@ def test_numpy_codes_equal_the_torch_head(
         lengths=(64, 16),
         epochs=3,
         persons_per_batch=8,
-        adapter_width=adapter_width,
+        start=start,
         unit=unit,
-        straight_through=straight_through,
     )
     fitted = fit_pyramid(embeddings, persons, cameras, seed=1, config=config)
     head, mean, spread = kept[0]
@@ -69,10 +69,13 @@ def test_numpy_codes_equal_the_torch_head(
         np.testing.assert_array_equal(bits[sure], (value.numpy() > 0)[sure])
 
 
-def test_learning_finds_the_persons() -> None:
+@pytest.mark.parametrize(("start", "rate"), [("discriminant", 2e-4), ("random", 4e-3)])
+def test_learning_finds_the_persons(start: Literal["discriminant", "random"], rate: float) -> None:
     rng = np.random.default_rng(3)
     embeddings, persons, cameras = people(rng, noise=0.3)
-    config = FrozenConfig(lengths=(64, 16), epochs=60, persons_per_batch=8, adapter_width=64, unit=False)
+    config = FrozenConfig(
+        lengths=(64, 16), epochs=60, persons_per_batch=8, unit=False, start=start, learning_rate=rate, dropout=0.0
+    )
     fitted = fit_pyramid(embeddings, persons, cameras, seed=0, config=config)
     bits = unpack_bits(PyramidCodes(fitted.tensors)(embeddings)["id64"], 64)
     centred = embeddings - embeddings.mean(axis=0)
@@ -120,7 +123,7 @@ def test_progress_and_record() -> None:
 def test_a_constant_feature_does_no_harm() -> None:
     embeddings, persons, _ = people(np.random.default_rng(0))
     embeddings[:, 4] = 7.0
-    config = FrozenConfig(lengths=(64, 16), epochs=1, persons_per_batch=8, adapter_width=0, unit=False)
+    config = FrozenConfig(lengths=(64, 16), epochs=1, persons_per_batch=8, unit=False)
     fitted = fit_pyramid(embeddings, persons, seed=1, config=config)
     assert all(np.isfinite(array).all() for array in fitted.tensors.values())
 
@@ -154,11 +157,15 @@ def test_bad_input_is_refused(change, message: str) -> None:
         fit_pyramid(*change(*people(np.random.default_rng(0))), seed=0, config=QUICK)
 
 
-@pytest.mark.parametrize("setting", [{"epochs": 0}, {"learning_rate": 0.0}, {"learning_rate": float("nan")}])
+@pytest.mark.parametrize(
+    "setting",
+    [{"epochs": 0}, {"learning_rate": 0.0}, {"learning_rate": float("nan")}, {"start": "warm"}, {"shrinkage": 0.0}],
+)
 def test_bad_settings_are_refused(setting: dict[str, float]) -> None:
     with pytest.raises(UsageError):
         FrozenConfig(**setting)
 
 
-def test_paper_weights_are_the_default_objective() -> None:
-    assert FrozenConfig().objective == AllInOneConfig()
+def test_departures_from_the_papers_objective_are_the_two_documented() -> None:
+    paper, here = asdict(AllInOneConfig()), asdict(FrozenConfig().objective)
+    assert {name for name in paper if paper[name] != here[name]} == {"similarity_weight", "contrast_weight"}

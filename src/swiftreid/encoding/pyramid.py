@@ -17,11 +17,10 @@ ROWS = 4096
 class PyramidCodes:
     """Codes from embeddings with the arrays of a fitted pyramid (`swiftreid.training.frozen.FittedPyramid.tensors`).
 
-    Every BN is folded into what stands before it: into the adapter's linear layer, and into a scale and a shift of each
-    level. The arrays, all float32:
+    The standardisation of the embedding is folded into the first level, every BN into a scale and a shift. The
+    arrays, all float32:
 
     - ``input.unit`` [1]: 1 when embeddings are divided by their Euclidean norm first, else 0.
-    - ``adapter.weight`` [width, d], ``adapter.bias`` [width]: ``v_0 = ReLU(W x + b)``; absent without an adapter.
     - ``pyramid.L.weight`` [L, m], ``pyramid.L.bias`` [L] for each length L: ``v_k = W v_{k-1} + b``.
     - ``pyramid.L.scale`` [L], ``pyramid.L.shift`` [L]: the bit is 1 where ``scale * v_k + shift > 0``.
 
@@ -65,8 +64,6 @@ class PyramidCodes:
         value = embeddings
         if t["input.unit"][0]:
             value = value / np.maximum(np.linalg.norm(value, axis=1, keepdims=True), 1e-12)
-        if "adapter.weight" in t:
-            value = np.maximum(value @ t["adapter.weight"].T + t["adapter.bias"], 0.0)
         values: list[NDArray[np.float32]] = []
         for length in self.lengths:
             value = value @ t[f"pyramid.{length}.weight"].T + t[f"pyramid.{length}.bias"]
@@ -95,17 +92,15 @@ class PyramidCodes:
         t = self._tensors
         if not self.lengths:
             raise UsageError("these arrays are not a pyramid: none is named 'pyramid.LENGTH.weight'")
-        layers = ["adapter"] if "adapter.weight" in t else []
-        layers += [f"pyramid.{length}" for length in self.lengths]
         expected = {"input.unit"}
         width: int | None = None
-        for layer in layers:
+        for rows in self.lengths:
+            layer = f"pyramid.{rows}"
             weight = self._array(f"{layer}.weight", 2)
-            rows = weight.shape[0] if layer == "adapter" else int(layer.split(".")[1])
             if weight.shape != (rows, weight.shape[1] if width is None else width):
                 raise UsageError(f"{layer}.weight has shape {weight.shape}, expected ({rows}, {width})")
             width = rows
-            ends = ("bias",) if layer == "adapter" else ("bias", "scale", "shift")
+            ends = ("bias", "scale", "shift")
             for end in ends:
                 if self._array(f"{layer}.{end}", 1).shape != (rows,):
                     raise UsageError(f"{layer}.{end} has shape {t[f'{layer}.{end}'].shape}, expected ({rows},)")
@@ -114,7 +109,7 @@ class PyramidCodes:
             raise UsageError(f"input.unit has shape {t['input.unit'].shape}, expected (1,)")
         if set(t) != expected:
             raise UsageError(f"these arrays do not belong to a pyramid: {' '.join(sorted(set(t) - expected))}")
-        return int(t[f"{layers[0]}.weight"].shape[1])
+        return int(t[f"pyramid.{self.lengths[0]}.weight"].shape[1])
 
     def _array(self, name: str, rank: int) -> NDArray[np.float32]:
         """One array, present, of the given rank, and finite."""

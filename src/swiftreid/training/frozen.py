@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.methods.all_in_one import AllInOne, AllInOneConfig
-from swiftreid.nn.pyramid import LENGTHS, Adapter, CodePyramid
+from swiftreid.nn.pyramid import LENGTHS, CodePyramid
+from swiftreid.training.discriminant import fit_discriminant, start_weights
 from swiftreid.training.person_batches import PersonBatches
 
 Progress = Callable[[int, int, float], None]
@@ -25,35 +26,42 @@ class FrozenConfig:
 
     Attributes:
         lengths: code lengths in bits, longest first.
-        objective: the All-in-One objective and its weights.
+        objective: the All-in-One objective and its weights. Two departures from the paper: the similarity distillation
+            weighs 100 instead of 1000, and a supervised contrast weighs 1.
+        start: ``"discriminant"`` starts the pyramid from `swiftreid.training.discriminant`; ``"random"`` as the paper.
+        shrinkage: of the discriminant.
         epochs: passes over the pictures (a pass draws as many pictures as there are).
         persons_per_batch: P.
         pictures_per_person: K.
-        learning_rate: peak of the one-cycle schedule.
-        weight_decay: of AdamW, on all weights.
-        adapter_width: features of the nonlinear adapter; 0 for none.
-        dropout: share of v_0 dropped in training, when there is an adapter.
+        learning_rate: peak of the one-cycle schedule, for the pyramid.
+        classifier_rate: the same for the classifiers, which always start at random.
+        dropout: share of the embedding's values dropped in training.
         unit: divide embeddings by their Euclidean norm first.
-        straight_through: hard signs in the forward pass instead of the paper's tanh.
     """
 
     lengths: tuple[int, ...] = LENGTHS
-    objective: AllInOneConfig = field(default_factory=AllInOneConfig)
-    epochs: int = 20
+    objective: AllInOneConfig = field(
+        default_factory=lambda: AllInOneConfig(similarity_weight=100.0, contrast_weight=1.0)
+    )
+    start: Literal["discriminant", "random"] = "discriminant"
+    shrinkage: float = 0.7
+    epochs: int = 15
     persons_per_batch: int = 64
     pictures_per_person: int = 4
-    learning_rate: float = 4e-3
-    weight_decay: float = 0.0
-    adapter_width: int = 1024
-    dropout: float = 0.0
+    learning_rate: float = 2e-4
+    classifier_rate: float = 4e-3
+    dropout: float = 0.3
     unit: bool = True
-    straight_through: bool = False
 
     def __post_init__(self) -> None:
         if self.epochs < 1:
             raise UsageError(f"training needs at least 1 epoch, got {self.epochs}")
-        if not self.learning_rate > 0:
-            raise UsageError(f"the learning rate must be above 0, got {self.learning_rate}")
+        if not (self.learning_rate > 0 and self.classifier_rate > 0):
+            raise UsageError(f"learning rates must be above 0, got {self.learning_rate} and {self.classifier_rate}")
+        if self.start not in ("discriminant", "random"):
+            raise UsageError(f"the start must be 'discriminant' or 'random', got {self.start!r}")
+        if not self.shrinkage > 0:
+            raise UsageError(f"the shrinkage must be above 0, got {self.shrinkage}")
 
 
 @dataclass(frozen=True)
@@ -84,7 +92,7 @@ def fit_pyramid(
         embeddings: float [n, d], or [views, n, d] for several views of each picture (view 0 unchanged); each time a
             picture is drawn, one of its views is taken at random.
         persons: person of each picture, int [n], any numbers.
-        cameras: camera of each picture, int [n]; only recorded.
+        cameras: camera of each picture, int [n]; the discriminant start then learns what changes from camera to camera.
         seed: of the initial weights and of all drawing. The same seed, embeddings, settings and number of torch threads
             give the same arrays.
         config: how to train.
@@ -110,10 +118,9 @@ def fit_pyramid(
     rng = np.random.default_rng(seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        adapter = (
-            Adapter(views.shape[2], config.adapter_width, dropout=config.dropout) if config.adapter_width else None
-        )
-        head = CodePyramid(views.shape[2], config.lengths, adapter, straight_through=config.straight_through)
+        head = CodePyramid(views.shape[2], config.lengths, dropout=config.dropout)
+        if config.start == "discriminant":
+            _start(head, inputs.numpy(), classes, cameras, rng=rng, shrinkage=config.shrinkage)
         objective = AllInOne(config.lengths, len(names), config.objective)
         started = time.perf_counter()
         losses = _train(head, objective, inputs, targets, rng=rng, config=config, progress=progress)
@@ -131,6 +138,22 @@ def fit_pyramid(
         "losses": losses,
     }
     return FittedPyramid(tensors=_folded(head, mean, spread, unit=config.unit), record=record)
+
+
+def _start(
+    head: CodePyramid,
+    inputs: NDArray[np.float32],
+    classes: NDArray[np.integer],
+    cameras: NDArray[np.integer] | None,
+    *,
+    rng: np.random.Generator,
+    shrinkage: float,
+) -> None:
+    """Put the discriminant start into the head."""
+    discriminant = fit_discriminant(inputs, classes, cameras, shrinkage=shrinkage)
+    weights = start_weights(inputs.reshape(-1, inputs.shape[2]), discriminant, head.lengths, rng)
+    for level, weight in zip(head.levels, weights, strict=True):
+        level.load_state_dict({"weight": torch.from_numpy(weight)})
 
 
 def _checked_views(
@@ -168,13 +191,12 @@ def _train(
         pictures_per_person=config.pictures_per_person,
         rng=rng,
     )
-    optimizer = torch.optim.AdamW(
-        [*head.parameters(), *objective.parameters()], lr=config.learning_rate, weight_decay=config.weight_decay
+    rates = [config.learning_rate, config.classifier_rate]
+    optimizer = torch.optim.Adam(
+        [{"params": part.parameters(), "lr": lr} for part, lr in zip((head, objective), rates, strict=True)]
     )
     steps = config.epochs * batches.batches_per_epoch
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, config.learning_rate, total_steps=max(2, steps), pct_start=0.1
-    )
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=max(2, steps), pct_start=0.1)
     head.train()
     draw = iter(batches)
     losses: list[float] = []
@@ -189,7 +211,7 @@ def _train(
                 broken = ", ".join(name for name, term in terms.items() if not bool(torch.isfinite(term)))
                 raise SwiftReIDError(
                     f"the loss became {loss} in epoch {epoch + 1}, batch {step + 1} (terms: {broken}): "
-                    f"lower the learning rate (now {config.learning_rate:g})"
+                    f"lower the learning rates (now {config.learning_rate:g} and {config.classifier_rate:g})"
                 )
             optimizer.zero_grad()
             terms["total"].backward()
@@ -208,23 +230,11 @@ def _folded(
 ) -> dict[str, NDArray[np.float32]]:
     """The head in eval mode as plain arrays: standardisation and BN folded, in float64 until the end."""
     tensors: dict[str, NDArray[np.floating]] = {"input.unit": np.array([float(unit)])}
-    weight_of_input = 1.0 / spread.astype(np.float64)
-    centre = mean.astype(np.float64)
-    bias: NDArray[np.float64] | float = 0.0
-
-    def standardised(linear: torch.nn.Module) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        weight = _double(linear.weight) * weight_of_input
-        return weight, -(weight @ centre)
-
-    if head.adapter is not None:
-        weight, bias = standardised(head.adapter.linear)
-        scale, shift = _scale_and_shift(head.adapter.norm)
-        tensors |= {"adapter.weight": scale[:, None] * weight, "adapter.bias": scale * bias + shift}
     for k, (length, level, norm) in enumerate(zip(head.lengths, head.levels, head.norms, strict=True)):
-        if k == 0 and head.adapter is None:
-            weight, bias = standardised(level)
-        else:
-            weight, bias = _double(level.weight), np.zeros(length)
+        weight, bias = _double(level.weight), np.zeros(length)
+        if k == 0:
+            weight = weight / spread.astype(np.float64)
+            bias = -(weight @ mean.astype(np.float64))
         scale, shift = _scale_and_shift(norm)
         tensors |= {
             f"pyramid.{length}.weight": weight,

@@ -5,7 +5,6 @@ import torch
 
 from swiftreid.errors import UsageError
 from swiftreid.methods.all_in_one import AllInOne, AllInOneConfig
-from swiftreid.nn.losses.contrast import supervised_contrast
 from swiftreid.nn.losses.cross_entropy import cross_entropy
 from swiftreid.nn.losses.probability_distillation import probability_distillation
 from swiftreid.nn.losses.similarity_distillation import similarity_distillation
@@ -39,21 +38,6 @@ def test_objective_is_equation_5() -> None:
     for name, value in want.items():
         torch.testing.assert_close(terms[name], value)
     torch.testing.assert_close(terms["total"], sum(want.values()))
-
-
-def test_contrast_is_an_extra() -> None:
-    torch.manual_seed(0)
-    codes = [torch.randn(6, length).tanh() for length in (16, 4)]
-    plain, more = (
-        AllInOne((16, 4), 3),
-        AllInOne((16, 4), 3, AllInOneConfig(contrast_weight=0.5, contrast_temperature=0.2)),
-    )
-    more.load_state_dict(plain.state_dict())
-    assert "contrast" not in plain(codes, PERSONS)
-    terms = more(codes, PERSONS)
-    want = sum(0.5 * supervised_contrast(b / b.shape[1] ** 0.5, PERSONS, temperature=0.2) for b in codes)
-    torch.testing.assert_close(terms["contrast"], want)
-    torch.testing.assert_close(terms["total"], plain(codes, PERSONS)["total"] + want)
 
 
 def test_one_length_has_nothing_to_distil() -> None:

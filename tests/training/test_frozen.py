@@ -69,7 +69,7 @@ def test_numpy_codes_equal_the_torch_head(
         np.testing.assert_array_equal(bits[sure], (value.numpy() > 0)[sure])
 
 
-@pytest.mark.parametrize(("start", "rate"), [("discriminant", 2e-4), ("random", 4e-3)])
+@pytest.mark.parametrize(("start", "rate"), [("discriminant", 5e-5), ("random", 4e-3)])
 def test_learning_finds_the_persons(start: Literal["discriminant", "random"], rate: float) -> None:
     rng = np.random.default_rng(3)
     embeddings, persons, cameras = people(rng, noise=0.3)
@@ -166,6 +166,6 @@ def test_bad_settings_are_refused(setting: dict[str, float]) -> None:
         FrozenConfig(**setting)
 
 
-def test_departures_from_the_papers_objective_are_the_two_documented() -> None:
+def test_only_documented_departure_from_the_papers_objective_is_a_weight() -> None:
     paper, here = asdict(AllInOneConfig()), asdict(FrozenConfig().objective)
-    assert {name for name in paper if paper[name] != here[name]} == {"similarity_weight", "contrast_weight"}
+    assert {name for name in paper if paper[name] != here[name]} == {"similarity_weight"}

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 
 from swiftreid.errors import UsageError
-from swiftreid.nn.losses.contrast import supervised_contrast
 from swiftreid.nn.losses.cross_entropy import cross_entropy
 from swiftreid.nn.losses.probability_distillation import probability_distillation
 from swiftreid.nn.losses.similarity_distillation import similarity_distillation
@@ -30,8 +29,6 @@ class AllInOneConfig:
         probability_weight: lambda1, weight of the probability distillation.
         similarity_weight: lambda2, weight of the similarity distillation.
         temperature: T of the probability distillation.
-        contrast_weight: weight of a supervised contrast for each length; 0, as the paper has none.
-        contrast_temperature: its temperature.
         variant: which published form of the method; ``"paper"``.
     """
 
@@ -40,8 +37,6 @@ class AllInOneConfig:
     probability_weight: float = 1.0
     similarity_weight: float = 1000.0
     temperature: float = 1.0
-    contrast_weight: float = 0.0
-    contrast_temperature: float = 0.1
     variant: str = "paper"
 
     def __post_init__(self) -> None:
@@ -77,8 +72,7 @@ class AllInOne(nn.Module):
             persons: int64 [n], class of each row, from 0.
 
         Returns:
-            Scalars ``cross_entropy``, ``triplet``, ``probability``, ``similarity``, ``total``, and ``contrast``
-            where its weight is not 0.
+            Scalars ``cross_entropy``, ``triplet``, ``probability``, ``similarity`` and ``total``.
         """
         config = self.config
         logits = [classifier(code) for classifier, code in zip(self.classifiers, codes, strict=True)]
@@ -99,8 +93,5 @@ class AllInOne(nn.Module):
             "similarity": sum((similarity_distillation(short, long) for long, short in pairwise(codes)), zero)
             * (config.similarity_weight / steps),
         }
-        if config.contrast_weight:
-            contrast = (supervised_contrast(b, persons, temperature=config.contrast_temperature) for b in units)
-            terms["contrast"] = sum(contrast, zero) * config.contrast_weight
         terms["total"] = torch.stack(list(terms.values())).sum()
         return terms

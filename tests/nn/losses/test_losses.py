@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from swiftreid.errors import UsageError
-from swiftreid.nn.losses.contrast import supervised_contrast
 from swiftreid.nn.losses.cross_entropy import cross_entropy
 from swiftreid.nn.losses.probability_distillation import probability_distillation
 from swiftreid.nn.losses.similarity_distillation import similarity_distillation
@@ -89,28 +88,6 @@ def test_similarity_distillation(generator: torch.Generator) -> None:
             long = sum(a * b for a, b in zip(teacher[i].tolist(), teacher[j].tolist(), strict=True)) / 32
             expected += (short - long) ** 2 / 25
     assert similarity_distillation(student, teacher).item() == pytest.approx(expected)
-
-
-@pytest.mark.parametrize("temperature", [0.1, 1.0])
-def test_supervised_contrast(generator: torch.Generator, temperature: float) -> None:
-    features = torch.nn.functional.normalize(torch.randn(7, 5, generator=generator).double(), dim=1)
-    persons = [0, 0, 0, 1, 1, 2, 3]
-    rows = features.tolist()
-    expected = 0.0
-    for i, a in enumerate(rows):
-        powers = {j: math.exp(sum(map(math.prod, zip(a, b, strict=True))) / temperature) for j, b in enumerate(rows)}
-        others = sum(power for j, power in powers.items() if j != i)
-        own = [j for j in powers if j != i and persons[j] == persons[i]]
-        expected -= sum(math.log(powers[j] / others) for j in own) / max(1, len(own)) / len(rows)
-    got = supervised_contrast(features, torch.tensor(persons), temperature=temperature)
-    assert got.item() == pytest.approx(expected)
-
-
-def test_contrast_gradient_is_finite() -> None:
-    features = torch.randn(5, 3, requires_grad=True)
-    supervised_contrast(features, torch.tensor([0, 0, 1, 1, 2])).backward()
-    assert features.grad is not None
-    assert torch.isfinite(features.grad).all()
 
 
 def test_similarity_of_signs_is_hamming_distance() -> None:

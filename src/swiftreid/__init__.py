@@ -10,11 +10,30 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_HOME = {
-    "CodeSpec": "swiftreid.search.codes",
-    "pack_bits": "swiftreid.search.codes",
-    "unpack_bits": "swiftreid.search.codes",
+_ROOMS = {
+    "swiftreid.data.samples": ["Sample", "ReidData"],
+    "swiftreid.data.market": ["read_market"],
+    "swiftreid.data.pictures": ["read_picture", "BadPicture"],
+    "swiftreid.synthetic": ["synthesize"],
+    "swiftreid.search.codes": ["CodeSpec", "pack_bits", "unpack_bits"],
+    "swiftreid.search.table": ["CodeTable"],
+    "swiftreid.search.stages": ["Stage"],
+    "swiftreid.search.cascade": ["Cascade"],
+    "swiftreid.search.results": ["SearchResult"],
+    "swiftreid.search.thresholds": ["fit_thresholds", "choose_beta"],
+    "swiftreid.search.pairs": ["pair_histograms"],
+    "swiftreid.evaluation.protocol": ["evaluate_rankings", "Metrics"],
+    "swiftreid.evaluation.card": ["ResultCard"],
+    "swiftreid.evaluation.ranking_picture": ["draw_rankings"],
+    "swiftreid.encoding.encoding": ["Encoding"],
+    "swiftreid.encoding.encoder": ["Encoder", "open_encoder"],
+    "swiftreid.encoding.external": ["wrap_network"],
+    "swiftreid.training.frozen": ["fit_pyramid"],
+    "swiftreid.gallery.entries": ["Entry"],
+    "swiftreid.gallery.store": ["Gallery"],
+    "swiftreid.errors": ["SwiftReIDError", "UsageError"],
 }
+_HOME = {name: module for module, names in _ROOMS.items() for name in names}
 
 __all__ = ["__version__", *_HOME]  # noqa: PLE0604
 

@@ -95,7 +95,7 @@ def _three(text: str, option: str) -> tuple[float, float, float]:
 
 @app.command("stripes")
 def stripes(
-    pictures: Annotated[Path, typer.Argument(help="Folder of pictures of people, no labels needed.")],
+    pictures: Annotated[Path, typer.Argument(help="Folder of pictures of people; names that tell persons help much.")],
     output: Output,
     name: Annotated[str, typer.Option(help="Name on the card.")] = "stripes",
     provenance: Annotated[str, typer.Option(help="Whose pictures they are.")] = "not stated",
@@ -108,15 +108,25 @@ def stripes(
     paths = find_pictures(pictures)
     bad = BadPictures(report)
     with report.progress("reading") as advance:
-        parts = []
+        parts, names = [], []
         for batch in read_batches(paths, HEIGHT, WIDTH, on_bad=bad):
             parts.append(batch.pictures)
+            names += [parse_name(paths[i].stem) for i in batch.indices]
             advance(int(batch.indices[-1]) + 1, len(paths))
     if not parts:
         raise SwiftReIDError(f"none of the {len(paths)} pictures under {pictures} could be read")
-    encoder = fit_stripes(np.concatenate(parts), provenance=provenance, licence=licence, name=name)
+    persons = [parsed[0] for parsed in names if parsed and parsed[0] > 0]
+    labelled = len(persons) == len(names)
+    encoder = fit_stripes(
+        np.concatenate(parts),
+        np.array(persons, np.int64) if labelled else None,
+        provenance=provenance,
+        licence=licence,
+        name=name,
+    )
     encoder.save(output)
-    report.text(f"wrote {output}, fitted to {len(paths) - len(bad.found):,} pictures")
+    known = "with their persons, from their names" if labelled else "without persons, since not every name tells one"
+    report.text(f"wrote {output}, fitted to {len(names):,} pictures {known}")
     report.document({"encoder": str(output), "fingerprint": encoder.fingerprint, "unreadable": len(bad.found)})
 
 

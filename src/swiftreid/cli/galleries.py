@@ -96,7 +96,9 @@ def add(
             added = 0
             for batch in batches:
                 entries = [_entry(wanted[i], jpeg) for i, jpeg in zip(batch.indices, batch.thumbnails, strict=True)]
-                added += opened.add(entries, batch.encoding.codes, fingerprint=encoder.fingerprint)
+                added += opened.add(
+                    entries, batch.encoding.codes, fingerprint=encoder.fingerprint, encoder_name=encoder.card.name
+                )
                 if acknowledge:  # only now: add() returns when the entries are durable
                     typer.echo("\n".join(entry.id for entry in entries))
         summary = {

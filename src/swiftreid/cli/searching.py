@@ -22,6 +22,7 @@ from swiftreid.gallery.entries import Entry
 from swiftreid.gallery.store import Gallery
 from swiftreid.search.cascade import Cascade, Stage
 from swiftreid.search.codes import bits_of
+from swiftreid.search.results import Report as StageReports
 from swiftreid.search.results import SearchResult
 
 _DRAWN = 8
@@ -96,7 +97,7 @@ def search(
             "before": seconds(before, "--before") if before else None,
         }
         found: list[list[Hit]] = []
-        reports: list[str] = []
+        reports: list[StageReports] = []
         groups = _by_camera(queries, other_cameras=other_cameras)
         hits: dict[int, list[Hit]] = {}
         for own, members in groups.items():
@@ -104,13 +105,12 @@ def search(
             with opened.snapshot(not_cameras=excluded or None, **filters) as snapshot:
                 codes = {c: np.concatenate([queries[i].codes[c] for i in members]) for c in used.spec}
                 result = stages.search(snapshot.table, codes, k=k, threads=threads, mask=snapshot.mask)
-                reports.append(str(result.report))
+                reports.append(result.report)
                 for row, i in enumerate(members):
                     hits[i] = _hits(result, row, queries[i], snapshot, stages)
         found = [hits[i] for i in range(len(queries))]
     _print(report, queries, found)
-    for line in reports:
-        report.note(line)
+    report.note(str(StageReports.total(reports)))
     drawn = None if no_picture else picture
     if drawn is not None:
         draw(queries, found, drawn)
@@ -231,7 +231,7 @@ def draw(queries: Sequence[Query], found: Sequence[list[Hit]], path: Path, *, mo
             candidates=[
                 Candidate(
                     picture=_shown(read_picture(hit.thumbnail, name=hit.entry.id) if hit.thumbnail else None),
-                    distance=f"{hit.distance} of {bits_of(hit.code)} bits",
+                    distance=f"{hit.distance} / {bits_of(hit.code)}",
                     verdict=hit.right,
                     caption=f"camera {hit.entry.camera}",
                 )

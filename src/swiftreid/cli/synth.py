@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -30,6 +29,6 @@ def synth(
         made = synthesize(
             out, people=people, cameras=cameras, shots=shots, seed=seed, size=(height, width), progress=advance
         )
-    facts = asdict(made)
+    facts = made.as_dict()
     report.table(f"Rendered into {out}", ["what", "value"], facts.items())
     report.document(facts)

@@ -64,7 +64,7 @@ _DECODERS: list[tuple[re.Pattern[bytes], str, type[ImageFile.ImageFile]]] = [
 ]
 
 
-class BadPicture(SwiftReIDError):  # noqa: N818
+class BadPicture(SwiftReIDError):
     """A picture that cannot be used.
 
     Attributes:
@@ -81,7 +81,7 @@ class BadPicture(SwiftReIDError):  # noqa: N818
         return f"{self.name}: {self.reason}"
 
 
-class _Refused(Exception):  # noqa: N818
+class _Refused(Exception):
     """A reason on its way to the place that knows the file's name."""
 
 

@@ -1,4 +1,3 @@
-# ruff: noqa: N818 - these name what happened, as SwiftReIDError says for all of them that it is an error
 """Errors of the gallery, and the one place where SQLite's and the system's errors become plain words."""
 
 from __future__ import annotations

@@ -103,7 +103,7 @@ def learn_hash(
         base,
         final.tensors,
         name=name,
-        provenance=f"learned from {final.record['persons']} people of {data.name} ({final.record['pictures']} pictures)",
+        provenance=f"{final.record['persons']} people of {data.name}, {final.record['pictures']} pictures",
         training=dict(final.record) | {"data": data.name, "data_fingerprint": fingerprint_of(data)},
     )
     card = learned.card.model_copy(update={"calibration": calibration, "metrics": metrics})

@@ -1,0 +1,57 @@
+"""Everything public is documented: commands on docs/commands.md, names on docs/api.md."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+import swiftreid
+from swiftreid.cli.main import app
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def command_names() -> list[str]:
+    groups = [("", app), *((f"{group.name} ", group.typer_instance) for group in app.registered_groups)]
+    return [
+        f"swiftreid {prefix}{command.name or command.callback.__name__}"  # type: ignore[union-attr]
+        for prefix, group in groups
+        for command in group.registered_commands  # type: ignore[union-attr]
+    ]
+
+
+@pytest.mark.parametrize("command", command_names())
+def test_command_is_documented(command: str) -> None:
+    assert f"`{command}`" in (ROOT / "docs/commands.md").read_text(encoding="utf-8")
+
+
+def test_documented_commands_exist() -> None:
+    told = set(re.findall(r"^\| `(swiftreid [a-z ]+)`", (ROOT / "docs/commands.md").read_text(encoding="utf-8"), re.M))
+    assert told == set(command_names())
+
+
+@pytest.mark.parametrize("name", [name for name in swiftreid.__all__ if name != "__version__"])
+def test_public_name_is_documented_and_there(name: str) -> None:
+    value = getattr(swiftreid, name)
+    assert inspect.getdoc(value), f"{name} has no docstring"
+    assert re.search(rf"^\.\. auto\w+:: [\w.]+\.{name}$", (ROOT / "docs/api.md").read_text(encoding="utf-8"), re.M)
+
+
+def test_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="nonsense"):
+        _ = swiftreid.nonsense  # type: ignore[attr-defined]
+
+
+def test_readme_shows_the_two_commands() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "make demo" in readme
+    assert "make test" in readme
+
+
+def test_pages_are_in_the_index() -> None:
+    index = (ROOT / "docs/index.md").read_text(encoding="utf-8")
+    for page in (ROOT / "docs").glob("*.md"):
+        assert page.stem == "index" or re.search(rf"^{page.stem}$", index, re.M), page.name

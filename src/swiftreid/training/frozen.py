@@ -43,7 +43,7 @@ class FrozenConfig:
     lengths: tuple[int, ...] = LENGTHS
     objective: AllInOneConfig = field(default_factory=lambda: AllInOneConfig(similarity_weight=100.0))
     start: Literal["discriminant", "random"] = "discriminant"
-    shrinkage: float = 0.7
+    shrinkage: float = 1.0
     epochs: int = 15
     persons_per_batch: int = 64
     pictures_per_person: int = 4

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import signal
@@ -16,6 +17,7 @@ from drawn_figures import draw_person
 from swiftreid.gallery.store import Gallery
 
 Run = Callable[..., Ran]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_create_add_info_search_delete_verify(swiftreid: Run, drawn_people: Path, tmp_path: Path) -> None:
@@ -172,6 +174,28 @@ def check_killed_gallery(gallery: Path, acknowledged: set[str]) -> int:
             assert stored.thumbnail
             assert set(stored.codes) == {"id32", "id128", "id512", "id2048"}
         return opened.info().entries
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_killed_fifty_times_loses_nothing_acknowledged(swiftreid: Run, tmp_path: Path) -> None:
+    """The real pictures if SWIFTREID_REAL_DATA names their folder, else the rendered ones, several times over."""
+    real = os.environ.get("SWIFTREID_REAL_DATA")
+    pictures = tmp_path / "many"
+    for copy in range(1 if real else 8):
+        source = Path(real) / "cuhk03-np-pair1" if real else ROOT / "examples" / "station"
+        (pictures / str(copy)).parent.mkdir(parents=True, exist_ok=True)
+        (pictures / str(copy)).symlink_to(source.resolve())
+    swiftreid("gallery", "create", "g")
+    chance, acknowledged, progressed = random.Random(50), set[str](), 0
+    for _ in range(50):
+        new = kill_while_adding(tmp_path / "g", pictures, chance.uniform(0.8, 3.0)) - acknowledged
+        acknowledged |= new
+        progressed += bool(new)
+        assert check_killed_gallery(tmp_path / "g", acknowledged) >= len(acknowledged)
+    assert progressed >= 10, "most runs were killed before they stored anything: this test shows little"
+    swiftreid("gallery", "add", "g", pictures, "--skip-existing")
+    print(f"50 kills, {progressed} of them after something was stored; {len(acknowledged)} acknowledged, none lost")
 
 
 def test_killed_while_adding_loses_nothing_acknowledged(swiftreid: Run, drawn_people: Path, tmp_path: Path) -> None:

@@ -59,7 +59,14 @@ def test_fingerprint_covers_tensors() -> None:
 
 def test_calibration_and_words_leave_the_fingerprint_alone() -> None:
     calibration = Calibration(
-        cascade="id32<=3 > id128", method="gaussian", beta=2, data="d", data_fingerprint="f", persons=2, pictures=9
+        cascade="id32<=3 > id128",
+        default_cascade="id32<=3 > id128",
+        method="gaussian",
+        beta=2,
+        data="d",
+        data_fingerprint="f",
+        persons=2,
+        pictures=9,
     )
     changed = card(name="other", licence="MIT", provenance="else", calibration=calibration)
     assert fingerprint_of(changed, TENSORS) == fingerprint_of(card(), TENSORS)

@@ -11,6 +11,7 @@ import typer
 from swiftreid.cli.console import JsonOption, QuietOption, Report
 from swiftreid.cli.sources import BadPictures
 from swiftreid.data.market import read_market
+from swiftreid.encoding.calibrate import BETA
 from swiftreid.encoding.encoder import Encoder, open_encoder
 from swiftreid.encoding.labelled import encode_samples
 from swiftreid.errors import SwiftReIDError
@@ -43,9 +44,10 @@ def evaluate(
 def cascades_of(encoder: Encoder, texts: list[str]) -> dict[str, Cascade]:
     """Exhaustive search by each code, the calibrated cascade if there is one, and those given as text."""
     cascades = {f"{name} exhaustive": Cascade([Stage(name)]) for name in encoder.spec}
-    if encoder.card.calibration is not None:
-        calibrated = encoder.card.calibration
-        cascades[f"CtF, DTO beta {calibrated.beta:g}"] = Cascade.parse(calibrated.cascade)
+    calibration = encoder.card.calibration
+    if calibration is not None:
+        cascades[f"CtF, DTO beta {BETA:g}"] = Cascade.parse(calibration.default_cascade)
+        cascades[f"CtF, DTO beta {calibration.beta:g}"] = Cascade.parse(calibration.cascade)
     return cascades | {text: Cascade.parse(text) for text in texts}
 
 

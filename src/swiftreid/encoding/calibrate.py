@@ -19,6 +19,7 @@ from swiftreid.search.table import CodeTable
 from swiftreid.search.thresholds import Formula, Method, choose_beta, fit_thresholds
 
 BETA = 2.0
+"""The paper's, from its cross-validation (section 4.2)."""
 
 
 def fit_calibration(
@@ -53,6 +54,7 @@ def fit_calibration(
         raise UsageError(f"a cascade needs two codes at least; the code spec is {spec}")
     codes = {name: held_out.codes[name] for name in names}
     histograms = pair_histograms(codes, held_out.persons, held_out.cameras)
+    default = fit_thresholds(histograms, beta=BETA, method=method, formula=formula)
     trials: list[dict[str, Any]] = []
     if beta is None:
         choice = choose_beta(
@@ -76,6 +78,7 @@ def fit_calibration(
         cascade=str(thresholds.cascade(names[-1])),
         method=method,
         beta=thresholds.beta,
+        default_cascade=str(default.cascade(names[-1])),
         data=data,
         data_fingerprint=data_fingerprint,
         persons=len(np.unique(held_out.persons)),

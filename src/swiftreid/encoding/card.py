@@ -53,6 +53,8 @@ class Calibration(BaseModel):
     """Text form of the calibrated cascade, as `swiftreid.search.cascade.Cascade.parse` reads it."""
     method: str
     beta: float
+    default_cascade: str
+    """The same with the paper's beta of 2, for comparison; equal to ``cascade`` when that is the beta."""
     data: str
     data_fingerprint: str
     persons: int

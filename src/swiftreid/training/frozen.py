@@ -10,10 +10,10 @@ averaged):
 - and dropout on the embedding: 73.1, 68.6, 57.1, 33.8;
 - and the discriminant start (`swiftreid.training.discriminant`) with a gentle learning rate: 75.4, 71.3, 59.1, 34.8.
 
-The discriminant start does most of it: without training it gives 75.2, 71.6, 58.5, 34.8 (one seed; seeds differ by about
-0.5, at 32 bits by 1). Tried and left out, because they gave nothing there: a wide nonlinear adapter (worse), whitening
-(worse), hard signs with straight-through gradients, weight decay, supervised contrast, made-up people, and random crops
-and colours of the training pictures.
+The discriminant start does most of it: without training it gives 75.2, 71.6, 58.5, 34.8 (one seed; seeds differ by
+about 0.5, at 32 bits by 1). Tried and left out, because they gave nothing there: a wide nonlinear adapter (worse),
+whitening (worse), hard signs with straight-through gradients, weight decay, supervised contrast, made-up people, and
+random crops and colours of the training pictures.
 """
 
 from __future__ import annotations

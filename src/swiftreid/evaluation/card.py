@@ -214,7 +214,7 @@ class ResultCard(_Part):
             where = ".".join(str(part) for part in first["loc"]) or "the file"
             if where == "format" and isinstance(first["input"], int) and first["input"] > FORMAT:
                 raise SwiftReIDError(
-                    f"result card {path} has format {first['input']}; formats up to {FORMAT} are known: update swiftreid"
+                    f"result card {path} has format {first['input']}; up to {FORMAT} is known: update swiftreid"
                 ) from None
             raise SwiftReIDError(f"{path} is not a result card: {where}: {first['msg']}") from None
 

@@ -1,0 +1,220 @@
+"""Ranked people as a picture: the query at the left, crops in rows, right and wrong told by mark and border."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from swiftreid.errors import UsageError
+
+_INK, _FAINT, _PAPER, _RULE = (28, 28, 30), (110, 110, 116), (255, 255, 255), (214, 214, 218)
+_RIGHT, _WRONG, _QUERY = (0, 114, 178), (213, 94, 0), (28, 28, 30)  # blue and vermilion differ to colour-blind eyes too
+_MARGIN, _GAP, _BORDER, _LINE = 16, 12, 4, 18
+_BADGE = 26
+_MOST_LINES = 3
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One ranked picture.
+
+    Attributes:
+        picture: uint8 [h, w, 3] RGB.
+        distance: the distance as text, such as "212 of 2048 bits".
+        verdict: True right, False wrong, None unknown.
+        caption: more to say, such as "camera 3" and "person 17" on two lines; wrapped, and cut after two.
+    """
+
+    picture: NDArray[np.uint8]
+    distance: str = ""
+    verdict: bool | None = None
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """One query and its ranked candidates, nearest first."""
+
+    query: NDArray[np.uint8]
+    candidates: Sequence[Candidate]
+    caption: str = ""
+
+
+def draw_ranking(
+    query: NDArray[np.uint8],
+    candidates: Sequence[Candidate],
+    *,
+    caption: str = "",
+    title: str = "",
+    columns: int = 10,
+    crop_height: int = 192,
+) -> Image.Image:
+    """Draw one query (uint8 [h, w, 3]) and its candidates; see `draw_rankings`."""
+    return draw_rankings([Ranking(query, candidates, caption)], title=title, columns=columns, crop_height=crop_height)
+
+
+def draw_rankings(
+    rankings: Sequence[Ranking], *, title: str = "", columns: int = 10, crop_height: int = 192
+) -> Image.Image:
+    """Draw several queries, one under the other, into one RGB picture.
+
+    Each candidate shows its rank, its distance and its caption. A right one has a full border and a badge with a tick,
+    a wrong one a dashed border and a badge with a cross, so that a grey print tells them apart; unknown ones have
+    neither.
+
+    Args:
+        rankings: queries with their candidates.
+        title: a heading above all.
+        columns: candidates per row; more of them go on in further rows.
+        crop_height: height of each crop in pixels; a crop's cell is half as wide, and crops of other shapes are fitted.
+
+    Raises:
+        UsageError: no ranking, or sizes that cannot be drawn.
+    """
+    if not rankings:
+        raise UsageError("there is no ranking to draw")
+    if columns < 1 or not 64 <= crop_height <= 1024:
+        raise UsageError(f"columns must be at least 1 and crop_height 64 to 1024, got {columns} and {crop_height}")
+    used = max(1, min(columns, max(len(ranking.candidates) for ranking in rankings)))
+    cell_width, cell_height = crop_height // 2 + 2 * _BORDER, crop_height + 2 * _BORDER + _LINE * _MOST_LINES + 6
+    heading = 40 if title else 0
+    rows = [max(1, -(-len(ranking.candidates) // used)) for ranking in rankings]
+    width = 2 * _MARGIN + (used + 1) * (cell_width + _GAP) + _GAP
+    height = 2 * _MARGIN + heading + sum(count * (cell_height + _GAP) for count in rows) + _GAP * (len(rows) - 1)
+    canvas = Image.new("RGB", (width, height), _PAPER)
+    draw = ImageDraw.Draw(canvas)
+    if title:
+        draw.text((_MARGIN, _MARGIN), _fitted(title, width - 2 * _MARGIN, 20), _INK, _font(20))
+    top = _MARGIN + heading
+    for number, (ranking, count) in enumerate(zip(rankings, rows, strict=True)):
+        if number:
+            draw.line((_MARGIN, top, width - _MARGIN, top), _RULE)
+            top += _GAP
+        _draw_cell(
+            canvas, (_MARGIN, top), ranking.query, crop_height, label="query", caption=ranking.caption, border=_QUERY
+        )
+        bar = _MARGIN + cell_width + _GAP
+        draw.line((bar, top, bar, top + count * (cell_height + _GAP) - _GAP), _RULE)
+        for place, candidate in enumerate(ranking.candidates):
+            left = bar + _GAP + (place % used) * (cell_width + _GAP)
+            corner = (left, top + (place // used) * (cell_height + _GAP))
+            _draw_candidate(canvas, corner, candidate, place + 1, crop_height)
+        if not ranking.candidates:
+            draw.text((bar + _GAP, top + _BORDER), _fitted("nobody found", cell_width, 14), _FAINT, _font(14))
+        top += count * (cell_height + _GAP)
+    return canvas
+
+
+def _draw_candidate(canvas: Image.Image, corner: tuple[int, int], candidate: Candidate, rank: int, height: int) -> None:
+    colour = {True: _RIGHT, False: _WRONG, None: None}[candidate.verdict]
+    label, dashed = f"{rank}   {candidate.distance}".rstrip(), candidate.verdict is False
+    _draw_cell(
+        canvas,
+        corner,
+        candidate.picture,
+        height,
+        label=label,
+        caption=candidate.caption,
+        border=colour,
+        dashed=dashed,
+    )
+    if candidate.verdict is not None:
+        right = corner[0] + height // 2 + 2 * _BORDER
+        _draw_badge(ImageDraw.Draw(canvas), (right - _BADGE, corner[1]), candidate.verdict)
+
+
+def _draw_cell(
+    canvas: Image.Image,
+    corner: tuple[int, int],
+    picture: NDArray[np.uint8],
+    height: int,
+    *,
+    label: str,
+    caption: str,
+    border: tuple[int, int, int] | None,
+    dashed: bool = False,
+) -> None:
+    """One crop, fitted into its cell, with border, label and up to two faint lines under it."""
+    draw = ImageDraw.Draw(canvas)
+    left, top = corner
+    right, bottom = left + height // 2 + 2 * _BORDER - 1, top + height + 2 * _BORDER - 1
+    draw.rectangle((left + _BORDER, top + _BORDER, right - _BORDER, bottom - _BORDER), (240, 240, 242))
+    crop = Image.fromarray(picture)
+    scale = min(height / crop.height, (height // 2) / crop.width)
+    size = (max(1, round(crop.width * scale)), max(1, round(crop.height * scale)))
+    crop = crop.resize(size, Image.Resampling.BICUBIC)
+    canvas.paste(crop, (left + _BORDER + (height // 2 - size[0]) // 2, top + _BORDER + (height - size[1]) // 2))
+    if border is not None:
+        _draw_border(draw, (left, top, right, bottom), border, dashed)
+    room = right - left + 1
+    draw.text((left, bottom + 5), _fitted(label, room, 14), _INK, _font(14))
+    for number, line in enumerate(_wrapped(caption, room, 12), start=1):
+        draw.text((left, bottom + 5 + number * _LINE), _fitted(line, room, 12), _FAINT, _font(12))
+
+
+def _draw_border(
+    draw: ImageDraw.ImageDraw, box: tuple[int, int, int, int], colour: tuple[int, int, int], dashed: bool
+) -> None:
+    left, top, right, bottom = box
+    if not dashed:
+        draw.rectangle(box, outline=colour, width=_BORDER)
+        return
+    dash = 3 * _BORDER
+    for start in range(left, right, 2 * dash):
+        end = min(start + dash, right)
+        draw.rectangle((start, top, end, top + _BORDER - 1), colour)
+        draw.rectangle((start, bottom - _BORDER + 1, end, bottom), colour)
+    for start in range(top, bottom, 2 * dash):
+        end = min(start + dash, bottom)
+        draw.rectangle((left, start, left + _BORDER - 1, end), colour)
+        draw.rectangle((right - _BORDER + 1, start, right, end), colour)
+
+
+def _draw_badge(draw: ImageDraw.ImageDraw, corner: tuple[int, int], right: bool) -> None:
+    """A tick or a cross, white on the verdict's colour; the right one round, the wrong one square."""
+    x, y = corner
+    box = (x, y, x + _BADGE - 1, y + _BADGE - 1)
+    if right:
+        draw.ellipse(box, _RIGHT, outline=_PAPER, width=2)
+        draw.line([(x + 7, y + 13), (x + 11, y + 18), (x + 19, y + 8)], _PAPER, width=3, joint="curve")
+    else:
+        draw.rectangle(box, _WRONG, outline=_PAPER, width=2)
+        draw.line([(x + 8, y + 8), (x + 17, y + 17)], _PAPER, width=3)
+        draw.line([(x + 17, y + 8), (x + 8, y + 17)], _PAPER, width=3)
+
+
+@cache
+def _font(size: int) -> Any:
+    """Pillow's own scalable font (it has two types for it, depending on how Pillow was built)."""
+    return ImageFont.load_default(size)
+
+
+def _wrapped(text: str, room: int, size: int) -> list[str]:
+    """The text in as few lines as fit ``room`` pixels, broken at spaces and line ends; at most `_MOST_LINES` - 1."""
+    font, lines = _font(size), [""]
+    for paragraph in text.splitlines():
+        for word in paragraph.split():
+            longer = f"{lines[-1]} {word}".strip()
+            if lines[-1] and font.getlength(longer) > room and len(lines) < _MOST_LINES - 1:
+                lines.append(word)
+            else:
+                lines[-1] = longer
+        if len(lines) < _MOST_LINES - 1:
+            lines.append("")
+    return [line for line in lines if line]
+
+
+def _fitted(text: str, room: int, size: int) -> str:
+    """The text, shortened with an ellipsis to ``room`` pixels."""
+    font = _font(size)
+    if font.getlength(text) <= room:
+        return text
+    while text and font.getlength(text + "…") > room:
+        text = text[:-1]
+    return text + "…"

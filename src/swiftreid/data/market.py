@@ -34,7 +34,7 @@ def parse_name(stem: str) -> tuple[int, int] | None:
     return (int(match[1]), int(match[2])) if match else None
 
 
-def read_market(root: Path, *, need: Collection[SplitName] = ("query", "gallery")) -> ReidData:
+def read_market(root: Path, *, need: Collection[SplitName] = ("query", "gallery"), attributes: bool = True) -> ReidData:
     """Read a data set in the Market-1501 layout; pictures are listed, not opened.
 
     Junk (person -1) and distractors (person 0) are kept as they are; the protocol decides about them. A file
@@ -44,6 +44,7 @@ def read_market(root: Path, *, need: Collection[SplitName] = ("query", "gallery"
     Args:
         root: the folder that holds ``bounding_box_train``, ``query`` and ``bounding_box_test``.
         need: the splits whose folders must exist; others are empty when their folder is missing.
+        attributes: whether to read ``attributes.csv``, if there is one.
 
     Raises:
         SwiftReIDError: a needed folder is missing or cannot be listed; the message says what layout is expected.
@@ -52,9 +53,9 @@ def read_market(root: Path, *, need: Collection[SplitName] = ("query", "gallery"
     if missing or not any((root / folder).is_dir() for folder in FOLDERS.values()):
         raise SwiftReIDError(_missing(root, missing or list(FOLDERS.values())))
     table = root / ATTRIBUTE_FILE
-    attributes = read_attributes(table) if table.is_file() else {}
+    people = read_attributes(table) if attributes and table.is_file() else {}
     unparsable: list[Path] = []
-    splits = {name: _read_folder(root / FOLDERS[name], attributes, unparsable) for name in SPLITS}
+    splits = {name: _read_folder(root / FOLDERS[name], people, unparsable) for name in SPLITS}
     return ReidData(root.resolve().name, root, splits["train"], splits["query"], splits["gallery"], unparsable)
 
 

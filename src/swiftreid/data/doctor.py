@@ -170,23 +170,29 @@ def _readable(samples: Split, unreadable: Mapping[str, str]) -> Split:
 def _split_findings(data: ReidData) -> Iterable[Finding]:
     train, tested = _people(data.train), _people(data.query + data.gallery)
     if both := sorted(train & tested):
-        message = f"{_count(len(both), 'person', 'people')} of the training split are in query or gallery too"
+        message = (
+            f"training and test share people, so figures would be too good: {_count(len(both), 'person', 'people')}"
+        )
         advice = f"Give test people other numbers or take them out of bounding_box_train ({_some(map(str, both))})."
-        yield Finding("warning", "people-in-both", message + ", so figures would be too good", advice)
+        yield Finding("warning", "people-in-both", message, advice)
     if single := _in_one_camera(data.train):
         message = f"{len(single)} of {len(train)} training people are seen by one camera only"
         yield Finding("note", "one-camera-people", message, "They teach nothing about how cameras differ.")
     if junk := sum(sample.person == JUNK for sample in data.train):
-        message = f"{_count(junk, 'training picture')} of person -1 (junk) would be learned as one person"
+        message = f"junk (person -1) in the training split would be learned as one person: {_count(junk, 'picture')}"
         yield Finding("warning", "junk-in-train", message, "Remove them from bounding_box_train.")
     if zeros := sum(sample.person == DISTRACTOR for sample in data.query):
-        message = f"{_count(zeros, 'query', 'queries')} carry person 0, which Market-1501 keeps for distractors"
+        message = f"person 0, which Market-1501 keeps for distractors, is queried ({_count(zeros, 'picture')})"
         yield Finding("warning", "person-0-queried", message, "Number people from 1, unless 0 is a real person here.")
     if junk := sum(sample.person == JUNK for sample in data.gallery):
-        yield Finding("note", "junk", f"{_count(junk, 'gallery picture')} of person -1 (junk) are ignored in rankings")
+        yield Finding(
+            "note", "junk", f"junk (person -1) in the gallery is ignored in rankings: {_count(junk, 'picture')}"
+        )
     if wrong := sum(sample.person == DISTRACTOR for sample in data.gallery):
         yield Finding(
-            "note", "distractors", f"{_count(wrong, 'gallery picture')} of person 0 are wrong for every query"
+            "note",
+            "distractors",
+            f"distractors (person 0) in the gallery are wrong for every query: {_count(wrong, 'picture')}",
         )
 
 
@@ -195,15 +201,17 @@ def _duplicate_findings(data: ReidData) -> Iterable[Finding]:
     leaks = [group for group in groups if len({name == "train" for name, _ in group}) > 1]
     torn = [group for group in groups if len({(sample.person, sample.camera) for _, sample in group}) > 1]
     if leaks:
-        message = f"{_count(len(leaks), 'picture')} of the training split stand in query or gallery too, byte for byte"
+        message = f"training and test share pictures, byte for byte: {_count(len(leaks), 'picture')}"
         advice = f"Remove them from bounding_box_train ({_some(group[0][1].path.name for group in leaks)})."
         yield Finding("warning", "train-test-duplicates", message, advice)
     if torn:
-        message = f"{_count(len(torn), 'picture')} stand under several persons or cameras, byte for byte"
+        message = f"the same picture, byte for byte, under several persons or cameras: {_count(len(torn), 'picture')}"
         examples = _some(" = ".join(sample.path.name for _, sample in group[:2]) for group in torn)
         yield Finding("warning", "torn-duplicates", message, f"Find out which name is right ({examples}).")
     if alike := len(groups) - len({id(group) for group in [*leaks, *torn]}):
-        message = f"{_count(alike, 'picture')} of one person and camera are there more than once, byte for byte"
+        message = (
+            f"the same picture, byte for byte, more than once for one person and camera: {_count(alike, 'picture')}"
+        )
         yield Finding("note", "duplicates", message)
 
 

@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from swiftreid.data import doctor
+from swiftreid.data.diagnosis import Diagnosis, Finding
+from swiftreid.data.doctor import diagnose
+from swiftreid.data.duplicates import find_duplicates
+from swiftreid.errors import SwiftReIDError
+
+FOLDERS = {"train": "bounding_box_train", "query": "query", "gallery": "bounding_box_test"}
+_drawn = iter(range(10**6))
+
+
+def paint(path: Path) -> Path:
+    """A picture unlike every other one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(next(_drawn)).integers(0, 256, (16, 8, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path, "PNG")
+    return path
+
+
+def build(root: Path, train: str = "", query: str = "", gallery: str = "") -> Path:
+    """A data set from names such as ``"1c1 1c2 -1c3"``."""
+    for split, names in (("train", train), ("query", query), ("gallery", gallery)):
+        for number, name in enumerate(names.split()):
+            person, camera = name.split("c")
+            paint(root / FOLDERS[split] / f"{int(person):04d}_c{camera}s1_{number:06d}_00.png".replace("-001", "-1"))
+    return root
+
+
+SOUND = {"train": "7c1 7c2 8c1 8c2", "query": "1c1 2c2", "gallery": "1c2 2c1 1c1"}
+
+
+def sound(root: Path, **changes: str) -> Path:
+    return build(root, **{**SOUND, **changes})
+
+
+def kinds(diagnosis: Diagnosis, severity: str | None = None) -> list[str]:
+    return [finding.kind for finding in diagnosis.findings if severity in (None, finding.severity)]
+
+
+def only(diagnosis: Diagnosis, kind: str) -> Finding:
+    [finding] = [finding for finding in diagnosis.findings if finding.kind == kind]
+    return finding
+
+
+def test_a_sound_data_set_has_no_finding(tmp_path: Path) -> None:
+    diagnosis = diagnose(sound(tmp_path))
+    assert diagnosis.ok
+    assert diagnosis.findings == []
+    assert diagnosis.valid_queries == 2
+    assert diagnosis.count_rows() == [("train", 4, 2, 2, 0, 0), ("query", 2, 2, 2, 0, 0), ("gallery", 3, 2, 2, 0, 0)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind", "words"),
+    [
+        ({"query": ""}, "no-query", "no folder query"),
+        ({"gallery": ""}, "no-gallery", "no folder bounding_box_test"),
+        ({"gallery": "3c1 4c2"}, "no-shared-person", "2 because their person is not in the gallery"),
+        ({"query": "1c1 2c1", "gallery": "1c1 2c1"}, "one-camera", "only by the query's own camera"),
+        ({"query": "-1c1 -1c2"}, "all-junk", "their person is -1"),
+        ({"query": "1c1 2c2", "gallery": "1c1 2c2"}, "no-valid-query", "only by the query's own camera"),
+        ({"query": "1c1 3c1", "gallery": "1c1 4c2"}, "no-valid-query", "1 because their person is not in the gallery"),
+    ],
+)
+def test_why_there_is_no_valid_query(tmp_path: Path, changes: dict[str, str], kind: str, words: str) -> None:
+    diagnosis = diagnose(sound(tmp_path, **changes))
+    assert not diagnosis.ok
+    assert kinds(diagnosis, "error") == [kind]
+    assert diagnosis.valid_queries == 0
+    assert words in only(diagnosis, kind).message
+    assert only(diagnosis, kind).advice
+
+
+def test_one_camera_advice_names_the_camera_less_way(tmp_path: Path) -> None:
+    finding = only(diagnose(sound(tmp_path, query="1c4", gallery="1c4 2c4")), "one-camera")
+    assert "camera 4" in finding.advice
+    assert "cross_camera=False" in finding.advice
+
+
+def test_some_invalid_queries_are_a_warning_with_reasons(tmp_path: Path) -> None:
+    diagnosis = diagnose(sound(tmp_path, query="1c1 2c2 9c1 -1c1"))
+    assert diagnosis.ok
+    assert diagnosis.valid_queries == 2
+    finding = only(diagnosis, "invalid-queries")
+    assert finding.severity == "warning"
+    assert finding.message.startswith("2 of 4 queries")
+    assert "not in the gallery" in finding.message
+    assert "junk" in finding.message
+
+
+def test_no_layout_at_all(tmp_path: Path) -> None:
+    diagnosis = diagnose(tmp_path)
+    assert kinds(diagnosis) == ["no-layout"]
+    assert not diagnosis.ok
+    build(tmp_path / "inner", **SOUND)
+    assert "Did you mean" in only(diagnose(tmp_path), "no-layout").message
+    for wrong in (tmp_path / "gone", paint(tmp_path / "file.png")):
+        with pytest.raises(SwiftReIDError, match="is not a folder"):
+            diagnose(wrong)
+
+
+def test_names_without_camera(tmp_path: Path) -> None:
+    root = sound(tmp_path, query="")
+    paint(root / "query" / "0001_00.png")
+    paint(root / "bounding_box_test" / "face.png")
+    diagnosis = diagnose(root)
+    assert "no picture in query has a name that states person and camera" in only(diagnosis, "no-query").message
+    assert "0844_c3s2" in only(diagnosis, "no-query").advice
+    finding = only(diagnosis, "unparsable")
+    assert finding.message.startswith("2 pictures left out")
+    assert "face.png" in finding.message
+    assert [Path(name).name for name in diagnosis.unparsable] == ["0001_00.png", "face.png"]
+
+
+def test_pictures_in_subfolders_and_empty_folders(tmp_path: Path) -> None:
+    root = sound(tmp_path, query="", train="")
+    paint(root / "query" / "0001" / "0001_c1_00.png")
+    (root / "bounding_box_train").mkdir()
+    diagnosis = diagnose(root)
+    assert "subfolders" in only(diagnosis, "no-query").advice
+    assert only(diagnosis, "no-train").severity == "note"
+    assert "holds no picture" in only(diagnosis, "no-train").message
+
+
+def test_unreadable_pictures_are_named_with_reasons_and_do_not_count(tmp_path: Path) -> None:
+    root = sound(tmp_path)
+    victim = sorted((root / "query").iterdir())[0]
+    victim.write_bytes(b"")
+    diagnosis = diagnose(root)
+    assert diagnosis.unreadable == {str(victim): "the file is empty"}
+    assert diagnosis.ok
+    assert diagnosis.valid_queries == 1
+    assert f"1 picture cannot be read ({victim.name}: the file is empty)" == only(diagnosis, "unreadable").message
+    for path in (root / "query").iterdir():
+        path.write_text("no picture")
+    diagnosis = diagnose(root)
+    assert kinds(diagnosis, "error") == ["no-query"]
+    assert "can be read" in only(diagnosis, "no-query").message
+    unopened = diagnose(root, decode=False)
+    assert unopened.ok
+    assert unopened.unreadable == {}
+
+
+def test_leaks_between_training_and_test(tmp_path: Path) -> None:
+    root = sound(tmp_path, train="7c1 7c2 2c1 2c2")
+    leaked = next((root / "bounding_box_train").glob("0002_c2*"))
+    next((root / "query").glob("0002*")).write_bytes(leaked.read_bytes())
+    diagnosis = diagnose(root)
+    assert diagnosis.ok
+    assert leaked.name in only(diagnosis, "train-test-duplicates").advice
+    assert "(2)" in only(diagnosis, "people-in-both").advice
+    assert kinds(diagnosis, "warning") == ["people-in-both", "train-test-duplicates"]
+
+
+def test_the_same_picture_under_two_people_and_twice_under_one(tmp_path: Path) -> None:
+    root = sound(tmp_path, gallery="1c2 2c1 1c1 5c1")
+    gallery = root / "bounding_box_test"
+    wrong = next(gallery.glob("0005*"))
+    wrong.write_bytes(next(gallery.glob("0002*")).read_bytes())
+    query = next((root / "query").glob("0001_c1*"))
+    next(gallery.glob("0001_c1*")).write_bytes(query.read_bytes())
+    diagnosis = diagnose(root)
+    assert wrong.name in only(diagnosis, "torn-duplicates").advice
+    assert only(diagnosis, "duplicates").message.endswith("for one person and camera: 1 picture")
+
+
+def test_people_in_one_camera_junk_and_distractors(tmp_path: Path) -> None:
+    root = sound(tmp_path, train="7c1 7c2 8c1 8c1 -1c1", gallery="1c2 2c1 -1c1 -1c2 0c3", query="1c1 2c2 0c1")
+    diagnosis = diagnose(root)
+    assert only(diagnosis, "one-camera-people").message.startswith("1 of 2 training people")
+    assert only(diagnosis, "junk-in-train").severity == "warning"
+    assert only(diagnosis, "person-0-queried").message.endswith("is queried (1 picture)")
+    assert only(diagnosis, "junk").message.endswith("ignored in rankings: 2 pictures")
+    assert only(diagnosis, "distractors").message.endswith("wrong for every query: 1 picture")
+    assert diagnosis.count_rows()[2] == ("gallery", 5, 2, 3, 2, 1)
+    severities = [finding.severity for finding in diagnosis.findings]
+    assert severities == sorted(severities, key=["error", "warning", "note"].index)
+
+
+def test_attribute_file(tmp_path: Path) -> None:
+    root = sound(tmp_path)
+    (root / "attributes.csv").write_text("person,hat\n1,no\n2,yes\n7,no\n")
+    assert "(8)" in only(diagnose(root), "attributes-missing").advice
+    (root / "attributes.csv").write_text("id,hat\n")
+    diagnosis = diagnose(root)
+    assert kinds(diagnosis, "error") == ["attributes"]
+
+
+def test_report_is_json_and_progress_reaches_the_end(tmp_path: Path) -> None:
+    steps: list[tuple[int, int]] = []
+    diagnosis = diagnose(sound(tmp_path), progress=lambda done, total: steps.append((done, total)))
+    assert steps[-1] == (9, 9)
+    report = json.loads(json.dumps(diagnosis.to_dict()))
+    assert report["ok"] is True
+    assert report["counts"]["query"]["pictures"] == 2
+
+
+def test_an_error_in_progress_ends_the_examination(tmp_path: Path) -> None:
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        diagnose(sound(tmp_path), progress=stop)
+
+
+def test_many_examples_are_cut(tmp_path: Path) -> None:
+    assert doctor._some(map(str, range(9))) == "0, 1, 2, and 6 more"
+
+
+def test_duplicates_by_content_and_not_by_size(tmp_path: Path) -> None:
+    contents = {"a": b"xyz", "b": b"xyz", "c": b"xyy", "d": b"", "e": b"", "f": b"q"}
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    files = {tmp_path / name: name for name in [*contents, "gone"]}
+    assert find_duplicates(files) == [["a", "b"]]

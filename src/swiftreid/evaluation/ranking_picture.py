@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -215,6 +216,5 @@ def _fitted(text: str, room: int, size: int) -> str:
     font = _font(size)
     if font.getlength(text) <= room:
         return text
-    while text and font.getlength(text + "…") > room:
-        text = text[:-1]
-    return text + "…"
+    kept = bisect_right(range(len(text)), room, key=lambda length: font.getlength(text[:length] + "…"))
+    return text[: max(kept - 1, 0)] + "…"

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from swiftreid.data.fingerprint import fingerprint_of
+from swiftreid.data.market import read_market
+from swiftreid.errors import SwiftReIDError
+from swiftreid.evaluation.card import DataCard, EncoderCard, ProtocolCard, ResultCard, ResultRow
+from swiftreid.evaluation.protocol import evaluate_rankings
+
+
+def data_set(root: Path) -> Path:
+    for name in ("query/0001_c1_0.jpg", "bounding_box_test/0001_c2_0.jpg", "bounding_box_test/0000_c2_0.jpg"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(name.encode())
+    return root
+
+
+@pytest.fixture
+def card(tmp_path: Path) -> ResultCard:
+    metrics = evaluate_rankings(np.array([[1, 0]]), [1], [1], [1, 0], [2, 2])
+    rows = [
+        ResultRow.of("id2048 exhaustive", metrics, bytes_per_entry=256, microseconds_per_query=12.34),
+        ResultRow.of("CtF", metrics, extra={"kept": 0.125}),
+    ]
+    return ResultCard(
+        data=DataCard.of(read_market(data_set(tmp_path / "mini"))),
+        encoder=EncoderCard(name="stripes", fingerprint="abc"),
+        seed=3,
+        protocol=ProtocolCard.of(metrics),
+        rows=rows,
+    )
+
+
+def test_round_trip(card: ResultCard, tmp_path: Path) -> None:
+    path = tmp_path / "new" / "card.json"
+    card.save(path)
+    assert ResultCard.load(path) == card
+    content = json.loads(path.read_text())
+    assert content["format"] == 1
+    assert content["data"]["pictures"] == {"train": 0, "query": 1, "gallery": 2}
+    assert content["protocol"]["cross_camera"] is True
+    assert {"python", "numpy", "swiftreid"} <= set(content["software"])
+    assert [file.name for file in path.parent.iterdir()] == ["card.json"]
+
+
+def test_table_for_people(card: ResultCard) -> None:
+    header, first, second = card.table()
+    assert header == [
+        "ranking", "rank-1", "rank-5", "rank-10", "mAP", "mAP trapezoid", "mINP", "bytes/entry", "us/query", "kept",
+    ]  # fmt: skip
+    assert first == ["id2048 exhaustive", "0.0", "100.0", "100.0", "50.0", "25.0", "50.0", "256", "12.34", "-"]
+    assert second[-3:] == ["-", "-", "0.125"]
+
+
+def test_a_failed_save_leaves_the_old_card(card: ResultCard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "cards" / "card.json"
+    card.save(path)
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(SwiftReIDError, match="cannot be written: No space left"):
+        card.model_copy(update={"seed": 4}).save(path)
+    assert ResultCard.load(path).seed == 3
+    assert [file.name for file in path.parent.iterdir()] == ["card.json"]
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(SwiftReIDError, match="cannot be written"):
+        card.save(tmp_path / "file" / "card.json")
+
+
+def test_what_is_no_card_is_said(card: ResultCard, tmp_path: Path) -> None:
+    path = tmp_path / "card.json"
+    with pytest.raises(SwiftReIDError, match="cannot be read"):
+        ResultCard.load(path)
+    path.write_text("not json")
+    with pytest.raises(SwiftReIDError, match="is not a result card"):
+        ResultCard.load(path)
+    card.save(path)
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, "format": 2, "novelty": 1}))
+    with pytest.raises(SwiftReIDError, match=r"format 2.*update swiftreid"):
+        ResultCard.load(path)
+    path.write_text(json.dumps({**content, "rows": [{}]}))
+    with pytest.raises(SwiftReIDError, match=r"rows\.0\.ranking"):
+        ResultCard.load(path)
+
+
+def test_figures_that_are_not_numbers_are_refused(card: ResultCard) -> None:
+    with pytest.raises(ValueError, match="finite"):
+        ResultRow(**{**card.rows[0].model_dump(), "rank1": float("nan")})
+
+
+def test_fingerprint_follows_content_and_not_place(tmp_path: Path) -> None:
+    root = data_set(tmp_path / "a")
+    before = fingerprint_of(read_market(root))
+    shutil.copytree(root, tmp_path / "elsewhere")
+    assert fingerprint_of(read_market(tmp_path / "elsewhere")) == before
+    changed = tmp_path / "elsewhere" / "query" / "0001_c1_0.jpg"
+    changed.write_bytes(b"longer than it was before")
+    assert fingerprint_of(read_market(tmp_path / "elsewhere")) != before
+    data = read_market(root)
+    changed = root / "query" / "0001_c1_0.jpg"
+    changed.rename(changed.with_name("0001_c3_0.jpg"))
+    assert fingerprint_of(read_market(root)) != before
+    with pytest.raises(SwiftReIDError, match="0001_c1_0"):
+        fingerprint_of(data)

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from swiftreid.errors import UsageError
+from swiftreid.evaluation.ranking_picture import (
+    Candidate,
+    Ranking,
+    _fitted,
+    _font,
+    _wrapped,
+    draw_ranking,
+    draw_rankings,
+)
+
+GREY = np.full((128, 64, 3), 128, np.uint8)
+
+
+def candidates(*verdicts: bool | None) -> list[Candidate]:
+    return [Candidate(GREY, f"{n} bits", verdict, f"camera {n}\nperson {n}") for n, verdict in enumerate(verdicts)]
+
+
+def test_right_and_wrong_differ_without_colour() -> None:
+    drawn = [np.asarray(draw_ranking(GREY, candidates(verdict)).convert("L")) for verdict in (True, False, None)]
+    for left, right in ((0, 1), (0, 2), (1, 2)):
+        assert (np.abs(drawn[left].astype(int) - drawn[right].astype(int)) > 60).sum() > 200
+
+
+def test_crops_are_shown_unharmed() -> None:
+    colours = [(200, 30, 30), (30, 200, 30), (30, 30, 200)]
+    crops = [np.full((128, 64, 3), colour, np.uint8) for colour in colours]
+    picture = np.asarray(draw_ranking(crops[0], [Candidate(crop) for crop in crops[1:]], crop_height=128))
+    for colour in colours:
+        assert (picture == colour).all(axis=2).sum() == 128 * 64
+
+
+def test_rows_wrap_and_queries_stack() -> None:
+    one = draw_ranking(GREY, candidates(True, False), columns=2)
+    wrapped = draw_ranking(GREY, candidates(True, False, None), columns=2)
+    stacked = draw_rankings([Ranking(GREY, candidates(True, False))] * 2, columns=2)
+    assert one.width == wrapped.width == stacked.width
+    assert wrapped.height > one.height * 1.7
+    assert stacked.height > one.height * 1.7
+    assert draw_ranking(GREY, candidates(True), title="x").height > draw_ranking(GREY, candidates(True)).height
+
+
+def test_odd_crops_no_candidates_and_hostile_captions() -> None:
+    long = "w" * 500
+    odd = [Candidate(np.zeros(shape, np.uint8), long, False, long) for shape in ((1, 500, 3), (500, 1, 3), (8, 8, 3))]
+    picture = draw_ranking(GREY, odd, caption=long, title=long)
+    assert picture.mode == "RGB"
+    edge = np.asarray(picture)[:, -8:]
+    assert (edge == 255).all(), "nothing may run over the margin"
+    assert draw_ranking(GREY, []).width > 0
+
+
+def test_texts_fit_their_room() -> None:
+    assert _fitted("short", 200, 14) == "short"
+    assert _font(14).getlength(_fitted("a text much too long for its room", 80, 14)) <= 80
+    assert _wrapped("camera 1\nperson 12", 90, 12) == ["camera 1", "person 12"]
+    assert _wrapped("camera 1 person 12", 90, 12) == ["camera 1", "person 12"]
+    assert _wrapped("", 90, 12) == []
+
+
+def test_wrong_arguments_are_explained() -> None:
+    with pytest.raises(UsageError, match="no ranking"):
+        draw_rankings([])
+    for wrong in ({"columns": 0}, {"crop_height": 10}, {"crop_height": 5000}):
+        with pytest.raises(UsageError, match="columns must be"):
+            draw_ranking(GREY, [], **wrong)

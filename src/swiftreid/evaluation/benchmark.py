@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from swiftreid.errors import UsageError
 from swiftreid.evaluation.embeddings import rank_by_embedding
 from swiftreid.evaluation.protocol import Metrics, evaluate_rankings
 from swiftreid.search.cascade import Cascade
@@ -18,7 +19,10 @@ from swiftreid.search.results import Report
 from swiftreid.search.table import CodeTable
 
 _BLOCK = 256
-"""Queries ranked at a time: a full ranking takes 13 bytes a query and entry."""
+"""Most queries ranked at a time."""
+
+_BLOCK_BYTES = 2**28
+_RANKED_BYTES = 13  # of a full ranking, for each query and entry
 
 _TIMED_SECONDS = 0.3
 
@@ -108,10 +112,11 @@ def measure_embedding(
     """The float embedding by cosine, which the codes are to be compared with.
 
     Its time is that of the full ranking by matrix product and sorting in NumPy.
+
+    Raises:
+        UsageError: the encodings hold no float embedding.
     """
-    assert query.embedding is not None
-    assert gallery.embedding is not None
-    queries, entries = query.embedding, gallery.embedding
+    queries, entries = _embedding_of("query", query), _embedding_of("gallery", gallery)
     metrics = evaluate_rankings(
         rank_by_embedding(queries, entries), query.persons, query.cameras, gallery.persons, gallery.cameras
     )
@@ -127,14 +132,26 @@ def rank_and_judge(
     reports: list[Report] = []
 
     def rankings() -> Iterator[NDArray[np.int64]]:
-        for start in range(0, len(query), _BLOCK):
-            block = {name: code[start : start + _BLOCK] for name, code in query.codes.items()}
+        at_a_time = _queries_at_a_time(len(table))
+        for start in range(0, len(query), at_a_time):
+            block = {name: code[start : start + at_a_time] for name, code in query.codes.items()}
             result = cascade.rank(table, block)
             reports.append(result.report)
             yield from result.indices
 
     metrics = evaluate_rankings(rankings(), query.persons, query.cameras, gallery.persons, gallery.cameras)
     return metrics, Report.total(reports)
+
+
+def _queries_at_a_time(entries: int) -> int:
+    """As many queries as can be ranked in bounded memory, whatever the size of the gallery."""
+    return max(1, min(_BLOCK, _BLOCK_BYTES // (_RANKED_BYTES * max(1, entries))))
+
+
+def _embedding_of(name: str, codes: LabelledCodes) -> NDArray[np.float32]:
+    if codes.embedding is None:
+        raise UsageError(f"the {name} has no float embedding; measure its codes with measure_cascades instead")
+    return codes.embedding
 
 
 def _times(searches: Mapping[str, Callable[[], object]], queries: int, *, rounds: int = 7) -> dict[str, float]:

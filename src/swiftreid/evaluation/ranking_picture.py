@@ -27,7 +27,7 @@ class Candidate:
 
     Attributes:
         picture: uint8 [h, w, 3] RGB.
-        distance: the distance as text, such as "212 of 2048 bits".
+        distance: the distance as short text, such as "212 / 2048"; cut where it is wider than the crop.
         verdict: True right, False wrong, None unknown.
         caption: more to say, such as "camera 3" and "person 17" on two lines; wrapped, and cut after two.
     """

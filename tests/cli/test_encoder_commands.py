@@ -49,7 +49,17 @@ def test_calibrate_stores_a_cascade_that_search_uses(swiftreid: Run, drawn_peopl
 
 def test_hash_learns_codes_on_a_frozen_embedding(swiftreid: Run, drawn_people: Path, tmp_path: Path) -> None:
     pytest.importorskip("torch")
-    arguments = ("hash", drawn_people, "--encoder", "stripes", "--epochs", "2", "--views", "2", "--json")
+    arguments = (
+        "hash",
+        drawn_people,
+        "--encoder",
+        "stripes",
+        "--set",
+        "training.epochs=2",
+        "--set",
+        "views=2",
+        "--json",
+    )
     done = swiftreid(*arguments, "-o", "h.safetensors").json
     assert {row["ranking"] for row in done["held_out"]} >= {"id32 exhaustive", "id2048 exhaustive", "CtF"}
     assert done["calibration"]["cascade"].endswith("id2048")

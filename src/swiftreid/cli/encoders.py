@@ -226,12 +226,11 @@ def hash_embedding(
     data: Annotated[Path, typer.Argument(help="Labelled data set in Market-1501 layout: its bounding_box_train.")],
     output: Output,
     encoder: Annotated[str, typer.Option(help="Encoder whose float embedding to hash: a file, or 'stripes'.")],
-    held_out: Annotated[
-        float,
-        typer.Option(min=0.0, max=0.9, help="Share of people kept from a first fit, to calibrate and measure on."),
-    ] = 0.2,
-    views: Annotated[int, typer.Option(min=1, max=64, help="Changed copies of each picture to learn from.")] = 1,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the pictures.")] = None,
+    recipe: Annotated[Path | None, typer.Option(help="How to learn, such as recipes/frozen/paper.yaml.")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Change one field of the recipe, as in training.epochs=20 or views=4; repeatable."),
+    ] = None,
     beta: Annotated[float | None, typer.Option(help="As for `swiftreid calibrate`.")] = None,
     max_loss: Annotated[float, typer.Option(help="As for `swiftreid calibrate`.")] = 0.5,
     seed: Annotated[int, typer.Option(min=0)] = 0,
@@ -241,8 +240,10 @@ def hash_embedding(
 ) -> None:
     """Learn a pyramid of codes (id2048 to id32) on a frozen embedding, from person labels. Needs the extra 'torch'."""
     from swiftreid.training.hashing import learn_hash
+    from swiftreid.training.recipe import load_recipe
 
     report = Report(as_json=as_json, quiet=quiet)
+    stated = load_recipe(recipe, settings or [])
     base = open_encoder(encoder)
     read = read_market(data, need=TRAIN)
     bad = BadPictures(report)
@@ -250,9 +251,7 @@ def hash_embedding(
         base,
         read,
         name=name or output.stem,
-        held_out=held_out,
-        views=views,
-        epochs=epochs,
+        recipe=stated,
         beta=beta,
         max_loss=max_loss / 100,
         seed=seed,

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import ClassVar
 
 import torch
+from pydantic import ConfigDict
 from torch import Tensor, nn
 
 from swiftreid.errors import UsageError
@@ -31,6 +33,8 @@ class AllInOneConfig:
         temperature: T of the probability distillation.
         variant: which published form of the method; ``"paper"``.
     """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")  # a recipe with a misspelt field is refused
 
     smoothing: float = 0.1
     margin: float = 0.3

@@ -21,11 +21,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import ConfigDict
 
 from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.methods.all_in_one import AllInOne, AllInOneConfig
@@ -55,6 +56,8 @@ class FrozenConfig:
         dropout: share of the embedding's values dropped in training.
         unit: divide embeddings by their Euclidean norm first.
     """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     lengths: tuple[int, ...] = LENGTHS
     objective: AllInOneConfig = field(default_factory=lambda: AllInOneConfig(similarity_weight=100.0))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,8 @@ from swiftreid.encoding.stream import OnBad
 from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.evaluation.benchmark import LabelledCodes, measure_cascades, measure_embedding
 from swiftreid.search.cascade import Cascade, Stage
-from swiftreid.training.frozen import FittedPyramid, FrozenConfig, fit_pyramid
+from swiftreid.training.frozen import FittedPyramid, fit_pyramid
+from swiftreid.training.recipe import FrozenRecipe
 from swiftreid.training.views import picture_views
 
 ProgressBar = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
@@ -43,9 +44,7 @@ def learn_hash(
     data: ReidData,
     *,
     name: str,
-    held_out: float,
-    views: int,
-    epochs: int | None,
+    recipe: FrozenRecipe,
     beta: float | None,
     max_loss: float,
     seed: int,
@@ -63,8 +62,7 @@ def learn_hash(
     """
     if base.card.embedding is None:
         raise UsageError(f"encoder {base.card.name} gives no float embedding to hash")
-    embedded = embed_views(base, data.train, views=views, seed=seed, on_bad=on_bad, progress=progress)
-    config = FrozenConfig() if epochs is None else replace(FrozenConfig(), epochs=epochs)
+    embedded = embed_views(base, data.train, views=recipe.views, seed=seed, on_bad=on_bad, progress=progress)
 
     def fit(rows: NDArray[np.bool_], title: str) -> FittedPyramid:
         with progress(title) as advance:
@@ -73,14 +71,14 @@ def learn_hash(
                 embedded.persons[rows],
                 embedded.cameras[rows],
                 seed=seed,
-                config=config,
+                config=recipe.training,
                 progress=lambda done, total, _loss: advance(done, total),
             )
 
     calibration: Calibration | None = None
     metrics: list[dict[str, Any]] = []
-    if held_out > 0:
-        kept = hold_out(embedded.persons, held_out, seed)
+    if recipe.held_out > 0:
+        kept = hold_out(embedded.persons, recipe.held_out, seed)
         first = fit(~kept, "learning from some")
         codes = PyramidCodes(first.tensors)
         people = LabelledCodes(
@@ -92,7 +90,7 @@ def learn_hash(
         calibration = fit_calibration(
             people,
             codes.spec,
-            data=f"{data.name} train, {held_out:.0%} of the people held out",
+            data=f"{data.name} train, {recipe.held_out:.0%} of the people held out",
             data_fingerprint=fingerprint_of(data),
             beta=beta,
             max_loss=max_loss,
@@ -104,7 +102,13 @@ def learn_hash(
         final.tensors,
         name=name,
         provenance=f"{final.record['persons']} people of {data.name}, {final.record['pictures']} pictures",
-        training=dict(final.record) | {"data": data.name, "data_fingerprint": fingerprint_of(data)},
+        training={
+            **final.record,
+            "recipe": recipe.model_dump(mode="json"),
+            "data": data.name,
+            "data_fingerprint": fingerprint_of(data),
+        },
+        | {"recipe": recipe.model_dump(mode="json"), "data": data.name, "data_fingerprint": fingerprint_of(data)},
     )
     card = learned.card.model_copy(update={"calibration": calibration, "metrics": metrics})
     return PyramidEncoder(card, learned.tensors)

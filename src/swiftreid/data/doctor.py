@@ -11,7 +11,7 @@ from pathlib import Path
 from swiftreid.data.attributes import ATTRIBUTE_FILE, read_attributes
 from swiftreid.data.diagnosis import SEVERITIES, Diagnosis, Finding, Severity, SplitCounts
 from swiftreid.data.duplicates import find_duplicates
-from swiftreid.data.market import FOLDERS, LAYOUT, read_market
+from swiftreid.data.market import FOLDERS, read_market
 from swiftreid.data.pictures import PICTURE_SUFFIXES, BadPicture, read_picture
 from swiftreid.data.samples import DISTRACTOR, JUNK, SPLITS, ReidData, Split, SplitName
 from swiftreid.errors import SwiftReIDError
@@ -34,18 +34,18 @@ def diagnose(root: Path, *, decode: bool = True, progress: Progress | None = Non
         progress: called with pictures done and pictures in all while decoding.
 
     Raises:
-        SwiftReIDError: ``root`` is no folder, or a folder cannot be listed.
+        SwiftReIDError: a folder cannot be listed.
     """
-    if not root.is_dir():
-        raise SwiftReIDError(f"{root} is not a folder; {LAYOUT}")
     try:
         data = read_market(root, need=(), attributes=False)
     except SwiftReIDError as error:
         if any((root / folder).is_dir() for folder in FOLDERS.values()):
             raise
-        advice = "Make those folders, or give the folder that holds them."
+        kind, advice = "no-layout", "Make those folders, or give the folder that holds them."
+        if not root.is_dir():
+            kind, advice = "no-folder", "Check the spelling of the path, and where it starts from."
         empty = {name: SplitCounts.of([]) for name in SPLITS}
-        return Diagnosis(empty, findings=[Finding("error", "no-layout", str(error), advice)], decoded=decode)
+        return Diagnosis(empty, findings=[Finding("error", kind, str(error), advice)], decoded=decode)
 
     unreadable = _decode_all(data, progress) if decode else {}
     valid, findings = _query_findings(_without(data, unreadable))
@@ -129,6 +129,8 @@ def _folder_findings(data: ReidData) -> Iterable[Finding]:
             message = f"the folder {folder.name} holds no picture, so there is nothing to {_PURPOSE[name]}"
             deeper = any(path.suffix.lower() in PICTURE_SUFFIXES for path in folder.glob("*/*"))
             advice = "Its subfolders hold some: move them up." if deeper else "Put pictures into it."
+        if not tested:
+            advice = f"Evaluation does without; `swiftreid hash` and `swiftreid calibrate` need it. {advice}"
         yield Finding("error" if tested else "note", f"no-{name}", message, advice)
 
 
@@ -208,9 +210,21 @@ def _duplicate_findings(data: ReidData) -> Iterable[Finding]:
         message = f"the same picture, byte for byte, under several persons or cameras: {_count(len(torn), 'picture')}"
         examples = _some(" = ".join(sample.path.name for _, sample in group[:2]) for group in torn)
         yield Finding("warning", "torn-duplicates", message, f"Find out which name is right ({examples}).")
-    if alike := len(groups) - len({id(group) for group in [*leaks, *torn]}):
+    told = {id(group) for group in [*leaks, *torn]}
+    alike = [group for group in groups if id(group) not in told]
+    if copied := [group for group in alike if {"query", "gallery"} <= {name for name, _ in group}]:
         message = (
-            f"the same picture, byte for byte, more than once for one person and camera: {_count(alike, 'picture')}"
+            "queries are in the gallery too, byte for byte, for the same person and camera: "
+            f"{_count(len(copied), 'picture')}"
+        )
+        advice = (
+            "Cross-camera evaluation ignores them. Remove them before one without cameras, where they would be found "
+            f"first and count as right ({_some(group[0][1].path.name for group in copied)})."
+        )
+        yield Finding("note", "query-in-gallery", message, advice)
+    if repeated := len(alike) - len(copied):
+        message = (
+            f"the same picture, byte for byte, more than once for one person and camera: {_count(repeated, 'picture')}"
         )
         yield Finding("note", "duplicates", message)
 

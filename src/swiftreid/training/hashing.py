@@ -108,7 +108,6 @@ def learn_hash(
             "data": data.name,
             "data_fingerprint": fingerprint_of(data),
         },
-        | {"recipe": recipe.model_dump(mode="json"), "data": data.name, "data_fingerprint": fingerprint_of(data)},
     )
     card = learned.card.model_copy(update={"calibration": calibration, "metrics": metrics})
     return PyramidEncoder(card, learned.tensors)

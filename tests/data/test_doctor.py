@@ -102,9 +102,24 @@ def test_no_layout_at_all(tmp_path: Path) -> None:
     assert not diagnosis.ok
     build(tmp_path / "inner", **SOUND)
     assert "Did you mean" in only(diagnose(tmp_path), "no-layout").message
-    for wrong in (tmp_path / "gone", paint(tmp_path / "file.png")):
-        with pytest.raises(SwiftReIDError, match="is not a folder"):
-            diagnose(wrong)
+
+
+def test_no_folder(tmp_path: Path) -> None:
+    for wrong, words in ((tmp_path / "gone", "does not exist"), (paint(tmp_path / "file.png"), "is a file")):
+        diagnosis = diagnose(wrong)
+        assert kinds(diagnosis, "error") == kinds(diagnosis) == ["no-folder"]
+        assert words in only(diagnosis, "no-folder").message
+        assert str(wrong) in only(diagnosis, "no-folder").message
+
+
+def test_a_folder_that_cannot_be_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def deny(_: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    root = sound(tmp_path)
+    monkeypatch.setattr(Path, "iterdir", deny)
+    with pytest.raises(SwiftReIDError, match="cannot be listed: Permission denied"):
+        diagnose(root)
 
 
 def test_names_without_camera(tmp_path: Path) -> None:
@@ -128,6 +143,7 @@ def test_pictures_in_subfolders_and_empty_folders(tmp_path: Path) -> None:
     assert "subfolders" in only(diagnosis, "no-query").advice
     assert only(diagnosis, "no-train").severity == "note"
     assert "holds no picture" in only(diagnosis, "no-train").message
+    assert "`swiftreid hash` and `swiftreid calibrate` need it" in only(diagnosis, "no-train").advice
 
 
 def test_unreadable_pictures_are_named_with_reasons_and_do_not_count(tmp_path: Path) -> None:
@@ -167,9 +183,23 @@ def test_the_same_picture_under_two_people_and_twice_under_one(tmp_path: Path) -
     wrong.write_bytes(next(gallery.glob("0002*")).read_bytes())
     query = next((root / "query").glob("0001_c1*"))
     next(gallery.glob("0001_c1*")).write_bytes(query.read_bytes())
+    extra = gallery / "0002_c1s1_000099_00.png"
+    extra.write_bytes(paint(gallery / "0002_c1s1_000098_00.png").read_bytes())
     diagnosis = diagnose(root)
     assert wrong.name in only(diagnosis, "torn-duplicates").advice
+    assert only(diagnosis, "torn-duplicates").message.endswith("persons or cameras: 1 picture")
+    assert only(diagnosis, "query-in-gallery").message.endswith("for the same person and camera: 1 picture")
+    assert query.name in only(diagnosis, "query-in-gallery").advice
     assert only(diagnosis, "duplicates").message.endswith("for one person and camera: 1 picture")
+
+
+def test_a_query_copied_into_the_gallery_under_another_camera_is_a_false_match(tmp_path: Path) -> None:
+    root = sound(tmp_path)
+    match = next((root / "bounding_box_test").glob("0001_c2*"))
+    match.write_bytes(next((root / "query").glob("0001_c1*")).read_bytes())
+    finding = only(diagnose(root), "torn-duplicates")
+    assert finding.severity == "warning"
+    assert match.name in finding.advice
 
 
 def test_people_in_one_camera_junk_and_distractors(tmp_path: Path) -> None:

@@ -35,6 +35,26 @@ def test_crops_are_shown_unharmed() -> None:
         assert (picture == colour).all(axis=2).sum() == 128 * 64
 
 
+@pytest.mark.parametrize(
+    ("shape", "shown"),
+    [((300, 20), (192, 13)), ((20, 300), (6, 96)), ((500, 1), (192, 1)), ((1, 1), (96, 96)), ((128, 64), (192, 96))],
+)
+def test_crops_of_any_shape_are_fitted_whole_and_keep_their_shape(
+    shape: tuple[int, int], shown: tuple[int, int]
+) -> None:
+    crop = np.full((*shape, 3), (200, 30, 30), np.uint8)
+    rows, columns = np.nonzero((np.asarray(draw_ranking(GREY, [Candidate(crop)])) == (200, 30, 30)).all(axis=2))
+    assert (np.ptp(rows) + 1, np.ptp(columns) + 1) == shown
+    assert len(rows) == shown[0] * shown[1]
+
+
+@pytest.mark.parametrize("crop_height", [64, 192, 1024])
+def test_crop_height_sets_the_height_of_crops(crop_height: int) -> None:
+    crop = np.full((128, 64, 3), (200, 30, 30), np.uint8)
+    picture = np.asarray(draw_ranking(GREY, [Candidate(crop, verdict=None)], crop_height=crop_height))
+    assert (picture == (200, 30, 30)).all(axis=2).sum() == crop_height * (crop_height // 2)
+
+
 def test_rows_wrap_and_queries_stack() -> None:
     one = draw_ranking(GREY, candidates(True, False), columns=2)
     wrapped = draw_ranking(GREY, candidates(True, False, None), columns=2)

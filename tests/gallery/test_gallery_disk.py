@@ -124,7 +124,7 @@ def test_a_seal_without_room_is_put_off_and_made_up_for(gallery, add, monkeypatc
         raise OSError(code, os.strerror(code))
 
     with monkeypatch.context() as patched:
-        patched.setattr("swiftreid.gallery.durable.flush", refuse)
+        patched.setattr("swiftreid.durable.flush", refuse)
         assert add(gallery, [f"e{i}" for i in range(12)]) == 12  # acknowledged: the entries are durable without it
     assert "put off" in caplog.text
     assert (gallery.info().segments, gallery.info().unsealed) == (0, 12)
@@ -143,7 +143,7 @@ def test_a_compaction_without_room_changes_nothing(gallery, add, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr("swiftreid.gallery.durable.flush", refuse)
+        patched.setattr("swiftreid.durable.flush", refuse)
         with pytest.raises(GalleryFull, match="compacting"):
             gallery.compact()
     assert gallery.verify().ok

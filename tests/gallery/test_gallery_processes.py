@@ -107,7 +107,7 @@ def test_killed_at_each_step_of_sealing_and_compacting(path, create, add, monkey
             with Gallery.open(path) as gallery:
                 die = lambda *_, **__: os._exit(9)  # noqa: E731
                 if step == "write":
-                    monkeypatch.setattr("swiftreid.gallery.durable.flush", die)
+                    monkeypatch.setattr("swiftreid.durable.flush", die)
                 elif step == "rename":
                     monkeypatch.setattr("pathlib.Path.rename", die)
                 elif operation == "seal":

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from swiftreid.durable import save_bytes
 from swiftreid.encoding.card import CARD_FORMAT, EncoderCard, Tensors, fingerprint_of
 from swiftreid.errors import SwiftReIDError
 
@@ -21,7 +20,7 @@ def save_artefact(path: Path, card: EncoderCard, tensors: Tensors) -> EncoderCar
     """Write ``card`` and ``tensors`` to ``path`` atomically; return the card with its fingerprint filled in."""
     sealed = card.model_copy(update={"fingerprint": fingerprint_of(card, tensors)})
     arrays = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
-    write_atomically(path, save(arrays, metadata={"card": sealed.model_dump_json()}))
+    save_bytes(path, save(arrays, metadata={"card": sealed.model_dump_json()}))
     return sealed
 
 
@@ -58,19 +57,3 @@ def _parse_card(path: Path, header: str) -> EncoderCard:
         newer = f'"format":{CARD_FORMAT}' not in header.replace(" ", "")
         hint = "it was written by a newer swiftreid; upgrade" if newer else str(error).splitlines()[0]
         raise SwiftReIDError(f"{path} has a card that this version cannot read: {hint}") from error
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a reader, or a killed process, sees the old content or the new, never a part."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        with suppress(OSError):  # the folder itself may be what could not be made
-            temporary.unlink(missing_ok=True)
-        raise SwiftReIDError(f"could not write {path}: {error.strerror or error}; nothing was changed") from error

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from swiftreid.encoding.artefact import write_atomically
+from swiftreid.durable import save_bytes
 from swiftreid.encoding.encoder import Encoder
 from swiftreid.encoding.encoding import Encoding
 from swiftreid.errors import SwiftReIDError, UsageError
@@ -62,7 +62,7 @@ def save_encodings(
     columns: dict[str, Any] = dict(encoding.codes)
     if encoding.embedding is not None:
         columns[_EMBEDDING] = encoding.embedding
-    write_atomically(path, save(columns, metadata={"encodings": header.model_dump_json()}))
+    save_bytes(path, save(columns, metadata={"encodings": header.model_dump_json()}))
 
 
 def load_encodings(path: Path) -> Encodings:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import platform
-import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -16,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from swiftreid.data.fingerprint import fingerprint_of
 from swiftreid.data.samples import SPLITS, ReidData, persons_of
+from swiftreid.durable import save_bytes
 from swiftreid.errors import SwiftReIDError
 from swiftreid.evaluation.protocol import EmptyRule, Metrics
 
@@ -180,21 +179,7 @@ class ResultCard(_Part):
         Raises:
             SwiftReIDError: the file cannot be written.
         """
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-            part = Path(name)
-            try:
-                with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                    file.write(self.model_dump_json(indent=2) + "\n")
-                    file.flush()
-                    os.fsync(file.fileno())
-                part.chmod(0o644)
-                part.replace(path)
-            finally:
-                part.unlink(missing_ok=True)
-        except OSError as error:
-            raise SwiftReIDError(f"result card {path} cannot be written: {error.strerror or error}") from error
+        save_bytes(path, (self.model_dump_json(indent=2) + "\n").encode())
 
     @classmethod
     def load(cls, path: Path) -> ResultCard:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import apsw
 
+from swiftreid.durable import flush_folder
 from swiftreid.gallery.columns import Columns, join
-from swiftreid.gallery.durable import flush_folder
 from swiftreid.gallery.errors import damaged
 from swiftreid.gallery.removal import empty_log
 from swiftreid.gallery.schema import SEGMENTS, get_state, set_state, transaction

@@ -8,8 +8,8 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
+from swiftreid.durable import flush_folder, write_file
 from swiftreid.errors import UsageError
-from swiftreid.gallery.durable import flush_folder, write_file
 from swiftreid.gallery.errors import plain_errors
 from swiftreid.gallery.locking import FILE_NAME as LOCK
 from swiftreid.gallery.schema import ENCODER, SEGMENTS, Meta, create_database

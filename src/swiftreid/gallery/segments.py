@@ -20,8 +20,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from swiftreid.durable import write_file
 from swiftreid.gallery.columns import SEQ, Columns
-from swiftreid.gallery.durable import write_file
 from swiftreid.gallery.errors import NewerFormat, damaged
 from swiftreid.gallery.schema import SEGMENTS
 from swiftreid.search.codes import CodeSpec

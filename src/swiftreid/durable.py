@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+from swiftreid.errors import SwiftReIDError
+
 
 def flush(descriptor: int) -> None:
     """Wait until the file or folder is on the disk itself (macOS needs a stronger call than fsync)."""
@@ -27,7 +29,7 @@ def flush_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def write_file(path: Path, write: Callable[[BinaryIO], None]) -> None:
+def write_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Write ``path`` so that it is there whole and durable, or not at all."""
     beside = path.with_name(path.name + ".partial")
     try:
@@ -40,3 +42,16 @@ def write_file(path: Path, write: Callable[[BinaryIO], None]) -> None:
         beside.unlink(missing_ok=True)
         raise
     flush_folder(path.parent)
+
+
+def save_bytes(path: Path, content: bytes) -> None:
+    """Write a user's output file, its folder included, so that a reader sees the old content or the new, never a part.
+
+    Raises:
+        SwiftReIDError: it could not be written; an old file is still there as it was.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_file(path, lambda file: file.write(content))
+    except OSError as error:
+        raise SwiftReIDError(f"could not write {path}: {error.strerror or error}; nothing was changed") from error

@@ -27,6 +27,21 @@ def test_right_and_wrong_differ_without_colour() -> None:
         assert (np.abs(drawn[left].astype(int) - drawn[right].astype(int)) > 60).sum() > 200
 
 
+def test_the_border_alone_tells_right_from_wrong_in_grey() -> None:
+    def border(verdict: bool | None) -> np.ndarray:
+        """Grey values down the left border of the candidate's cell, far from its badge."""
+        drawn = draw_ranking(np.full((128, 64, 3), 200, np.uint8), [Candidate(GREY, verdict=verdict)], crop_height=128)
+        grey = np.asarray(drawn.convert("L"))
+        rows, columns = np.nonzero(grey == 128)
+        return grey[rows.min() : rows.max(), columns.min() - 2]
+
+    right, wrong, unknown = border(True), border(False), border(None)
+    assert set(right.tolist()) != set(unknown.tolist())
+    assert len(set(right.tolist())) == len(set(unknown.tolist())) == 1
+    assert 0.3 < (wrong == 255).mean() < 0.7, "dashes and gaps"
+    assert np.abs(np.diff(wrong.astype(int))).max() > 60
+
+
 def test_crops_are_shown_unharmed() -> None:
     colours = [(200, 30, 30), (30, 200, 30), (30, 30, 200)]
     crops = [np.full((128, 64, 3), colour, np.uint8) for colour in colours]

@@ -66,7 +66,7 @@ def test_a_failed_save_leaves_the_old_card(card: ResultCard, tmp_path: Path, mon
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(SwiftReIDError, match="could not write .*No space left"):
+    with pytest.raises(SwiftReIDError, match=r"could not write .*No space left"):
         card.model_copy(update={"seed": 4}).save(path)
     assert ResultCard.load(path).seed == 3
     assert [file.name for file in path.parent.iterdir()] == ["card.json"]

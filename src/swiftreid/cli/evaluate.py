@@ -116,7 +116,7 @@ def _row(measured: Measured, reference: float | None, entries: int) -> ResultRow
 
 def doctor(
     data: Annotated[Path, typer.Argument(help="Data set in Market-1501 layout.")],
-    no_decode: Annotated[bool, typer.Option("--no-decode", help="Do not open the pictures.")] = False,
+    no_decode: Annotated[bool, typer.Option("--no-decode", help="Do not decode the pictures.")] = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:

@@ -125,6 +125,6 @@ def test_import_is_quick_and_without_torch() -> None:
 
 
 def test_searching_never_imports_torch(tmp_path: Path, drawn_people: Path) -> None:
-    hook = "import sys; sys.modules['torch'] = None; from swiftreid.cli.main import run; run()"
+    hook = "import sys; sys.modules['torch'] = None; from swiftreid.cli.entry import run; run()"
     for arguments in (["gallery", "create", "g"], ["gallery", "add", "g", str(drawn_people / "query")]):
         subprocess.run([sys.executable, "-c", hook, *arguments], cwd=tmp_path, check=True, capture_output=True)

@@ -64,7 +64,8 @@ def test_filters_by_camera_and_time_from_a_manifest(swiftreid: Run, tmp_path: Pa
     assert ids("--after", "2026-11-03T12:00:00", "--before", "2026-11-05") == {"2.png", "3.png"}
     found = swiftreid("search", "g", "--like", "4.png", "-k", "1", "--no-picture", "--json").json
     (result,) = found["queries"][0]["results"]
-    assert (result["id"], result["distance"], result["labels"]) == ("4.png", 0, {"note": "n4"})
+    assert result["labels"] == {"note": f"n{result['id'][0]}"}
+    assert result["time"] == 1793534400 + 86400 * int(result["id"][0])
 
 
 def test_hostile_files_are_skipped_named_and_counted(swiftreid: Run, tmp_path: Path) -> None:
@@ -99,6 +100,12 @@ def test_hostile_files_are_skipped_named_and_counted(swiftreid: Run, tmp_path: P
         (["gallery", "create", "g"], 2, "g exists already"),
         (["gallery", "create", "h", "--encoder", "none.safetensors"], 1, "no encoder file at none.safetensors"),
         (["gallery", "delete", "g"], 2, "say what to delete"),
+        (["gallery", "add", "g", "plain", "--manifest", "empty.csv"], 2, "not both"),
+        (["gallery", "add", "g", "--manifest", "empty.csv"], 2, "column 'path'"),
+        (["gallery", "add", "g", "plain", "--codes", "c.safetensors"], 2, "one of the three"),
+        (["search", "g", "plain/a.png", "--picture", "out.txt"], 2, "ending in"),
+        (["search", "g", "plain/a.png", "--picture", "plain"], 2, "ending in"),
+        (["search", "g", "plain/a.png", "--cascade", ""], 2, "stage"),
         (["gallery", "delete", "g", "unknown"], 1, "'unknown'"),
         (["search", "g"], 2, "whom to search"),
         (["search", "g", "empty/.keep"], 1, ".keep"),
@@ -113,6 +120,7 @@ def test_errors_say_what_to_do(swiftreid: Run, tmp_path: Path, arguments: list[s
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / ".keep").touch()
     (tmp_path / "plain").mkdir()
+    (tmp_path / "empty.csv").touch()
     draw_person(1, 1, 1).save(tmp_path / "plain" / "a.png")
     swiftreid("gallery", "create", "g")
     swiftreid("gallery", "add", "g", "plain", "--camera", "1")
@@ -128,6 +136,67 @@ def test_adding_twice_is_refused_or_skipped(swiftreid: Run, drawn_people: Path) 
     assert "--skip-existing" in refused.err
     assert swiftreid("gallery", "add", "g", drawn_people / "query", "--skip-existing", "--json").json["added"] == 0
     assert swiftreid("gallery", "info", "g", "--json").json["entries"] == 24
+
+
+def test_same_names_in_two_folders_stay_apart(swiftreid: Run, tmp_path: Path) -> None:
+    for number, camera in enumerate(("entrance", "exit")):
+        for i in range(3):
+            (tmp_path / camera).mkdir(exist_ok=True)
+            draw_person(10 * number + i, 1, 1).save(tmp_path / camera / f"{i}.png")
+    swiftreid("gallery", "create", "g")
+    for camera in ("entrance", "exit"):
+        assert swiftreid("gallery", "add", "g", camera, "--camera", camera, "--json").json["added"] == 3
+    assert swiftreid("gallery", "info", "g", "--json").json["cameras"] == {"entrance": 3, "exit": 3}
+    both = swiftreid("gallery", "add", "g", "entrance", "exit", "--camera", "x", code=2)
+    assert "would both have the id" in both.err
+    swiftreid("gallery", "create", "h")
+    swiftreid("gallery", "add", "h", "entrance", "--camera", "x")
+    other = swiftreid("gallery", "add", "h", "exit", "--camera", "x", "--skip-existing", code=2)
+    assert "from another file" in other.err
+    swiftreid("gallery", "add", "h", "exit", "--camera", "x", "--id-prefix", "exit/")
+    assert swiftreid("gallery", "info", "h", "--json").json["entries"] == 6
+
+
+def test_an_entry_is_no_result_of_its_own_search(swiftreid: Run, drawn_people: Path) -> None:
+    swiftreid("gallery", "create", "g")
+    swiftreid("gallery", "add", "g", drawn_people / "query")
+    id_ = "0015_c2s1_000001_01.jpg"
+    found = swiftreid("search", "g", "--like", id_, "-k", 5, "--no-picture", "--json").json["queries"][0]["results"]
+    assert len(found) == 5
+    assert id_ not in {result["id"] for result in found}
+
+
+def test_nothing_to_search_in_is_said(swiftreid: Run, drawn_people: Path) -> None:
+    query = drawn_people / "query" / "0015_c2s1_000001_01.jpg"
+    swiftreid("gallery", "create", "g")
+    assert "the gallery is empty" in swiftreid("search", "g", query, "--no-picture").err
+    swiftreid("gallery", "add", "g", drawn_people / "query")
+    assert "no entry of the gallery has a time" in swiftreid("search", "g", query, "--no-picture", "--after", "1").err
+    both = swiftreid("search", "g", query, "--no-picture", "--camera", "1", "--not-camera", "1")
+    assert "no entry passes the filters" in both.err
+
+
+def test_interrupted_adding_says_how_to_go_on(swiftreid: Run, drawn_people: Path, tmp_path: Path) -> None:
+    pictures = tmp_path / "many"
+    for copy in range(12):
+        shutil.copytree(drawn_people / "bounding_box_train", pictures / str(copy))
+    swiftreid("gallery", "create", "g")
+    process = subprocess.Popen(
+        [COMMAND, "gallery", "add", "g", "many", "--acknowledge"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    process.stdout.readline()  # once something is stored
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted" in err
+    assert "--skip-existing" in err
+    assert "Traceback" not in err
+    assert 0 < swiftreid("gallery", "info", "g", "--json").json["entries"] < 12 * 72
 
 
 def test_codes_of_another_encoder_are_refused_naming_both(swiftreid: Run, drawn_people: Path, tmp_path: Path) -> None:

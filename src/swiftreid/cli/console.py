@@ -66,7 +66,8 @@ class Report:
         """A table for people; nothing with --json. Columns after the first are right-aligned when numeric."""
         if self.as_json:
             return
-        shown = Table(title=title, title_justify="left", title_style="bold")
+        self._out.print(Text(title, style="bold"), soft_wrap=True)  # not the table's own title, which would be padded
+        shown = Table()
         body = [[_cell(value) for value in row] for row in rows]
         for i, name in enumerate(columns):
             numeric = bool(body) and all(_numeric(row[i]) for row in body)

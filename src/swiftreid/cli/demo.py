@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import sys
 import time
 from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
@@ -15,7 +16,7 @@ import typer
 from swiftreid.cli import encoders, evaluate, galleries, searching
 from swiftreid.cli.console import JsonOption, QuietOption, Report
 from swiftreid.data.pictures import find_pictures
-from swiftreid.errors import SwiftReIDError
+from swiftreid.errors import SwiftReIDError, UsageError
 
 _STATION = Path("examples/station")
 _DATABASE = "gallery.db"
@@ -36,6 +37,8 @@ def demo(
     started = time.perf_counter()
     report = Report(as_json=as_json, quiet=quiet)
     data = station or _find_station()
+    if not (data / "query").is_dir():
+        raise UsageError(f"--station {data} is no data set in Market-1501 layout: it has no folder 'query'")
     calibrated, gallery, picture, card = (
         out / name for name in ("encoder.safetensors", "gallery", "search.png", "result.json")
     )
@@ -53,15 +56,16 @@ def demo(
             f"calibrate {encoder} {data} -o {calibrated}",
         )
         encoders.calibrate(encoder, data, output=calibrated, quiet=quiet)
-        step(
-            "2. Put the pictures of the other people into a durable gallery.",
-            f"gallery create {gallery} ...; gallery add",
-        )
+        step("2. Make a durable gallery for that encoder ...", f"gallery create {gallery} --encoder {calibrated}")
         galleries.create(gallery, encoder=str(calibrated), quiet=quiet)
+        step(
+            "   ... and add the pictures of the other people.",
+            f"gallery add {gallery} {data}/bounding_box_test",
+        )
         galleries.add(gallery, [data / "bounding_box_test"], quiet=quiet)
         step(
             "3. Search a few of them; pictures by the query's own camera do not count.",
-            f"search {gallery} PICTURE... --other-cameras -k 6 --picture {picture}",
+            f"search {gallery} {' '.join(map(str, chosen))} --other-cameras -k 6 --picture {picture}",
         )
         searching.search(gallery, chosen, k=6, other_cameras=True, picture=picture, quiet=quiet)
         step(
@@ -71,7 +75,7 @@ def demo(
         evaluate.evaluate(data, encoder=str(calibrated), card=card, quiet=quiet)
     seconds = time.perf_counter() - started
     report.text(f"\nDone in {seconds:.0f} s. Look at {picture}; the gallery in {gallery} is yours to search:")
-    report.text(f"  swiftreid search {gallery} {chosen[0]}")
+    report.text(f"  {sys.argv[0]} search {gallery} {chosen[0]}")
     report.document(
         {
             "gallery": str(gallery),

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
+import yaml
 
 from swiftreid.cli.console import JsonOption, QuietOption, Report
 from swiftreid.cli.sources import BadPictures
@@ -41,7 +42,7 @@ def info(
     """Show an encoder's card: codes, preprocessing, provenance, licence, metrics, calibration."""
     report = Report(as_json=as_json, quiet=quiet)
     card = open_encoder(encoder).card.model_dump(mode="json")
-    report.table(card["name"], ["what", "value"], card.items())
+    report.text(yaml.safe_dump(card, sort_keys=False, allow_unicode=True, width=120).rstrip())
     report.document(card)
 
 

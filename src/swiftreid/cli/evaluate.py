@@ -68,7 +68,17 @@ def run_evaluation(
     rows = [_row(m, reference, len(gallery)) for m in measured]
     report.table(
         f"{read.name}: {len(query):,} queries, {len(gallery):,} gallery pictures, encoder {encoder.card.name}",
-        ["search", "rank-1", "rank-5", "mAP", "mINP", "bytes/entry", "us/query", "speed-up", "compared per stage"],
+        [
+            "search",
+            "rank-1",
+            "rank-5",
+            "mAP (standard)",
+            "mINP",
+            "bytes/entry",
+            "us/query",
+            "speed-up",
+            "compared per stage",
+        ],
         [
             (
                 row.ranking,
@@ -78,7 +88,7 @@ def run_evaluation(
                 100 * row.minp,
                 row.bytes_per_entry,
                 row.microseconds_per_query,
-                row.extra.get("speed_up"),
+                f"{row.extra['speed_up']:.3g}" if "speed_up" in row.extra else None,
                 row.extra.get("compared"),
             )
             for row in rows
@@ -126,7 +136,9 @@ def doctor(
     report = Report(as_json=as_json, quiet=quiet)
     with report.progress("examining") as advance:
         diagnosis = diagnose(data, decode=not no_decode, progress=advance)
-    report.table(f"{data}", ["split", "pictures", "persons", "cameras", "junk", "distractors"], diagnosis.count_rows())
+    rows = diagnosis.count_rows()
+    if any(row[1] for row in rows):
+        report.table(f"{data}", ["split", "pictures", "persons", "cameras", "junk", "distractors"], rows)
     for finding in diagnosis.findings:
         report.text(f"{finding.severity}: {finding.message}")
         if finding.advice:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from swiftreid.cli.console import JsonOption, QuietOption, Report
-from swiftreid.cli.sources import BadPictures, Picture, encoder_of, pictures_from
+from swiftreid.cli.sources import BadPictures, Picture, encoder_of, moment, pictures_from
 from swiftreid.encoding.encoder import encoder_path, open_encoder
 from swiftreid.encoding.encodings_file import load_encodings
 from swiftreid.encoding.stream import encode_paths
@@ -61,6 +61,7 @@ def add(
     codes: Annotated[
         Path | None, typer.Option(help="Add encodings made by `swiftreid encode` instead of pictures.")
     ] = None,
+    id_prefix: Annotated[str, typer.Option(help="Put before every id, where folders hold the same names.")] = "",
     skip_existing: Annotated[
         bool, typer.Option("--skip-existing", help="Leave out ids that are there, to go on after an interruption.")
     ] = False,
@@ -77,15 +78,13 @@ def add(
 
     with Gallery.open(gallery) as opened:
         if codes is not None:
-            _add_codes(opened, codes, camera, report)
+            if pictures or manifest:
+                raise UsageError("give pictures, --manifest or --codes, one of the three")
+            _add_codes(opened, codes, camera, id_prefix, report, skip_existing=skip_existing)
             return
-        sources = pictures_from(pictures or [], manifest=manifest, camera=camera)
-        known = opened.existing([source.id for source in sources])
-        if known and not skip_existing:
-            raise UsageError(
-                f"{len(known)} of {len(sources)} pictures are already in {gallery}, first {min(known)!r}; nothing "
-                "was added: give --skip-existing to add only the others"
-            )
+        sources = pictures_from(pictures or [], manifest=manifest, camera=camera, id_prefix=id_prefix)
+        known = _known(opened, [source.id for source in sources], skip_existing=skip_existing)
+        _refuse_other_pictures(opened, [source for source in sources if source.id in known])
         wanted = [source for source in sources if source.id not in known]
         bad = BadPictures(report)
         encoder = open_encoder(encoder_of(opened))
@@ -118,21 +117,64 @@ def add(
         raise SwiftReIDError(f"none of the {len(wanted)} pictures could be read; nothing was added")
 
 
-def _add_codes(opened: Gallery, path: Path, camera: str | None, report: Report) -> None:
+def _known(opened: Gallery, ids: list[str], *, skip_existing: bool) -> set[str]:
+    """Those of the ids that the gallery has; an error if there are any and they are not to be skipped."""
+    known = opened.existing(ids)
+    if known and not skip_existing:
+        raise UsageError(
+            f"{len(known)} of {len(ids)} ids are already in {opened.path}, such as {min(known)!r}; nothing was added. "
+            "If they are the same pictures, give --skip-existing; if not, tell them apart with --id-prefix"
+        )
+    return known
+
+
+def _refuse_other_pictures(opened: Gallery, known: list[Picture]) -> None:
+    """Skipping what is there must not pass over a different picture that only has the same name."""
+    for source in known:
+        stored = opened.get(source.id).entry.source
+        other = Path(stored) if stored else None
+        # A file that is no longer where it was may have been moved: that is no reason to refuse.
+        if other is not None and other != source.path.resolve() and other.exists():
+            raise UsageError(
+                f"{source.path} would have the id {source.id!r}, which {opened.path} has from another file, {other}; "
+                "nothing was added: tell them apart with --id-prefix"
+            )
+
+
+def _add_codes(
+    opened: Gallery, path: Path, camera: str | None, id_prefix: str, report: Report, *, skip_existing: bool
+) -> None:
     loaded = load_encodings(path)
     header = loaded.header
+    opened.check_encoder(header.fingerprint, header.encoder)
     missing = [i for i, known in enumerate(header.cameras) if (known or camera) is None]
     if missing:
         raise UsageError(
             f"{len(missing)} encodings in {path} have no camera, the first is {header.ids[missing[0]]!r}: give --camera"
         )
     entries = [
-        Entry(id=id_, camera=own or camera or "", person=person)
+        Entry(id=id_prefix + id_, camera=own or camera or "", person=person)
         for id_, own, person in zip(header.ids, header.cameras, header.persons, strict=True)
     ]
-    added = opened.add(entries, loaded.encoding.codes, fingerprint=header.fingerprint, encoder_name=header.encoder)
-    report.text(f"added {added:,} encodings")
-    report.document({"gallery": str(opened.path), "added": added, "entries": opened.info().entries})
+    known = _known(opened, [entry.id for entry in entries], skip_existing=skip_existing)
+    rows = [i for i, entry in enumerate(entries) if entry.id not in known]
+    added = opened.add(
+        [entries[i] for i in rows],
+        {name: code[rows] for name, code in loaded.encoding.codes.items()},
+        fingerprint=header.fingerprint,
+        encoder_name=header.encoder,
+    )
+    summary = {
+        "gallery": str(opened.path),
+        "added": added,
+        "already_there": len(known),
+        "entries": opened.info().entries,
+    }
+    report.text(
+        f"added {added:,} encodings, which have no thumbnails; {len(known):,} were already there; the gallery holds "
+        f"{summary['entries']:,}"
+    )
+    report.document(summary)
 
 
 def _entry(source: Picture, thumbnail: bytes) -> Entry:
@@ -141,7 +183,7 @@ def _entry(source: Picture, thumbnail: bytes) -> Entry:
         camera=source.camera,
         time=source.time,
         person=source.person,
-        source=str(source.path),
+        source=str(source.path.resolve()),
         labels=source.labels,
         thumbnail=thumbnail,
     )
@@ -153,7 +195,11 @@ def info(gallery: GalleryPath, as_json: JsonOption = False, quiet: QuietOption =
     report = Report(as_json=as_json, quiet=quiet)
     with Gallery.open(gallery, read_only=True) as opened:
         facts = asdict(opened.info())
-    shown = facts | {"cameras": ", ".join(f"{name}: {count:,}" for name, count in facts["cameras"].items())}
+    shown = facts | {
+        "cameras": ", ".join(f"{name}: {count:,}" for name, count in facts["cameras"].items()),
+        "first_time": moment(facts["first_time"]),
+        "last_time": moment(facts["last_time"]),
+    }
     report.table(str(gallery), ["what", "value"], shown.items())
     report.document(facts)
 
@@ -186,7 +232,7 @@ def delete(
     """Delete entries with their pictures and metadata. An unknown id is an error and deletes nothing."""
     report = Report(as_json=as_json, quiet=quiet)
     if bool(ids) == (person is not None):
-        raise UsageError("say what to delete: ids, or --person")
+        raise UsageError("say what to delete: ids, or --person and no ids")
     with Gallery.open(gallery) as opened:
         chosen = list(ids or []) if person is None else opened.ids_of_person(person)
         if not chosen:
@@ -213,5 +259,5 @@ def compact(gallery: GalleryPath, as_json: JsonOption = False, quiet: QuietOptio
         opened.compact()
         after = opened.info()
     freed = before.bytes_on_disk - after.bytes_on_disk
-    report.text(f"{before.deleted:,} deleted entries dropped; {freed:,} bytes freed")
-    report.document({"gallery": str(gallery), "dropped": before.deleted, "bytes_freed": freed})
+    report.text(f"{before.deleted:,} deleted entries dropped; {max(0, freed):,} bytes freed")
+    report.document({"gallery": str(gallery), "dropped": before.deleted, "bytes_freed": max(0, freed)})

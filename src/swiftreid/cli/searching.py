@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,13 +12,14 @@ import typer
 from numpy.typing import NDArray
 
 from swiftreid.cli.console import JsonOption, QuietOption, Report
-from swiftreid.cli.sources import encoder_of, seconds
+from swiftreid.cli.sources import encoder_of, moment, seconds
 from swiftreid.data.market import parse_name
 from swiftreid.data.pictures import BadPicture, find_pictures, read_picture, resize
 from swiftreid.encoding.encoder import Encoder, open_encoder
 from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.evaluation.ranking_picture import Candidate, Ranking, draw_rankings
 from swiftreid.gallery.entries import Entry
+from swiftreid.gallery.snapshot import Snapshot
 from swiftreid.gallery.store import Gallery
 from swiftreid.search.cascade import Cascade, Stage
 from swiftreid.search.codes import bits_of
@@ -26,6 +27,7 @@ from swiftreid.search.results import Report as StageReports
 from swiftreid.search.results import SearchResult
 
 _DRAWN = 8
+_DRAWABLE = (".png", ".jpg", ".webp")
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class Query:
     """One query: a picture to show, and its codes, one row each."""
 
     name: str
+    entry: str | None
+    """Its id, if it is an entry of the gallery itself, which then is no result."""
     picture: NDArray[np.uint8] | None
     codes: Mapping[str, NDArray[np.uint8]]
     person: str | None
@@ -81,8 +85,10 @@ def search(
 ) -> None:
     """Search a gallery for the people in some pictures."""
     report = Report(as_json=as_json, quiet=quiet)
-    if exact and cascade:
+    if exact and cascade is not None:
         raise UsageError("--exact and --cascade exclude each other: give one of them")
+    if not no_picture and (picture.suffix.lower() not in _DRAWABLE or picture.is_dir()):
+        raise UsageError(f"--picture {picture} must be a file name ending in {' or '.join(_DRAWABLE)}")
     with Gallery.open(gallery, read_only=True) as opened:
         used = open_encoder(encoder or encoder_of(opened))
         opened.check_encoder(used.fingerprint, used.card.name)
@@ -104,10 +110,12 @@ def search(
             excluded = [*(not_camera or []), *([own] if own is not None else [])]
             with opened.snapshot(not_cameras=excluded or None, **filters) as snapshot:
                 codes = {c: np.concatenate([queries[i].codes[c] for i in members]) for c in used.spec}
-                result = stages.search(snapshot.table, codes, k=k, threads=threads, mask=snapshot.mask)
+                _warn_if_empty(snapshot, opened, filters | {"not_cameras": excluded}, report)
+                # One more than asked for, because a query that is an entry finds itself.
+                result = stages.search(snapshot.table, codes, k=k + 1, threads=threads, mask=snapshot.mask)
                 reports.append(result.report)
                 for row, i in enumerate(members):
-                    hits[i] = _hits(result, row, queries[i], snapshot, stages)
+                    hits[i] = _hits(result, row, queries[i], snapshot, stages)[:k]
         found = [hits[i] for i in range(len(queries))]
     _print(report, queries, found)
     report.note(str(StageReports.total(reports)))
@@ -119,6 +127,7 @@ def search(
         {
             "gallery": str(gallery),
             "cascade": str(stages),
+            "stages": [asdict(stage) for stage in StageReports.total(reports)],
             "picture": None if drawn is None else str(drawn),
             "queries": [
                 {
@@ -135,7 +144,7 @@ def search(
 
 def choose_cascade(encoder: Encoder, text: str | None, *, exact: bool = False) -> Cascade:
     """The cascade asked for; else the encoder's calibrated one; else exhaustive search by its longest code."""
-    if text:
+    if text is not None:
         return Cascade.parse(text)
     calibration = encoder.card.calibration
     if calibration is None or exact:
@@ -158,7 +167,7 @@ def picture_queries(encoder: Encoder, roots: Sequence[Path], report: Report) -> 
         encoding = encoder.encode(resize(original, *encoder.size)[None])
         parsed = parse_name(path.stem)
         person, camera = (str(parsed[0]), str(parsed[1])) if parsed else (None, None)
-        queries.append(Query(path.name, original, encoding.codes, person, camera))
+        queries.append(Query(str(path), None, original, encoding.codes, person, camera))
     if paths and not queries:
         raise SwiftReIDError(f"none of the {len(paths)} query pictures could be read")
     return queries
@@ -168,7 +177,7 @@ def _entry_query(opened: Gallery, id_: str) -> Query:
     stored = opened.get(id_)
     shown = read_picture(stored.thumbnail, name=id_) if stored.thumbnail else None
     codes = {name: np.atleast_2d(code) for name, code in stored.codes.items()}
-    return Query(id_, shown, codes, stored.entry.person, stored.entry.camera)
+    return Query(id_, id_, shown, codes, stored.entry.person, stored.entry.camera)
 
 
 def _by_camera(queries: Sequence[Query], *, other_cameras: bool) -> dict[str | None, list[int]]:
@@ -181,7 +190,20 @@ def _by_camera(queries: Sequence[Query], *, other_cameras: bool) -> dict[str | N
     return groups
 
 
-def _hits(result: SearchResult, row: int, query: Query, snapshot: Any, stages: Cascade) -> list[Hit]:
+def _warn_if_empty(snapshot: Snapshot, opened: Gallery, filters: dict[str, Any], report: Report) -> None:
+    if snapshot.live:
+        return
+    given = [name for name, value in filters.items() if value]
+    if not len(snapshot):
+        why = "the gallery is empty"
+    elif {"after", "before"} & set(given) and opened.info().first_time is None:
+        why = "no entry of the gallery has a time"
+    else:
+        why = f"no entry passes the filters {', '.join(given)} together"
+    report.warn(f"nothing to search in: {why}")
+
+
+def _hits(result: SearchResult, row: int, query: Query, snapshot: Snapshot, stages: Cascade) -> list[Hit]:
     count = int(result.counts[row])
     positions = result.indices[row, :count].tolist()
     entries = snapshot.entries(positions)
@@ -194,6 +216,7 @@ def _hits(result: SearchResult, row: int, query: Query, snapshot: Any, stages: C
             right=None if query.person is None or entry.person is None else query.person == entry.person,
         )
         for i, (position, entry) in enumerate(zip(positions, entries, strict=True))
+        if entry.id != query.entry
     ]
 
 
@@ -201,10 +224,10 @@ def _print(report: Report, queries: Sequence[Query], found: Sequence[list[Hit]])
     marks = {True: "yes", False: "no", None: "-"}
     for query, hits in zip(queries, found, strict=True):
         rows = [
-            (rank, hit.entry.id, hit.distance, hit.entry.camera, hit.entry.person, marks[hit.right])
-            for rank, hit in enumerate(hits, 1)
+            (rank, h.entry.id, h.distance, h.entry.camera, moment(h.entry.time), h.entry.person, marks[h.right])
+            for rank, h in enumerate(hits, 1)
         ]
-        report.table(query.name, ["rank", "entry", "distance", "camera", "person", "right"], rows)
+        report.table(query.name, ["rank", "entry", "distance", "camera", "time", "person", "right"], rows)
 
 
 def _as_json(rank: int, hit: Hit) -> dict[str, Any]:
@@ -227,7 +250,7 @@ def draw(queries: Sequence[Query], found: Sequence[list[Hit]], path: Path, *, mo
     rankings = [
         Ranking(
             query=_shown(query.picture),
-            caption=query.name,
+            caption=Path(query.name).name,
             candidates=[
                 Candidate(
                     picture=_shown(read_picture(hit.thumbnail, name=hit.entry.id) if hit.thumbnail else None),

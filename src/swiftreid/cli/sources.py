@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,38 +29,54 @@ class Picture:
     labels: dict[str, str] = field(default_factory=dict)
 
 
-def pictures_from(roots: Iterable[Path], *, manifest: Path | None = None, camera: str | None = None) -> list[Picture]:
+def pictures_from(
+    roots: Iterable[Path], *, manifest: Path | None = None, camera: str | None = None, id_prefix: str = ""
+) -> list[Picture]:
     """Pictures below files and folders, or listed in a manifest.
 
     Person and camera come from names in Market-1501 style; ``camera`` serves where the name says none. Ids are paths
-    relative to the folder that was given.
+    relative to the folder that was given, after ``camera`` where that one served (two cameras' folders often hold the
+    same names), and after ``id_prefix``.
 
     Raises:
-        UsageError: nothing was given, a picture has no camera, or the manifest cannot be understood.
+        UsageError: nothing was given, a picture has no camera, two have the same id, or the manifest cannot be
+            understood.
         SwiftReIDError: a path does not exist or holds no picture.
     """
+    folders = list(roots)
     if manifest is not None:
+        if folders:
+            raise UsageError("give pictures or --manifest, not both: the manifest lists its own pictures")
         found = _from_manifest(manifest, camera)
     else:
-        folders = list(roots)
         if not folders:
             raise UsageError("say which pictures: files, folders, --manifest or --codes")
         found = [_named(path, root, camera) for root in folders for path in find_pictures(root)]
+    found = [replace(picture, id=id_prefix + picture.id) for picture in found]
     nameless = [picture for picture in found if not picture.camera]
     if nameless:
         raise UsageError(
             f"{len(nameless)} of {len(found)} pictures have no camera, the first is {nameless[0].path}: "
             "give --camera NAME, or names like 0844_c3s2_107328_01.jpg, or a --manifest with a camera column"
         )
+    first: dict[str, Path] = {}
+    for picture in found:
+        if picture.id in first:
+            raise UsageError(
+                f"{first[picture.id]} and {picture.path} would both have the id {picture.id!r}: add them one after the "
+                "other with different --id-prefix, or give ids in a --manifest"
+            )
+        first[picture.id] = picture.path
     return found
 
 
 def _named(path: Path, root: Path, camera: str | None) -> Picture:
     parsed = parse_name(path.stem)
+    relative = path.relative_to(root).as_posix() if root.is_dir() else path.name
     return Picture(
         path=path,
-        id=path.relative_to(root).as_posix() if root.is_dir() else path.name,
-        camera=camera or (str(parsed[1]) if parsed else ""),
+        id=relative if parsed or not camera else f"{camera}/{relative}",
+        camera=str(parsed[1]) if parsed else camera or "",
         person=str(parsed[0]) if parsed else None,
     )
 
@@ -69,15 +85,13 @@ def _from_manifest(manifest: Path, camera: str | None) -> list[Picture]:
     try:
         with manifest.open(newline="", encoding="utf-8-sig") as stream:
             reader = csv.DictReader(stream, restval="")
-            rows = list(reader)
+            rows, columns = list(reader), list(reader.fieldnames or [])
     except FileNotFoundError as error:
         raise SwiftReIDError(f"no manifest at {manifest}") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise SwiftReIDError(f"{manifest} is not a CSV file in UTF-8: {error}") from error
-    if not reader.fieldnames or "path" not in reader.fieldnames:
-        raise UsageError(
-            f"{manifest} needs a header line with a column 'path'; it has {reader.fieldnames or 'nothing'}"
-        )
+    if "path" not in columns:
+        raise UsageError(f"{manifest} needs a header line with a column 'path'; it has {columns or 'nothing'}")
     if not rows:
         raise UsageError(f"{manifest} lists no picture")
     return [_listed(row, manifest, line, camera) for line, row in enumerate(rows, start=2)]
@@ -94,7 +108,7 @@ def _listed(row: dict[str, str], manifest: Path, line: int, camera: str | None) 
     return Picture(
         path=path,
         id=row.get("id") or row["path"],
-        camera=row.get("camera") or camera or (str(parsed[1]) if parsed else ""),
+        camera=row.get("camera") or (str(parsed[1]) if parsed else camera or ""),
         time=seconds(row["time"], f"{manifest} line {line}") if row.get("time") else None,
         person=row.get("person") or (str(parsed[0]) if parsed else None),
         labels=labels,
@@ -112,10 +126,15 @@ def seconds(text: str, where: str) -> float:
     except ValueError:
         pass
     try:
-        moment = datetime.fromisoformat(text)
+        parsed = datetime.fromisoformat(text)
     except ValueError as error:
         raise UsageError(f"{where}: {text!r} is no time; write 2026-11-21T10:30:00 (UTC) or Unix seconds") from error
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
+
+
+def moment(time: float | None) -> str | None:
+    """Unix seconds as people read them, in UTC."""
+    return None if time is None else datetime.fromtimestamp(time, UTC).isoformat(sep=" ", timespec="seconds")
 
 
 def encoder_of(gallery: Gallery) -> Path:
@@ -124,7 +143,7 @@ def encoder_of(gallery: Gallery) -> Path:
     Raises:
         SwiftReIDError: the gallery was made without one.
     """
-    if gallery.encoder_file is None:
+    if gallery.encoder_file is None or not gallery.encoder_file.is_file():
         raise SwiftReIDError(
             f"{gallery.path} carries no encoder file, only codes of {gallery.encoder_name}: encode elsewhere, and add "
             "with --codes or search with --encoder"

@@ -85,7 +85,7 @@ class _Refused(Exception):
     """A reason on its way to the place that knows the file's name."""
 
 
-def read_picture(source: Path | bytes, *, name: str | None = None) -> NDArray[np.uint8]:
+def read_picture(source: Path | str | bytes, *, name: str | None = None) -> NDArray[np.uint8]:
     """Decode one picture, uint8 [height, width, 3] RGB, upright.
 
     JPEG, PNG, WebP, GIF, TIFF, PPM and BMP are recognised by their content, whatever the file is called. EXIF
@@ -100,6 +100,8 @@ def read_picture(source: Path | bytes, *, name: str | None = None) -> NDArray[np
         BadPicture: missing, unreadable, empty, truncated, damaged, of another kind, smaller than `MIN_SIDE` on a side,
             or larger than `MAX_PIXELS` or `MAX_BYTES`; with a reason.
     """
+    if isinstance(source, str):
+        source = Path(source)
     shown = name if name is not None else (str(source) if isinstance(source, Path) else "picture")
     try:
         return _decode(_content(source))

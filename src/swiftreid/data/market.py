@@ -34,7 +34,9 @@ def parse_name(stem: str) -> tuple[int, int] | None:
     return (int(match[1]), int(match[2])) if match else None
 
 
-def read_market(root: Path, *, need: Collection[SplitName] = ("query", "gallery"), attributes: bool = True) -> ReidData:
+def read_market(
+    root: Path | str, *, need: Collection[SplitName] = ("query", "gallery"), attributes: bool = True
+) -> ReidData:
     """Read a data set in the Market-1501 layout; pictures are listed, not opened.
 
     Junk (person -1) and distractors (person 0) are kept as they are; the protocol decides about them. A file
@@ -49,6 +51,7 @@ def read_market(root: Path, *, need: Collection[SplitName] = ("query", "gallery"
     Raises:
         SwiftReIDError: a needed folder is missing or cannot be listed; the message says what layout is expected.
     """
+    root = Path(root)
     missing = [FOLDERS[name] for name in SPLITS if name in need and not (root / FOLDERS[name]).is_dir()]
     if missing or not any((root / folder).is_dir() for folder in FOLDERS.values()):
         raise SwiftReIDError(_missing(root, missing or list(FOLDERS.values())))

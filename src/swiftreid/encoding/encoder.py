@@ -56,6 +56,8 @@ class Encoder(ABC):
             UsageError: the pictures have another type or shape than `size` says.
         """
         expected = (*self.size, 3)
+        if not isinstance(pictures, np.ndarray):
+            raise UsageError(f"encode takes one array of pictures, not a {type(pictures).__name__}: use numpy.stack")
         if pictures.dtype != np.uint8 or pictures.ndim != 4 or pictures.shape[1:] != expected:
             raise UsageError(
                 f"encoder {self.card.name} takes uint8 pictures of shape [n, {expected[0]}, {expected[1]}, 3], "

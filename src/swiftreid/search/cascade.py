@@ -177,6 +177,10 @@ class Cascade:
 
     def _queries(self, queries: Mapping[str, NDArray[np.uint8]]) -> dict[str, NDArray[np.uint8]]:
         found: dict[str, NDArray[np.uint8]] = {}
+        if not isinstance(queries, Mapping):
+            raise UsageError(
+                f"queries map code names to arrays; got a {type(queries).__name__} (of an Encoding, pass .codes)"
+            )
         for name in self.codes:
             if name not in queries:
                 raise UsageError(

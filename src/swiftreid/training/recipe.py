@@ -27,6 +27,9 @@ class FrozenRecipe(BaseModel):
     training: FrozenConfig = FrozenConfig()
 
 
+_UNKNOWN = {"extra_forbidden", "unexpected_keyword_argument"}
+
+
 def load_recipe(path: Path | None, settings: Sequence[str] = ()) -> FrozenRecipe:
     """Read a recipe; what it leaves out has its default. Without a path all is default.
 
@@ -45,7 +48,9 @@ def load_recipe(path: Path | None, settings: Sequence[str] = ()) -> FrozenRecipe
         return FrozenRecipe.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
-        raise UsageError(f"recipe {path or ''}, field {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        why = "there is no such field" if first["type"] in _UNKNOWN else first["msg"]
+        where = f"recipe {path}" if path else "--set"
+        raise UsageError(f"{where}, field {'.'.join(map(str, first['loc']))}: {why}") from error
 
 
 def _read(path: Path) -> dict[str, Any]:

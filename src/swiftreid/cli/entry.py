@@ -1,0 +1,53 @@
+"""Entry point: runs the command line and turns expected errors into one clear line and an exit code.
+
+0 done, 1 failed, 2 wrong usage, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import signal
+import sys
+from types import FrameType
+
+from swiftreid.errors import SwiftReIDError, UsageError
+
+
+class _Interrupted(BaseException):
+    """Ctrl-C. Of its own kind, so that nothing on the way takes it for an error or prints 'Aborted'."""
+
+
+def run() -> None:
+    """Run the `swiftreid` command with the process's arguments."""
+    signal.signal(signal.SIGINT, _interrupt)
+    try:
+        # Imported here, so that Ctrl-C during the import is answered like any other.
+        from swiftreid.cli.main import app
+
+        app()
+    except UsageError as error:
+        _fail(str(error), 2)
+    except SwiftReIDError as error:
+        _fail(str(error), 1)
+    except MemoryError:
+        _fail("out of memory: give fewer pictures at a time or a smaller data set", 1)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output went away, as `| head` does
+        sys.exit(1)
+    except OSError as error:
+        full = "; free some space and run the command again" if error.errno == errno.ENOSPC else ""
+        _fail(f"{error.filename or ''}: {error.strerror or error}{full}".lstrip(": "), 1)
+    except (_Interrupted, KeyboardInterrupt):
+        _fail("interrupted; what was stored stays stored. To go on with `gallery add`, give --skip-existing", 130)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise _Interrupted
+
+
+def _fail(message: str, code: int) -> None:
+    if "--json" in sys.argv:
+        sys.stdout.write(json.dumps({"error": message, "exit": code}) + "\n")
+    sys.stderr.write(f"error: {message}\n")
+    sys.exit(code)

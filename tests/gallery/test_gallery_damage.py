@@ -154,7 +154,8 @@ def test_flipped_bytes_in_the_database_never_end_in_a_traceback(filled):
         ("DELETE FROM segment WHERE number = 2", "10 entries have no codes"),
         ("UPDATE state SET value = 4 WHERE key = 'tail_rows'", "4 unsealed entries are counted, 5 are stored"),
         ("INSERT INTO thumbnail VALUES (77, x'01')", "1 thumbnails have no entry"),
-        ("UPDATE chunk SET seqs = zeroblob(length(seqs))", "gallery order"),
+        ("UPDATE chunk SET seqs = zeroblob(length(seqs))", "do not match their checksum"),
+        ("DELETE FROM thumbnail", "the thumbnail of entry 'e0'"),
     ],
 )
 def test_tables_that_do_not_fit_together(filled, sql, says):
@@ -163,7 +164,7 @@ def test_tables_that_do_not_fit_together(filled, sql, says):
 
 
 def test_filter_columns_with_unknown_cameras(filled):
-    change(filled, "UPDATE segment_filter SET cameras = randomblob(length(cameras))")
+    change(filled, "DELETE FROM camera WHERE number = (SELECT max(number) FROM camera)")
     with Gallery.open(filled) as gallery, pytest.raises(GalleryDamaged, match="cameras"):
         gallery.snapshot(cameras=["c1"])
 

@@ -105,12 +105,22 @@ def test_another_encoder_is_refused_naming_both(gallery, codes_of):
     assert gallery.info().entries == 0
 
 
+def test_another_encoder_of_the_same_name_is_pointed_to_the_galleries_own_copy(tmp_path, spec):
+    (tmp_path / "e").write_bytes(b"weights")
+    with Gallery.create(
+        tmp_path / "g", encoder_name="stripes", fingerprint="f", spec=spec, encoder_file=tmp_path / "e"
+    ) as made:
+        with pytest.raises(OtherEncoder, match=r"another encoder 'stripes' .*g/encoder\.safetensors") as error:
+            made.check_encoder("beef", "stripes")
+        assert "encode with 'stripes'" not in str(error.value)
+
+
 def test_duplicates_write_nothing_and_are_listed(gallery, add, entries_of, codes_of):
     add(gallery, ["a", "b", "c"])
     with pytest.raises(DuplicateIds, match=r"2 id.*'a', 'c'") as error:
         add(gallery, ["x", "c", "y", "a"])
     assert error.value.ids == ["a", "c"]
-    with pytest.raises(DuplicateIds, match="'y'"):
+    with pytest.raises(DuplicateIds, match=r"1 id.*more than once.*'y'. Nothing.*was written; give each entry an id"):
         add(gallery, ["x", "y", "y"])
     assert_holds(gallery, ["a", "b", "c"], entries_of, codes_of)
     gallery.delete(["a"])
@@ -185,11 +195,9 @@ def test_unusual_text_and_numpy_values_are_kept(gallery, codes_of):
 
 
 def test_create_refuses_what_exists_and_leaves_nothing_behind_when_it_fails(path, create, spec, tmp_path):
-    path.mkdir()
-    with pytest.raises(UsageError, match="exists already"):
+    path.write_text("a file")
+    with pytest.raises(UsageError, match="exists already and is not a folder"):
         create(path)
-    with pytest.raises(UsageError, match="does not exist"):
-        create(tmp_path / "no" / "people")
     with pytest.raises(UsageError, match="no encoder file"):
         Gallery.create(tmp_path / "g", encoder_name="e", fingerprint="f", spec=spec, encoder_file=tmp_path / "none")
     with pytest.raises(UsageError, match="segment size"):

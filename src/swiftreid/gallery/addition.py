@@ -33,14 +33,14 @@ def add_entries(
     with transaction(db):
         there = known_ids(db, [entry.id for entry in entries])
         if there:
-            raise DuplicateIds(list(there), f"gallery {gallery}")
+            raise DuplicateIds(list(there), gallery)
         first = get_state(db, "next_seq")
         seqs = np.arange(first, first + rows, dtype=np.int64)
         numbers = _camera_numbers(db, entries)
         cameras = np.array([numbers[entry.camera] for entry in entries], np.int32)
         times = np.array([np.nan if entry.time is None else float(entry.time) for entry in entries], np.float64)
         db.executemany(
-            "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (to_row(seq, numbers[entry.camera], entry) for seq, entry in enumerate(entries, first)),
         )
         db.executemany(

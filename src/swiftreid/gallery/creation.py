@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from stat import S_IMODE
 
 from swiftreid.durable import flush_folder, write_file
 from swiftreid.errors import UsageError
-from swiftreid.gallery.errors import plain_errors
+from swiftreid.gallery.errors import NO_ROOM, GalleryPermission, plain_errors
 from swiftreid.gallery.locking import FILE_NAME as LOCK
-from swiftreid.gallery.schema import ENCODER, SEGMENTS, Meta, create_database
+from swiftreid.gallery.schema import DATABASE, ENCODER, SEGMENTS, Meta, create_database
 from swiftreid.gallery.verify import file_digest
 from swiftreid.search.codes import CodeSpec
 
@@ -23,32 +26,91 @@ def create_gallery(
     path: Path, *, encoder_name: str, fingerprint: str, spec: CodeSpec, encoder_file: Path | None, segment_size: int
 ) -> None:
     """See `swiftreid.gallery.store.Gallery.create`."""
-    if path.exists() or path.is_symlink():
-        raise UsageError(f"{path} exists already: choose another path, or open it if it is the gallery you want")
+    _check_place(path)
     if not fingerprint or not encoder_name or not len(spec) or segment_size < 1:
         raise UsageError(
             "a gallery needs an encoder name, a fingerprint, a code spec and a segment size of 1 or more, got "
             f"{encoder_name!r}, {fingerprint!r}, {str(spec)!r} and {segment_size}"
         )
-    if not path.parent.is_dir():
-        raise UsageError(f"the folder {path.parent} for the new gallery does not exist: create it first")
     if encoder_file is not None and not encoder_file.is_file():
         raise UsageError(f"there is no encoder file {encoder_file}: check the path")
-    with plain_errors(path, "creating"):
-        beside = Path(tempfile.mkdtemp(prefix=f".{path.name}.creating-", dir=path.parent))
+    place = path.resolve()  # an empty folder that a link names is used where it is
+    with plain_errors(path, "creating"), _new_folders(place.parent):
+        with _writable(place.parent, path):
+            beside = Path(tempfile.mkdtemp(prefix=f".{place.name}.creating-", dir=place.parent))
         try:
             digest = "" if encoder_file is None else _copy_encoder(encoder_file, beside / ENCODER)
             created = datetime.now(UTC).isoformat(timespec="seconds")
             (beside / SEGMENTS).mkdir()
             (beside / LOCK).touch()
             create_database(beside, Meta(encoder_name, fingerprint, spec, segment_size, created, digest))
-            beside.chmod(0o777 & ~_umask())  # mkdtemp lets nobody else in, which a shared gallery must not inherit
+            # mkdtemp lets nobody else in, which a shared gallery must not inherit.
+            beside.chmod(S_IMODE(place.stat().st_mode) if place.exists() else 0o777 & ~_umask())
             flush_folder(beside)
-            beside.rename(path)
+            with _writable(place.parent, path):
+                beside.rename(place)  # takes the place of an empty folder, never of a filled one
         except BaseException:
             shutil.rmtree(beside, ignore_errors=True)
             raise
-        flush_folder(path.parent)
+        flush_folder(place.parent)
+
+
+def _check_place(path: Path) -> None:
+    try:
+        if path.is_symlink() and not path.exists():
+            raise UsageError(f"{path} exists already, as a link to nothing: choose another path")
+        if not path.exists():
+            return
+        if not path.is_dir():
+            raise UsageError(f"{path} exists already and is not a folder: choose another path for the gallery")
+        if (path / DATABASE).exists():
+            raise UsageError(
+                f"{path} exists already, and is a gallery: add to it, or choose another path for a new one"
+            )
+        if any(path.iterdir()):
+            raise UsageError(
+                f"{path} exists already, is not empty and is not a gallery: choose another path for the gallery"
+            )
+        if path.samefile(Path.cwd()):
+            raise UsageError(f"{path} is the folder this command runs in: choose a path inside it, such as people")
+    except OSError as error:
+        raise _refused(path, path, error) from error
+
+
+@contextmanager
+def _new_folders(folder: Path) -> Iterator[None]:
+    """Make ``folder`` and those above it that are missing; they go again if the block fails."""
+    missing = [above for above in (folder, *folder.parents) if not above.exists()][::-1]
+    made: list[Path] = []
+    try:
+        for above in missing:
+            with _writable(above.parent, folder):
+                above.mkdir(exist_ok=True)
+            made.append(above)
+            flush_folder(above.parent)
+        yield
+    except BaseException:
+        for above in reversed(made):
+            with suppress(OSError):  # something else is in it by now
+                above.rmdir()
+        raise
+
+
+@contextmanager
+def _writable(folder: Path, path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            raise
+        raise _refused(folder, path, error) from error
+
+
+def _refused(folder: Path, path: Path, error: OSError) -> GalleryPermission:
+    return GalleryPermission(
+        f"gallery {path} was not created: the folder {folder} cannot be written ({error.strerror or error}). "
+        "Choose another path, or get the right to write there"
+    )
 
 
 def _copy_encoder(source: Path, target: Path) -> str:

@@ -7,12 +7,14 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from swiftreid.gallery.errors import BadEntry, DuplicateIds
+from swiftreid.gallery.digests import digest_of, entry_text
+from swiftreid.gallery.errors import BadEntry, DuplicateIds, damaged
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def check_entries(entries: Sequence[Entry]) -> None:
             raise BadEntry(f"entry {index} of the batch, id {entry.id!r}: {problem}. Nothing of this batch was written")
     twice = [id_ for id_, count in Counter(entry.id for entry in entries).items() if count > 1]
     if twice:
-        raise DuplicateIds(twice, "an earlier row of the same batch")
+        raise DuplicateIds(twice)
 
 
 def _problem(entry: Entry) -> str | None:
@@ -123,18 +125,42 @@ def _thumbnail_problem(thumbnail: object) -> str | None:
     return f"thumbnail must be bytes or None, got {type(thumbnail).__name__}"
 
 
-ENTRY_COLUMNS = "entry.id, camera.name, entry.time, entry.person, entry.source, entry.labels"
+_labels_text = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
+ENTRY_COLUMNS = (
+    "entry.seq, entry.id, camera.name, entry.time, entry.person, entry.source, entry.labels, "
+    "entry.thumbnail_digest, entry.digest"
+)
 """The columns that `from_row` reads, in a query that joins entry and camera."""
 
 
 def to_row(seq: int, camera: int, entry: Entry) -> tuple[Any, ...]:
     """The row of table ``entry`` for an entry that passed `check_entries`."""
-    labels = json.dumps(dict(entry.labels), sort_keys=True, ensure_ascii=False) if entry.labels else None
-    time = None if entry.time is None else float(entry.time)
-    return (seq, str(entry.id), camera, time, entry.person, entry.source, labels)
+    labels = _labels_text(dict(entry.labels)) if entry.labels else None
+    time = None if entry.time is None else float(entry.time) + 0.0  # SQLite has no -0.0
+    picture = None if entry.thumbnail is None else digest_of(entry.thumbnail)
+    text = entry_text((seq, entry.id, entry.camera, time, entry.person, entry.source, labels), picture)
+    return (seq, str(entry.id), camera, time, entry.person, entry.source, labels, picture, digest_of(text))
 
 
-def from_row(row: Sequence[Any], thumbnail: bytes | None = None) -> Entry:
-    """The entry of one row of `ENTRY_COLUMNS`."""
-    id_, camera, time, person, source, labels = row
+def from_row(gallery: Path, row: Sequence[Any], thumbnail: bytes | None = None) -> Entry:
+    """The entry of one row of `ENTRY_COLUMNS`, without its thumbnail unless that is given.
+
+    Raises:
+        GalleryDamaged: the row does not match its checksum.
+    """
+    *content, thumbnail_digest, digest = row
+    if digest_of(entry_text(content, thumbnail_digest)) != digest:
+        raise damaged(gallery, f"entry {row[1]!r} does not match its checksum")
+    _, id_, camera, time, person, source, labels = content
     return Entry(id_, camera, time, person, source, json.loads(labels) if labels else {}, thumbnail)
+
+
+def check_thumbnail(gallery: Path, id_: str, picture: bytes | None, digest: bytes | None) -> bytes | None:
+    """The thumbnail itself, once it matches the checksum that its entry states.
+
+    Raises:
+        GalleryDamaged: it is altered, missing, or there without being stated.
+    """
+    if digest != (None if picture is None else digest_of(picture)):
+        raise damaged(gallery, f"the thumbnail of entry {id_!r} does not match its checksum")
+    return picture

@@ -56,21 +56,25 @@ class BadEntry(UsageError):
 class DuplicateIds(UsageError):
     """Some of the ids are in the gallery already, or twice in the batch; nothing was written.
 
+    `Gallery.existing` tells beforehand which ids are there.
+
     Attributes:
         ids: all the ids concerned, sorted.
 
     Args:
         ids: the ids concerned.
-        where: what they are already in.
+        gallery: the gallery that has them already; None when they come twice in the batch.
     """
 
-    def __init__(self, ids: Sequence[str], where: str) -> None:
+    def __init__(self, ids: Sequence[str], gallery: Path | None = None) -> None:
         self.ids = sorted(ids)
         first = ", ".join(repr(id_) for id_ in self.ids[:5]) + (", ..." if len(self.ids) > 5 else "")
-        super().__init__(
-            f"{len(self.ids)} id(s) are already in {where}: {first}. Nothing of this batch was written; "
-            "leave these entries out (Gallery.existing tells which ids are there), or delete the stored ones first"
-        )
+        if gallery is None:
+            problem, advice = "come more than once in this batch", "give each entry an id of its own"
+        else:
+            problem = f"are already in gallery {gallery}"
+            advice = "leave these entries out, give them other ids, or delete the stored ones first"
+        super().__init__(f"{len(self.ids)} id(s) {problem}: {first}. Nothing of this batch was written; {advice}")
 
 
 _REFUSED_WRITES = {
@@ -79,7 +83,7 @@ _REFUSED_WRITES = {
     apsw.SQLITE_IOERR_TRUNCATE,
     apsw.SQLITE_IOERR_SHMSIZE,
 }
-_NO_ROOM = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
+NO_ROOM = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 _RIGHTS = (
     "check that this user may read and write the folder and every file in it (even reading needs that, for the "
@@ -119,7 +123,7 @@ def plain_errors(path: Path, doing: str) -> Iterator[None]:
     except FileNotFoundError as error:
         raise damaged(path, f"file {error.filename} is missing") from error
     except OSError as error:
-        if error.errno in _NO_ROOM:
+        if error.errno in NO_ROOM:
             raise _full(path, doing, error.strerror) from error
         if error.errno in _FORBIDDEN:
             raise GalleryPermission(

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swiftreid.gallery.columns import empty
-from swiftreid.gallery.entries import ENTRY_COLUMNS, StoredEntry, from_row
+from swiftreid.gallery.entries import ENTRY_COLUMNS, StoredEntry, check_thumbnail, from_row
 from swiftreid.gallery.errors import EntryNotFound, damaged
 from swiftreid.gallery.tail import chunk_of
 from swiftreid.gallery.view import Cache, begin_read, segment_file, segment_rows
 from swiftreid.search.codes import CodeSpec
 
 _QUERY = (
-    f"SELECT entry.seq, thumbnail.picture, {ENTRY_COLUMNS} FROM entry JOIN camera ON camera.number = entry.camera "
+    f"SELECT thumbnail.picture, {ENTRY_COLUMNS} FROM entry JOIN camera ON camera.number = entry.camera "
     "LEFT JOIN thumbnail ON thumbnail.seq = entry.seq WHERE entry.id = ?"
 )
 
@@ -34,12 +34,14 @@ def _read(db: apsw.Connection, gallery: Path, spec: CodeSpec, cache: Cache, entr
     found = db.execute(_QUERY, (entry_id,)).fetchone()
     if found is None:
         raise EntryNotFound(f"gallery {gallery} has no entry with id {entry_id!r}: check the id")
-    seq, picture, *row = found
+    picture, *row = found
+    entry = from_row(gallery, row, check_thumbnail(gallery, entry_id, picture, row[-2]))
+    seq = row[0]
     seqs, codes = _codes_around(db, gallery, spec, cache, seq)
     place = int(np.searchsorted(seqs, seq))
     if place == len(seqs) or seqs[place] != seq:
         raise damaged(gallery, f"the codes of entry {entry_id!r} are missing")
-    return StoredEntry(from_row(row, picture), {name: column[place].copy() for name, column in codes.items()})
+    return StoredEntry(entry, {name: column[place].copy() for name, column in codes.items()})
 
 
 def _codes_around(

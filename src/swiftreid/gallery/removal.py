@@ -16,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swiftreid.gallery.columns import CAMERA, TIME
+from swiftreid.gallery.digests import filter_digest
 from swiftreid.gallery.errors import damaged
 from swiftreid.gallery.schema import BUSY_MS, DATABASE, fetch, get_state, set_state, transaction
 from swiftreid.gallery.segments import SegmentFile, SegmentRow
 from swiftreid.gallery.tail import chunk_of, drop_chunk, put_chunk
-from swiftreid.gallery.view import Cache, segment_file, segment_rows
+from swiftreid.gallery.view import Cache, read_filters, segment_file, segment_rows
 from swiftreid.search.codes import CodeSpec
 
 _NO_CAMERA = bytes(CAMERA.itemsize)
@@ -39,7 +40,7 @@ def delete_entries(db: apsw.Connection, gallery: Path, spec: CodeSpec, cache: Ca
         for row in segment_rows(db):
             inside = seqs[(seqs >= row.first) & (seqs <= row.last)]
             if len(inside):
-                _mask_sealed(db, segment_file(gallery, spec, row, cache), row, inside)
+                _mask_sealed(db, gallery, segment_file(gallery, spec, row, cache), row, inside)
         _erase_unsealed(db, gallery, spec, seqs)
         _erase_thumbnails(db, seqs)
         db.execute("DELETE FROM entry WHERE seq IN (SELECT value FROM json_each(?))", (json.dumps(seqs.tolist()),))
@@ -52,10 +53,18 @@ def delete_entries(db: apsw.Connection, gallery: Path, spec: CodeSpec, cache: Ca
     return len(found)
 
 
-def _mask_sealed(db: apsw.Connection, file: SegmentFile, row: SegmentRow, seqs: NDArray[np.int64]) -> None:
+def _mask_sealed(
+    db: apsw.Connection, gallery: Path, file: SegmentFile, row: SegmentRow, seqs: NDArray[np.int64]
+) -> None:
     places = np.searchsorted(file.seqs, seqs)
     if not np.array_equal(file.seqs[np.minimum(places, row.rows - 1)], seqs):
-        raise damaged(file.path.parents[1], f"segment {row.name} lacks entries that the database places there")
+        raise damaged(gallery, f"segment {row.name} lacks entries that the database places there")
+    # Read past the cache: altered columns must not get a fresh checksum.
+    cameras, times = (column.copy() for column in read_filters(db, gallery, row, Cache()))
+    cameras[places], times[places] = 0, np.nan
+    digest = filter_digest(row.number, cameras.tobytes(), times.tobytes())
+    with db.blob_open("main", "segment_filter", "digest", row.number, True) as blob:
+        blob.write(digest)
     for column, erased in (("cameras", _NO_CAMERA), ("times", _NO_TIME)):
         with db.blob_open("main", "segment_filter", column, row.number, True) as blob:
             for place in places:

@@ -29,13 +29,14 @@ CREATE TABLE state (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOU
 CREATE TABLE camera (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, entries INTEGER NOT NULL) STRICT;
 CREATE TABLE entry (
     seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, camera INTEGER NOT NULL, time REAL,
-    person TEXT, source TEXT, labels TEXT
+    person TEXT, source TEXT, labels TEXT, thumbnail_digest BLOB, digest BLOB NOT NULL
 ) STRICT;
 CREATE INDEX entry_person ON entry (person) WHERE person IS NOT NULL;
 CREATE TABLE thumbnail (seq INTEGER PRIMARY KEY, picture BLOB NOT NULL) STRICT;
 CREATE TABLE chunk (
     first INTEGER PRIMARY KEY, last INTEGER NOT NULL, rows INTEGER NOT NULL,
-    seqs BLOB NOT NULL, cameras BLOB NOT NULL, times BLOB NOT NULL, codes BLOB NOT NULL
+    seqs BLOB NOT NULL, cameras BLOB NOT NULL, times BLOB NOT NULL, codes BLOB NOT NULL,
+    digest BLOB NOT NULL
 ) STRICT;
 CREATE TABLE segment (
     number INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL, rows INTEGER NOT NULL,
@@ -43,7 +44,7 @@ CREATE TABLE segment (
 ) STRICT;
 CREATE TABLE segment_filter (
     number INTEGER PRIMARY KEY REFERENCES segment (number) ON DELETE CASCADE,
-    cameras BLOB NOT NULL, times BLOB NOT NULL
+    digest BLOB NOT NULL, cameras BLOB NOT NULL, times BLOB NOT NULL
 ) STRICT;
 """
 STATE = {"next_seq": 1, "next_camera": 1, "next_segment": 1, "tail_rows": 0, "removed": 0}
@@ -123,7 +124,10 @@ def open_database(folder: Path, *, read_only: bool) -> tuple[apsw.Connection, Me
         if not (folder / DATABASE).is_file():
             raise NotAGallery(f"{folder} is not a gallery (it has no file {DATABASE}): check the path")
         if not read_only and not (os.access(folder, os.W_OK) and os.access(folder / DATABASE, os.W_OK)):
-            raise GalleryPermission(f"gallery {folder} may not be written by this user: open it with read_only=True")
+            raise GalleryPermission(
+                f"gallery {folder} may not be written by this user: get the right to write the folder and every file "
+                "in it, or only read it (in Python: read_only=True)"
+            )
         db = connect(folder, read_only=read_only)
         try:
             return db, _recognise(db, folder)

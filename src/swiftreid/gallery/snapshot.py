@@ -12,12 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swiftreid.errors import UsageError
-from swiftreid.gallery.entries import ENTRY_COLUMNS, Entry, from_row
+from swiftreid.gallery.entries import ENTRY_COLUMNS, Entry, check_thumbnail, from_row
 from swiftreid.gallery.errors import damaged, plain_errors
 from swiftreid.gallery.schema import connect, fetch
 from swiftreid.gallery.view import Cache, View, begin_read, read_filters, read_view
 from swiftreid.search.codes import CodeSpec
 from swiftreid.search.table import CodeTable
+
+_THUMBNAIL = (
+    "SELECT entry.id, thumbnail.picture, entry.thumbnail_digest FROM entry "
+    "LEFT JOIN thumbnail ON thumbnail.seq = entry.seq WHERE entry.seq = ?"
+)
 
 
 class Snapshot:
@@ -74,11 +79,12 @@ class Snapshot:
         wanted = [int(position) for position in positions]
         seqs = self._seqs_at(wanted)
         query = (
-            f"SELECT entry.seq, {ENTRY_COLUMNS} FROM json_each(?) AS wanted "
+            f"SELECT {ENTRY_COLUMNS} FROM json_each(?) AS wanted "
             "JOIN entry ON entry.seq = wanted.value JOIN camera ON camera.number = entry.camera"
         )
         with plain_errors(self._gallery, "reading entries"):
-            found = {row[0]: from_row(row[1:]) for row in self._db.execute(query, (json.dumps(sorted(set(seqs))),))}
+            rows = self._db.execute(query, (json.dumps(sorted(set(seqs))),))
+            found = {row[0]: from_row(self._gallery, row) for row in rows}
         for position, seq in zip(wanted, seqs, strict=True):
             if seq not in found:
                 raise UsageError(f"the entry at position {position} is deleted: pass the snapshot's mask to the search")
@@ -87,9 +93,8 @@ class Snapshot:
     def thumbnail(self, position: int) -> bytes | None:
         """The small JPEG of the entry at ``position``, or None if it has none."""
         with plain_errors(self._gallery, "reading a thumbnail"):
-            query = "SELECT picture FROM thumbnail WHERE seq = ?"
-            row = self._db.execute(query, self._seqs_at([int(position)])).fetchone()
-        return None if row is None else row[0]
+            row = self._db.execute(_THUMBNAIL, self._seqs_at([int(position)])).fetchone()
+            return None if row is None else check_thumbnail(self._gallery, *row)
 
     def _seqs_at(self, positions: Sequence[int]) -> list[int]:
         if self._closed:

@@ -18,7 +18,7 @@ from swiftreid.gallery.addition import add_entries, known_ids
 from swiftreid.gallery.compaction import CompactReport, compact_gallery, remove_orphans
 from swiftreid.gallery.creation import SEGMENT_SIZE, create_gallery
 from swiftreid.gallery.entries import Entry, StoredEntry
-from swiftreid.gallery.errors import GalleryBusy, GalleryError, OtherEncoder, plain_errors
+from swiftreid.gallery.errors import GalleryBusy, GalleryDamaged, GalleryError, OtherEncoder, plain_errors
 from swiftreid.gallery.info import GalleryInfo, read_info
 from swiftreid.gallery.locking import writer_lock
 from swiftreid.gallery.lookup import get_entry
@@ -77,7 +77,7 @@ class Gallery:
         """Create an empty gallery and open it for writing; it is there whole or not at all.
 
         Args:
-            path: the new folder; must not exist.
+            path: the new folder, made with those above it that are missing; an empty folder may be there already.
             encoder_name: name of the encoder whose codes it will hold.
             fingerprint: that encoder's fingerprint.
             spec: the encoder's codes.
@@ -85,7 +85,7 @@ class Gallery:
             segment_size: entries to a sealed segment.
 
         Raises:
-            UsageError: the path exists, or an argument makes no sense.
+            UsageError: something is there, or an argument makes no sense.
             GalleryFull, GalleryPermission: the disk or the system refused.
         """
         create_gallery(
@@ -175,11 +175,16 @@ class Gallery:
             OtherEncoder: names both encoders.
         """
         if fingerprint != self.fingerprint:
-            other = f"encoder {encoder_name!r}" if encoder_name else "an encoder"
+            other = "an encoder"
+            if encoder_name:
+                other = f"{'another ' if encoder_name == self.encoder_name else ''}encoder {encoder_name!r}"
+            own = f"the encoder with fingerprint {self.fingerprint}"
+            if self.encoder_file is not None:
+                own = f"the gallery's own copy, {self.encoder_file}"
             raise OtherEncoder(
                 f"gallery {self.path} holds codes of encoder {self.encoder_name!r} (fingerprint {self.fingerprint}), "
                 f"not of {other} (fingerprint {fingerprint}), and their codes can't be compared: encode with "
-                f"{self.encoder_name!r}, or create another gallery for the other encoder"
+                f"{own}, or create another gallery for the other encoder"
             )
 
     def add(
@@ -213,7 +218,7 @@ class Gallery:
             added = add_entries(self._db, self.path, self.spec, batch, codes)
             try:
                 seal(self._db, self.path, self.spec, self._meta.segment_size)
-            except (OSError, apsw.Error) as error:
+            except (OSError, apsw.Error, GalleryDamaged) as error:
                 # The entries are acknowledged by their own commit; sealing them is repeated by the next addition.
                 _log.warning("gallery %s: sealing a segment failed and is put off: %s", self.path, error)
         return added

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 import apsw
 
 from swiftreid.gallery.columns import Columns, from_blobs, join
-from swiftreid.gallery.errors import damaged
+from swiftreid.gallery.digests import digest_of, filter_digest
+from swiftreid.gallery.errors import GalleryDamaged, damaged
 from swiftreid.gallery.schema import fetch, get_state, set_state, transaction
 from swiftreid.gallery.segments import SegmentRow, write_segment
 from swiftreid.search.codes import CodeSpec
 
 MERGE_ROWS = 256  # chunks are filled up to this, so that single additions do not leave 65,536 of them
 CHUNK_ROWS = 4096  # never larger, so that deleting one entry rewrites little
+_CHUNK = "first, last, rows, seqs, cameras, times, codes, digest"
 
 
 @dataclass(frozen=True)
@@ -48,33 +52,49 @@ def read_tail(db: apsw.Connection, gallery: Path, spec: CodeSpec, known: Tail | 
     if known is not None and same:
         parts.append(known.columns.take(slice(0, sum(rows for _, _, rows in chunks[:same]))))
     if same < len(chunks):
-        query = "SELECT first, rows, seqs, cameras, times, codes FROM chunk WHERE first >= ? ORDER BY first"
+        query = f"SELECT {_CHUNK} FROM chunk WHERE first >= ? ORDER BY first"
         parts += [_decode(gallery, spec, row) for row in db.execute(query, (chunks[same][0],))]
     return Tail(chunks, join(spec, parts))
 
 
 def chunk_of(db: apsw.Connection, gallery: Path, spec: CodeSpec, seq: int) -> Columns | None:
     """The chunk that holds a sequence number, if the tail does."""
-    query = "SELECT first, rows, seqs, cameras, times, codes FROM chunk WHERE first <= ? ORDER BY first DESC LIMIT 1"
+    query = f"SELECT {_CHUNK} FROM chunk WHERE first <= ? ORDER BY first DESC LIMIT 1"
     row = db.execute(query, (seq,)).fetchone()
     return None if row is None else _decode(gallery, spec, row)
 
 
-def _decode(gallery: Path, spec: CodeSpec, row: tuple[object, ...]) -> Columns:
-    first, rows, *blobs = row
+def each_chunk(db: apsw.Connection, gallery: Path, spec: CodeSpec) -> Iterator[Columns | GalleryDamaged]:
+    """Every chunk in gallery order, or what is wrong with it."""
+    for row in db.execute(f"SELECT {_CHUNK} FROM chunk ORDER BY first"):
+        try:
+            yield _decode(gallery, spec, row)
+        except GalleryDamaged as error:
+            yield error
+
+
+def _decode(gallery: Path, spec: CodeSpec, row: tuple[Any, ...]) -> Columns:
+    first, last, rows, *blobs, digest = row
+    where = f"the codes of the unsealed entries from number {first} on"
     try:
-        return from_blobs(spec, int(str(rows)), blobs)
+        columns = from_blobs(spec, rows, blobs)
     except ValueError as error:
-        raise damaged(
-            gallery, f"the codes of the unsealed entries from number {first} on are incomplete ({error})"
-        ) from error
+        raise damaged(gallery, f"{where} are incomplete ({error})") from error
+    if _chunk_digest(first, last, blobs) != digest:
+        raise damaged(gallery, f"{where} do not match their checksum")
+    return columns
+
+
+def _chunk_digest(first: int, last: int, blobs: Sequence[bytes]) -> bytes:
+    return digest_of(f"{first} {last}".encode(), *blobs)
 
 
 def put_chunk(db: apsw.Connection, columns: Columns) -> None:
     """Store rows as one chunk; call inside a transaction."""
     first, last = int(columns.seqs[0]), int(columns.seqs[-1])
-    row = (first, last, len(columns), *columns.to_blobs())
-    db.execute("INSERT INTO chunk VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+    blobs = columns.to_blobs()
+    row = (first, last, len(columns), *blobs, _chunk_digest(first, last, blobs))
+    db.execute("INSERT INTO chunk VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
 
 
 def drop_chunk(db: apsw.Connection, columns: Columns) -> None:
@@ -85,8 +105,10 @@ def drop_chunk(db: apsw.Connection, columns: Columns) -> None:
 def append_rows(db: apsw.Connection, gallery: Path, spec: CodeSpec, columns: Columns) -> None:
     """Put new rows at the end of the tail; call inside a transaction."""
     set_state(db, "tail_rows", get_state(db, "tail_rows") + len(columns))
-    last = chunk_of(db, gallery, spec, int(columns.seqs[0]))
-    if last is not None and len(last) + len(columns) <= MERGE_ROWS:
+    following = int(columns.seqs[0])
+    rows = db.execute("SELECT rows FROM chunk ORDER BY first DESC LIMIT 1").get
+    last = chunk_of(db, gallery, spec, following) if rows and rows + len(columns) <= MERGE_ROWS else None
+    if last is not None:
         drop_chunk(db, last)
         columns = join(spec, [last, columns])
     for start in range(0, len(columns), CHUNK_ROWS):
@@ -95,10 +117,11 @@ def append_rows(db: apsw.Connection, gallery: Path, spec: CodeSpec, columns: Col
 
 def register_segment(db: apsw.Connection, row: SegmentRow, columns: Columns) -> None:
     """Make a written segment file part of the gallery; call inside a transaction."""
-    values = (row.number, row.first, row.last, row.rows, row.deleted, row.bytes, row.digest)
-    db.execute("INSERT INTO segment VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+    described = (row.number, row.first, row.last, row.rows, row.deleted, row.bytes, row.digest)
+    db.execute("INSERT INTO segment VALUES (?, ?, ?, ?, ?, ?, ?)", described)
     _, cameras, times, _ = columns.to_blobs()
-    db.execute("INSERT INTO segment_filter VALUES (?, ?, ?)", (row.number, cameras, times))
+    values = (row.number, filter_digest(row.number, cameras, times), cameras, times)
+    db.execute("INSERT INTO segment_filter VALUES (?, ?, ?, ?)", values)
     set_state(db, "next_segment", row.number + 1)
 
 

@@ -11,15 +11,24 @@ import numpy as np
 
 from swiftreid.errors import SwiftReIDError
 from swiftreid.gallery.columns import Columns, join
+from swiftreid.gallery.digests import digest_of, entry_text
+from swiftreid.gallery.errors import GalleryDamaged
 from swiftreid.gallery.schema import ENCODER, Meta, fetch, get_state
 from swiftreid.gallery.segments import SegmentRow, unregistered_files
-from swiftreid.gallery.tail import read_tail
+from swiftreid.gallery.tail import each_chunk
 from swiftreid.gallery.view import Cache, read_filters, segment_file, segment_rows
 
 _SHOWN = 20
 _LOST_THUMBNAILS = """
 SELECT count(*) FROM thumbnail
 WHERE seq NOT IN (SELECT seq FROM entry) AND picture <> zeroblob(length(picture))
+"""
+# Text is read as bytes, so that an altered row with broken Unicode can still be named.
+_CONTENTS = """
+SELECT entry.seq, CAST(entry.id AS BLOB), CAST(camera.name AS BLOB), entry.time, CAST(entry.person AS BLOB),
+    CAST(entry.source AS BLOB), CAST(entry.labels AS BLOB), entry.thumbnail_digest, entry.digest, thumbnail.picture
+FROM entry LEFT JOIN camera ON camera.number = entry.camera LEFT JOIN thumbnail ON thumbnail.seq = entry.seq
+ORDER BY entry.seq
 """
 
 
@@ -32,7 +41,7 @@ class VerifyReport:
         notes: what is harmless, such as files of a killed process that the next writable open removes.
         entries: entries found in the database.
         segments: segment files checked.
-        bytes_checked: bytes of segment files whose checksums were computed.
+        bytes_checked: bytes whose checksums were computed, in segment files and in the database.
     """
 
     problems: list[str] = field(default_factory=list)
@@ -45,6 +54,24 @@ class VerifyReport:
     def ok(self) -> bool:
         """Whether nothing is wrong."""
         return not self.problems
+
+
+@dataclass
+class _Capped:
+    """Problems of one kind, of which only the first are listed and the rest counted."""
+
+    kind: str
+    report: VerifyReport
+    count: int = 0
+
+    def add(self, problem: str) -> None:
+        self.count += 1
+        if self.count <= _SHOWN:
+            self.report.problems.append(problem)
+
+    def close(self) -> None:
+        if self.count > _SHOWN:
+            self.report.problems.append(f"{self.count - _SHOWN} more {self.kind} do not match their checksums")
 
 
 def file_digest(path: Path) -> str:
@@ -65,6 +92,7 @@ def verify_gallery(db: apsw.Connection, gallery: Path, meta: Meta, cache: Cache)
         known = [part for part in [*parts, tail] if part is not None]
         whole = len(known) == len(parts) + 1
         _check_relations(db, join(meta.spec, known), whole, report)
+        _check_contents(db, report)
         for path in unregistered_files(gallery, {row.name for row in rows}):
             report.notes.append(f"{path.name} belongs to no segment; the next writable open removes it")
     except Exception as error:  # whatever damage leads to belongs into the report
@@ -105,7 +133,7 @@ def _check_segment(
         report.problems.append(str(error))
         return None
     report.segments += 1
-    report.bytes_checked += row.bytes
+    report.bytes_checked += row.bytes + cameras.nbytes + times.nbytes
     broken = file.broken_columns()
     report.problems += [f"segment {row.name}: column {name} does not match its checksum" for name in broken]
     if "seq" in broken:
@@ -119,11 +147,19 @@ def _check_segment(
 
 
 def _check_tail(db: apsw.Connection, gallery: Path, meta: Meta, report: VerifyReport) -> Columns | None:
-    try:
-        tail = read_tail(db, gallery, meta.spec).columns
-    except SwiftReIDError as error:
-        report.problems.append(str(error))
+    parts: list[Columns] = []
+    whole, damage = True, _Capped("unsealed chunks", report)
+    for chunk in each_chunk(db, gallery, meta.spec):
+        if isinstance(chunk, GalleryDamaged):
+            whole = False
+            damage.add(str(chunk))
+        else:
+            parts.append(chunk)
+            report.bytes_checked += sum(len(blob) for blob in chunk.to_blobs())
+    damage.close()
+    if not whole:
         return None
+    tail = join(meta.spec, parts)
     counted = get_state(db, "tail_rows")
     if counted != len(tail):
         report.problems.append(f"{counted} unsealed entries are counted, {len(tail)} are stored")
@@ -159,6 +195,26 @@ def _check_relations(db: apsw.Connection, codes: Columns, whole: bool, report: V
     counted: dict[int, int] = dict(fetch(db, "SELECT number, entries FROM camera"))
     if dict(zip(numbers.tolist(), counts.tolist(), strict=True)) != counted:
         report.problems.append("the counts of entries per camera are wrong, or a camera is missing")
+
+
+def _check_contents(db: apsw.Connection, report: VerifyReport) -> None:
+    """Recompute the checksum of every entry and thumbnail."""
+    entries, thumbnails = _Capped("entries", report), _Capped("thumbnails", report)
+    for *stored, stated, digest, picture in db.execute(_CONTENTS):
+        content = [_text(value) if isinstance(value, bytes) else value for value in stored]
+        name = f"entry {content[1]!r} (number {content[0]})"
+        text = entry_text(content, stated)
+        report.bytes_checked += len(text) + len(picture or b"")
+        if digest_of(text) != digest:
+            entries.add(f"{name} does not match its checksum")
+        if stated != (None if picture is None else digest_of(picture)):
+            thumbnails.add(f"the thumbnail of {name} does not match its checksum")
+    entries.close()
+    thumbnails.close()
+
+
+def _text(stored: bytes) -> str:
+    return stored.decode(errors="surrogateescape")
 
 
 def _entries(db: apsw.Connection) -> apsw.Cursor:

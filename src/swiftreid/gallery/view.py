@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swiftreid.gallery.columns import CAMERA, TIME, Columns
+from swiftreid.gallery.digests import filter_digest
 from swiftreid.gallery.errors import damaged
 from swiftreid.gallery.segments import SegmentFile, SegmentRow, map_segment
 from swiftreid.gallery.tail import Tail, read_tail
@@ -82,10 +83,12 @@ def read_filters(
     """Camera numbers (0 = deleted) and times of one segment's rows, as they are in the caller's transaction."""
     kept = cache.filters.get(row.number)
     if kept is None or kept[0] != row.deleted:
-        query = "SELECT cameras, times FROM segment_filter WHERE number = ?"
+        query = "SELECT cameras, times, digest FROM segment_filter WHERE number = ?"
         found = db.execute(query, (row.number,)).fetchone()
         if found is None or len(found[0]) != row.rows * CAMERA.itemsize or len(found[1]) != row.rows * TIME.itemsize:
             raise damaged(gallery, f"the filter columns of segment {row.name} are missing or too short")
+        if filter_digest(row.number, found[0], found[1]) != found[2]:
+            raise damaged(gallery, f"the filter columns of segment {row.name} do not match their checksum")
         kept = (row.deleted, np.frombuffer(found[0], CAMERA), np.frombuffer(found[1], TIME))
         cache.filters[row.number] = kept
     return kept[1], kept[2]

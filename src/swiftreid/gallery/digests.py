@@ -1,0 +1,40 @@
+"""Checksums of what the database holds: entries, thumbnails, unsealed codes and filter columns.
+
+Segment files carry their own (see `swiftreid.gallery.segments`). Each digest is written in the transaction that writes
+its content. They find bytes that a disk or a hand altered; they do not prove who wrote them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+
+DIGEST_BYTES = 16
+_encode = json.JSONEncoder(check_circular=False).encode
+
+
+def digest_of(*parts: bytes) -> bytes:
+    """BLAKE2b-128 of a byte string, or of several with their lengths before them."""
+    if len(parts) == 1:
+        return hashlib.blake2b(parts[0], digest_size=DIGEST_BYTES).digest()
+    hasher = hashlib.blake2b(json.dumps([len(part) for part in parts]).encode(), digest_size=DIGEST_BYTES)
+    for part in parts:
+        hasher.update(part)
+    return hasher.digest()
+
+
+def entry_text(content: Sequence[object], thumbnail: bytes | None) -> bytes:
+    """One entry in the form its digest is taken of: a JSON list in ASCII.
+
+    Args:
+        content: sequence number (so that two entries can't be exchanged), id, the camera's name, time in seconds as the
+            database returns it, person, source, and labels as they are stored.
+        thumbnail: the digest of its thumbnail, so that a thumbnail can't be lost or exchanged.
+    """
+    return _encode([*content, None if thumbnail is None else thumbnail.hex()]).encode()
+
+
+def filter_digest(segment: int, cameras: bytes, times: bytes) -> bytes:
+    """Digest of the filter columns of a segment."""
+    return digest_of(str(segment).encode(), cameras, times)

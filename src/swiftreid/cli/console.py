@@ -49,8 +49,8 @@ class Report:
             yield lambda done, total: bar.update(task, completed=done, total=total)
 
     def note(self, message: str) -> None:
-        """A notice on stderr."""
-        if not self._quiet:
+        """A notice on stderr; nothing with --json, whose document says it all."""
+        if not (self._quiet or self.as_json):
             self._err.print(message, style="dim", highlight=False, markup=False, soft_wrap=True)
 
     def warn(self, message: str) -> None:

@@ -55,6 +55,16 @@ def test_defaults_are_the_papers() -> None:
     assert (config.margin, config.probability_weight, config.similarity_weight, config.temperature) == (0.3, 1, 1000, 1)
 
 
-def test_unknown_variant_is_refused() -> None:
-    with pytest.raises(UsageError, match="newest"):
-        AllInOneConfig(variant="newest")
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("smoothing", 1.5),
+        ("temperature", 0.0),
+        ("margin", -0.1),
+        ("probability_weight", float("nan")),
+        ("similarity_weight", float("inf")),
+    ],
+)
+def test_impossible_weights_are_refused(name: str, value: float) -> None:
+    with pytest.raises(UsageError, match=name):
+        AllInOneConfig(**{name: value})

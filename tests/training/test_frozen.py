@@ -120,6 +120,14 @@ def test_progress_and_record() -> None:
     assert record["config"]["objective"]["similarity_weight"] == QUICK.objective.similarity_weight
 
 
+@pytest.mark.parametrize("epochs", [1, 2, 9, 10, 11])
+def test_short_runs_have_a_schedule(epochs: int) -> None:
+    """One batch an epoch: ten steps once divided by zero."""
+    embeddings, persons, _ = people(np.random.default_rng(0), count=8, each=4)
+    config = FrozenConfig(lengths=(64, 16), epochs=epochs, persons_per_batch=8, start="random")
+    assert len(fit_pyramid(embeddings, persons, seed=1, config=config).record["losses"]) == epochs
+
+
 def test_a_constant_feature_does_no_harm() -> None:
     embeddings, persons, _ = people(np.random.default_rng(0))
     embeddings[:, 4] = 7.0
@@ -159,7 +167,15 @@ def test_bad_input_is_refused(change, message: str) -> None:
 
 @pytest.mark.parametrize(
     "setting",
-    [{"epochs": 0}, {"learning_rate": 0.0}, {"learning_rate": float("nan")}, {"start": "warm"}, {"shrinkage": 0.0}],
+    [
+        {"epochs": 0},
+        {"learning_rate": 0.0},
+        {"learning_rate": float("nan")},
+        {"start": "warm"},
+        {"shrinkage": 0.0},
+        {"dropout": 1.0},
+        {"lengths": (16, 64)},
+    ],
 )
 def test_bad_settings_are_refused(setting: dict[str, float]) -> None:
     with pytest.raises(UsageError):

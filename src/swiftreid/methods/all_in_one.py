@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import inf
 from typing import ClassVar
 
 import torch
@@ -31,7 +32,6 @@ class AllInOneConfig:
         probability_weight: lambda1, weight of the probability distillation.
         similarity_weight: lambda2, weight of the similarity distillation.
         temperature: T of the probability distillation.
-        variant: which published form of the method; ``"paper"``.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")  # a recipe with a misspelt field is refused
@@ -41,11 +41,15 @@ class AllInOneConfig:
     probability_weight: float = 1.0
     similarity_weight: float = 1000.0
     temperature: float = 1.0
-    variant: str = "paper"
 
     def __post_init__(self) -> None:
-        if self.variant != "paper":
-            raise UsageError(f"variant {self.variant!r} of All-in-One is not known; use 'paper'")
+        if not 0 <= self.smoothing <= 1:
+            raise UsageError(f"smoothing must be from 0 to 1, got {self.smoothing}")
+        if not 0 < self.temperature < inf:
+            raise UsageError(f"temperature must be above 0, got {self.temperature}")
+        for name in ("margin", "probability_weight", "similarity_weight"):
+            if not 0 <= getattr(self, name) < inf:
+                raise UsageError(f"{name} must be 0 or more, got {getattr(self, name)}")
 
 
 class AllInOne(nn.Module):

@@ -13,6 +13,12 @@ from swiftreid.errors import UsageError
 LENGTHS = (2048, 512, 128, 32)
 
 
+def check_lengths(lengths: Sequence[int]) -> None:
+    """Raise `UsageError` unless there are code lengths, all positive, from longest to shortest."""
+    if not lengths or lengths[-1] < 1 or any(a <= b for a, b in pairwise(lengths)):
+        raise UsageError(f"code lengths must be positive and fall from longest to shortest, got {tuple(lengths)}")
+
+
 class CodePyramid(nn.Module):
     """``v_k = FC_k(v_{k-1})`` and code ``b_k = sgn(BN_k(v_k))`` for each length (AiO, Eq. 1 and 2).
 
@@ -37,8 +43,7 @@ class CodePyramid(nn.Module):
     def __init__(self, in_features: int, lengths: Sequence[int] = LENGTHS, *, dropout: float = 0.0) -> None:
         super().__init__()
         lengths = tuple(int(length) for length in lengths)
-        if not lengths or lengths[-1] < 1 or any(a <= b for a, b in pairwise(lengths)):
-            raise UsageError(f"code lengths must be positive and fall from longest to shortest, got {lengths}")
+        check_lengths(lengths)
         self.in_features = in_features
         self.lengths = lengths
         self.dropout = nn.Dropout(dropout)

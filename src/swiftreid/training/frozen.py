@@ -21,6 +21,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from math import inf
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -30,7 +31,7 @@ from pydantic import ConfigDict
 
 from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.methods.all_in_one import AllInOne, AllInOneConfig
-from swiftreid.nn.pyramid import LENGTHS, CodePyramid
+from swiftreid.nn.pyramid import LENGTHS, CodePyramid, check_lengths
 from swiftreid.training.discriminant import fit_discriminant, start_weights
 from swiftreid.training.person_batches import PersonBatches
 
@@ -74,12 +75,15 @@ class FrozenConfig:
     def __post_init__(self) -> None:
         if self.epochs < 1:
             raise UsageError(f"training needs at least 1 epoch, got {self.epochs}")
-        if not (self.learning_rate > 0 and self.classifier_rate > 0):
+        if not (0 < self.learning_rate < inf and 0 < self.classifier_rate < inf):
             raise UsageError(f"learning rates must be above 0, got {self.learning_rate} and {self.classifier_rate}")
         if self.start not in ("discriminant", "random"):
             raise UsageError(f"the start must be 'discriminant' or 'random', got {self.start!r}")
-        if not self.shrinkage > 0:
+        if not 0 < self.shrinkage < inf:
             raise UsageError(f"the shrinkage must be above 0, got {self.shrinkage}")
+        if not 0 <= self.dropout < 1:
+            raise UsageError(f"dropout must be from 0 to below 1, got {self.dropout}")
+        check_lengths(self.lengths)
 
 
 @dataclass(frozen=True)
@@ -213,8 +217,9 @@ def _train(
     optimizer = torch.optim.Adam(
         [{"params": part.parameters(), "lr": lr} for part, lr in zip((head, objective), rates, strict=True)]
     )
-    steps = config.epochs * batches.batches_per_epoch
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=max(2, steps), pct_start=0.1)
+    steps = max(2, config.epochs * batches.batches_per_epoch)
+    warm_up = max(0.1, 1.5 / steps)  # OneCycleLR divides by zero where the warm-up is one step long
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=steps, pct_start=warm_up)
     head.train()
     draw = iter(batches)
     losses: list[float] = []

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from swiftreid.data.samples import DISTRACTOR
 from swiftreid.encoding.card import Calibration
 from swiftreid.encoding.encoder import Encoder, build_encoder
 from swiftreid.errors import UsageError
@@ -36,7 +37,8 @@ def fit_calibration(
     """Fit thresholds for the cascade of all identity codes, shortest first, to pairs of held-out identities.
 
     Args:
-        held_out: people that the encoder has not been trained on, each seen by two cameras at least.
+        held_out: people that the encoder has not been trained on, some of them seen by two cameras. Distractors and
+            junk are left out: their pictures show many people under one number.
         spec: the encoder's codes.
         data: the data set's name, for the record.
         data_fingerprint: of its pictures.
@@ -52,6 +54,7 @@ def fit_calibration(
     names = tuple(name for name in spec if name.startswith("id"))
     if len(names) < 2:
         raise UsageError(f"a cascade needs two codes at least; the code spec is {spec}")
+    held_out = held_out.take(held_out.persons > DISTRACTOR)
     codes = {name: held_out.codes[name] for name in names}
     histograms = pair_histograms(codes, held_out.persons, held_out.cameras)
     default = fit_thresholds(histograms, beta=BETA, method=method, formula=formula)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from swiftreid.data.fingerprint import fingerprint_of
 from swiftreid.data.pictures import read_batches
-from swiftreid.data.samples import ReidData, Split, cameras_of, persons_of
+from swiftreid.data.samples import DISTRACTOR, ReidData, Split, cameras_of, persons_of
 from swiftreid.encoding.calibrate import fit_calibration
 from swiftreid.encoding.card import Calibration
 from swiftreid.encoding.composed import PyramidEncoder, compose
@@ -38,6 +38,10 @@ class Views:
     persons: NDArray[np.int64]
     cameras: NDArray[np.int64]
 
+    def take(self, rows: NDArray[np.bool_]) -> Views:
+        """The chosen pictures, bool [n]."""
+        return Views(self.embeddings[:, rows], self.persons[rows], self.cameras[rows])
+
 
 def learn_hash(
     base: Encoder,
@@ -54,22 +58,29 @@ def learn_hash(
     """Learn a pyramid on the training people of ``data`` and calibrate it.
 
     As the CtF paper does (its section 4.2), a first pyramid learns from part of the people; thresholds are fitted and
-    figures measured on the rest; then the pyramid that is returned learns from all of them.
+    figures measured on the rest; then the pyramid that is returned learns from all of them. Distractors and junk are
+    nobody in particular and are left out.
 
     Raises:
-        UsageError: the base has no float embedding, or too few people.
+        UsageError: the base has no float embedding, or too few people, or no held-out person was seen by two cameras.
         SwiftReIDError: no training picture could be read, or training failed.
     """
     if base.card.embedding is None:
         raise UsageError(f"encoder {base.card.name} gives no float embedding to hash")
-    embedded = embed_views(base, data.train, views=recipe.views, seed=seed, on_bad=on_bad, progress=progress)
+    known = [sample for sample in data.train if sample.person > DISTRACTOR]
+    if not known:
+        raise UsageError(
+            f"data set {data.name} has no training pictures of known persons: run `swiftreid doctor` on it"
+        )
+    fingerprint = fingerprint_of(data)
+    embedded = embed_views(base, known, views=recipe.views, seed=seed, on_bad=on_bad, progress=progress)
 
-    def fit(rows: NDArray[np.bool_], title: str) -> FittedPyramid:
+    def fit(pictures: Views, title: str) -> FittedPyramid:
         with progress(title) as advance:
             return fit_pyramid(
-                embedded.embeddings[:, rows],
-                embedded.persons[rows],
-                embedded.cameras[rows],
+                pictures.embeddings,
+                pictures.persons,
+                pictures.cameras,
                 seed=seed,
                 config=recipe.training,
                 progress=lambda done, total, _loss: advance(done, total),
@@ -79,24 +90,19 @@ def learn_hash(
     metrics: list[dict[str, Any]] = []
     if recipe.held_out > 0:
         kept = hold_out(embedded.persons, recipe.held_out, seed)
-        first = fit(~kept, "learning from some")
-        codes = PyramidCodes(first.tensors)
-        people = LabelledCodes(
-            codes(embedded.embeddings[0, kept]),
-            embedded.persons[kept],
-            embedded.cameras[kept],
-            embedded.embeddings[0, kept],
-        )
+        codes = PyramidCodes(fit(embedded.take(~kept), "learning from some").tensors)
+        rest = embedded.take(kept)
+        people = LabelledCodes(codes(rest.embeddings[0]), rest.persons, rest.cameras, rest.embeddings[0])
         calibration = fit_calibration(
             people,
             codes.spec,
             data=f"{data.name} train, {recipe.held_out:.0%} of the people held out",
-            data_fingerprint=fingerprint_of(data),
+            data_fingerprint=fingerprint,
             beta=beta,
             max_loss=max_loss,
         )
         metrics = _measure(people, calibration)
-    final = fit(np.ones(len(embedded.persons), np.bool_), "learning from all")
+    final = fit(embedded, "learning from all")
     learned = compose(
         base,
         final.tensors,
@@ -106,7 +112,7 @@ def learn_hash(
             **final.record,
             "recipe": recipe.model_dump(mode="json"),
             "data": data.name,
-            "data_fingerprint": fingerprint_of(data),
+            "data_fingerprint": fingerprint,
         },
     )
     card = learned.card.model_copy(update={"calibration": calibration, "metrics": metrics})
@@ -144,7 +150,7 @@ def hold_out(persons: NDArray[np.int64], share: float, seed: int) -> NDArray[np.
     """
     names = np.unique(persons)
     if len(names) < 4:
-        raise UsageError(f"{len(names)} people are too few to hold some out: use --held-out 0 and calibrate on others")
+        raise UsageError(f"{len(names)} people are too few to hold some out: --set held_out=0, and calibrate on others")
     count = int(np.clip(round(share * len(names)), 2, len(names) - 2))
     chosen = np.random.default_rng(seed).permutation(names)[:count]
     return np.isin(persons, chosen)

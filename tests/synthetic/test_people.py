@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from swiftreid.synthetic.people import CHOICES, CLOTH, Attributes, sample_attributes, sample_person
+from swiftreid.synthetic.people import CHOICES, CLOTH, sample_attributes, sample_person
 from swiftreid.synthetic.solids import hull_rings, rounded_box
 
 
@@ -32,14 +33,24 @@ def test_attributes_are_independent_and_all_values_occur() -> None:
 
 
 def test_wanted_attributes_are_kept_and_colours_are_near_their_names() -> None:
-    wanted = Attributes(**{**sample_attributes(np.random.default_rng(1)).row(), "upper_colour": "green"})
+    wanted = replace(sample_attributes(np.random.default_rng(1)), upper_colour="green")
     person = sample_person(7, np.random.default_rng(2), wanted)
-    assert person.attributes == wanted
+    assert replace(person.attributes, build=wanted.build) == wanted
     red, green, blue = person.colours["upper"]
     assert green > red
     assert green > blue
     assert set(CHOICES["upper_colour"]) <= set(CLOTH)
     assert set(CHOICES["lower_colour"]) <= set(CLOTH)
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_build_is_what_the_body_is(given: bool) -> None:
+    told: dict[str, list[float]] = {"slim": [], "average": [], "heavy": []}
+    for number in range(80):
+        wanted = sample_attributes(np.random.default_rng(1)) if given else None
+        person = sample_person(number, np.random.default_rng(number), wanted)
+        told[person.attributes.build].append(person.shape.weight)
+    assert max(told["slim"]) < min(told["average"]) < max(told["average"]) < min(told["heavy"])
 
 
 def test_hull_rings_of_a_square_and_a_circle() -> None:

@@ -43,9 +43,9 @@ def look(body_model: Bodies) -> Callable[..., Picture]:
     figure = place(Dressed(base, body_model).figure(STANDING), (0.0, 0.0), 0.0)
     crop = frame(camera, figure.points, RAYS, np.random.default_rng(5))
 
-    def render(heading: float = 0.0, details: dict[str, object] | None = None, **changes: str) -> Picture:
+    def render(heading: float = 0.0, **changes: str) -> Picture:
         person = sample_person(1, np.random.default_rng(8), dataclasses.replace(PLAIN, **changes))
-        person = dataclasses.replace(person, shape=base.shape, **(details or {}))
+        person = dataclasses.replace(person, shape=base.shape)
         turned = place(Dressed(person, body_model).figure(STANDING), (0.0, 0.0), heading)
         return trace(turned, outfit(person), scene, camera, crop, size=RAYS, seed=1)
 

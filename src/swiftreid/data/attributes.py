@@ -54,7 +54,9 @@ def _parse(rows: Iterator[list[str]], source: Path) -> dict[int, Mapping[str, st
         try:
             person = int(row[0])
         except ValueError:
-            raise SwiftReIDError(f"{where}: person {row[0]!r} is not a whole number") from None
+            raise SwiftReIDError(
+                f"{where}: person {row[0]!r} is not a whole number; give it as file names do"
+            ) from None
         if person in people:
             raise SwiftReIDError(f"{where}: person {person} has a row already; keep one row per person")
         people[person] = dict(zip(names, (cell.strip() for cell in row[1:]), strict=True))

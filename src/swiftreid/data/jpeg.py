@@ -60,5 +60,5 @@ def read_jpeg_header(data: bytes) -> JpegHeader | None:
 
 
 def scans_of(data: bytes) -> int:
-    """Number of scans (at least): inside a scan's data 0xFF is always stuffed, so the marker cannot occur by chance."""
+    """At most so many scans: in a scan's data 0xFF is stuffed, but a thumbnail or trailing bytes may add some."""
     return data.count(b"\xff\xda")

@@ -14,14 +14,10 @@ import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image
 
-from swiftreid.data.decoding import MAX_BYTES, MAX_PIXELS, MAX_SCANS, MIN_SIDE, BadPicture, read_picture
+from swiftreid.data.decoding import BadPicture, read_picture
 from swiftreid.errors import SwiftReIDError, UsageError
 
 __all__ = [
-    "MAX_BYTES",
-    "MAX_PIXELS",
-    "MAX_SCANS",
-    "MIN_SIDE",
     "PICTURE_SUFFIXES",
     "BadPicture",
     "Batch",

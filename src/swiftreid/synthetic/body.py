@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -22,7 +22,7 @@ from swiftreid.synthetic.extra import load_anny
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-CANON_LIFT = 0.8184  # canonical z of the template's pelvis origin is measured from its soles
+CANON_LIFT = 0.8184  # metres from the template's soles up to its own origin, in the pelvis
 _ARM_AXIS = np.array([-0.75, -0.06, -0.66])  # bends the left elbow
 
 
@@ -79,22 +79,15 @@ class Bodies:
             )
         self.template = self._make_template()
 
-    def _rest(self, shape: Shape) -> tuple[Floats, Any]:
-        values = {
-            "gender": shape.gender,
-            "age": shape.age,
-            "muscle": shape.muscle,
-            "weight": shape.weight,
-            "height": shape.height,
-            "proportions": shape.proportions,
-        }
+    def shape(self, shape: Shape) -> tuple[Floats, Any]:
+        """Vertices `[v, 3]` of this body in its rest pose, and the rest skeleton that :meth:`pose` needs."""
         with _one_thread(self._torch), self._torch.no_grad():
-            out = self._model(phenotype_kwargs=values)
+            out = self._model(phenotype_kwargs=asdict(shape))
         # Rounded, so that the last bits of a matrix product cannot reach the pictures.
         return np.round(out["rest_vertices"][0].numpy(), 6), out["rest_bone_poses"]
 
     def _make_template(self) -> Template:
-        canon, _ = self._rest(Shape(0.5, 0.67, 0.5, 0.5, 0.5, 0.5))
+        canon, _ = self.shape(Shape(0.5, 0.67, 0.5, 0.5, 0.5, 0.5))
         canon = canon + np.array([0.0, 0.0, CANON_LIFT])
         faces = self._model.faces.numpy().astype(np.int64)
         weights = self._model.vertex_bone_weights.numpy().astype(np.float64)
@@ -109,10 +102,6 @@ class Bodies:
         edges = np.concatenate([edges, edges[:, ::-1]])
         degree = np.bincount(edges[:, 0], minlength=len(canon)).astype(np.float64)
         return Template(canon, faces, corners[:, 1], weights, bones, labels, edges, np.maximum(degree, 1.0))
-
-    def shape(self, shape: Shape) -> tuple[Floats, Any]:
-        """Vertices `[v, 3]` of this body in its rest pose, and the rest skeleton that :meth:`pose` needs."""
-        return self._rest(shape)
 
     def pose(self, skeleton: Any, pose: Pose) -> Floats:
         """Rigid motions `[bones, 4, 4]` that take points of the rest pose to `pose`."""

@@ -157,6 +157,15 @@ def surface(kind: int, u: float, v: float, scale: float, a: wp.vec3, b: wp.vec3,
 
 
 @wp.func
+def down_arm(c: wp.vec3) -> float:
+    """Dot product of the arm, 0.51 m from shoulder to wrist, with the way from the shoulder to canonical point `c`.
+
+    Divided by 0.51 it is metres along the arm; by 0.51 squared (0.2603) the share of it, 1 at the wrist.
+    """
+    return (wp.abs(c[0]) - 0.187) * 0.323 - (c[1] + 0.021) * 0.183 - (c[2] - 1.472) * 0.35
+
+
+@wp.func
 def resolve(kind: int, c: wp.vec3, cut: wp.array(dtype=float)) -> int:
     """Material of a body face of this kind at canonical point `c`, given the outfit's cuts."""
     side = wp.abs(c[0])
@@ -189,8 +198,7 @@ def resolve(kind: int, c: wp.vec3, cut: wp.array(dtype=float)) -> int:
             return SHOES
         return SKIN
     if kind == ARM:
-        t = ((side - 0.187) * 0.323 - (c[1] + 0.021) * 0.183 - (c[2] - 1.472) * 0.35) / 0.2603
-        if t < cut[SLEEVE]:
+        if down_arm(c) / 0.2603 < cut[SLEEVE]:
             return UPPER
         return SKIN
     # The torso: collar, hem, straps, open front.
@@ -222,7 +230,7 @@ def fabric(pattern: int, scale: float, kind: int, c: wp.vec3, a: wp.vec3, b: wp.
     v = c[2]
     if kind == ARM:
         side = wp.abs(c[0])
-        v = ((side - 0.187) * 0.323 - (c[1] + 0.021) * 0.183 - (c[2] - 1.472) * 0.35) / 0.51
+        v = down_arm(c) / 0.51
         u = (side - 0.187) * 0.73 + (c[2] - 1.472) * 0.67 + c[1]
     if kind == LEG:
         u = c[0]

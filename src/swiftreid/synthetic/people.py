@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from swiftreid.synthetic.body import Shape, sample_shape
 
 Rgb = tuple[float, float, float]
 
-# sRGB, 0 to 255; a person's cloth deviates a little from its name's colour.
+# sRGB, 0 to 255; a person's cloth deviates a little from its name's colour. The order of names decides what a seed draws.
 CLOTH: dict[str, Rgb] = {
     "black": (30, 30, 33),
     "white": (226, 225, 220),
@@ -20,28 +20,13 @@ CLOTH: dict[str, Rgb] = {
     "navy": (32, 40, 70),
     "green": (52, 110, 66),
     "yellow": (214, 178, 52),
-    "brown": (104, 70, 46),
-    "beige": (196, 176, 142),
     "pink": (212, 132, 150),
     "purple": (98, 62, 122),
     "orange": (206, 104, 40),
+    "beige": (196, 176, 142),
+    "brown": (104, 70, 46),
 }
-UPPER_COLOURS = [
-    "black",
-    "white",
-    "grey",
-    "red",
-    "blue",
-    "navy",
-    "green",
-    "yellow",
-    "pink",
-    "purple",
-    "orange",
-    "beige",
-]
-LOWER_COLOURS = ["black", "grey", "blue", "navy", "beige", "brown", "white", "red", "green"]
-SHOE_COLOURS = ["black", "white", "brown", "red", "blue", "grey"]
+UPPER_COLOURS = [name for name in CLOTH if name != "brown"]
 HAIR: dict[str, Rgb] = {
     "black": (24, 20, 19),
     "brown": (70, 46, 30),
@@ -141,7 +126,7 @@ def linear(colour: Rgb) -> Rgb:
 
 
 def sample_attributes(rng: np.random.Generator) -> Attributes:
-    """Every attribute on its own, except that a coat or jacket has long sleeves and hides no pattern."""
+    """Every attribute on its own, except that a coat or jacket has long sleeves; `build` is left to the body."""
     drawn: dict[str, str] = {}
     for name, weights in CHOICES.items():
         share = np.array(list(weights.values()), dtype=np.float64)
@@ -152,13 +137,12 @@ def sample_attributes(rng: np.random.Generator) -> Attributes:
 
 
 def sample_person(number: int, rng: np.random.Generator, attributes: Attributes | None = None) -> Person:
-    """A person; with `attributes` given, somebody who has just these (the rest is drawn from `rng`)."""
+    """A person; with `attributes` given, somebody who has just these, but for `build`, which the drawn body decides."""
     drawn = sample_attributes(rng)
     chosen = attributes or drawn
     shape = sample_shape(rng, female=chosen.gender == "female", age_group=chosen.age)
-    if attributes is None:
-        build = "slim" if shape.weight < 0.34 else "heavy" if shape.weight > 0.58 else "average"
-        chosen = Attributes(**{**chosen.row(), "build": build})
+    build = "slim" if shape.weight < 0.34 else "heavy" if shape.weight > 0.58 else "average"
+    chosen = replace(chosen, build=build)
 
     def cloth(name: str, spread: float = 9.0) -> Rgb:
         shade = rng.normal(0.0, spread) + rng.normal(0.0, spread * 0.4, 3)

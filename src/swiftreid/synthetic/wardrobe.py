@@ -269,8 +269,6 @@ def outfit(person: Person) -> tuple[Floats, Floats, Floats, Floats]:
     a, colours = person.attributes, person.colours
     cut = np.zeros(mt.CUTS)
     cut[mt.SLEEVE], cut[mt.HEM], cut[mt.LEG_HEM] = person.sleeve_end, person.hem, person.leg_hem
-    if a.lower_kind == "skirt":
-        cut[mt.LEG_HEM] = max(person.leg_hem, 0.80)
     cut[mt.OPEN] = 0.05 + 0.03 * person.loose if a.upper_kind == "open jacket" else 0.0
     cut[mt.NECK] = 0.01 + 0.05 * person.loose if a.upper_kind == "shirt" else 0.03
     cut[mt.SHOE_TOP] = 0.115 if person.fabric_seed % 3 == 0 else 0.085

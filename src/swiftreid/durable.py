@@ -47,11 +47,18 @@ def write_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
 def save_bytes(path: Path, content: bytes) -> None:
     """Write a user's output file, its folder included, so that a reader sees the old content or the new, never a part.
 
+    Links are followed. What is there and no file, such as ``/dev/null`` or a pipe, is written to as it is: a rename
+    would put a file in its place.
+
     Raises:
         SwiftReIDError: it could not be written; an old file is still there as it was.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_file(path, lambda file: file.write(content))
+        if path.exists() and not path.is_file():
+            path.write_bytes(content)
+            return
+        target = Path(os.path.realpath(path))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_file(target, lambda file: file.write(content))
     except OSError as error:
         raise SwiftReIDError(f"could not write {path}: {error.strerror or error}; nothing was changed") from error

@@ -10,7 +10,8 @@ from swiftreid.synthetic.body import Shape, sample_shape
 
 Rgb = tuple[float, float, float]
 
-# sRGB, 0 to 255; a person's cloth deviates a little from its name's colour. The order of names decides what a seed draws.
+# sRGB, 0 to 255; a person's cloth deviates a little from its name's colour.
+# The order of names decides what a seed draws.
 CLOTH: dict[str, Rgb] = {
     "black": (30, 30, 33),
     "white": (226, 225, 220),

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors import safe_open
 from safetensors.numpy import save_file
 
+from swiftreid import durable
 from swiftreid.encoding.artefact import load_artefact, save_artefact
 from swiftreid.encoding.card import Calibration, EncoderCard, Preprocessing, fingerprint_of
 from swiftreid.encoding.encoder import build_encoder, open_encoder
@@ -95,8 +96,17 @@ def test_truncated_file_is_refused(tmp_path: Path) -> None:
 
 def test_safetensors_of_others_are_refused(tmp_path: Path) -> None:
     save_file(TENSORS, tmp_path / "e.safetensors")
-    with pytest.raises(SwiftReIDError, match="without an encoder card"):
+    with pytest.raises(SwiftReIDError, match="without the 'card' header"):
         load_artefact(tmp_path / "e.safetensors")
+
+
+def test_types_that_numpy_lacks_are_refused_too(tmp_path: Path) -> None:
+    """As most published weights have them."""
+    header = b'{"w":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]}}'
+    path = tmp_path / "e.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
+    with pytest.raises(SwiftReIDError, match="without the 'card' header"):
+        load_artefact(path)
 
 
 def test_flipped_bit_is_noticed(tmp_path: Path) -> None:
@@ -109,13 +119,27 @@ def test_flipped_bit_is_noticed(tmp_path: Path) -> None:
         load_artefact(path)
 
 
-def test_newer_format_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [2, 10])
+def test_newer_format_is_refused(tmp_path: Path, number: int) -> None:
     path = tmp_path / "e.safetensors"
-    written = save_artefact(path, card(), TENSORS)
-    text = written.model_dump_json().replace('"format":1', '"format":2')
+    written = save_artefact(path, card(architecture={"base": {"format": 1}}), TENSORS)
+    text = written.model_dump_json().replace('{"format":1,"kind"', f'{{"format":{number},"kind"')
     save_file(TENSORS, path, metadata={"card": text})
     with pytest.raises(SwiftReIDError, match="newer swiftreid"):
         load_artefact(path)
+
+
+@pytest.mark.parametrize(("text", "why"), [("{}", "kind: Field required"), ("garbage", "Invalid JSON")])
+def test_a_broken_card_is_not_called_newer(tmp_path: Path, text: str, why: str) -> None:
+    save_file(TENSORS, tmp_path / "e.safetensors", metadata={"card": text})
+    with pytest.raises(SwiftReIDError, match=f"{why}.*copy it again"):
+        load_artefact(tmp_path / "e.safetensors")
+
+
+@pytest.mark.parametrize("setting", [{"std": (1, 0, 1)}, {"mean": (0, float("nan"), 0)}, {"scale": float("inf")}])
+def test_preprocessing_that_no_picture_survives_is_refused(setting: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=next(iter(setting))):
+        Preprocessing.model_validate({"height": 8, "width": 4} | setting)
 
 
 def test_unknown_kind_is_refused() -> None:
@@ -123,14 +147,21 @@ def test_unknown_kind_is_refused() -> None:
         build_encoder(card(kind="telepathy"), TENSORS)
 
 
-def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "e.safetensors"
-    save_artefact(path, card(), TENSORS)
-    before = path.read_bytes()
-    blocked = tmp_path / "file"
-    blocked.write_text("in the way")
+    written = save_artefact(path, card(), TENSORS)
+
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(durable, "flush", full)
+    with pytest.raises(SwiftReIDError, match=r"could not write .*No space left"):
+        save_artefact(path, card(spec="id32"), TENSORS)
+    assert load_artefact(path)[0] == written
+    assert [p.name for p in tmp_path.iterdir()] == ["e.safetensors"]
+
+
+def test_a_file_in_the_way_of_the_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
     with pytest.raises(SwiftReIDError, match="could not write"):
-        save_artefact(blocked / "e.safetensors", card(), TENSORS)
-    assert path.read_bytes() == before
-    with safe_open(path, framework="numpy") as stored:
-        assert list(stored.keys()) == ["weight"]
+        save_artefact(tmp_path / "file" / "e.safetensors", card(), TENSORS)

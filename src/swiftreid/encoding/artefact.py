@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
-from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from swiftreid.durable import save_bytes
-from swiftreid.encoding.card import CARD_FORMAT, EncoderCard, Tensors, fingerprint_of
+from swiftreid.encoding.card import EncoderCard, Tensors, fingerprint_of
+from swiftreid.encoding.headed_file import load_headed
 from swiftreid.errors import SwiftReIDError
 
 
@@ -32,15 +31,7 @@ def load_artefact(path: Path) -> tuple[EncoderCard, dict[str, NDArray[Any]]]:
     """
     if not path.is_file():
         raise SwiftReIDError(f"no encoder file at {path}: give the path of an encoder, or the name 'stripes'")
-    try:
-        with safe_open(path, framework="numpy") as stored:
-            header = (stored.metadata() or {}).get("card")
-            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise SwiftReIDError(f"{path} is not a readable encoder file ({error}): make or copy it again") from error
-    if header is None:
-        raise SwiftReIDError(f"{path} is a safetensors file without an encoder card: it was not written by swiftreid")
-    card = _parse_card(path, header)
+    card, tensors = load_headed(path, EncoderCard, key="card", kind="encoder", remedy="make or copy it again")
     actual = fingerprint_of(card, tensors)
     if actual != card.fingerprint:
         raise SwiftReIDError(
@@ -48,12 +39,3 @@ def load_artefact(path: Path) -> tuple[EncoderCard, dict[str, NDArray[Any]]]:
             f"{actual[:12]}; copy it again from where it came"
         )
     return card, tensors
-
-
-def _parse_card(path: Path, header: str) -> EncoderCard:
-    try:
-        return EncoderCard.model_validate_json(header)
-    except ValidationError as error:
-        newer = f'"format":{CARD_FORMAT}' not in header.replace(" ", "")
-        hint = "it was written by a newer swiftreid; upgrade" if newer else str(error).splitlines()[0]
-        raise SwiftReIDError(f"{path} has a card that this version cannot read: {hint}") from error

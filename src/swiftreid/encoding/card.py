@@ -5,15 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from swiftreid.search.codes import CodeSpec
-
-CARD_FORMAT: Final = 1
 
 Tensors = Mapping[str, NDArray[Any]]
 
@@ -25,7 +23,7 @@ class Preprocessing(BaseModel):
     ``(pixel * scale - mean) / std`` is applied per channel (in that order of channels).
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     height: int = Field(gt=0, le=4096)
     width: int = Field(gt=0, le=4096)
@@ -35,6 +33,13 @@ class Preprocessing(BaseModel):
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
     flip: bool = False
     """Average the embedding with that of the mirrored picture (twice the work)."""
+
+    @field_validator("std")
+    @classmethod
+    def _divisible(cls, std: tuple[float, float, float]) -> tuple[float, float, float]:
+        if 0 in std:
+            raise ValueError(f"pixels are divided by std, so none may be 0: {std}")
+        return std
 
     def apply(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
         """uint8 RGB [n, height, width, 3] -> float32 [n, 3, height, width] as the network expects it."""
@@ -67,7 +72,7 @@ class EncoderCard(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    format: Literal[1] = CARD_FORMAT
+    format: Literal[1] = 1
     kind: str
     name: str
     architecture: dict[str, Any]

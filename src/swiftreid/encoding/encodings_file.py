@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-from safetensors import SafetensorError, safe_open
+from pydantic import BaseModel, ConfigDict
 from safetensors.numpy import save
 
 from swiftreid.durable import save_bytes
 from swiftreid.encoding.encoder import Encoder
 from swiftreid.encoding.encoding import Encoding
+from swiftreid.encoding.headed_file import load_headed
 from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.search.codes import CodeSpec
 
@@ -24,7 +24,7 @@ class EncodingsHeader(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    format: int = 1
+    format: Literal[1] = 1
     encoder: str
     fingerprint: str
     spec: str
@@ -73,20 +73,15 @@ def load_encodings(path: Path) -> Encodings:
     """
     if not path.is_file():
         raise SwiftReIDError(f"no encodings file at {path}: make one with `swiftreid encode`")
-    try:
-        with safe_open(path, framework="numpy") as stored:
-            text = (stored.metadata() or {}).get("encodings", "")
-            columns = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
-        header = EncodingsHeader.model_validate_json(text)
-    except (SafetensorError, OSError, ValidationError) as error:
-        raise SwiftReIDError(
-            f"{path} is not a readable encodings file: make it again with `swiftreid encode`"
-        ) from error
+    remedy = "make it again with `swiftreid encode`"
+    header, columns = load_headed(path, EncodingsHeader, key="encodings", kind="encodings", remedy=remedy)
     embedding = columns.pop(_EMBEDDING, None)
     try:
         rows = CodeSpec.parse(header.spec).check(columns)
     except UsageError as error:
-        raise SwiftReIDError(f"{path} is damaged: {error}") from error
+        raise SwiftReIDError(f"{path} is damaged ({error}): {remedy}") from error
     if not rows == len(header.ids) == len(header.cameras) == len(header.persons):
-        raise SwiftReIDError(f"{path} is damaged: it lists {len(header.ids)} ids for {rows} rows of codes")
+        raise SwiftReIDError(f"{path} is damaged (it lists {len(header.ids)} ids for {rows} rows of codes): {remedy}")
+    if embedding is not None and (embedding.ndim != 2 or len(embedding) != rows):
+        raise SwiftReIDError(f"{path} is damaged (embeddings {embedding.shape} for {rows} rows of codes): {remedy}")
     return Encodings(header, Encoding(columns, embedding))

@@ -105,7 +105,33 @@ def test_same_seed_same_bytes_and_resumes_after_a_stop(small: Path, tmp_path: Pa
     report = synthesize(tmp_path / "again", **SMALL)
     assert (report.written, report.skipped) == (8, 4)
     assert pictures(tmp_path / "again") == pictures(small)
-    assert not list(tmp_path.rglob("*.part"))
+    assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_a_run_killed_before_its_first_picture_goes_on(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    mkdir = Path.mkdir
+
+    def killed_at_query(path: Path, mode: int = 0o777, parents: bool = False, exist_ok: bool = False) -> None:
+        if path.name == "query":
+            raise Killed
+        mkdir(path, mode, parents, exist_ok)
+
+    root = tmp_path / "early"
+    root.mkdir()
+    monkeypatch.chdir(root)
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "mkdir", killed_at_query)
+        with pytest.raises(Killed):
+            synthesize(Path(), **SMALL)
+    assert synthesize(Path(), **SMALL).written == 12
+    assert pictures(root) == pictures(small)
+    assert json.loads((root / "dataset.json").read_text())["name"] == "early"
+    assert (root / "README.md").read_text().startswith("# early: ")
 
 
 @pytest.mark.slow
@@ -122,10 +148,10 @@ def test_a_killed_run_leaves_no_half_file_and_goes_on(small: Path, tmp_path: Pat
         expected = pictures(small)
         for name, content in pictures(root).items():
             assert content == expected[name]
-    (root / "query" / ".left.jpg.1.part").write_bytes(b"half")
+    (root / "query" / "left.jpg.partial").write_bytes(b"half")
     assert synthesize(root, **SMALL).skipped >= 9
     assert pictures(root) == pictures(small)
-    assert not list(root.glob("**/.*.part"))
+    assert not list(root.rglob("*.partial"))
 
 
 def test_another_seed_gives_other_people() -> None:
@@ -157,6 +183,23 @@ def test_a_folder_with_other_things_is_refused(tmp_path: Path, small: Path) -> N
         synthesize(small, **{**SMALL, "seed": 6})
     with pytest.raises(SwiftReIDError, match="is a file"):
         synthesize(tmp_path / "notes.txt", **SMALL)
+    for content in ("", "[]", "{}"):
+        (tmp_path / "odd").mkdir(exist_ok=True)
+        (tmp_path / "odd" / "dataset.json").write_text(content)
+        with pytest.raises(SwiftReIDError, match="other settings"):
+            synthesize(tmp_path / "odd", **SMALL)
+
+
+def test_a_full_disk_names_the_file_and_says_how_to_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("anny")
+
+    def refuse(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("swiftreid.durable.flush", refuse)
+    with pytest.raises(SwiftReIDError, match=r"full: No space left on device; free space or .* same command again"):
+        synthesize(tmp_path / "full", **SMALL)
+    assert list((tmp_path / "full").iterdir()) == []
 
 
 @pytest.mark.parametrize("wrong", [{"people": 1}, {"cameras": 0}, {"shots": 0}, {"seed": -1}, {"size": (8, 8)}])

@@ -6,7 +6,6 @@ Folders ``bounding_box_train``, ``query`` and ``bounding_box_test`` hold picture
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 import json
@@ -20,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from swiftreid.durable import write_file
 from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.synthetic.people import Attributes, Person, sample_person
 
@@ -114,8 +114,8 @@ def synthesize(  # noqa: PLR0917
 ) -> SynthReport:
     """Render people who never existed into `out`, in Market-1501 layout.
 
-    The same arguments give the same bytes on the same machine. Files appear under their names only when complete, and
-    complete files are kept: a run that was stopped goes on where it was.
+    The same arguments give the same bytes on the same machine with the same packages. Files appear under their names
+    only when complete, and complete files are kept: a run that was stopped goes on where it was.
 
     Args:
         out: Folder to write; empty, new, or one that the same call began.
@@ -156,13 +156,13 @@ def synthesize(  # noqa: PLR0917
         _begin(out, settings, counts)
         _write(out / "attributes.csv", _attribute_table(folk, todo).encode())
         written = _render_all(out, todo, folk, cameras=cameras, seed=seed, size=size, progress=progress)
-        for stale in out.glob("**/.*.part"):  # left by runs that were killed
+        for stale in out.glob("**/*.partial"):  # left by runs that were killed
             stale.unlink(missing_ok=True)
         _write(out / "README.md", _readme(out, settings, counts).encode())
-        _write(out / "dataset.json", _card(out.name, settings, counts, complete=True))
+        _write(out / "dataset.json", _card(out, settings, counts, complete=True))
     except OSError as error:
         raise SwiftReIDError(
-            f"cannot write the data set to {out}: {error.strerror or error}; free space or choose another folder, "
+            f"cannot write {error.filename or out}: {error.strerror or error}; free space or choose another folder, "
             "then run the same command again: it goes on where it stopped"
         ) from error
     return SynthReport(out, people, cameras, seed, counts, written, len(todo) - written, time.perf_counter() - started)
@@ -187,15 +187,25 @@ def _begin(out: Path, settings: dict[str, Any], counts: dict[str, int]) -> None:
     if out.exists() and not out.is_dir():
         raise SwiftReIDError(f"{out} is a file; name a folder to write the data set to")
     if card.exists():
-        with contextlib.suppress(ValueError):
-            if json.loads(card.read_text()).get("settings") == settings:
-                return
-        raise SwiftReIDError(f"{out} holds a data set with other settings ({card}); choose another folder or remove it")
-    if out.exists() and any(out.iterdir()):
+        if _settings_in(card) != settings:
+            raise SwiftReIDError(
+                f"{out} holds a data set with other settings ({card}); choose another folder or remove it"
+            )
+    elif out.exists() and any(out.iterdir()):
         raise SwiftReIDError(f"{out} is not empty and holds no dataset.json; choose an empty or a new folder")
+    else:  # the card comes first: a run that is killed right after it can go on
+        out.mkdir(parents=True, exist_ok=True)
+        _write(card, _card(out, settings, counts, complete=False))
     for split in (TRAIN, QUERY, TEST):
-        (out / split).mkdir(parents=True, exist_ok=True)
-    _write(card, _card(out.name, settings, counts, complete=False))
+        (out / split).mkdir(exist_ok=True)
+
+
+def _settings_in(card: Path) -> object:
+    try:
+        content = json.loads(card.read_text())
+    except ValueError:
+        return None
+    return content.get("settings") if isinstance(content, dict) else None
 
 
 def _render_all(
@@ -249,13 +259,7 @@ def _complete(path: Path) -> bool:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write so that the name never shows half a file."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_file(path, lambda file: file.write(content))
 
 
 def _attribute_table(folk: list[Person], todo: list[Shot]) -> str:
@@ -269,10 +273,10 @@ def _attribute_table(folk: list[Person], todo: list[Shot]) -> str:
     return text.getvalue()
 
 
-def _card(name: str, settings: dict[str, Any], counts: dict[str, int], *, complete: bool) -> bytes:
+def _card(out: Path, settings: dict[str, Any], counts: dict[str, int], *, complete: bool) -> bytes:
     versions = {package: metadata.version(package) for package in ("anny", "warp-lang", "numpy", "pillow")}
     card = {
-        "name": name,
+        "name": out.resolve().name,
         "layout": "market1501",
         "settings": settings,
         "counts": {**counts, "pictures": sum(counts.values())},
@@ -291,7 +295,7 @@ def _readme(out: Path, settings: dict[str, Any], counts: dict[str, int]) -> str:
     command = f"swiftreid synth --people {people} --cameras {cameras} --shots {shots} --seed {settings['seed']}"
     if (height, width) != (256, 128):
         command += f" --height {height} --width {width}"
-    return f"""# {out.name}: rendered people
+    return f"""# {out.resolve().name}: rendered people
 
 {STATEMENT}
 

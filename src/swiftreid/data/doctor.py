@@ -180,9 +180,12 @@ def _split_findings(data: ReidData) -> Iterable[Finding]:
     if single := _in_one_camera(data.train):
         message = f"{len(single)} of {len(train)} training people are seen by one camera only"
         yield Finding("note", "one-camera-people", message, "They teach nothing about how cameras differ.")
-    if junk := sum(sample.person == JUNK for sample in data.train):
-        message = f"junk (person -1) in the training split would be learned as one person: {_count(junk, 'picture')}"
-        yield Finding("warning", "junk-in-train", message, "Remove them from bounding_box_train.")
+    if nobody := sum(sample.person in (JUNK, DISTRACTOR) for sample in data.train):
+        message = (
+            "junk (person -1) and distractors (person 0) in the training split are left out of learning: "
+            f"{_count(nobody, 'picture')}"
+        )
+        yield Finding("note", "junk-in-train", message, "Number people from 1 if they are somebody.")
     if zeros := sum(sample.person == DISTRACTOR for sample in data.query):
         message = f"person 0, which Market-1501 keeps for distractors, is queried ({_count(zeros, 'picture')})"
         yield Finding("warning", "person-0-queried", message, "Number people from 1, unless 0 is a real person here.")

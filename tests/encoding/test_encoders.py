@@ -24,25 +24,27 @@ def pictures(height: int, width: int, count: int = 6) -> NDArray[np.uint8]:
     return np.stack([np.asarray(draw_person(i, 1 + i % 2, 1, (width, height))) for i in range(count)])
 
 
-@pytest.fixture(scope="module")
-def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def bands_network(path: Path, batch: int | str = "n", *, last: str = "Flatten") -> Path:
     """An ONNX network that averages each channel over four horizontal bands: 12 numbers a picture."""
     onnx = pytest.importorskip("onnx")
     helper, kind = onnx.helper, onnx.TensorProto.FLOAT
     nodes = [
         helper.make_node("AveragePool", ["x"], ["bands"], kernel_shape=[8, 16], strides=[8, 16]),
-        helper.make_node("Flatten", ["bands"], ["y"]),
+        helper.make_node(last, ["bands"], ["y"]),
     ]
     graph = helper.make_graph(
         nodes,
         "bands",
-        [helper.make_tensor_value_info("x", kind, ["n", 3, 32, 16])],
-        [helper.make_tensor_value_info("y", kind, ["n", 12])],
+        [helper.make_tensor_value_info("x", kind, [batch, 3, 32, 16])],
+        [helper.make_tensor_value_info("y", kind, None)],
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    path = tmp_path_factory.mktemp("network") / "bands.onnx"
-    onnx.save(model, path)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
     return path
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return bands_network(tmp_path_factory.mktemp("network") / "bands.onnx")
 
 
 def naive_bands(picture: NDArray[np.uint8], channels: list[int]) -> NDArray[np.float64]:
@@ -170,6 +172,39 @@ def test_network_of_another_input_size_is_refused(network: Path) -> None:
         wrap_network(network, Preprocessing(height=64, width=32), name="bands")
 
 
+@pytest.mark.parametrize("batch", [1, 4])
+def test_network_of_a_fixed_batch_gives_the_same(network: Path, tmp_path: Path, batch: int) -> None:
+    pytest.importorskip("onnxruntime")
+    preprocessing = Preprocessing(height=32, width=16)
+    fixed = wrap_network(bands_network(tmp_path / "fixed.onnx", batch), preprocessing, name="fixed")
+    free = wrap_network(network, preprocessing, name="free")
+    shots = pictures(32, 16)
+    np.testing.assert_allclose(fixed.encode(shots).embedding, free.encode(shots).embedding, atol=1e-6)
+
+
+def test_network_without_one_vector_a_picture_is_refused(tmp_path: Path) -> None:
+    """Transposed, as a recurrent network may give it: 4 rows for 2 pictures, which must not pass for longer vectors."""
+    pytest.importorskip("onnxruntime")
+    path = bands_network(tmp_path / "transposed.onnx", last="Transpose")
+    with pytest.raises(SwiftReIDError, match="not one vector a picture"):
+        wrap_network(path, Preprocessing(height=32, width=16), name="x")
+
+
+def test_names_of_networks_are_no_part_of_the_fingerprint(network: Path, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    copy = tmp_path / "copy.onnx"
+    copy.write_bytes(network.read_bytes())
+    preprocessing = Preprocessing(height=32, width=16)
+    bases = [wrap_network(p, preprocessing, name=p.stem, licence=p.stem, provenance=p.stem) for p in (network, copy)]
+    assert bases[0].fingerprint == bases[1].fingerprint
+    tensors = small_pyramid(12)
+    composed = [compose(base, tensors, name=base.card.name, provenance="made up") for base in bases]
+    assert composed[0].fingerprint == composed[1].fingerprint
+    assert [encoder.card.licence for encoder in composed] == ["bands", "copy"]
+    tensors["pyramid.32.bias"] = tensors["pyramid.32.bias"] + 1
+    assert compose(bases[0], tensors, name="bands", provenance="made up").fingerprint != composed[0].fingerprint
+
+
 def small_pyramid(dimension: int) -> dict[str, NDArray[np.float32]]:
     rng = np.random.default_rng(1)
 
@@ -197,5 +232,6 @@ def test_composed_encoder_is_the_pyramid_of_the_base_embedding(tmp_path: Path) -
     assert str(loaded.spec) == "id32 id64"
     for name, code in loaded.encode(shots).codes.items():
         np.testing.assert_array_equal(code, expected[name])
+    assert base.card.name in loaded.card.provenance
     assert base.card.provenance in loaded.card.provenance
     assert loaded.card.licence == base.card.licence

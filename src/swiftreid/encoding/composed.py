@@ -23,7 +23,8 @@ class PyramidEncoder(Encoder):
 
     def __init__(self, card: EncoderCard, tensors: Tensors) -> None:
         super().__init__(card, tensors)
-        self._base = build_encoder(EncoderCard.model_validate(card.architecture["base"]), _below(_BASE, tensors))
+        base = EncoderCard.model_validate(card.architecture["base"] | {"name": card.name})  # the name that users know
+        self._base = build_encoder(base, _below(_BASE, tensors))
         self._pyramid = PyramidCodes(_below(_PYRAMID, tensors))
 
     def _encode(self, pictures: NDArray[np.uint8]) -> Encoding:
@@ -49,7 +50,7 @@ def compose(
         spec=str(PyramidCodes(pyramid).spec),
         embedding=base.card.embedding,
         preprocessing=base.card.preprocessing,
-        provenance=f"pyramid: {provenance}; embedding: {base.card.provenance}",
+        provenance=f"pyramid: {provenance}; embedding ({base.card.name}): {base.card.provenance}",
         licence=base.card.licence,
         training=training or {},
     )
@@ -57,8 +58,16 @@ def compose(
 
 
 def _essentials(card: EncoderCard) -> dict[str, Any]:
-    """The base's card without what is no part of its identity, so that recalibrating it changes no fingerprint."""
-    return card.model_copy(update={"metrics": [], "calibration": None, "training": {}}).model_dump(mode="json")
+    """The base's card without what is no part of its identity, so that renaming or recalibrating it changes nothing."""
+    words: dict[str, Any] = {
+        "name": "base",
+        "provenance": "",
+        "licence": "",
+        "metrics": [],
+        "calibration": None,
+        "training": {},
+    }
+    return card.model_copy(update=words).model_dump(mode="json")
 
 
 def _under(prefix: str, tensors: Tensors) -> dict[str, NDArray[Any]]:

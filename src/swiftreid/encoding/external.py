@@ -36,7 +36,7 @@ class ExternalEncoder(Encoder):
         dimension = int(card.architecture["dimension"])
         self._planes = RandomHyperplanes(dimension, self.spec, seed=int(card.architecture["seed"]))
 
-    def embed(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def _embed(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
         """uint8 RGB [n, h, w, 3] -> float32 embedding [n, d], of length 1 each."""
         if self._network is None:  # the first call, so that reading a card needs no runtime
             self._network = _start_network(self.tensors)
@@ -54,7 +54,7 @@ class ExternalEncoder(Encoder):
         return outputs
 
     def _encode(self, pictures: NDArray[np.uint8]) -> Encoding:
-        embedding = self.embed(pictures)
+        embedding = self._embed(pictures)
         return Encoding(codes=self._planes(embedding - self.tensors["mean"]), embedding=embedding)
 
 
@@ -70,6 +70,7 @@ def wrap_network(
     """Make an encoder of an ONNX file, or of an OpenVINO ``.xml`` with its ``.bin`` beside it.
 
     Raises:
+        UsageError: the file is of another kind.
         SwiftReIDError: a file is missing, cannot be loaded, or does not give one vector a picture.
     """
     tensors = _read_network(model)
@@ -77,12 +78,14 @@ def wrap_network(
     probe = np.zeros((2, preprocessing.height, preprocessing.width, 3), np.uint8)
     dimension = _run_in_batches(network, preprocessing.apply(probe)).shape[1]
     if dimension < 2:
-        raise SwiftReIDError(f"{model} gives {dimension} value a picture: an embedding has more; pick another output")
+        raise SwiftReIDError(
+            f"{model} gives {dimension} value a picture: export it with the embedding as its first output"
+        )
     tensors["mean"] = np.zeros(dimension, np.float32)
     card = EncoderCard(
         kind=ExternalEncoder.kind,
         name=name,
-        architecture={"network": model.name, "dimension": dimension, "seed": seed},
+        architecture={"dimension": dimension, "seed": seed},
         spec=DEFAULT_SPEC,
         embedding=dimension,
         preprocessing=preprocessing,
@@ -130,8 +133,10 @@ def _start_onnx(model: bytes) -> Network:
 
     def run(inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         size = fixed or len(inputs)
-        parts = [session.run([output], {source.name: inputs[i : i + size]})[0] for i in range(0, len(inputs), size)]
-        return np.concatenate(parts)
+        padded = np.concatenate([inputs, np.zeros((-len(inputs) % size, *inputs.shape[1:]), np.float32)])
+        parts = [session.run([output], {source.name: padded[i : i + size]})[0] for i in range(0, len(padded), size)]
+        outputs = np.concatenate(parts)
+        return outputs[: len(inputs)] if len(outputs) == len(padded) else outputs
 
     return run
 
@@ -164,7 +169,13 @@ def _run_in_batches(network: Network, inputs: NDArray[np.float32]) -> NDArray[np
             f"the network does not take pictures of {shape} (channels x height x width): declare the size that it was "
             f"made for ({_last_line(error)})"
         ) from error
-    return np.concatenate(parts).reshape(len(inputs), -1).astype(np.float32, copy=False)
+    outputs = np.concatenate([np.atleast_1d(part) for part in parts])
+    if len(outputs) != len(inputs):
+        raise SwiftReIDError(
+            f"the network gives an output of shape {outputs.shape} for {len(inputs)} pictures, "
+            "not one vector a picture: export it with the embedding as its first output"
+        )
+    return outputs.reshape(len(inputs), -1).astype(np.float32, copy=False)
 
 
 def _last_line(error: Exception) -> str:

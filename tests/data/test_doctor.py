@@ -5,13 +5,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from swiftreid.data import doctor
 from swiftreid.data.diagnosis import Diagnosis, Finding
 from swiftreid.data.doctor import diagnose
 from swiftreid.data.duplicates import find_duplicates
+from swiftreid.data.samples import ReidData, Sample, cameras_of, persons_of
 from swiftreid.errors import SwiftReIDError
+from swiftreid.evaluation.protocol import evaluate_rankings
 
 FOLDERS = {"train": "bounding_box_train", "query": "query", "gallery": "bounding_box_test"}
 _drawn = iter(range(10**6))
@@ -94,6 +98,24 @@ def test_some_invalid_queries_are_a_warning_with_reasons(tmp_path: Path) -> None
     assert finding.message.startswith("2 of 4 queries")
     assert "not in the gallery" in finding.message
     assert "junk" in finding.message
+
+
+PEOPLE = st.lists(st.tuples(st.integers(-1, 3), st.integers(1, 3)), min_size=1, max_size=6)
+
+
+@given(query=PEOPLE, gallery=PEOPLE)
+def test_valid_queries_are_those_that_evaluation_counts(
+    query: list[tuple[int, int]], gallery: list[tuple[int, int]]
+) -> None:
+    asked, among = ([Sample(Path("x.jpg"), *who) for who in split] for split in (query, gallery))
+    valid, _ = doctor._query_findings(ReidData("drawn", Path(), query=asked, gallery=among))
+    rankings = np.tile(np.arange(len(among)), (len(asked), 1))
+    labels = [ids(split) for split in (asked, among) for ids in (persons_of, cameras_of)]
+    try:
+        counted = evaluate_rankings(rankings, *labels).valid
+    except SwiftReIDError:
+        counted = 0
+    assert valid == counted
 
 
 def test_no_layout_at_all(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -89,9 +90,56 @@ def test_doctor_says_why_there_is_no_valid_query(swiftreid: Run, drawn_people: P
         (broken / folder).mkdir(parents=True)
         source = next((drawn_people / "bounding_box_train").glob(f"{person:04d}_c1*"))
         (broken / folder / source.name).write_bytes(source.read_bytes())
-    ran = swiftreid("doctor", broken, code=1)
-    assert "query" in ran.out
-    swiftreid("evaluate", broken, code=1)
+    assert "1 because their person is not in the gallery" in swiftreid("doctor", broken, code=1).out
+    told = swiftreid("doctor", broken, "--json", code=1).json
+    assert told["ok"] is False
+    assert "cannot be evaluated" in told["error"]
+    assert "swiftreid doctor" in swiftreid("evaluate", broken, code=1).err
+
+
+def test_encodings_of_pictures_with_the_same_name_are_refused(swiftreid: Run, drawn_people: Path) -> None:
+    ran = swiftreid("encode", drawn_people / "query", drawn_people / "query", "-o", "c.safetensors", code=2)
+    assert "files of their own" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--std", "1,0,1", "other than 0"),
+        ("--std", "1,1", "three numbers"),
+        ("--mean", "nan,0,0", "three numbers"),
+        ("--scale", "nan", "other than 0"),
+        ("--height", "0", "--height"),
+        ("--width", "5000", "--width"),
+        ("--colour", "grey", "'grey'"),
+    ],
+)
+def test_preprocessing_that_cannot_be_is_refused(swiftreid: Run, option: str, value: str, message: str) -> None:
+    assert message in swiftreid("encoder", "wrap", "network.onnx", "-o", "e.safetensors", option, value, code=2).err
+
+
+def test_pictures_left_out_are_in_the_card_and_named(swiftreid: Run, drawn_people: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    for folder in ("query", "bounding_box_test"):
+        shutil.copytree(drawn_people / folder, data / folder)
+    (data / "query" / "0013_c1s1_000001_01.jpg").write_bytes(b"")
+    told = swiftreid("evaluate", data, "--untimed", "--card", "card.json", "--json").json
+    assert (told["unreadable"], len(told["unreadable_files"]), told["protocol"]["queries"]) == (1, 1, 23)
+    assert ResultCard.load(tmp_path / "card.json").unreadable == 1
+
+
+def test_demo_runs_twice_and_never_removes_a_gallery_of_yours(
+    swiftreid: Run, drawn_people: Path, tmp_path: Path
+) -> None:
+    swiftreid("gallery", "create", "mine/gallery")
+    refused = swiftreid("demo", "--station", drawn_people, "--out", "mine", code=1)
+    assert "not marked as made by the demo" in refused.err
+    assert swiftreid("gallery", "info", "mine/gallery", "--json").json["entries"] == 0
+    for _ in range(2):
+        done = swiftreid("demo", "--station", drawn_people, "--out", "out", "--json").json
+        assert (tmp_path / done["picture"]).is_file()
+        assert done["card"]["protocol"]["queries"] == 24
+        assert swiftreid("gallery", "info", done["gallery"], "--json").json["entries"] == 24
 
 
 def test_errors_as_json(swiftreid: Run) -> None:
@@ -126,5 +174,11 @@ def test_import_is_quick_and_without_torch() -> None:
 
 def test_searching_never_imports_torch(tmp_path: Path, drawn_people: Path) -> None:
     hook = "import sys; sys.modules['torch'] = None; from swiftreid.cli.entry import run; run()"
-    for arguments in (["gallery", "create", "g"], ["gallery", "add", "g", str(drawn_people / "query")]):
+    query = drawn_people / "query" / "0015_c2s1_000001_01.jpg"
+    for arguments in (
+        ["gallery", "create", "g"],
+        ["gallery", "add", "g", drawn_people / "query"],
+        ["search", "g", query, "--no-picture"],
+        ["evaluate", drawn_people, "--untimed"],
+    ):
         subprocess.run([sys.executable, "-c", hook, *arguments], cwd=tmp_path, check=True, capture_output=True)

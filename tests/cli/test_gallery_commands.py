@@ -113,6 +113,8 @@ def test_hostile_files_are_skipped_named_and_counted(swiftreid: Run, tmp_path: P
         (["search", "g", "plain/a.png", "--cascade", "id64"], 2, "id64"),
         (["search", "g", "plain/a.png", "--camera", "7"], 2, "its cameras are 1"),
         (["search", "g", "plain/a.png", "--after", "soon"], 2, "no time"),
+        (["search", "g", "plain/a.png", "--before", "nan"], 2, "no time"),
+        (["gallery", "add", "g", "--manifest", "late.csv"], 2, "late.csv line 3: '1e20' is no time"),
         (["search", "g", "plain/a.png", "--other-cameras"], 2, "does not tell its camera"),
     ],
 )
@@ -121,12 +123,23 @@ def test_errors_say_what_to_do(swiftreid: Run, tmp_path: Path, arguments: list[s
     (tmp_path / "empty" / ".keep").touch()
     (tmp_path / "plain").mkdir()
     (tmp_path / "empty.csv").touch()
+    (tmp_path / "late.csv").write_text("path,camera,time\n\nplain/a.png,2,1e20\n")
     draw_person(1, 1, 1).save(tmp_path / "plain" / "a.png")
     swiftreid("gallery", "create", "g")
     swiftreid("gallery", "add", "g", "plain", "--camera", "1")
     ran = swiftreid(*arguments, code=code)
     assert message in ran.err
     assert ran.err.startswith("error: ") or "warning" in ran.err
+
+
+def test_nothing_readable_is_one_document_that_names_the_files(swiftreid: Run, tmp_path: Path) -> None:
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "0001_c1_01.jpg").write_text("no picture")
+    swiftreid("gallery", "create", "g")
+    ran = swiftreid("gallery", "add", "g", "bad", "--json", code=1)
+    assert "none of the 1 pictures" in ran.json["error"]
+    assert ran.json["unreadable_files"][0]["file"].endswith("0001_c1_01.jpg")
+    assert "none of the 1 pictures" in ran.err
 
 
 def test_adding_twice_is_refused_or_skipped(swiftreid: Run, drawn_people: Path) -> None:

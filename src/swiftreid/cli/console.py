@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -81,6 +81,12 @@ class Report:
         if self.as_json:
             sys.stdout.write(json.dumps(content, indent=2, default=str) + "\n")
             sys.stdout.flush()
+
+    def fail(self, message: str, content: Mapping[str, Any]) -> NoReturn:
+        """End with exit code 1 after a run that found something to report: one document, which holds the error too."""
+        self.document({**content, "error": message, "exit": 1})
+        sys.stderr.write(f"error: {message}\n")
+        raise typer.Exit(1)
 
 
 def _cell(value: object) -> str:

@@ -19,7 +19,7 @@ from swiftreid.data.pictures import find_pictures
 from swiftreid.errors import SwiftReIDError, UsageError
 
 _STATION = Path("examples/station")
-_DATABASE = "gallery.db"
+_MARK = "made-by-demo"
 
 
 def demo(
@@ -58,6 +58,7 @@ def demo(
         encoders.calibrate(encoder, data, output=calibrated, quiet=quiet)
         step("2. Make a durable gallery for that encoder ...", f"gallery create {gallery} --encoder {calibrated}")
         galleries.create(gallery, encoder=str(calibrated), quiet=quiet)
+        (gallery / _MARK).touch()
         step(
             "   ... and add the pictures of the other people.",
             f"gallery add {gallery} {data}/bounding_box_test",
@@ -97,9 +98,9 @@ def _find_station() -> Path:
 
 
 def _make_room(gallery: Path) -> None:
-    """Remove the gallery of an earlier demo, and nothing that is not one."""
+    """Remove the gallery of an earlier demo, and nothing that is not one: it may be the user's own of that name."""
     if not gallery.exists():
         return
-    if not (gallery / _DATABASE).is_file():
-        raise SwiftReIDError(f"{gallery} exists and is not a gallery of an earlier demo: give another --out")
+    if not (gallery / _MARK).is_file():
+        raise SwiftReIDError(f"{gallery} exists and is not marked as made by the demo: give another --out")
     shutil.rmtree(gallery)

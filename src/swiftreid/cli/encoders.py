@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +11,7 @@ import typer
 import yaml
 
 from swiftreid.cli.console import JsonOption, QuietOption, Report
-from swiftreid.cli.sources import BadPictures
+from swiftreid.cli.sources import BadPictures, pictures_below, refuse_same_ids
 from swiftreid.data.fingerprint import fingerprint_of
 from swiftreid.data.market import parse_name, read_market
 from swiftreid.data.pictures import find_pictures, read_batches
@@ -50,8 +51,8 @@ def info(
 def wrap(
     model: Annotated[Path, typer.Argument(help="Embedding network: .onnx, or OpenVINO .xml with its .bin beside it.")],
     output: Output,
-    height: Annotated[int, typer.Option(help="Picture height that the network takes.")] = 256,
-    width: Annotated[int, typer.Option(help="Picture width that the network takes.")] = 128,
+    height: Annotated[int, typer.Option(min=1, max=4096, help="Picture height that the network takes.")] = 256,
+    width: Annotated[int, typer.Option(min=1, max=4096, help="Picture width that the network takes.")] = 128,
     colour: Annotated[str, typer.Option(help="Channel order: rgb or bgr.")] = "rgb",
     scale: Annotated[float, typer.Option(help="Factor for pixels of 0..255; 0.00392157 gives 0..1.")] = 1.0,
     mean: Annotated[str, typer.Option(help="Subtracted after scaling, one number per channel.")] = "0,0,0",
@@ -69,13 +70,16 @@ def wrap(
     report = Report(as_json=as_json, quiet=quiet)
     if colour not in ("rgb", "bgr"):
         raise UsageError(f"--colour is rgb or bgr, not {colour!r}")
+    divisors = _three(std, "--std")
+    if not (math.isfinite(scale) and scale and all(divisors)):
+        raise UsageError(f"--scale and --std must be numbers other than 0, got {scale} and {std}")
     preprocessing = Preprocessing(
         height=height,
         width=width,
         colour="bgr" if colour == "bgr" else "rgb",
         scale=scale,
         mean=_three(mean, "--mean"),
-        std=_three(std, "--std"),
+        std=divisors,
         flip=flip,
     )
     encoder = wrap_network(model, preprocessing, name=name or model.stem, provenance=provenance, licence=licence)
@@ -87,10 +91,10 @@ def wrap(
 def _three(text: str, option: str) -> tuple[float, float, float]:
     try:
         one, two, three = (float(part) for part in text.split(","))
-    except ValueError as error:
-        raise UsageError(
-            f"{option} takes three numbers with commas between, such as 0.485,0.456,0.406; got {text!r}"
-        ) from error
+    except ValueError:
+        one = two = three = math.nan
+    if not all(map(math.isfinite, (one, two, three))):
+        raise UsageError(f"{option} takes three numbers with commas between, such as 0.485,0.456,0.406; got {text!r}")
     return one, two, three
 
 
@@ -128,7 +132,7 @@ def stripes(
     encoder.save(output)
     known = "with their persons, from their names" if labelled else "without persons, since not every name tells one"
     report.text(f"wrote {output}, fitted to {len(names):,} pictures {known}")
-    report.document({"encoder": str(output), "fingerprint": encoder.fingerprint, "unreadable": len(bad.found)})
+    report.document({"encoder": str(output), "fingerprint": encoder.fingerprint, **bad.as_dict()})
 
 
 def encode(
@@ -141,31 +145,30 @@ def encode(
     """Encode pictures into one file of packed codes and float embeddings (safetensors)."""
     report = Report(as_json=as_json, quiet=quiet)
     used = open_encoder(encoder)
-    found = [(path, root) for root in pictures for path in find_pictures(root)]
+    found = pictures_below(pictures)
+    refuse_same_ids(found, "encode them into files of their own, and add those with different --id-prefix")
     bad = BadPictures(report)
     with report.progress("encoding") as advance:
-        kept, encoding = encode_all(used, [path for path, _ in found], on_bad=bad, progress=advance)
+        kept, encoding = encode_all(used, [picture.path for picture in found], on_bad=bad, progress=advance)
     if not len(kept):
         raise SwiftReIDError(f"none of the {len(found)} pictures could be read; nothing was written")
     chosen = [found[i] for i in kept]
-    names = [parse_name(path.stem) for path, _ in chosen]
     save_encodings(
         output,
         used,
         encoding,
-        ids=[path.relative_to(root).as_posix() if root.is_dir() else path.name for path, root in chosen],
-        cameras=[str(parsed[1]) if parsed else None for parsed in names],
-        persons=[str(parsed[0]) if parsed else None for parsed in names],
+        ids=[picture.id for picture in chosen],
+        cameras=[picture.camera or None for picture in chosen],
+        persons=[picture.person for picture in chosen],
     )
     report.text(f"wrote {output}: {len(kept):,} encodings ({used.spec}); {len(bad.found)} pictures could not be read")
     report.document(
         {
             "encodings": str(output),
             "encoded": len(kept),
-            "unreadable": len(bad.found),
-            "unreadable_files": [{"file": e.name, "reason": e.reason} for e in bad.found],
             "encoder": used.card.name,
             "fingerprint": used.fingerprint,
+            **bad.as_dict(),
         }
     )
 
@@ -182,7 +185,7 @@ def calibrate(
         typer.Option(help="Weight of recall; more finds more and is slower. Default: chosen by --max-loss."),
     ] = None,
     max_loss: Annotated[
-        float, typer.Option(help="mAP points that may be lost on these people when beta is chosen.")
+        float, typer.Option(min=0, help="mAP points that may be lost on these people when beta is chosen.")
     ] = 0.5,
     method: Annotated[
         str, typer.Option(help="How distances are fitted: gaussian (the paper) or empirical.")
@@ -220,7 +223,7 @@ def calibrate(
     calibrated(used, calibration).save(target)
     report.text(f"cascade: {calibration.cascade}")
     report.text(f"beta {calibration.beta:g}, {calibration.persons} people, {calibration.pictures} pictures: {target}")
-    report.document({"encoder": str(target), "calibration": calibration.model_dump()})
+    report.document({"encoder": str(target), "calibration": calibration.model_dump(), **bad.as_dict()})
 
 
 def hash_embedding(
@@ -233,7 +236,7 @@ def hash_embedding(
         typer.Option("--set", help="Change one field of the recipe, as in training.epochs=20 or views=4; repeatable."),
     ] = None,
     beta: Annotated[float | None, typer.Option(help="As for `swiftreid calibrate`.")] = None,
-    max_loss: Annotated[float, typer.Option(help="As for `swiftreid calibrate`.")] = 0.5,
+    max_loss: Annotated[float, typer.Option(min=0, help="As for `swiftreid calibrate`.")] = 0.5,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     name: Annotated[str | None, typer.Option(help="Name on the card. Default: the file's.")] = None,
     as_json: JsonOption = False,
@@ -276,6 +279,6 @@ def hash_embedding(
             "held_out": rows,
             "calibration": None if learned.card.calibration is None else learned.card.calibration.model_dump(),
             "training": learned.card.training,
-            "unreadable": len(bad.found),
+            **bad.as_dict(),
         }
     )

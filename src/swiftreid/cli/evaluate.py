@@ -14,7 +14,6 @@ from swiftreid.data.market import read_market
 from swiftreid.encoding.calibrate import BETA
 from swiftreid.encoding.encoder import Encoder, open_encoder
 from swiftreid.encoding.labelled import encode_samples
-from swiftreid.errors import SwiftReIDError
 from swiftreid.evaluation.benchmark import Measured, measure_cascades, measure_embedding
 from swiftreid.evaluation.card import DataCard, EncoderCard, ProtocolCard, ResultCard, ResultRow
 from swiftreid.search.cascade import Cascade, Stage
@@ -34,11 +33,13 @@ def evaluate(
     """Measure rank-1, mAP and time by the single-query protocol: every code, the float embedding, and cascades."""
     report = Report(as_json=as_json, quiet=quiet)
     used = open_encoder(encoder)
-    result = run_evaluation(data, used, report, cascades=cascades_of(used, cascade or []), timed=not untimed)
+    bad = BadPictures(report)
+    cascades = cascades_of(used, cascade or [])
+    result = run_evaluation(data, used, report, bad, cascades=cascades, timed=not untimed)
     if card is not None:
         result.save(card)
         report.text(f"result card: {card}")
-    report.document(result.model_dump(mode="json"))
+    report.document(result.model_dump(mode="json") | bad.as_dict())
 
 
 def cascades_of(encoder: Encoder, texts: list[str]) -> dict[str, Cascade]:
@@ -52,11 +53,16 @@ def cascades_of(encoder: Encoder, texts: list[str]) -> dict[str, Cascade]:
 
 
 def run_evaluation(
-    data: Path, encoder: Encoder, report: Report, *, cascades: Mapping[str, Cascade], timed: bool = True
+    data: Path,
+    encoder: Encoder,
+    report: Report,
+    bad: BadPictures,
+    *,
+    cascades: Mapping[str, Cascade],
+    timed: bool = True,
 ) -> ResultCard:
     """Encode query and gallery, measure, print the table, and return the card."""
     read = read_market(data, need=("query", "gallery"))
-    bad = BadPictures(report)
     with report.progress("encoding queries") as advance:
         query = encode_samples(encoder, read.query, on_bad=bad, progress=advance)
     with report.progress("encoding gallery") as advance:
@@ -103,6 +109,7 @@ def run_evaluation(
         encoder=EncoderCard(name=encoder.card.name, fingerprint=encoder.fingerprint),
         seed=encoder.card.training.get("seed"),
         protocol=ProtocolCard.of(metrics),
+        unreadable=len(bad.found),
         rows=rows,
     )
 
@@ -145,6 +152,6 @@ def doctor(
             report.text(f"    {finding.advice}")
     if not diagnosis.findings:
         report.text("nothing to complain about")
-    report.document(diagnosis.to_dict())
     if not diagnosis.ok:
-        raise SwiftReIDError(f"{data} cannot be evaluated as it is; see the findings above")
+        report.fail(f"{data} cannot be evaluated as it is; see the findings", diagnosis.to_dict())
+    report.document(diagnosis.to_dict())

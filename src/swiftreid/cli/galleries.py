@@ -104,17 +104,17 @@ def add(
             "gallery": str(gallery),
             "added": added,
             "already_there": len(known),
-            "unreadable": len(bad.found),
             "entries": opened.info().entries,
+            **bad.as_dict(),
         }
+    if wanted and not added:
+        report.fail(f"none of the {len(wanted)} pictures could be read; nothing was added", summary)
     if not acknowledge:
         report.text(
             f"added {added:,} pictures; {len(known):,} were already there; {len(bad.found):,} could not be read; "
             f"the gallery holds {summary['entries']:,}"
         )
-    report.document(summary | {"unreadable_files": [{"file": e.name, "reason": e.reason} for e in bad.found]})
-    if wanted and not added:
-        raise SwiftReIDError(f"none of the {len(wanted)} pictures could be read; nothing was added")
+    report.document(summary)
 
 
 def _known(opened: Gallery, ids: list[str], *, skip_existing: bool) -> set[str]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from swiftreid.cli.console import Report
 from swiftreid.data.market import parse_name
@@ -51,7 +52,7 @@ def pictures_from(
     else:
         if not folders:
             raise UsageError("say which pictures: files, folders, --manifest or --codes")
-        found = [_named(path, root, camera) for root in folders for path in find_pictures(root)]
+        found = pictures_below(folders, camera=camera)
     found = [replace(picture, id=id_prefix + picture.id) for picture in found]
     nameless = [picture for picture in found if not picture.camera]
     if nameless:
@@ -59,15 +60,22 @@ def pictures_from(
             f"{len(nameless)} of {len(found)} pictures have no camera, the first is {nameless[0].path}: "
             "give --camera NAME, or names like 0844_c3s2_107328_01.jpg, or a --manifest with a camera column"
         )
-    first: dict[str, Path] = {}
-    for picture in found:
-        if picture.id in first:
-            raise UsageError(
-                f"{first[picture.id]} and {picture.path} would both have the id {picture.id!r}: add them one after the "
-                "other with different --id-prefix, or give ids in a --manifest"
-            )
-        first[picture.id] = picture.path
+    refuse_same_ids(found, "add them one after the other with different --id-prefix, or give ids in a --manifest")
     return found
+
+
+def pictures_below(roots: Iterable[Path], *, camera: str | None = None) -> list[Picture]:
+    """Pictures that are or lie below ``roots``, and what their names tell; without a camera where nothing tells it."""
+    return [_named(path, root, camera) for root in roots for path in find_pictures(root)]
+
+
+def refuse_same_ids(pictures: Iterable[Picture], advice: str) -> None:
+    """Raise a `UsageError` that ends in ``advice`` if two pictures would have the same id."""
+    first: dict[str, Path] = {}
+    for picture in pictures:
+        if picture.id in first:
+            raise UsageError(f"{first[picture.id]} and {picture.path} would both have the id {picture.id!r}: {advice}")
+        first[picture.id] = picture.path
 
 
 def _named(path: Path, root: Path, camera: str | None) -> Picture:
@@ -85,7 +93,8 @@ def _from_manifest(manifest: Path, camera: str | None) -> list[Picture]:
     try:
         with manifest.open(newline="", encoding="utf-8-sig") as stream:
             reader = csv.DictReader(stream, restval="")
-            rows, columns = list(reader), list(reader.fieldnames or [])
+            rows = [(reader.line_num, row) for row in reader]
+            columns = list(reader.fieldnames or [])
     except FileNotFoundError as error:
         raise SwiftReIDError(f"no manifest at {manifest}") from error
     except (UnicodeDecodeError, csv.Error) as error:
@@ -94,7 +103,7 @@ def _from_manifest(manifest: Path, camera: str | None) -> list[Picture]:
         raise UsageError(f"{manifest} needs a header line with a column 'path'; it has {columns or 'nothing'}")
     if not rows:
         raise UsageError(f"{manifest} lists no picture")
-    return [_listed(row, manifest, line, camera) for line, row in enumerate(rows, start=2)]
+    return [_listed(row, manifest, line, camera) for line, row in rows]
 
 
 def _listed(row: dict[str, str], manifest: Path, line: int, camera: str | None) -> Picture:
@@ -119,17 +128,18 @@ def seconds(text: str, where: str) -> float:
     """Unix seconds from a number or an ISO 8601 date and time (UTC unless it says otherwise).
 
     Raises:
-        UsageError: the text is neither.
+        UsageError: the text is neither, or a moment outside the years 1 to 9999.
     """
     try:
-        return float(text)
-    except ValueError:
-        pass
-    try:
-        parsed = datetime.fromisoformat(text)
-    except ValueError as error:
+        try:
+            time = float(text)
+        except ValueError:
+            parsed = datetime.fromisoformat(text)
+            time = (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
+        moment(time)  # "nan", "inf" and 1e20 are numbers, but no moments
+    except (ValueError, OverflowError, OSError) as error:
         raise UsageError(f"{where}: {text!r} is no time; write 2026-11-21T10:30:00 (UTC) or Unix seconds") from error
-    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
+    return time
 
 
 def moment(time: float | None) -> str | None:
@@ -165,3 +175,10 @@ class BadPictures:
             self._report.warn(f"skipped {error.name}: {error.reason}")
         elif len(self.found) == _SHOWN_BAD + 1:
             self._report.warn("more pictures could not be read; --json lists them all")
+
+    def as_dict(self) -> dict[str, Any]:
+        """How many and which, for the JSON document."""
+        return {
+            "unreadable": len(self.found),
+            "unreadable_files": [{"file": error.name, "reason": error.reason} for error in self.found],
+        }

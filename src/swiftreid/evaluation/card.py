@@ -161,6 +161,7 @@ class ResultCard(_Part):
         encoder: the encoder, or None where codes came from elsewhere.
         seed: the seed of whatever was random, or None.
         protocol: how rankings were judged.
+        unreadable: pictures of the data set that could not be read and were left out.
         rows: one per way of ranking.
     """
 
@@ -171,6 +172,7 @@ class ResultCard(_Part):
     encoder: EncoderCard | None = None
     seed: int | None = None
     protocol: ProtocolCard
+    unreadable: int = 0
     rows: list[ResultRow]
 
     def save(self, path: Path) -> None:

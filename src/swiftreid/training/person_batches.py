@@ -13,8 +13,9 @@ from swiftreid.errors import UsageError
 class PersonBatches:
     """Endless batches of ``persons_per_batch`` persons with ``pictures_per_person`` pictures each.
 
-    Persons come in random order, each once before any comes again. A person's pictures are drawn without replacement;
-    one with fewer than K pictures is drawn with replacement. Sets with fewer persons than P give smaller batches.
+    Persons come in rounds, each round all persons in random order; a batch that spans two rounds leaves those whom it
+    already holds out of the second. A person's pictures are drawn without replacement; one with fewer than K pictures
+    is drawn with replacement. Sets with fewer persons than P give smaller batches.
 
     Args:
         persons: person of each picture, int [n]; any numbers.

@@ -21,7 +21,7 @@ class FrozenRecipe(BaseModel):
     method: Literal["all_in_one"] = "all_in_one"
     features: Literal["frozen"] = "frozen"
     views: int = Field(default=1, ge=1, le=64)
-    """Changed copies of each picture to learn from (see `swiftreid.training.views`)."""
+    """Views of each picture to learn from, itself the first (see `swiftreid.training.views`)."""
     held_out: float = Field(default=0.2, ge=0, le=0.9)
     """Share of the people kept from the first fit, to calibrate and measure on."""
     training: FrozenConfig = FrozenConfig()

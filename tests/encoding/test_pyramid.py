@@ -63,6 +63,7 @@ def test_an_all_zero_embedding_has_a_code() -> None:
         (lambda t: t.pop("pyramid.16.bias"), "pyramid.16.bias"),
         (lambda t: t.update({"pyramid.16.weight": np.zeros((16, 63), np.float32)}), "63"),
         (lambda t: t.update({"pyramid.64.scale": np.full(64, np.nan, np.float32)}), "not finite"),
+        (lambda t: t.update({"pyramid.long.weight": np.zeros((8, 16), np.float32)}), "pyramid.long.weight"),
         (lambda t: t.update({"trunk.weight": np.zeros(3, np.float32)}), "trunk.weight"),
         (lambda t: t.update({"input.unit": np.zeros(2, np.float32)}), "input.unit"),
         (lambda t: t.clear(), "not a pyramid"),

@@ -98,6 +98,16 @@ def test_distractors_and_junk_are_not_learned(drawn_people: Path, tmp_path: Path
         learn(root)
 
 
+def test_one_camera_is_refused_before_any_learning(drawn_people: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(drawn_people, tmp_path / "people"))
+    for path in (root / "bounding_box_train").iterdir():
+        if "_c1" not in path.name:
+            path.unlink()
+    with pytest.raises(UsageError, match=r"by two cameras.*held_out=0"):
+        learn(root)
+    assert learn(root, held_out=0.0).card.calibration is None
+
+
 def test_no_readable_picture(drawn_people: Path, tmp_path: Path) -> None:
     root = tmp_path / "people"
     (root / "bounding_box_train").mkdir(parents=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -9,6 +10,8 @@ from numpy.typing import NDArray
 
 from swiftreid.errors import UsageError
 from swiftreid.search.codes import CodeSpec, pack_bits
+
+_WEIGHT = re.compile(r"pyramid\.([1-9]\d*)\.weight")
 
 ROWS = 4096
 """Embeddings multiplied at a time: bounds the memory that 2048 features a row need."""
@@ -33,9 +36,8 @@ class PyramidCodes:
 
     def __init__(self, tensors: Mapping[str, NDArray[np.float32]]) -> None:
         self._tensors = {name: np.ascontiguousarray(value, dtype=np.float32) for name, value in tensors.items()}
-        self.lengths = tuple(
-            sorted({int(name.split(".")[1]) for name in tensors if name.startswith("pyramid.")}, reverse=True)
-        )
+        weights = [match for match in map(_WEIGHT.fullmatch, tensors) if match]
+        self.lengths = tuple(sorted((int(match[1]) for match in weights), reverse=True))
         """Code lengths in bits, longest first."""
         self.spec = CodeSpec(tuple(f"id{length}" for length in reversed(self.lengths)))
         """Code names, shortest first."""

@@ -90,6 +90,11 @@ def learn_hash(
     metrics: list[dict[str, Any]] = []
     if recipe.held_out > 0:
         kept = hold_out(embedded.persons, recipe.held_out, seed)
+        if not _across_cameras(embedded.take(kept)):
+            raise UsageError(
+                "no held-out person was seen by two cameras, so nothing can be calibrated or measured: give pictures "
+                "of the same people by several cameras, or learn without with --set held_out=0"
+            )
         codes = PyramidCodes(fit(embedded.take(~kept), "learning from some").tensors)
         rest = embedded.take(kept)
         people = LabelledCodes(codes(rest.embeddings[0]), rest.persons, rest.cameras, rest.embeddings[0])
@@ -154,6 +159,12 @@ def hold_out(persons: NDArray[np.int64], share: float, seed: int) -> NDArray[np.
     count = int(np.clip(round(share * len(names)), 2, len(names) - 2))
     chosen = np.random.default_rng(seed).permutation(names)[:count]
     return np.isin(persons, chosen)
+
+
+def _across_cameras(people: Views) -> bool:
+    """Whether any person was seen by two cameras."""
+    seen = np.unique(np.stack([people.persons, people.cameras]), axis=1)
+    return bool(len(np.unique(seen[0])) < seen.shape[1])
 
 
 def _measure(people: LabelledCodes, calibration: Calibration) -> list[dict[str, Any]]:

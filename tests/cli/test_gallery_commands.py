@@ -170,6 +170,21 @@ def test_same_names_in_two_folders_stay_apart(swiftreid: Run, tmp_path: Path) ->
     assert swiftreid("gallery", "info", "h", "--json").json["entries"] == 6
 
 
+def test_unreadable_queries_are_skipped_and_listed(swiftreid: Run, drawn_people: Path, tmp_path: Path) -> None:
+    shutil.copytree(drawn_people / "query", tmp_path / "q")
+    (tmp_path / "q" / "0013_c1s1_000001_01.jpg").write_bytes(b"")
+    swiftreid("gallery", "create", "g")
+    swiftreid("gallery", "add", "g", drawn_people / "bounding_box_test")
+    found = swiftreid("search", "g", "q", "-k", 3, "--no-picture", "--json").json
+    assert [Path(bad["file"]).name for bad in found["unreadable_files"]] == ["0013_c1s1_000001_01.jpg"]
+    assert len(found["queries"]) == 23
+    for query in found["queries"][::7]:  # encoded together or alone, the results are the same
+        (alone,) = swiftreid("search", "g", query["query"], "-k", 3, "--no-picture", "--json").json["queries"]
+        assert alone == query
+    only = swiftreid("search", "g", "q/0013_c1s1_000001_01.jpg", code=1)
+    assert "0013_c1s1_000001_01.jpg" in only.err
+
+
 def test_an_entry_is_no_result_of_its_own_search(swiftreid: Run, drawn_people: Path) -> None:
     swiftreid("gallery", "create", "g")
     swiftreid("gallery", "add", "g", drawn_people / "query")

@@ -12,10 +12,10 @@ import typer
 from numpy.typing import NDArray
 
 from swiftreid.cli.console import JsonOption, QuietOption, Report
-from swiftreid.cli.sources import encoder_of, moment, seconds
-from swiftreid.data.market import parse_name
-from swiftreid.data.pictures import BadPicture, find_pictures, read_picture, resize
+from swiftreid.cli.sources import BadPictures, encoder_of, moment, pictures_below, seconds
+from swiftreid.data.pictures import read_picture
 from swiftreid.encoding.encoder import Encoder, open_encoder
+from swiftreid.encoding.stream import encode_paths
 from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.evaluation.ranking_picture import Candidate, Ranking, draw_rankings
 from swiftreid.gallery.entries import Entry
@@ -26,18 +26,19 @@ from swiftreid.search.codes import bits_of
 from swiftreid.search.results import Report as StageReports
 from swiftreid.search.results import SearchResult
 
-_DRAWN = 8
+_DRAWN_QUERIES = 12
+_DRAWN_HITS = 8
 _DRAWABLE = (".png", ".jpg", ".webp")
 
 
 @dataclass(frozen=True)
 class Query:
-    """One query: a picture to show, and its codes, one row each."""
+    """One query: a thumbnail to show, and its codes, one row each."""
 
     name: str
     entry: str | None
     """Its id, if it is an entry of the gallery itself, which then is no result."""
-    picture: NDArray[np.uint8] | None
+    thumbnail: bytes | None
     codes: Mapping[str, NDArray[np.uint8]]
     person: str | None
     camera: str | None
@@ -89,20 +90,20 @@ def search(
         raise UsageError("--exact and --cascade exclude each other: give one of them")
     if not no_picture and (picture.suffix.lower() not in _DRAWABLE or picture.is_dir()):
         raise UsageError(f"--picture {picture} must be a file name ending in {' or '.join(_DRAWABLE)}")
+    bad = BadPictures(report)
     with Gallery.open(gallery, read_only=True) as opened:
         used = open_encoder(encoder or encoder_of(opened))
         opened.check_encoder(used.fingerprint, used.card.name)
         queries = [_entry_query(opened, id_) for id_ in like or []]
-        queries += picture_queries(used, pictures or [], report)
+        queries += _picture_queries(used, pictures or [], bad, report)
         if not queries:
             raise UsageError("say whom to search: query pictures, or --like ID")
-        stages = choose_cascade(used, cascade, exact=exact)
+        stages = _choose_cascade(used, cascade, exact=exact)
         filters: dict[str, Any] = {
             "cameras": camera or None,
             "after": seconds(after, "--after") if after else None,
             "before": seconds(before, "--before") if before else None,
         }
-        found: list[list[Hit]] = []
         reports: list[StageReports] = []
         groups = _by_camera(queries, other_cameras=other_cameras)
         hits: dict[int, list[Hit]] = {}
@@ -115,13 +116,14 @@ def search(
                 result = stages.search(snapshot.table, codes, k=k + 1, threads=threads, mask=snapshot.mask)
                 reports.append(result.report)
                 for row, i in enumerate(members):
-                    hits[i] = _hits(result, row, queries[i], snapshot, stages)[:k]
+                    shown = 0 if no_picture or i >= _DRAWN_QUERIES else _DRAWN_HITS
+                    hits[i] = _hits(result, row, queries[i], snapshot, stages, thumbnails=shown)[:k]
         found = [hits[i] for i in range(len(queries))]
     _print(report, queries, found)
     report.note(str(StageReports.total(reports)))
     drawn = None if no_picture else picture
     if drawn is not None:
-        draw(queries, found, drawn)
+        _draw(queries[:_DRAWN_QUERIES], found, drawn)
         report.text(f"picture: {drawn}")
     report.document(
         {
@@ -138,11 +140,12 @@ def search(
                 }
                 for q, f in zip(queries, found, strict=True)
             ],
+            **bad.as_dict(),
         }
     )
 
 
-def choose_cascade(encoder: Encoder, text: str | None, *, exact: bool = False) -> Cascade:
+def _choose_cascade(encoder: Encoder, text: str | None, *, exact: bool = False) -> Cascade:
     """The cascade asked for; else the encoder's calibrated one; else exhaustive search by its longest code."""
     if text is not None:
         return Cascade.parse(text)
@@ -152,32 +155,27 @@ def choose_cascade(encoder: Encoder, text: str | None, *, exact: bool = False) -
     return Cascade.parse(calibration.cascade)
 
 
-def picture_queries(encoder: Encoder, roots: Sequence[Path], report: Report) -> list[Query]:
-    """Queries from picture files; a picture that cannot be read is an error when it is the only one, else a warning."""
-    paths = [path for root in roots for path in find_pictures(root)]
+def _picture_queries(encoder: Encoder, roots: Sequence[Path], bad: BadPictures, report: Report) -> list[Query]:
+    """Queries from picture files; one that cannot be read is an error when it is the only one, else a warning."""
+    sources = pictures_below(roots)
+    on_bad = bad if len(sources) != 1 else None
     queries: list[Query] = []
-    for path in paths:
-        try:
-            original = read_picture(path)
-        except BadPicture as error:
-            if len(paths) == 1:
-                raise
-            report.warn(f"skipped {error.name}: {error.reason}")
-            continue
-        encoding = encoder.encode(resize(original, *encoder.size)[None])
-        parsed = parse_name(path.stem)
-        person, camera = (str(parsed[0]), str(parsed[1])) if parsed else (None, None)
-        queries.append(Query(str(path), None, original, encoding.codes, person, camera))
-    if paths and not queries:
-        raise SwiftReIDError(f"none of the {len(paths)} query pictures could be read")
+    with report.progress("encoding") as advance:
+        paths = [source.path for source in sources]
+        for batch in encode_paths(encoder, paths, thumbnails=True, on_bad=on_bad, progress=advance):
+            for row, (i, jpeg) in enumerate(zip(batch.indices, batch.thumbnails, strict=True)):
+                source = sources[i]
+                codes = {name: code[row : row + 1] for name, code in batch.encoding.codes.items()}
+                queries.append(Query(str(source.path), None, jpeg, codes, source.person, source.camera or None))
+    if sources and not queries:
+        raise SwiftReIDError(f"none of the {len(sources)} query pictures could be read")
     return queries
 
 
 def _entry_query(opened: Gallery, id_: str) -> Query:
     stored = opened.get(id_)
-    shown = read_picture(stored.thumbnail, name=id_) if stored.thumbnail else None
     codes = {name: np.atleast_2d(code) for name, code in stored.codes.items()}
-    return Query(id_, id_, shown, codes, stored.entry.person, stored.entry.camera)
+    return Query(id_, id_, stored.thumbnail, codes, stored.entry.person, stored.entry.camera)
 
 
 def _by_camera(queries: Sequence[Query], *, other_cameras: bool) -> dict[str | None, list[int]]:
@@ -193,7 +191,7 @@ def _by_camera(queries: Sequence[Query], *, other_cameras: bool) -> dict[str | N
 def _warn_if_empty(snapshot: Snapshot, opened: Gallery, filters: dict[str, Any], report: Report) -> None:
     if snapshot.live:
         return
-    given = [name for name, value in filters.items() if value]
+    given = [name for name, value in filters.items() if value not in (None, [])]
     if not len(snapshot):
         why = "the gallery is empty"
     elif {"after", "before"} & set(given) and opened.info().first_time is None:
@@ -203,20 +201,23 @@ def _warn_if_empty(snapshot: Snapshot, opened: Gallery, filters: dict[str, Any],
     report.warn(f"nothing to search in: {why}")
 
 
-def _hits(result: SearchResult, row: int, query: Query, snapshot: Snapshot, stages: Cascade) -> list[Hit]:
+def _hits(
+    result: SearchResult, row: int, query: Query, snapshot: Snapshot, stages: Cascade, *, thumbnails: int
+) -> list[Hit]:
+    """The ranked entries of one query, the first of them with ``thumbnails``; not the query itself."""
     count = int(result.counts[row])
     positions = result.indices[row, :count].tolist()
-    entries = snapshot.entries(positions)
+    ranked = list(enumerate(zip(positions, snapshot.entries(positions), strict=True)))
+    others = [(i, position, entry) for i, (position, entry) in ranked if entry.id != query.entry]
     return [
         Hit(
             entry=entry,
             distance=int(result.distances[row, i]),
             code=stages.stages[int(result.stages[row, i])].code,
-            thumbnail=snapshot.thumbnail(position) if i < _DRAWN else None,
+            thumbnail=snapshot.thumbnail(position) if place < thumbnails else None,
             right=None if query.person is None or entry.person is None else query.person == entry.person,
         )
-        for i, (position, entry) in enumerate(zip(positions, entries, strict=True))
-        if entry.id != query.entry
+        for place, (i, position, entry) in enumerate(others)
     ]
 
 
@@ -245,27 +246,27 @@ def _as_json(rank: int, hit: Hit) -> dict[str, Any]:
     }
 
 
-def draw(queries: Sequence[Query], found: Sequence[list[Hit]], path: Path, *, most: int = 12) -> None:
-    """Write a picture of the first ``most`` queries with their best entries."""
+def _draw(queries: Sequence[Query], found: Sequence[list[Hit]], path: Path) -> None:
+    """Write a picture of these queries with their best entries."""
     rankings = [
         Ranking(
-            query=_shown(query.picture),
+            query=_shown(query.thumbnail, query.name),
             caption=Path(query.name).name,
             candidates=[
                 Candidate(
-                    picture=_shown(read_picture(hit.thumbnail, name=hit.entry.id) if hit.thumbnail else None),
+                    picture=_shown(hit.thumbnail, hit.entry.id),
                     distance=f"{hit.distance} / {bits_of(hit.code)}",
                     verdict=hit.right,
                     caption=f"camera {hit.entry.camera}",
                 )
-                for hit in hits[:_DRAWN]
+                for hit in hits[:_DRAWN_HITS]
             ],
         )
-        for query, hits in list(zip(queries, found, strict=True))[:most]
+        for query, hits in zip(queries, found, strict=False)
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
     draw_rankings(rankings).save(path)
 
 
-def _shown(picture: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
-    return np.full((128, 64, 3), 200, np.uint8) if picture is None else picture
+def _shown(thumbnail: bytes | None, name: str) -> NDArray[np.uint8]:
+    return np.full((128, 64, 3), 200, np.uint8) if thumbnail is None else read_picture(thumbnail, name=name)

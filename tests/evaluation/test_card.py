@@ -49,15 +49,6 @@ def test_round_trip(card: ResultCard, tmp_path: Path) -> None:
     assert [file.name for file in path.parent.iterdir()] == ["card.json"]
 
 
-def test_table_for_people(card: ResultCard) -> None:
-    header, first, second = card.table()
-    assert header == [
-        "ranking", "rank-1", "rank-5", "rank-10", "mAP", "mAP trapezoid", "mINP", "bytes/entry", "us/query", "kept",
-    ]  # fmt: skip
-    assert first == ["id2048 exhaustive", "0.0", "100.0", "100.0", "50.0", "25.0", "50.0", "256", "12.34", "-"]
-    assert second[-3:] == ["-", "-", "0.125"]
-
-
 def test_a_failed_save_leaves_the_old_card(card: ResultCard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "cards" / "card.json"
     card.save(path)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from swiftreid.errors import UsageError
-from swiftreid.evaluation.metrics import average_precision, cmc, inverse_negative_penalty
+from swiftreid.evaluation.metrics import average_precision, inverse_negative_penalty
 
 
 def hits(text: str) -> np.ndarray:
@@ -31,12 +31,6 @@ def test_by_hand(ranking: str, positives: int, standard: float, trapezoid: float
     assert average_precision(hits(ranking), "standard", positives) == pytest.approx(standard, abs=1e-12)
     assert average_precision(hits(ranking), "trapezoid", positives) == pytest.approx(trapezoid, abs=1e-12)
     assert inverse_negative_penalty(hits(ranking), positives) == pytest.approx(inp, abs=1e-12)
-
-
-def test_cmc_by_hand() -> None:
-    assert cmc(hits("..x.x"), 5).tolist() == [0, 0, 1, 1, 1]
-    assert cmc(hits("..x.x"), 2).tolist() == [0, 0]
-    assert cmc(hits("..."), 4).tolist() == [0, 0, 0, 0]
 
 
 def naive_standard(flags: list[bool], positives: int) -> float:

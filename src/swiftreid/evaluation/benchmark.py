@@ -65,7 +65,8 @@ class Measured:
         metrics: accuracy by the single-query protocol over full rankings.
         bytes_per_entry: what an entry takes in memory for this search.
         bytes_per_query: mean bytes of codes compared per query.
-        microseconds: median time of one query of the k best, one thread; None when it was not timed.
+        microseconds: time of one query; None when it was not timed. Of a cascade the median for the k best on one
+            thread, of the float embedding one full ranking on as many threads as NumPy's matrix product takes.
         stages: for each stage its rule and the mean entries in and kept per query.
     """
 
@@ -111,7 +112,7 @@ def measure_embedding(
 ) -> Measured:
     """The float embedding by cosine, which the codes are to be compared with.
 
-    Its time is that of the full ranking by matrix product and sorting in NumPy.
+    Its time is that of one full ranking by matrix product and sorting in NumPy.
 
     Raises:
         UsageError: the encodings hold no float embedding.

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -95,7 +94,7 @@ class ResultRow(_Part):
         minp: mean inverse negative penalty.
         incomplete: queries whose ranking missed at least one good match.
         bytes_per_entry: storage of one gallery entry's codes, bytes.
-        microseconds_per_query: median time of one query on one thread, or None where it was not measured.
+        microseconds_per_query: time of one query, or None where it was not measured; see `Measured.microseconds`.
         extra: further figures by name.
     """
 
@@ -204,41 +203,3 @@ class ResultCard(_Part):
                     f"result card {path} has format {first['input']}; up to {FORMAT} is known: update swiftreid"
                 ) from None
             raise SwiftReIDError(f"{path} is not a result card: {where}: {first['msg']}") from None
-
-    def table(self) -> list[list[str]]:
-        """The rows as text, a header first: shares in percent, sizes in bytes, times in microseconds; '-' is unknown.
-
-        Columns that are unknown in every row are left out; ``extra`` figures follow as columns of their own.
-        """
-        columns = [_column(title, name, self.rows) for title, name in _COLUMNS]
-        for name in dict.fromkeys(name for row in self.rows for name in row.extra):
-            columns.append([name, *(_text(row.extra.get(name)) for row in self.rows)])
-        kept = [column for column in columns if not self.rows or any(cell != "-" for cell in column[1:])]
-        return [list(cells) for cells in zip(*kept, strict=True)]
-
-
-_COLUMNS = (
-    ("ranking", "ranking"),
-    ("rank-1", "rank1"),
-    ("rank-5", "rank5"),
-    ("rank-10", "rank10"),
-    ("mAP", "map_standard"),
-    ("mAP trapezoid", "map_trapezoid"),
-    ("mINP", "minp"),
-    ("bytes/entry", "bytes_per_entry"),
-    ("us/query", "microseconds_per_query"),
-)
-_SHARES = {"rank1", "rank5", "rank10", "map_standard", "map_trapezoid", "minp"}
-
-
-def _column(title: str, name: str, rows: Sequence[ResultRow]) -> list[str]:
-    values: list[Any] = [getattr(row, name) for row in rows]
-    return [title, *(f"{100 * value:.1f}" if name in _SHARES else _text(value) for value in values)]
-
-
-def _text(value: float | int | str | None) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, float):
-        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-    return str(value)

@@ -23,20 +23,6 @@ def ranks_of(hits: NDArray[np.bool_]) -> NDArray[np.int64]:
     return np.flatnonzero(hits) + 1
 
 
-def cmc(hits: NDArray[np.bool_], max_rank: int = 50) -> NDArray[np.float64]:
-    """Cumulative match characteristic of one query, float64 [max_rank]: 1 from the rank of the first good match on.
-
-    Example:
-        >>> cmc(np.array([False, True, False]), max_rank=4).tolist()
-        [0.0, 1.0, 1.0, 1.0]
-    """
-    curve = np.zeros(max_rank)
-    ranks = ranks_of(hits)
-    if len(ranks):
-        curve[ranks[0] - 1 :] = 1
-    return curve
-
-
 def average_precision(hits: NDArray[np.bool_], rule: ApRule = "standard", positives: int | None = None) -> float:
     """Average precision of one query, 0 to 1, by one of the two rules in use.
 

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout instead of tables.")]
+EncoderOption = Annotated[str, typer.Option(help="Encoder file, or 'stripes'.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars and no notices.")]
 
 Advance = Callable[[int, int], None]

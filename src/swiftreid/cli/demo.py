@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from swiftreid.cli import encoders, evaluate, galleries, searching
-from swiftreid.cli.console import JsonOption, QuietOption, Report
+from swiftreid.cli.console import EncoderOption, JsonOption, QuietOption, Report
 from swiftreid.data.pictures import find_pictures
 from swiftreid.errors import SwiftReIDError, UsageError
 
@@ -29,7 +29,7 @@ def demo(
     station: Annotated[
         Path | None, typer.Option(help="The rendered data set. Default: examples/station of the source tree.")
     ] = None,
-    encoder: Annotated[str, typer.Option(help="Encoder file, or 'stripes'.")] = "stripes",
+    encoder: EncoderOption = "stripes",
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import typer
 import yaml
 
-from swiftreid.cli.console import JsonOption, QuietOption, Report
+from swiftreid.cli.console import EncoderOption, JsonOption, QuietOption, Report
 from swiftreid.cli.sources import BadPictures, pictures_below, refuse_same_ids
 from swiftreid.data.fingerprint import fingerprint_of
 from swiftreid.data.market import parse_name, read_market
@@ -138,7 +138,7 @@ def stripes(
 def encode(
     pictures: Annotated[list[Path], typer.Argument(help="Picture files or folders of pictures.")],
     output: Output,
-    encoder: Annotated[str, typer.Option(help="Encoder file, or 'stripes'.")] = "stripes",
+    encoder: EncoderOption = "stripes",
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:

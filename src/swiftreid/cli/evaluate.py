@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from swiftreid.cli.console import JsonOption, QuietOption, Report
+from swiftreid.cli.console import EncoderOption, JsonOption, QuietOption, Report
 from swiftreid.cli.sources import BadPictures
 from swiftreid.data.market import read_market
 from swiftreid.encoding.calibrate import BETA
@@ -21,7 +21,7 @@ from swiftreid.search.cascade import Cascade, Stage
 
 def evaluate(
     data: Annotated[Path, typer.Argument(help="Data set in Market-1501 layout: its query and bounding_box_test.")],
-    encoder: Annotated[str, typer.Option(help="Encoder file, or 'stripes'.")] = "stripes",
+    encoder: EncoderOption = "stripes",
     cascade: Annotated[
         list[str] | None, typer.Option(help="A cascade to measure besides, such as 'id32<=11 > id2048'; repeatable.")
     ] = None,

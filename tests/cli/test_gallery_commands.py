@@ -260,6 +260,18 @@ def kill_while_adding(gallery: Path, pictures: Path, after: float) -> set[str]:
     return set(complete.split())
 
 
+def seconds_to_first_acknowledgement(gallery: Path, pictures: Path) -> float:
+    """How long `gallery add` takes here until something is stored, so that kills fall before and after that."""
+    start = time.perf_counter()
+    command = [COMMAND, "gallery", "add", str(gallery), str(pictures), "--acknowledge", "-q"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline()
+        seconds = time.perf_counter() - start
+        process.kill()
+    return seconds
+
+
 def check_killed_gallery(gallery: Path, acknowledged: set[str]) -> int:
     """Everything acknowledged is there with codes and thumbnail, and nothing is half there; returns the entries."""
     with Gallery.open(gallery) as opened:
@@ -283,10 +295,12 @@ def test_killed_fifty_times_loses_nothing_acknowledged(swiftreid: Run, tmp_path:
         source = Path(real) / "cuhk03-np-pair1" if real else ROOT / "examples" / "station"
         (pictures / str(copy)).parent.mkdir(parents=True, exist_ok=True)
         (pictures / str(copy)).symlink_to(source.resolve())
+    swiftreid("gallery", "create", "trial")
+    first = seconds_to_first_acknowledgement(tmp_path / "trial", pictures)
     swiftreid("gallery", "create", "g")
     chance, acknowledged, progressed = random.Random(50), set[str](), 0
     for _ in range(50):
-        new = kill_while_adding(tmp_path / "g", pictures, chance.uniform(0.8, 3.0)) - acknowledged
+        new = kill_while_adding(tmp_path / "g", pictures, chance.uniform(0.4, 2.0) * first) - acknowledged
         acknowledged |= new
         progressed += bool(new)
         assert check_killed_gallery(tmp_path / "g", acknowledged) >= len(acknowledged)

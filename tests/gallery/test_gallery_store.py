@@ -162,6 +162,7 @@ def test_wrong_codes_are_refused(gallery, codes_of, spoil):
         ({"camera": 3}, "camera must be text, got 3"),
         ({"time": float("nan")}, "time is nan"),
         ({"time": float("inf")}, "time is inf"),
+        ({"time": 1e20}, "outside the years 1 to 9999"),
         ({"time": "2024-01-01"}, "time must be seconds"),
         ({"time": True}, "time must be seconds"),
         ({"person": 12}, "person must be text"),

@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from swiftreid.gallery.digests import digest_of, entry_text
 from swiftreid.gallery.errors import BadEntry, DuplicateIds, damaged
 
+# Seconds since 1970 UTC of the years that a calendar can show: 1 to 9999.
+_EARLIEST, _LATEST = -62_135_596_800, 253_402_300_800
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -116,6 +119,8 @@ def _time_problem(time: object) -> str | None:
         return f"time must be seconds since 1970 UTC or None, got {time!r} ({type(time).__name__})"
     if not math.isfinite(float(time)):
         return f"time is {float(time)}: use None when it is unknown"
+    if not _EARLIEST <= float(time) < _LATEST:
+        return f"time is {float(time)} seconds since 1970 UTC, outside the years 1 to 9999: is it in other units?"
     return None
 
 

@@ -13,6 +13,7 @@ public:
     Buffer() = default;
     Buffer(const Buffer&) = delete;
     Buffer& operator=(const Buffer&) = delete;
+    Buffer(Buffer&& other) noexcept { swap(other); }
     ~Buffer() { std::free(data_); }
 
     // Room for `count` values; those already there stay.
@@ -26,7 +27,7 @@ public:
         }
         return data_;
     }
-    void swap(Buffer& other) {
+    void swap(Buffer& other) noexcept {
         std::swap(data_, other.data_);
         std::swap(capacity_, other.capacity_);
     }

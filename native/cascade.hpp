@@ -11,7 +11,8 @@ namespace swiftreid {
 struct Segment {
     const std::uint8_t* rows;
     std::size_t count;
-    std::uint32_t first;  // position of its first row in the whole table
+    std::uint32_t first;         // position of its first row in the whole table
+    const std::uint8_t* planes;  // the same rows as bit planes, or null
 };
 
 constexpr std::size_t kMaxStages = 8;
@@ -19,12 +20,15 @@ constexpr std::size_t kMaxStages = 8;
 enum class Keep { all, threshold, top, share };
 
 struct StagePlan {
-    std::vector<Segment> segments;
-    const std::uint8_t* queries;  // [query count, row_bytes]
+    std::vector<Segment> segments;  // as many, and as long, as those of every other stage
+    const std::uint8_t* queries;    // [query count, row_bytes]
     std::size_t row_bytes;
     Keep keep;
     std::uint64_t amount;  // of threshold and top
     double share;
+
+    std::size_t bits() const { return row_bytes * 8; }
+    const std::uint8_t* query(std::size_t number) const { return queries + number * row_bytes; }
 };
 
 enum class Order { search, rank_by_gallery, rank_by_stages };
@@ -48,7 +52,7 @@ struct Results {
     std::int64_t* counts;      // [queries]
     std::int64_t* entries_in;  // [stages], over all queries
     std::int64_t* kept;        // [stages], over all queries
-    double* seconds;           // [stages], summed over threads
+    double* seconds;           // [stages], summed over groups of queries
 };
 
 // Throws std::bad_alloc; otherwise arguments must have been checked.

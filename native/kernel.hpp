@@ -1,12 +1,19 @@
-// What a kernel is: three loops over packed rows. Everything else (rules, selection, threads) is shared.
+// What a kernel is: the loops over packed codes that are worth writing for an instruction set. Everything else (rules,
+// selection, threads) is shared.
 #pragma once
 #include <cstddef>
 #include <cstdint>
 
 namespace swiftreid {
 
-// `within` may write this many positions past those that it reports.
+// Functions that report positions may write this many past those that they report.
 constexpr std::size_t kSlack = 64;
+
+// Bit planes: rows in blocks of 512, and in each block one 64-byte line for each bit of the code, with that bit of all
+// 512 entries. Logic on whole lines then counts 512 entries at once. The last block is padded with zero rows.
+constexpr std::size_t kBlock = 512;
+constexpr std::size_t kBlockWords = kBlock / 64;
+constexpr std::size_t kMaxSlicedBytes = 16;  // codes longer than 128 bits have no planes
 
 struct Kernel {
     const char* name;
@@ -15,18 +22,35 @@ struct Kernel {
     void (*scan)(const std::uint8_t* rows, std::size_t count, std::size_t row_bytes, const std::uint8_t* query,
                  std::uint16_t* out);
 
-    // Distances of the rows at positions[i] - base, in any order.
+    // Distances of the rows at positions[i] - base.
     void (*gather)(const std::uint8_t* rows, const std::uint32_t* positions, std::size_t count, std::uint32_t base,
                    std::size_t row_bytes, const std::uint8_t* query, std::uint16_t* out);
 
-    // Positions (first + i, ascending) of the rows with distance <= limit; returns how many.
-    std::size_t (*within)(const std::uint8_t* rows, std::size_t count, std::size_t row_bytes,
-                          const std::uint8_t* query, std::uint32_t limit, std::uint32_t first, std::uint32_t* out);
+    // Of the rows at positions[i] - base those with distance <= limit: their positions, in the same order, and
+    // distances; returns how many. `out` may be `positions`.
+    std::size_t (*gather_within)(const std::uint8_t* rows, const std::uint32_t* positions, std::size_t count,
+                                 std::uint32_t base, std::size_t row_bytes, const std::uint8_t* query,
+                                 std::uint32_t limit, std::uint32_t* out, std::uint16_t* distances);
+
+    // For each entry of `blocks` blocks of bit planes a bit: whether its distance is <= limit (kBlockWords words a
+    // block).
+    void (*within)(const std::uint8_t* planes, std::size_t blocks, std::size_t row_bytes, const std::uint8_t* query,
+                   std::uint32_t limit, std::uint64_t* words);
+
+    // Positions (first + i, ascending) of the set bits of `count` words; returns how many. Asks the processor to fetch
+    // the row at rows + i * row_bytes of each, which the next stage will want.
+    std::size_t (*collect)(const std::uint64_t* words, std::size_t count, std::uint32_t first, const std::uint8_t* rows,
+                           std::size_t row_bytes, std::uint32_t* out);
+
+    // Numbers i, ascending, of the distances below `bound`; returns how many.
+    std::size_t (*below)(const std::uint16_t* distances, std::size_t count, std::uint32_t bound, std::uint32_t* out);
 };
 
-const Kernel* portable_kernel();
-// Null where this build or this processor has no AVX2.
-const Kernel* avx2_kernel();
+// Rows as bit planes: (count + 511) / 512 blocks of 512 * row_bytes bytes.
+void slice(const std::uint8_t* rows, std::size_t count, std::size_t row_bytes, std::uint8_t* planes);
+
+// All kernels that this machine can run, quickest first, ending in null.
+const Kernel* const* able_kernels();
 
 // The kernel called `name`, or null.
 const Kernel* find_kernel(const char* name);

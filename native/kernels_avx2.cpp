@@ -13,8 +13,11 @@ namespace swiftreid {
 namespace {
 
 static inline unsigned popcount(std::uint64_t word) { return static_cast<unsigned>(__builtin_popcountll(word)); }
+static inline unsigned trailing_zeros(std::uint64_t word) { return static_cast<unsigned>(_tzcnt_u64(word)); }
+typedef std::uint64_t Vector __attribute__((vector_size(32)));
 
 #include "rows.hpp"
+#include "sliced.hpp"
 
 // Bits set in each byte, by looking up both nibbles.
 inline __m256i byte_counts(__m256i v) {
@@ -71,74 +74,29 @@ void scan4(const std::uint8_t* rows, std::size_t count, const std::uint8_t* quer
     scan_rows<Row4>(rows + 4 * i, count - i, 4, query, out + i);
 }
 
-std::size_t within4(const std::uint8_t* rows, std::size_t count, const std::uint8_t* query, std::uint32_t limit,
-                    std::uint32_t first, std::uint32_t* out) {
-    const __m256i q = broadcast4(query);
-    const __m256i bound = _mm256_set1_epi8(static_cast<char>(limit < 32 ? limit : 32));
-    std::uint32_t* end = out;
-    std::size_t i = 0;
-    for (; i + 32 <= count; i += 32) {
-        const __m256i over = _mm256_cmpgt_epi8(distances_of_32(rows + 4 * i, q), bound);
-        std::uint32_t hits = ~static_cast<std::uint32_t>(_mm256_movemask_epi8(over));
-        if (!hits) continue;
-        const int found = __builtin_popcount(hits);
-        std::uint32_t* at = end;
-        // Four at a time without looking: writing a few too many is cheaper than a mispredicted branch for each
-        // (ctz of nothing is undefined in C, hence the intrinsic; the caller leaves kSlack positions of room).
-        do {
-            for (int j = 0; j < 4; ++j) {
-                at[j] = first + static_cast<std::uint32_t>(i) + _tzcnt_u32(hits);
-                hits = _blsr_u32(hits);
-            }
-            at += 4;
-        } while (hits);
-        end += found;
-    }
-    const std::size_t kept = static_cast<std::size_t>(end - out);
-    return kept + rows_within<Row4>(rows + 4 * i, count - i, 4, query, limit,
-                                    first + static_cast<std::uint32_t>(i), end);
-}
-
-void scan(const std::uint8_t* rows, std::size_t count, std::size_t row_bytes, const std::uint8_t* query,
-          std::uint16_t* out) {
+template <class Call>
+auto with_row(std::size_t row_bytes, Call call) {
     switch (row_bytes) {
-        case 4: return scan4(rows, count, query, out);
-        case 16: return scan_rows<FixedRow<2>>(rows, count, row_bytes, query, out);
-        case 32: return scan_rows<VectorRow<1>>(rows, count, row_bytes, query, out);
-        case 64: return scan_rows<VectorRow<2>>(rows, count, row_bytes, query, out);
-        case 128: return scan_rows<VectorRow<4>>(rows, count, row_bytes, query, out);
-        case 256: return scan_rows<VectorRow<8>>(rows, count, row_bytes, query, out);
-        case 512: return scan_rows<VectorRow<16>>(rows, count, row_bytes, query, out);
-        default: return scan_rows<AnyRow>(rows, count, row_bytes, query, out);
+        case 4: return call(Row4{});
+        case 16: return call(FixedRow<2>{});
+        case 32: return call(VectorRow<1>{});
+        case 64: return call(VectorRow<2>{});
+        case 128: return call(VectorRow<4>{});
+        case 256: return call(VectorRow<8>{});
+        case 512: return call(VectorRow<16>{});
+        default: return call(AnyRow{});
     }
 }
 
-void gather(const std::uint8_t* rows, const std::uint32_t* positions, std::size_t count, std::uint32_t base,
-            std::size_t row_bytes, const std::uint8_t* query, std::uint16_t* out) {
-    switch (row_bytes) {
-        case 4: return gather_rows<Row4>(rows, positions, count, base, row_bytes, query, out);
-        case 16: return gather_rows<FixedRow<2>>(rows, positions, count, base, row_bytes, query, out);
-        case 32: return gather_rows<VectorRow<1>>(rows, positions, count, base, row_bytes, query, out);
-        case 64: return gather_rows<VectorRow<2>>(rows, positions, count, base, row_bytes, query, out);
-        case 128: return gather_rows<VectorRow<4>>(rows, positions, count, base, row_bytes, query, out);
-        case 256: return gather_rows<VectorRow<8>>(rows, positions, count, base, row_bytes, query, out);
-        case 512: return gather_rows<VectorRow<16>>(rows, positions, count, base, row_bytes, query, out);
-        default: return gather_rows<AnyRow>(rows, positions, count, base, row_bytes, query, out);
-    }
+#include "row_loops.hpp"
+
+void scan_all(const std::uint8_t* rows, std::size_t count, std::size_t row_bytes, const std::uint8_t* query,
+              std::uint16_t* out) {
+    if (row_bytes == 4) return scan4(rows, count, query, out);
+    scan(rows, count, row_bytes, query, out);
 }
 
-std::size_t within(const std::uint8_t* rows, std::size_t count, std::size_t row_bytes, const std::uint8_t* query,
-                   std::uint32_t limit, std::uint32_t first, std::uint32_t* out) {
-    switch (row_bytes) {
-        case 4: return within4(rows, count, query, limit, first, out);
-        case 16: return rows_within<FixedRow<2>>(rows, count, row_bytes, query, limit, first, out);
-        case 64: return rows_within<VectorRow<2>>(rows, count, row_bytes, query, limit, first, out);
-        case 256: return rows_within<VectorRow<8>>(rows, count, row_bytes, query, limit, first, out);
-        default: return rows_within<AnyRow>(rows, count, row_bytes, query, limit, first, out);
-    }
-}
-
-constexpr Kernel kAvx2{"avx2", scan, gather, within};
+constexpr Kernel kAvx2{"avx2", scan_all, gather, gather_within, within, collect, below};
 
 }  // namespace
 

@@ -10,34 +10,28 @@ namespace swiftreid {
 namespace {
 
 static inline unsigned popcount(std::uint64_t word) { return static_cast<unsigned>(std::popcount(word)); }
+static inline unsigned trailing_zeros(std::uint64_t word) { return static_cast<unsigned>(std::countr_zero(word)); }
+#if defined(__GNUC__)
+typedef std::uint64_t Vector __attribute__((vector_size(16)));
+#else
+typedef std::uint64_t Vector;
+#endif
 
 #include "rows.hpp"
+#include "sliced.hpp"
 
-void scan(const std::uint8_t* rows, std::size_t count, std::size_t row_bytes, const std::uint8_t* query,
-          std::uint16_t* out) {
+template <class Call>
+auto with_row(std::size_t row_bytes, Call call) {
     switch (row_bytes) {
-        case 4: return scan_rows<Row4>(rows, count, row_bytes, query, out);
-        case 16: return scan_rows<FixedRow<2>>(rows, count, row_bytes, query, out);
-        default: return scan_rows<AnyRow>(rows, count, row_bytes, query, out);
+        case 4: return call(Row4{});
+        case 16: return call(FixedRow<2>{});
+        default: return call(AnyRow{});
     }
 }
 
-void gather(const std::uint8_t* rows, const std::uint32_t* positions, std::size_t count, std::uint32_t base,
-            std::size_t row_bytes, const std::uint8_t* query, std::uint16_t* out) {
-    switch (row_bytes) {
-        case 4: return gather_rows<Row4>(rows, positions, count, base, row_bytes, query, out);
-        case 16: return gather_rows<FixedRow<2>>(rows, positions, count, base, row_bytes, query, out);
-        default: return gather_rows<AnyRow>(rows, positions, count, base, row_bytes, query, out);
-    }
-}
+#include "row_loops.hpp"
 
-std::size_t within(const std::uint8_t* rows, std::size_t count, std::size_t row_bytes, const std::uint8_t* query,
-                   std::uint32_t limit, std::uint32_t first, std::uint32_t* out) {
-    if (row_bytes == 4) return rows_within<Row4>(rows, count, row_bytes, query, limit, first, out);
-    return rows_within<AnyRow>(rows, count, row_bytes, query, limit, first, out);
-}
-
-constexpr Kernel kPortable{"portable", scan, gather, within};
+constexpr Kernel kPortable{"portable", scan, gather, gather_within, within, collect, below};
 
 }  // namespace
 

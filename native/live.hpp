@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <vector>
 
 #include "buffer.hpp"
 
@@ -13,66 +12,55 @@ namespace swiftreid {
 
 class Live {
 public:
-    // Positions are listed if few entries are live or `listed` asks for it; for most searches of a gallery with some
-    // deletions the bits are enough, and listing half a million positions would take longer than the search.
-    Live(const std::uint8_t* bitmap, std::size_t entries, bool listed)
-        : bitmap_(bitmap), entries_(entries), count_(entries) {
-        if (!bitmap) return;
-        count_ = 0;
-        for (std::size_t at = 0; at < entries; at += 64) count_ += static_cast<std::size_t>(std::popcount(word(at)));
-        if (scan_all() && !listed) return;
-        list_.reserve(count_);
-        for (std::size_t at = 0; at < entries; at += 64)
-            for (std::uint64_t bits = word(at); bits; bits &= bits - 1)
-                list_.push_back(static_cast<std::uint32_t>(at + static_cast<std::size_t>(std::countr_zero(bits))));
-    }
+    Live(const std::uint8_t* bitmap, std::size_t entries) : bitmap_(bitmap), entries_(entries) {}
 
-    std::size_t count() const { return count_; }
     bool everything() const { return !bitmap_; }
-    bool has(std::uint32_t position) const { return bitmap_[position >> 3] >> (position & 7) & 1; }
+    bool has(std::uint32_t position) const { return !bitmap_ || (bitmap_[position >> 3] >> (position & 7) & 1); }
 
-    // Reading every row in order beats fetching rows one by one unless few are live.
-    bool scan_all() const { return !bitmap_ || count_ > entries_ / 8; }
-
-    // Ascending live positions, where they were listed; null when everything is live.
-    const std::uint32_t* list() const { return bitmap_ ? list_.data() : nullptr; }
-
-    void copy_to(Buffer<std::uint32_t>& positions) const {
-        std::uint32_t* out = positions.room(count_ + 1);
-        if (!bitmap_)
-            for (std::size_t i = 0; i < count_; ++i) out[i] = static_cast<std::uint32_t>(i);
-        else if (count_)
-            std::memcpy(out, list_.data(), count_ * sizeof(std::uint32_t));
-    }
-
-    // Keeps the live ones of ascending positions, in place; returns how many.
-    std::size_t drop_dead(std::uint32_t* positions, std::size_t count) const {
-        std::size_t kept = 0;
-        for (std::size_t i = 0; i < count; ++i) {
-            const std::uint32_t position = positions[i];
-            positions[kept] = position;
-            kept += has(position);
-        }
-        return kept;
-    }
-
-private:
-    // The bits of the 64 entries from `at` on, without any past the end.
+    // The bits of the 64 entries from `at` on, none past the last entry.
     std::uint64_t word(std::size_t at) const {
-        const std::size_t left = std::min<std::size_t>(64, entries_ - at);
-        std::uint64_t bits = 0;
-        if (std::endian::native == std::endian::little && left == 64) {
-            std::memcpy(&bits, bitmap_ + at / 8, 8);
-            return bits;
+        const std::size_t left = entries_ - at;
+        std::uint64_t bits = ~std::uint64_t{0};
+        if (bitmap_) {
+            const std::uint8_t* from = bitmap_ + at / 8;
+            const std::size_t bytes = (entries_ + 7) / 8 - at / 8, shift = at % 8;
+            bits = 0;
+            if (std::endian::native == std::endian::little && bytes >= 8)
+                std::memcpy(&bits, from, 8);
+            else
+                for (std::size_t b = 0; b < std::min<std::size_t>(bytes, 8); ++b)
+                    bits |= static_cast<std::uint64_t>(from[b]) << (8 * b);
+            if (shift) bits = bits >> shift | (bytes > 8 ? static_cast<std::uint64_t>(from[8]) << (64 - shift) : 0);
         }
-        for (std::size_t b = 0; b < (left + 7) / 8; ++b)
-            bits |= static_cast<std::uint64_t>(bitmap_[at / 8 + b]) << (8 * b);
         return left < 64 ? bits & ((std::uint64_t{1} << left) - 1) : bits;
     }
 
+    // How many of the `count` entries from `at` on.
+    std::size_t count(std::size_t at, std::size_t count) const {
+        if (!bitmap_) return count;
+        std::size_t live = 0;
+        for (std::size_t i = 0; i < count; i += 64) live += static_cast<std::size_t>(std::popcount(part(at, i, count)));
+        return live;
+    }
+
+    // Writes their positions, ascending; returns how many.
+    std::size_t list(std::size_t at, std::size_t count, std::uint32_t* out) const {
+        std::uint32_t* end = out;
+        for (std::size_t i = 0; i < count; i += 64)
+            for (std::uint64_t bits = part(at, i, count); bits; bits &= bits - 1)
+                *end++ = static_cast<std::uint32_t>(at + i) + static_cast<std::uint32_t>(std::countr_zero(bits));
+        return static_cast<std::size_t>(end - out);
+    }
+
+    // Those of the 64 entries from at + i on that lie before at + count.
+    std::uint64_t part(std::size_t at, std::size_t i, std::size_t count) const {
+        const std::uint64_t bits = word(at + i);
+        return count - i < 64 ? bits & ((std::uint64_t{1} << (count - i)) - 1) : bits;
+    }
+
+private:
     const std::uint8_t* bitmap_;
-    std::size_t entries_, count_;
-    std::vector<std::uint32_t> list_;
+    std::size_t entries_;
 };
 
 }  // namespace swiftreid

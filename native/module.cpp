@@ -36,6 +36,10 @@ const Kernel& kernel_of(const std::string& name) {
     return *kernel;
 }
 
+std::size_t planes_bytes(std::size_t rows, std::size_t row_bytes) {
+    return (rows + kBlock - 1) / kBlock * kBlock * row_bytes;
+}
+
 StagePlan stage_of(nb::handle columns, nb::handle queries, const std::string& keep, double amount) {
     StagePlan stage{};
     const Codes code = codes_of(queries);
@@ -47,7 +51,7 @@ StagePlan stage_of(nb::handle columns, nb::handle queries, const std::string& ke
         const Codes rows = codes_of(column);
         check(rows.shape(1) == stage.row_bytes, "column and query widths differ");
         check(rows.shape(0) < std::numeric_limits<std::uint32_t>::max() - first, "more than 4 billion entries");
-        stage.segments.push_back({rows.data(), rows.shape(0), static_cast<std::uint32_t>(first)});
+        stage.segments.push_back({rows.data(), rows.shape(0), static_cast<std::uint32_t>(first), nullptr});
         first += rows.shape(0);
     }
     if (keep == "threshold") stage.keep = Keep::threshold;
@@ -65,8 +69,24 @@ std::size_t rows_of(const StagePlan& stage) {
     return stage.segments.empty() ? 0 : stage.segments.back().first + stage.segments.back().count;
 }
 
+bool same_segments(const StagePlan& a, const StagePlan& b) {
+    return std::equal(a.segments.begin(), a.segments.end(), b.segments.begin(), b.segments.end(),
+                      [](const Segment& x, const Segment& y) { return x.count == y.count; });
+}
+
+void give_planes(StagePlan& stage, nb::handle planes) {
+    check(stage.row_bytes <= kMaxSlicedBytes && nb::len(planes) == stage.segments.size(), "planes do not fit the stage");
+    std::size_t s = 0;
+    for (nb::handle item : planes) {
+        const auto bits = nb::cast<Array<const std::uint8_t, nb::ndim<1>>>(item, false);
+        Segment& segment = stage.segments[s++];
+        check(bits.shape(0) == planes_bytes(segment.count, stage.row_bytes), "planes do not fit their rows");
+        segment.planes = bits.data();
+    }
+}
+
 // Arrays are borrowed, never copied; the caller keeps them alive for the time of the call.
-void cascade(nb::list columns, nb::list queries, const std::vector<std::string>& keeps,
+void cascade(nb::list columns, nb::object planes, nb::list queries, const std::vector<std::string>& keeps,
              const std::vector<double>& amounts, nb::object bitmap, std::size_t min_candidates,
              const std::string& order, unsigned threads, const std::string& kernel,
              Array<std::int64_t, nb::ndim<2>> indices, Array<std::int32_t, nb::ndim<2>> distances,
@@ -82,8 +102,9 @@ void cascade(nb::list columns, nb::list queries, const std::vector<std::string>&
     for (std::size_t s = 0; s < depth; ++s) {
         check(codes_of(queries[s]).shape(0) == plan.queries, "codes have different numbers of queries");
         plan.stages.push_back(stage_of(columns[s], queries[s], keeps[s], amounts[s]));
-        check(rows_of(plan.stages[s]) == rows_of(plan.stages[0]), "columns have different numbers of entries");
+        check(same_segments(plan.stages[s], plan.stages[0]), "columns have different segments");
     }
+    if (!planes.is_none()) give_planes(plan.stages[0], planes);
     plan.entries = rows_of(plan.stages[0]);
     plan.min_candidates = min_candidates;
     plan.threads = std::max(threads, 1u);
@@ -96,7 +117,7 @@ void cascade(nb::list columns, nb::list queries, const std::vector<std::string>&
         const auto bits = nb::cast<Array<const std::uint8_t, nb::ndim<1>>>(bitmap, false);
         check(bits.shape(0) == (plan.entries + 7) / 8, "the bitmap does not match the entries");
         plan.bitmap = bits.data();
-        live = Live(plan.bitmap, plan.entries, false).count();
+        live = Live(plan.bitmap, plan.entries).count(0, plan.entries);
     }
     plan.width = indices.shape(1);
     check(plan.order == Order::search || plan.width == live, "a ranking has one column for each live entry");
@@ -129,10 +150,15 @@ void hamming(Codes column, Codes queries, const std::string& name, Array<std::in
     }
 }
 
+void make_planes(Codes rows, Array<std::uint8_t, nb::ndim<1>> out) {
+    check(out.shape(0) == planes_bytes(rows.shape(0), rows.shape(1)), "bad result shape");
+    nb::gil_scoped_release release;
+    slice(rows.data(), rows.shape(0), rows.shape(1), out.data());
+}
+
 std::vector<std::string> kernels() {
     std::vector<std::string> names;
-    if (const Kernel* kernel = avx2_kernel()) names.emplace_back(kernel->name);
-    names.emplace_back(portable_kernel()->name);
+    for (const Kernel* const* kernel = able_kernels(); *kernel; ++kernel) names.emplace_back((*kernel)->name);
     return names;
 }
 
@@ -141,11 +167,12 @@ std::vector<std::string> kernels() {
 NB_MODULE(_native, m) {
     m.doc() = "Search kernels of SwiftReID; call them through swiftreid.search.kernels.";
     m.def("kernels", &kernels, "Names of the kernels that this machine can run, quickest first.");
-    m.def("cascade", &cascade, nb::arg("columns"), nb::arg("queries"), nb::arg("keeps"), nb::arg("amounts"),
+    m.def("cascade", &cascade, nb::arg("columns"), nb::arg("planes").none(), nb::arg("queries"), nb::arg("keeps"), nb::arg("amounts"),
           nb::arg("bitmap").none(), nb::arg("min_candidates"), nb::arg("order"), nb::arg("threads"), nb::arg("kernel"),
           nb::arg("indices").noconvert(), nb::arg("distances").noconvert(), nb::arg("stages").noconvert(),
           nb::arg("counts").noconvert(), nb::arg("entries_in").noconvert(), nb::arg("kept").noconvert(),
           nb::arg("seconds").noconvert());
+    m.def("slice", &make_planes, nb::arg("rows").noconvert(), nb::arg("out").noconvert());
     m.def("hamming", &hamming, nb::arg("column").noconvert(), nb::arg("queries").noconvert(), nb::arg("kernel"),
           nb::arg("out").noconvert());
 }

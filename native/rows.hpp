@@ -1,7 +1,8 @@
-// The three loops of a kernel, written once over a row-distance function. Included by each kernels_*.cpp, inside its
+// The loops of a kernel, written once over a row-distance function. Included by each kernels_*.cpp, inside its
 // own anonymous namespace: code compiled for one instruction set must never be merged with another's by the linker.
 //
-// Needs, before inclusion: <cstddef>, <cstdint>, <cstring>, and `static inline unsigned popcount(std::uint64_t)`.
+// Needs, before inclusion: <cstddef>, <cstdint>, <cstring>, `popcount(std::uint64_t)` and `trailing_zeros(std::uint64_t)`,
+// which is 64 for nothing.
 
 template <std::size_t Words>  // rows of Words x 8 bytes
 struct FixedRow {
@@ -85,14 +86,77 @@ void gather_rows(const std::uint8_t* rows, const std::uint32_t* positions, std::
     for (; i < count; ++i) out[i] = static_cast<std::uint16_t>(Row::distance(row(i), query, step));
 }
 
+// Branches on what a row's distance is would be mispredicted too often: everything is written, little is kept.
 template <class Row>
-std::size_t rows_within(const std::uint8_t* rows, std::size_t count, std::size_t row_bytes,
-                        const std::uint8_t* query, std::uint32_t limit, std::uint32_t first, std::uint32_t* out) {
+std::size_t gather_rows_within(const std::uint8_t* rows, const std::uint32_t* positions, std::size_t count,
+                               std::uint32_t base, std::size_t row_bytes, const std::uint8_t* query,
+                               std::uint32_t limit, std::uint32_t* out, std::uint16_t* distances) {
     const std::size_t step = Row::bytes(row_bytes);
+    constexpr std::size_t ahead = 8;
+    const auto row = [&](std::size_t i) { return rows + static_cast<std::size_t>(positions[i] - base) * step; };
     std::size_t kept = 0;
     for (std::size_t i = 0; i < count; ++i) {
-        out[kept] = first + static_cast<std::uint32_t>(i);
-        kept += Row::distance(rows + i * step, query, step) <= limit;  // no branch to mispredict
+        if (step > 64 && i + ahead < count)  // shorter rows were asked for by `collect`
+            for (std::size_t line = 0; line < step; line += 64) prefetch(row(i + ahead) + line);
+        const unsigned distance = Row::distance(row(i), query, step);
+        out[kept] = positions[i];
+        distances[kept] = static_cast<std::uint16_t>(distance);
+        kept += distance <= limit;
     }
     return kept;
+}
+
+// `Most` bits of a word are taken without looking whether there are so many: a few too many cost less than a
+// mispredicted branch.
+template <int Most>
+inline std::size_t collect_bits(const std::uint64_t* words, std::size_t count, std::uint32_t first,
+                                const std::uint8_t* rows, std::size_t row_bytes, std::uint32_t* out) {
+    std::uint32_t* end = out;
+    for (std::size_t w = 0; w < count; ++w) {
+        std::uint64_t left = words[w];
+        const std::uint32_t from = static_cast<std::uint32_t>(64 * w);
+        std::uint32_t* at = end;
+        end += popcount(left);
+        do {
+            for (int j = 0; j < Most; ++j) {
+                const std::uint32_t i = from + trailing_zeros(left);
+                *at++ = first + i;
+                prefetch(rows + i * row_bytes);
+                left &= left - 1;
+            }
+        } while (left);
+    }
+    return static_cast<std::size_t>(end - out);
+}
+
+inline std::size_t collect(const std::uint64_t* words, std::size_t count, std::uint32_t first,
+                           const std::uint8_t* rows, std::size_t row_bytes, std::uint32_t* out) {
+    std::size_t total = 0;
+    for (std::size_t w = 0; w < count; ++w) total += popcount(words[w]);
+    if (total == 0) return 0;
+    if (total <= count / 2) return collect_bits<1>(words, count, first, rows, row_bytes, out);
+    if (total <= 2 * count) return collect_bits<3>(words, count, first, rows, row_bytes, out);
+    if (total <= 6 * count) return collect_bits<6>(words, count, first, rows, row_bytes, out);
+    return collect_bits<10>(words, count, first, rows, row_bytes, out);
+}
+
+inline std::size_t below(const std::uint16_t* distances, std::size_t count, std::uint32_t bound, std::uint32_t* out) {
+    std::size_t found = 0, i = 0;
+    const auto look = [&](std::size_t end) {
+        for (; i < end; ++i) {
+            out[found] = static_cast<std::uint32_t>(i);
+            found += distances[i] < bound;
+        }
+    };
+    for (; i + 32 <= count;) {
+        // The compiler makes vectors of this; in most groups there is nothing.
+        std::uint16_t any = 0;
+        for (std::size_t j = 0; j < 32; ++j) any = static_cast<std::uint16_t>(any | (distances[i + j] < bound));
+        if (any)
+            look(i + 32);
+        else
+            i += 32;
+    }
+    look(count);
+    return found;
 }

@@ -24,20 +24,37 @@ class Histogram {
 public:
     // Counts over 0..max_distance.
     void count(const std::uint16_t* distances, std::size_t count, std::size_t max_distance) {
-        // Four tables: neighbours often fall in one bin, and a bin must not wait for its own last increment.
-        const std::size_t bins = max_distance + 1;
-        tables_.assign(4 * bins, 0);
+        start(max_distance);
+        add(distances, count);
+    }
+
+    void start(std::size_t max_distance) {
+        bins_ = max_distance + 1;
+        tables_.assign(kTables * bins_, 0);
+    }
+
+    void add(const std::uint16_t* distances, std::size_t count) {
+        // Four tables: neighbours often fall in one bin, and a bin must not wait for its own last increment. For a short
+        // list adding them up would take longer than that.
         std::uint32_t* t = tables_.data();
         std::size_t i = 0;
-        for (; i + 4 <= count; i += 4) {
-            ++t[distances[i]];
-            ++t[bins + distances[i + 1]];
-            ++t[2 * bins + distances[i + 2]];
-            ++t[3 * bins + distances[i + 3]];
+        if (count > 2 * bins_) {
+            for (; i + 4 <= count; i += 4) {
+                ++t[distances[i]];
+                ++t[bins_ + distances[i + 1]];
+                ++t[2 * bins_ + distances[i + 2]];
+                ++t[3 * bins_ + distances[i + 3]];
+            }
+            for (std::size_t b = 0; b < bins_; ++b) {
+                t[b] += t[bins_ + b] + t[2 * bins_ + b] + t[3 * bins_ + b];
+                t[bins_ + b] = t[2 * bins_ + b] = t[3 * bins_ + b] = 0;
+            }
         }
         for (; i < count; ++i) ++t[distances[i]];
-        for (std::size_t b = 0; b < bins; ++b) t[b] += t[bins + b] + t[2 * bins + b] + t[3 * bins + b];
-        bins_ = bins;
+    }
+
+    void add(const Histogram& other) {
+        for (std::size_t b = 0; b < bins_; ++b) tables_[b] += other.tables_[b];
     }
 
     // The cut that passes exactly the `wanted` closest; `wanted` is at least 1 and at most the number counted.
@@ -54,6 +71,7 @@ public:
     std::size_t bins() const { return bins_; }
 
 private:
+    static constexpr std::size_t kTables = 4;
     std::vector<std::uint32_t> tables_;
     std::size_t bins_ = 0;
 };
@@ -110,9 +128,31 @@ public:
         if (++size_ == room_) shrink();
     }
 
+    // Takes all of another one, which looked at other positions: then the order of positions is restored.
+    void join(Closest& other) {
+        other.settle();
+        for (std::size_t i = 0; i < other.size_; ++i) keys_.push_back(key(other.positions_[i], other.distances_[i]));
+    }
+    void joined() {
+        settle();
+        for (std::size_t i = 0; i < size_; ++i) keys_.push_back(key(positions_[i], distances_[i]));
+        std::sort(keys_.begin(), keys_.end());
+        size_ = std::min(keys_.size(), k_);
+        for (std::size_t i = 0; i < size_; ++i) {
+            positions_[i] = static_cast<std::uint32_t>(keys_[i]);
+            distances_[i] = static_cast<std::uint16_t>(keys_[i] >> 32);
+        }
+        keys_.clear();
+    }
+
+    // The same for an entry that may have become too far since it was looked at.
+    void offer(std::uint32_t position, std::uint16_t distance) {
+        if (distance < bound_) push(position, distance);
+    }
+
     // Writes them by distance, then position; returns how many.
     std::size_t finish(std::int64_t* indices, std::int32_t* distances) {
-        if (size_ > k_) shrink();
+        settle();
         starts_.assign(max_distance_ + 2, 0);
         for (std::size_t i = 0; i < size_; ++i) ++starts_[distances_[i] + 1u];
         for (std::size_t b = 1; b < starts_.size(); ++b) starts_[b] += starts_[b - 1];
@@ -125,6 +165,14 @@ public:
     }
 
 private:
+    static std::uint64_t key(std::uint32_t position, std::uint16_t distance) {
+        return std::uint64_t{distance} << 32 | position;
+    }
+
+    void settle() {
+        if (size_ > k_) shrink();
+    }
+
     void shrink() {
         histogram_.count(distances_.data(), size_, max_distance_);
         const Cut cut = histogram_.closest(k_);
@@ -144,6 +192,7 @@ private:
     std::uint32_t bound_ = 0;
     Buffer<std::uint32_t> positions_;
     Buffer<std::uint16_t> distances_;
+    std::vector<std::uint64_t> keys_;
     std::vector<std::uint32_t> starts_;
     Histogram histogram_;
 };

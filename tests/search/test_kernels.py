@@ -175,8 +175,8 @@ def test_the_native_module_refuses_what_would_overrun() -> None:
 
     def call(**changes):
         arguments = {
-            "columns": [[codes]], "queries": [codes], "keeps": ["all"], "amounts": [0.0], "bitmap": None,
-            "min_candidates": 0, "order": "search", "threads": 1, "kernel": "portable",
+            "columns": [[codes]], "planes": None, "queries": [codes], "keeps": ["all"], "amounts": [0.0],
+            "bitmap": None, "min_candidates": 0, "order": "search", "threads": 1, "kernel": "portable",
             "indices": np.zeros((3, 2), np.int64), "distances": np.zeros((3, 2), np.int32),
             "stages": np.zeros((3, 2), np.int8), "counts": np.zeros(3, np.int64),
             "entries_in": np.zeros(1, np.int64), "kept": np.zeros(1, np.int64), "seconds": np.zeros(1),
@@ -189,6 +189,9 @@ def test_the_native_module_refuses_what_would_overrun() -> None:
         {"columns": [[codes], [codes]]},
         {"columns": [[np.zeros((3, 8), np.uint8)]]},
         {"columns": [[codes.astype(np.int32)]]},
+        {"planes": []},
+        {"planes": [np.zeros(2047, np.uint8)]},
+        {"planes": [np.zeros(2048, np.int8)]},
         {"columns": [[codes[:, ::-1]]]},
         {"queries": [codes[:2]]},
         {"keeps": ["most"]},

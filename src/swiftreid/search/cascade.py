@@ -83,7 +83,7 @@ class Cascade:
             table: codes of n entries.
             queries: for each code of the cascade, uint8 [q, row bytes]; further codes are ignored.
             k: how many results for each query, at least 1.
-            threads: how many threads share the queries (a single query runs on one).
+            threads: how many threads work: on a query each, or on parts of the gallery where queries are few.
             mask: which entries may be found: bool [n], or the same packed by
                 ``numpy.packbits(mask, bitorder="little")``, uint8 [ceil(n / 8)].
             min_candidates: at every stage but the last, if fewer entries would pass (and more came in), a threshold
@@ -163,6 +163,7 @@ class Cascade:
         job = Job(
             self.stages,
             [columns[stage.code] for stage in self.stages],
+            partial(_planes, table, self.stages[0].code),
             [codes[stage.code] for stage in self.stages],
             entries,
             live,
@@ -207,6 +208,10 @@ def _reports(stages: tuple[Stage, ...], answer: Answer) -> list[StageReport]:
         StageReport(stage.code, str(stage), queries, came_in, kept, seconds, row_bytes_of(stage.code))
         for stage, came_in, kept, seconds in figures
     ]
+
+
+def _planes(table: CodeTable, name: str) -> list[NDArray[np.uint8]] | None:
+    return table.planes(name) if row_bytes_of(name) <= kernels.MAX_SLICED_BYTES else None
 
 
 def _count(name: str, value: int, least: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,6 +21,7 @@ class Job:
     Attributes:
         stages: the cascade.
         columns: for each stage, its code's column in segments, each uint8 [rows, row bytes].
+        planes: gives the first stage's bit planes, by segment, or None if its code is too long for that.
         queries: for each stage, the queries' codes, uint8 [q, row bytes], contiguous.
         entries: rows of every column.
         live: packed bitmap of the entries that may be found, uint8 [ceil(entries / 8)], or None for all.
@@ -31,6 +33,7 @@ class Job:
 
     stages: tuple[Stage, ...]
     columns: list[list[NDArray[np.uint8]]]
+    planes: Callable[[], list[NDArray[np.uint8]] | None]
     queries: list[NDArray[np.uint8]]
     entries: int
     live: NDArray[np.uint8] | None

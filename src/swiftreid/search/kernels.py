@@ -16,6 +16,8 @@ from swiftreid.search.codes import check_packed
 from swiftreid.search.job import Answer, Job
 
 VARIABLE = "SWIFTREID_KERNEL"
+MAX_SLICED_BYTES = 16
+BLOCK = 512
 
 
 @cache
@@ -99,6 +101,32 @@ def hamming(
     return out
 
 
+def slice_planes(column: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A column as bit planes, with which native kernels count 512 entries at once.
+
+    Args:
+        column: uint8 [n, b], contiguous, b at most 16.
+
+    Returns:
+        uint8 [ceil(n / 512) * 512 * b]: blocks of 512 entries, in each block one line of 64 bytes for each bit. Empty
+        without native kernels: the reference does not need them.
+    """
+    native = _native()
+    if native is None:
+        return np.empty(0, np.uint8)
+    rows, row_bytes = column.shape
+    # Lines that begin where the processor's own do.
+    planes = _aligned(-(-rows // BLOCK) * BLOCK * row_bytes)
+    native.slice(column, planes)
+    return planes
+
+
+def _aligned(size: int, alignment: int = 64) -> NDArray[np.uint8]:
+    memory = np.empty(size + alignment, np.uint8)
+    offset = -memory.ctypes.data % alignment
+    return memory[offset : offset + size]
+
+
 def run(job: Job, kernel: str | None = None) -> Answer:
     """Answer a checked job with a kernel (see `active_kernel`)."""
     chosen = active_kernel(kernel)
@@ -110,6 +138,7 @@ def run(job: Job, kernel: str | None = None) -> Answer:
     assert native is not None
     native.cascade(
         job.columns,
+        job.planes() if job.order == "search" and len(job.stages) > 1 else None,
         job.queries,
         [stage.keep for stage in job.stages],
         [stage.amount for stage in job.stages],

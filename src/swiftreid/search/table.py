@@ -9,15 +9,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swiftreid.errors import UsageError
+from swiftreid.search import kernels
 from swiftreid.search.codes import CodeSpec, check_packed
 
 Columns = Mapping[str, NDArray[np.uint8]]
 
 
+class _Segment:
+    """Columns of one segment, and the bit planes that were made of them; several tables may share one."""
+
+    def __init__(self, spec: CodeSpec, codes: Columns) -> None:
+        self.rows = spec.check(codes)
+        self.codes = {name: _contiguous(name, codes[name]) for name in spec}
+        self.nbytes = sum(column.nbytes for column in self.codes.values())
+        self._planes: dict[str, NDArray[np.uint8]] = {}
+
+    def planes(self, name: str) -> NDArray[np.uint8]:
+        # Two threads may both make them, to the same end.
+        if name not in self._planes:
+            self._planes[name] = kernels.slice_planes(self.codes[name])
+        return self._planes[name]
+
+
 class CodeTable:
     """Packed codes of ``n`` entries: for each code name a uint8 array of shape [n, row bytes].
 
-    Arrays are kept as they are, memory maps included; nothing is copied. An entry's *position* is its row, counted
+    Arrays are kept as they are, memory maps included; nothing is copied, and they must not change while the table is
+    in use (searches keep a bit-sliced copy of the first stage's short code). An entry's *position* is its row, counted
     through all segments. Padding bits must be zero, as `pack_bits` leaves them: they are compared like any others.
 
     Example:
@@ -42,19 +60,25 @@ class CodeTable:
         """
         if not tables:
             raise UsageError("a code table needs at least one segment; an empty gallery is a segment with zero rows")
+        spec = tables[0].spec
+        other = next((part.spec for part in tables if set(part.spec) != set(spec)), None)
+        if other is not None:
+            raise UsageError(f"these tables hold different codes: code spec {spec} and code spec {other}")
         table = cls.__new__(cls)
-        table._start([segment for part in tables for segment in part._segments])
+        table._set(spec, [segment for part in tables for segment in part._segments])
         return table
 
     def _start(self, segments: list[Columns]) -> None:
         if not segments[0]:
             raise UsageError("a code table needs at least one code column")
-        self.spec = CodeSpec(tuple(segments[0]))
-        self._segments: list[dict[str, NDArray[np.uint8]]] = []
-        self._lengths: list[int] = []
-        for codes in segments:
-            self._lengths.append(self.spec.check(codes))
-            self._segments.append({name: _contiguous(name, codes[name]) for name in self.spec})
+        spec = CodeSpec(tuple(segments[0]))
+        self._set(spec, [_Segment(spec, codes) for codes in segments])
+
+    def _set(self, spec: CodeSpec, segments: list[_Segment]) -> None:
+        self.spec = spec
+        self._segments = segments
+        self._lengths = [segment.rows for segment in segments]
+        self._columns: dict[str, list[NDArray[np.uint8]]] = {}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -72,7 +96,7 @@ class CodeTable:
     @property
     def nbytes(self) -> int:
         """Bytes of all columns, in memory or mapped."""
-        return sum(column.nbytes for segment in self._segments for column in segment.values())
+        return sum(segment.nbytes for segment in self._segments)
 
     def column(self, name: str) -> list[NDArray[np.uint8]]:
         """One code's column, as one array per segment.
@@ -80,9 +104,18 @@ class CodeTable:
         Raises:
             UsageError: the table has no such code.
         """
-        if name not in self.spec.names:
-            raise UsageError(f"this table has no code {name!r}; it has: {self.spec}")
-        return [segment[name] for segment in self._segments]
+        if name not in self._columns:
+            if name not in self.spec.names:
+                raise UsageError(f"this table has no code {name!r}; it has: {self.spec}")
+            self._columns[name] = [segment.codes[name] for segment in self._segments]
+        return self._columns[name]
+
+    def planes(self, name: str) -> list[NDArray[np.uint8]]:
+        """One code's bit planes, one array per segment, made when they are first wanted.
+
+        They take as much memory as the column; codes of up to 128 bits have them (see ``native/kernel.hpp``).
+        """
+        return [segment.planes(name) for segment in self._segments]
 
     def rows(self, name: str, positions: NDArray[np.integer]) -> NDArray[np.uint8]:
         """A copy of one code's rows at some positions: uint8 [len(positions), row bytes]."""

@@ -1,0 +1,103 @@
+// A search of one stage: every row is looked at, and nothing is written but the few that may be among the closest.
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "loan.hpp"
+#include "parts.hpp"
+#include "team.hpp"
+
+namespace swiftreid {
+namespace {
+
+constexpr std::size_t kTileBytes = 65536;  // of rows that all queries of a group look at before the next
+
+struct Tile {
+    std::uint32_t segment, row, rows;
+};
+
+struct Desk {
+    std::vector<std::uint16_t> distances;
+    std::vector<std::uint32_t> numbers;
+    std::vector<Closest> closest;       // for each query of the group
+    std::vector<std::size_t> within;    // how many entries a threshold lets pass
+};
+
+struct Memory {
+    std::vector<std::unique_ptr<Desk>> desks;
+    std::vector<Tile> tiles;
+    Buffer<std::uint32_t> listed;
+};
+
+}  // namespace
+
+void search_exhaustively(const Plan& plan, const Live& live, std::size_t first, std::size_t count, unsigned threads,
+                         const Results& results, Tally& tally) {
+    const StagePlan& stage = plan.stages[0];
+    const Kernel& kernel = *plan.kernel;
+    const bool counting = stage.keep == Keep::threshold;
+    Stopwatch watch;
+    const Loan<Memory> memory;
+    const std::size_t tile_rows = std::clamp<std::size_t>(kTileBytes / stage.row_bytes / 64 * 64, 64, 8192);
+    memory->tiles.clear();
+    std::size_t searchable = 0;
+    for (std::uint32_t s = 0; s < stage.segments.size(); ++s)
+        for (std::size_t row = 0; row < stage.segments[s].count; row += tile_rows) {
+            const std::size_t rows = std::min(tile_rows, stage.segments[s].count - row);
+            const std::size_t some = live.count(stage.segments[s].first + row, rows);
+            searchable += some;
+            if (some) memory->tiles.push_back({s, static_cast<std::uint32_t>(row), static_cast<std::uint32_t>(rows)});
+        }
+    const Ending ending(stage, plan.width, searchable);
+    const auto members = static_cast<unsigned>(std::clamp<std::size_t>(memory->tiles.size(), 1, threads));
+    while (memory->desks.size() < members) memory->desks.push_back(std::make_unique<Desk>());
+    for (unsigned m = 0; m < members; ++m) {
+        Desk& desk = *memory->desks[m];
+        desk.distances.resize(tile_rows);
+        desk.numbers.resize(2 * tile_rows + kSlack);
+        if (desk.closest.size() < count) desk.closest = std::vector<Closest>(count);
+        desk.within.assign(count, 0);
+        for (std::size_t q = 0; q < count; ++q) desk.closest[q].start(ending.most, stage.bits(), ending.limit);
+    }
+    share_out(members, memory->tiles.size(), [&](std::size_t number, unsigned member) {
+        const Tile tile = memory->tiles[number];
+        const Segment& segment = stage.segments[tile.segment];
+        const std::uint8_t* rows = segment.rows + std::size_t{tile.row} * stage.row_bytes;
+        const std::uint32_t from = segment.first + tile.row;
+        Desk& desk = *memory->desks[member];
+        std::uint16_t* distances = desk.distances.data();
+        std::uint32_t *numbers = desk.numbers.data(), *positions = numbers + tile_rows + kSlack;
+        const std::size_t some = live.count(from, tile.rows);
+        const bool sparse = some * 2 < tile.rows, all = some == tile.rows;
+        if (sparse) live.list(from, tile.rows, positions);
+        for (std::size_t q = 0; q < count; ++q) {
+            Closest& closest = desk.closest[q];
+            const std::uint8_t* query = stage.query(first + q);
+            if (sparse)
+                kernel.gather(rows, positions, some, from, stage.row_bytes, query, distances);
+            else
+                kernel.scan(rows, tile.rows, stage.row_bytes, query, distances);
+            const std::uint32_t bound = counting ? ending.limit + 1 : closest.bound();
+            const std::size_t near = kernel.below(distances, sparse ? some : tile.rows, bound, numbers);
+            for (std::size_t i = 0; i < near; ++i) {
+                const std::uint32_t position = sparse ? positions[numbers[i]] : from + numbers[i];
+                if (!sparse && !all && !live.has(position)) continue;
+                ++desk.within[q];
+                closest.offer(position, distances[numbers[i]]);
+            }
+        }
+    });
+    for (std::size_t q = 0; q < count; ++q) {
+        Desk& own = *memory->desks[0];
+        for (unsigned m = 1; m < members; ++m) {
+            own.closest[q].join(memory->desks[m]->closest[q]);
+            own.within[q] += memory->desks[m]->within[q];
+        }
+        if (members > 1) own.closest[q].joined();
+        write(results, first + q, plan.width, 0, own.closest[q]);
+        tally.count(0, searchable, counting ? own.within[q] : ending.kept);
+    }
+    tally.seconds[0] += watch.lap();
+}
+
+}  // namespace swiftreid

@@ -1,0 +1,60 @@
+// A full ranking of the gallery in coarse-to-fine order, for evaluation.
+#include <algorithm>
+#include <cstring>
+
+#include "buffer.hpp"
+#include "loan.hpp"
+#include "parts.hpp"
+#include "ranking.hpp"
+
+namespace swiftreid {
+namespace {
+
+struct Memory {
+    Buffer<std::uint32_t> positions;
+    Buffer<std::uint16_t> distances;
+    Histogram histogram;
+    Ranking ranking;
+};
+
+}  // namespace
+
+void rank_one(const Plan& plan, const std::uint32_t* everything, std::size_t live, std::size_t query,
+              const Results& results, Tally& tally) {
+    Stopwatch watch;
+    const Loan<Memory> memory;
+    const std::size_t at = query * plan.width, last = plan.stages.size() - 1;
+    const Row row{results.indices + at, results.distances + at, results.stages + at};
+    std::uint32_t* positions = memory->positions.room(live + 1);
+    std::uint16_t* distances = memory->distances.room(live + 1);
+    if (everything)
+        std::memcpy(positions, everything, live * sizeof *positions);
+    else
+        for (std::size_t i = 0; i < live; ++i) positions[i] = static_cast<std::uint32_t>(i);
+    memory->ranking.start(live, plan.order == Order::rank_by_stages);
+    std::size_t count = live;
+    for (std::size_t s = 0; s <= last; ++s) {
+        const StagePlan& stage = plan.stages[s];
+        std::size_t done = 0;
+        for (const Segment& segment : stage.segments) {
+            const std::uint64_t end = std::uint64_t{segment.first} + segment.count;
+            const std::size_t stop = static_cast<std::size_t>(
+                std::lower_bound(positions + done, positions + count, end) - positions);
+            if (stop - done == segment.count)
+                plan.kernel->scan(segment.rows, segment.count, stage.row_bytes, stage.query(query), distances + done);
+            else if (stop > done)
+                plan.kernel->gather(segment.rows, positions + done, stop - done, segment.first, stage.row_bytes,
+                                    stage.query(query), distances + done);
+            done = stop;
+        }
+        const std::size_t in = count;
+        const Cut cut = cut_of(stage, s == last ? 0 : plan.min_candidates, distances, in, memory->histogram);
+        count = memory->ranking.split(row, static_cast<std::int8_t>(s), s == last, positions, distances, in, cut,
+                                      stage.bits());
+        tally.count(s, in, count);
+        tally.seconds[s] += watch.lap();
+    }
+    results.counts[query] = static_cast<std::int64_t>(live);
+}
+
+}  // namespace swiftreid

@@ -1,0 +1,419 @@
+// A search of two stages or more, for a group of queries at once. The first stage passes over the gallery in chunks
+// that stay in the second cache while every query of the group looks at them; the stages behind it fetch the rows of
+// what is left, again chunk by chunk.
+#include <algorithm>
+#include <bit>
+#include <memory>
+#include <vector>
+
+#include "chunks.hpp"
+#include "found.hpp"
+#include "loan.hpp"
+#include "parts.hpp"
+#include "team.hpp"
+
+namespace swiftreid {
+namespace {
+
+// What one member of a team needs for one chunk.
+struct Bench {
+    std::uint64_t words[kChunk / 64], others[kChunk / 64];
+    std::uint32_t positions[kChunk + kSlack];
+    std::uint16_t distances[kChunk + kSlack];
+    Histogram histogram;
+    std::vector<Found> found;           // for each query of the group
+    std::vector<GrowingLimit> limits;   // theirs at the second stage
+    double first_share = 0, second_share = 0;  // sampled seconds at the first two stages
+};
+
+struct GroupMemory {
+    std::vector<std::unique_ptr<Bench>> benches;
+    std::vector<std::size_t> cursors;
+    std::vector<std::uint32_t> counts;  // of entries within a limit, for each chunk
+    std::vector<Cut> cuts;              // of each query at the first stage
+    Histogram histogram;
+    Closest closest;
+};
+
+class Group {
+public:
+    Group(const Plan& plan, const Chunks& chunks, const Live& live, std::size_t first, std::size_t count,
+          unsigned threads, Tally& tally)
+        : plan_(plan), chunks_(chunks.all()), live_count_(chunks.live()), live_(live), first_(first), count_(count),
+          tally_(tally), least_(std::min(plan.min_candidates, live_count_)),
+          fused_(plan.stages.size() > 2 && plan.stages[0].keep == Keep::threshold &&
+                 plan.stages[1].keep == Keep::threshold) {
+        const std::size_t most = std::max<std::size_t>(1, chunks_.size());
+        members_ = static_cast<unsigned>(std::min<std::size_t>(threads, most));
+        while (memory_->benches.size() < members_) memory_->benches.push_back(std::make_unique<Bench>());
+        for (unsigned m = 0; m < members_; ++m) {
+            Bench& bench = *memory_->benches[m];
+            if (bench.found.size() < count) bench.found.resize(count);
+            bench.limits.resize(count);
+            bench.first_share = bench.second_share = 0;
+            for (std::size_t q = 0; q < count; ++q) bench.found[q].start();
+        }
+    }
+
+    void search(const Results& results) {
+        watch_.lap();
+        first_stages();
+        const std::size_t last = plan_.stages.size() - 1;
+        for (std::size_t s = fused_ ? 2 : 1; s < last; ++s) {
+            fetch_distances(s);
+            for (std::size_t q = 0; q < count_; ++q) {
+                Found& found = found_of(q);
+                const std::size_t in = found.count;
+                found.keep(cut_of(plan_.stages[s], plan_.min_candidates, found.distances.data(), in, memory_->histogram));
+                tally_.count(s, in, found.count);
+            }
+            tally_.seconds[s] += watch_.lap();
+        }
+        fetch_distances(last);
+        for (std::size_t q = 0; q < count_; ++q) finish(q, results);
+        tally_.seconds[last] += watch_.lap();
+    }
+
+private:
+    Found& found_of(std::size_t q) { return memory_->benches[0]->found[q]; }
+
+    // ---- The first stage, and the second where both have thresholds.
+
+    void first_stages() {
+        const StagePlan& stage = plan_.stages[0];
+        cuts_.assign(count_, {static_cast<std::uint32_t>(std::min<std::uint64_t>(stage.amount, stage.bits())), kAllTies});
+        if (stage.keep != Keep::threshold)
+            for (std::size_t q = 0; q < count_; ++q) cuts_[q] = cut_by_counting(q, wanted_of(stage), false);
+        scan(0, count_);
+        for (std::size_t q = 0; q < count_; ++q) {
+            std::size_t passed = fused_ ? found_of(q).came_in : found_of(q).count;
+            if (passed < least_) {  // a threshold that lets too few pass
+                cuts_[q] = cut_by_counting(q, least_, true);
+                for (unsigned m = 0; m < members_; ++m) memory_->benches[m]->found[q].start();
+                scan(q, q + 1);
+                passed = fused_ ? found_of(q).came_in : found_of(q).count;
+            }
+            tally_.count(0, live_count_, passed);
+            if (fused_) tally_.count(1, passed, found_of(q).count);
+        }
+        const double seconds = watch_.lap();
+        double first = 0, second = 0;
+        for (unsigned m = 0; m < members_; ++m) {
+            first += memory_->benches[m]->first_share;
+            second += memory_->benches[m]->second_share;
+        }
+        const double share = first + second > 0 ? first / (first + second) : 1;
+        tally_.seconds[0] += fused_ ? seconds * share : seconds;
+        if (fused_) tally_.seconds[1] += seconds * (1 - share);
+    }
+
+    std::size_t wanted_of(const StagePlan& stage) const {
+        std::size_t wanted = live_count_;
+        if (stage.keep == Keep::top) wanted = std::min<std::size_t>(stage.amount, live_count_);
+        if (stage.keep == Keep::share) wanted = share_of(stage.share, live_count_);
+        return std::max(wanted, least_);
+    }
+
+    // Queries from..to look at every chunk, with their cuts.
+    void scan(std::size_t from, std::size_t to) {
+        const StagePlan& next = plan_.stages[1];
+        for (unsigned m = 0; m < members_; ++m)
+            for (std::size_t q = from; q < to; ++q)
+                memory_->benches[m]->limits[q].start(
+                    static_cast<std::uint32_t>(std::min<std::uint64_t>(next.amount, next.bits())),
+                    fused_ ? plan_.min_candidates : 0, next.bits());
+        // Of a tie, the first in gallery order pass: that takes one pair of eyes.
+        const bool in_order = std::any_of(cuts_.begin() + static_cast<std::ptrdiff_t>(from),
+                                          cuts_.begin() + static_cast<std::ptrdiff_t>(to),
+                                          [](const Cut& cut) { return cut.ties != kAllTies; });
+        share_out(in_order ? 1 : members_, chunks_.size(), [&](std::size_t number, unsigned member) {
+            Bench& bench = *memory_->benches[member];
+            const bool sample = number % 8 == 0;
+            for (std::size_t q = from; q < to; ++q) scan_chunk(chunks_[number], q, bench, sample);
+        });
+        for (std::size_t q = from; q < to; ++q) {
+            for (unsigned m = 1; m < members_; ++m) found_of(q).merge(memory_->benches[m]->found[q]);
+            if (fused_) {
+                GrowingLimit& limit = memory_->benches[0]->limits[q];
+                for (unsigned m = 1; m < members_; ++m) limit.widen(memory_->benches[m]->limits[q]);
+                limit.settle(found_of(q), memory_->histogram);
+            }
+        }
+    }
+
+    void scan_chunk(const Chunk& chunk, std::size_t q, Bench& bench, bool sample) {
+        const StagePlan& stage = plan_.stages[0];
+        const StagePlan& next = plan_.stages[1];
+        const Segment& segment = stage.segments[chunk.segment];
+        const Segment& rows = next.segments[chunk.segment];
+        Found& found = bench.found[q];
+        Stopwatch watch;
+        if (!fused_) {
+            found.make_room(chunk.live);
+            const std::size_t passed = pass(chunk, segment, q, bench, rows.rows, next.row_bytes,
+                                            found.positions.data() + found.count);
+            found.count += passed;
+            return;
+        }
+        const std::size_t passed = pass(chunk, segment, q, bench, rows.rows, next.row_bytes, bench.positions);
+        if (sample) bench.first_share += watch.lap();
+        found.came_in += passed;
+        found.make_room(passed);
+        GrowingLimit& limit = bench.limits[q];
+        found.count += plan_.kernel->gather_within(rows.rows, bench.positions, passed, rows.first, next.row_bytes,
+                                                   next.query(first_ + q), limit.limit(),
+                                                   found.positions.data() + found.count,
+                                                   found.distances.data() + found.count);
+        limit.look(found, bench.histogram);
+        if (sample) bench.second_share += watch.lap();
+    }
+
+    // Positions of the chunk's entries that pass the first stage.
+    std::size_t pass(const Chunk& chunk, const Segment& segment, std::size_t q, Bench& bench,
+                     const std::uint8_t* next_rows, std::size_t next_bytes, std::uint32_t* out) {
+        const StagePlan& stage = plan_.stages[0];
+        Cut& cut = cuts_[q];
+        std::uint32_t limit = cut.limit;
+        if (cut.ties != kAllTies && chunk.live) return pass_ties(chunk, segment, q, bench, out);
+        if (chunk.listed)
+            return plan_.kernel->gather_within(segment.rows, chunk.listed, chunk.live, segment.first, stage.row_bytes,
+                                               stage.query(first_ + q), limit, out, bench.distances);
+        const std::size_t words = mask(chunk, segment, q, limit, bench.distances, bench.words);
+        return plan_.kernel->collect(bench.words, words, segment.first + chunk.row,
+                                     next_rows + std::size_t{chunk.row} * next_bytes, next_bytes, out);
+    }
+
+    // The same where not every entry at the limit passes.
+    std::size_t pass_ties(const Chunk& chunk, const Segment& segment, std::size_t q, Bench& bench, std::uint32_t* out) {
+        const StagePlan& stage = plan_.stages[0];
+        Cut& cut = cuts_[q];
+        std::size_t passed = 0;
+        if (chunk.listed) {
+            plan_.kernel->gather(segment.rows, chunk.listed, chunk.live, segment.first, stage.row_bytes,
+                                 stage.query(first_ + q), bench.distances);
+            for (std::size_t i = 0; i < chunk.live; ++i) {
+                const bool tie = bench.distances[i] == cut.limit && cut.ties > 0;
+                cut.ties -= tie;
+                if (tie || bench.distances[i] < cut.limit) out[passed++] = chunk.listed[i];
+            }
+            return passed;
+        }
+        const std::size_t words = mask(chunk, segment, q, cut.limit, bench.distances, bench.words);
+        if (cut.limit)
+            mask(chunk, segment, q, cut.limit - 1, bench.distances, bench.others);
+        else
+            std::fill_n(bench.others, words, 0);
+        for (std::size_t w = 0; w < words; ++w) {
+            std::uint64_t ties = bench.words[w] & ~bench.others[w];
+            for (; ties && cut.ties; ties &= ties - 1) --cut.ties;
+            bench.words[w] &= ~ties;  // those left over
+        }
+        return plan_.kernel->collect(bench.words, words, segment.first + chunk.row, segment.rows, 0, out);
+    }
+
+    // For each entry of a chunk a bit: whether it may be found and is within the limit. Returns the number of words.
+    std::size_t mask(const Chunk& chunk, const Segment& segment, std::size_t q, std::uint32_t limit,
+                     std::uint16_t* distances, std::uint64_t* words) const {
+        const StagePlan& stage = plan_.stages[0];
+        const std::size_t count = (chunk.rows + 63) / 64, offset = std::size_t{chunk.row} * stage.row_bytes;
+        if (segment.planes) {
+            plan_.kernel->within(segment.planes + offset, (chunk.rows + kBlock - 1) / kBlock, stage.row_bytes,
+                                 stage.query(first_ + q), limit, words);
+        } else {
+            plan_.kernel->scan(segment.rows + offset, chunk.rows, stage.row_bytes, stage.query(first_ + q), distances);
+            std::fill_n(words, count, 0);
+            for (std::size_t i = 0; i < chunk.rows; ++i)
+                words[i / 64] |= std::uint64_t{distances[i] <= limit} << (i % 64);
+        }
+        const std::size_t at = segment.first + chunk.row;
+        if (chunk.live < chunk.rows)
+            for (std::size_t w = 0; w < count; ++w) words[w] &= live_.part(at, 64 * w, chunk.rows);
+        else if (chunk.rows % 64)
+            words[count - 1] &= (std::uint64_t{1} << (chunk.rows % 64)) - 1;
+        return count;
+    }
+
+    // The cut that lets exactly `wanted` entries pass (or with `whole_tie` all at its limit): the limit is found by
+    // halving, which looks at bits only, and never writes a distance.
+    Cut cut_by_counting(std::size_t q, std::size_t wanted, bool whole_tie) {
+        const auto most = static_cast<std::uint32_t>(plan_.stages[0].bits());
+        if (wanted >= live_count_) return {most, kAllTies};
+        if (plan_.stages[0].row_bytes > kMaxSlicedBytes) return cut_of_all(q, wanted, whole_tie);
+        std::uint32_t low = 0, high = most;  // the smallest limit that suffices lies in low..high
+        std::size_t below = 0;               // how many are within low - 1
+        while (low < high) {
+            const std::uint32_t middle = (low + high) / 2;
+            const std::size_t within = count_within(q, middle);
+            if (within >= wanted) {
+                high = middle;
+            } else {
+                low = middle + 1;
+                below = within;
+            }
+        }
+        return {low, whole_tie ? kAllTies : wanted - below};
+    }
+
+    std::size_t count_within(std::size_t q, std::uint32_t limit) {
+        const StagePlan& stage = plan_.stages[0];
+        std::vector<std::uint32_t>& counts = memory_->counts;
+        counts.resize(chunks_.size());
+        share_out(members_, chunks_.size(), [&](std::size_t number, unsigned member) {
+            const Chunk& chunk = chunks_[number];
+            const Segment& segment = stage.segments[chunk.segment];
+            Bench& bench = *memory_->benches[member];
+            if (chunk.listed) {
+                counts[number] = static_cast<std::uint32_t>(
+                    plan_.kernel->gather_within(segment.rows, chunk.listed, chunk.live, segment.first, stage.row_bytes,
+                                                stage.query(first_ + q), limit, bench.positions, bench.distances));
+                return;
+            }
+            const std::size_t words = mask(chunk, segment, q, limit, bench.distances, bench.words);
+            std::size_t sum = 0;
+            for (std::size_t w = 0; w < words; ++w) sum += static_cast<std::size_t>(std::popcount(bench.words[w]));
+            counts[number] = static_cast<std::uint32_t>(sum);
+        });
+        std::size_t sum = 0;
+        for (const std::uint32_t count : counts) sum += count;
+        return sum;
+    }
+
+    // The same for a code without bit planes: looking at its rows again and again would take too long.
+    Cut cut_of_all(std::size_t q, std::size_t wanted, bool whole_tie) {
+        const StagePlan& stage = plan_.stages[0];
+        for (unsigned m = 0; m < members_; ++m) memory_->benches[m]->histogram.start(stage.bits());
+        share_out(members_, chunks_.size(), [&](std::size_t number, unsigned member) {
+            const Chunk& chunk = chunks_[number];
+            const Segment& segment = stage.segments[chunk.segment];
+            Bench& bench = *memory_->benches[member];
+            const std::uint32_t* positions = chunk.listed;
+            if (!positions && chunk.live < chunk.rows) {
+                live_.list(segment.first + chunk.row, chunk.rows, bench.positions);
+                positions = bench.positions;
+            }
+            if (positions)
+                plan_.kernel->gather(segment.rows, positions, chunk.live, segment.first, stage.row_bytes,
+                                     stage.query(first_ + q), bench.distances);
+            else
+                plan_.kernel->scan(segment.rows + std::size_t{chunk.row} * stage.row_bytes, chunk.rows, stage.row_bytes,
+                                   stage.query(first_ + q), bench.distances);
+            bench.histogram.add(bench.distances, chunk.live);
+        });
+        Histogram& sum = memory_->benches[0]->histogram;
+        for (unsigned m = 1; m < members_; ++m) sum.add(memory_->benches[m]->histogram);
+        const Cut cut = sum.closest(wanted);
+        return {cut.limit, whole_tie ? kAllTies : cut.ties};
+    }
+
+    // ---- The stages behind it.
+
+    // Distances, at stage s, of what is left for every query.
+    void fetch_distances(std::size_t s) {
+        const StagePlan& stage = plan_.stages[s];
+        std::size_t total = 0;
+        for (std::size_t q = 0; q < count_; ++q) {
+            found_of(q).make_room(0);
+            total += found_of(q).count;
+        }
+        if (members_ > 1) {
+            fetch_together(stage);
+        } else if (count_ == 1) {
+            fetch(stage, 0, 0, found_of(0).count);
+        } else {
+            // Queries look at the same rows while these are near. A window must hold enough of each query's entries to
+            // be worth the visit.
+            const std::size_t cached = (std::size_t{1} << 17) / stage.row_bytes;
+            const std::size_t visited = 16 * plan_.entries / std::max<std::size_t>(1, total / count_);
+            const std::size_t window = std::max(cached, visited);
+            memory_->cursors.assign(count_, 0);
+            for (std::size_t end = window; end < plan_.entries + window; end += window)
+                for (std::size_t q = 0; q < count_; ++q) {
+                    Found& found = found_of(q);
+                    const std::uint32_t* positions = found.positions.data();
+                    std::size_t& at = memory_->cursors[q];
+                    const std::size_t stop = static_cast<std::size_t>(
+                        std::lower_bound(positions + at, positions + found.count, end) - positions);
+                    if (stop > at) fetch(stage, q, at, stop);
+                    at = stop;
+                }
+        }
+    }
+
+    void fetch_together(const StagePlan& stage) {
+        constexpr std::size_t slice = 512;
+        std::vector<std::size_t>& starts = memory_->cursors;  // number of the first slice of each query
+        starts.assign(count_ + 1, 0);
+        for (std::size_t q = 0; q < count_; ++q) starts[q + 1] = starts[q] + (found_of(q).count + slice - 1) / slice;
+        share_out(members_, starts[count_], [&](std::size_t number, unsigned) {
+            const std::size_t q =
+                static_cast<std::size_t>(std::upper_bound(starts.begin(), starts.end(), number) - starts.begin()) - 1;
+            const std::size_t from = (number - starts[q]) * slice;
+            fetch(stage, q, from, std::min(from + slice, found_of(q).count));
+        });
+    }
+
+    // Distances of a query's entries from..to.
+    void fetch(const StagePlan& stage, std::size_t q, std::size_t from, std::size_t to) {
+        Found& found = found_of(q);
+        const std::uint32_t* positions = found.positions.data();
+        const auto after = [&](const Segment& segment) { return std::uint64_t{segment.first} + segment.count; };
+        auto segment = std::upper_bound(stage.segments.begin(), stage.segments.end(), positions[from],
+                                        [&](std::uint32_t position, const Segment& s) { return position < after(s); });
+        for (; from < to; ++segment) {
+            const std::size_t stop =
+                positions[to - 1] < after(*segment)
+                    ? to
+                    : static_cast<std::size_t>(std::lower_bound(positions + from, positions + to, after(*segment)) - positions);
+            if (stop > from)
+                plan_.kernel->gather(segment->rows, positions + from, stop - from, segment->first, stage.row_bytes,
+                                     stage.query(first_ + q), found.distances.data() + from);
+            from = stop;
+        }
+    }
+
+    void finish(std::size_t q, const Results& results) {
+        const std::size_t last = plan_.stages.size() - 1;
+        const StagePlan& stage = plan_.stages[last];
+        Found& found = found_of(q);
+        const Ending ending(stage, plan_.width, found.count);
+        Closest& closest = memory_->closest;
+        closest.start(ending.most, stage.bits(), ending.limit);
+        std::uint32_t* numbers = memory_->benches[0]->positions;
+        for (std::size_t at = 0; at < found.count; at += kChunk) {
+            const std::uint16_t* distances = found.distances.data() + at;
+            const std::size_t some = std::min(kChunk, found.count - at);
+            const std::size_t near = plan_.kernel->below(distances, some, closest.bound(), numbers);
+            for (std::size_t i = 0; i < near; ++i)
+                closest.offer(found.positions[at + numbers[i]], distances[numbers[i]]);
+        }
+        std::size_t kept = ending.kept;
+        if (stage.keep == Keep::threshold) {
+            kept = 0;
+            for (std::size_t i = 0; i < found.count; ++i) kept += found.distances[i] <= ending.limit;
+        }
+        write(results, first_ + q, plan_.width, last, closest);
+        tally_.count(last, found.count, kept);
+    }
+
+    const Plan& plan_;
+    const std::vector<Chunk>& chunks_;
+    const std::size_t live_count_;
+    const Live& live_;
+    const std::size_t first_, count_;
+    Tally& tally_;
+    const std::size_t least_;
+    const bool fused_;
+    unsigned members_ = 1;
+    const Loan<GroupMemory> memory_;
+    std::vector<Cut>& cuts_ = memory_->cuts;
+    Stopwatch watch_;
+};
+
+}  // namespace
+
+void search_group(const Plan& plan, const Chunks& chunks, const Live& live, std::size_t first, std::size_t count,
+                  unsigned threads, const Results& results, Tally& tally) {
+    Group(plan, chunks, live, first, count, threads, tally).search(results);
+}
+
+}  // namespace swiftreid

@@ -1,0 +1,122 @@
+// Counting with bit planes, written once for any vector type. Included by each kernels_*.cpp, inside its own anonymous
+// namespace (see rows.hpp), after `Vector`: a GCC/Clang vector of 64-bit words, at most 64 bytes, and rows.hpp.
+//
+// A full adder turns three planes of one weight into a sum of the same weight and a carry of twice that; adding up all
+// planes of a code that way leaves the entries' distances, one binary digit a plane, for about 6 operations a plane,
+// whatever the number of entries in a vector.
+
+constexpr std::size_t kLine = 64;                        // bytes of one plane of a block
+constexpr std::size_t kParts = kLine / sizeof(Vector);   // vectors in a line
+
+inline Vector load_plane(const std::uint8_t* at) {
+    Vector v;
+    std::memcpy(&v, at, sizeof v);
+    return v;
+}
+
+#if defined(__AVX512F__)
+inline Vector majority(Vector a, Vector b, Vector c) {
+    return (Vector)_mm512_ternarylogic_epi64((__m512i)a, (__m512i)b, (__m512i)c, 0xe8);
+}
+inline Vector parity(Vector a, Vector b, Vector c) {
+    return (Vector)_mm512_ternarylogic_epi64((__m512i)a, (__m512i)b, (__m512i)c, 0x96);
+}
+inline void add(Vector& sum, Vector a, Vector b, Vector& carry) {
+    const Vector before = sum;
+    sum = parity(before, a, b);
+    carry = majority(before, a, b);
+}
+#else
+inline Vector majority(Vector a, Vector b, Vector c) { return (a & b) | ((a ^ b) & c); }
+inline void add(Vector& sum, Vector a, Vector b, Vector& carry) {
+    const Vector x = a ^ b;
+    carry = (a & b) | (x & sum);
+    sum ^= x;
+}
+#endif
+
+// Adds 8 planes from `plane` on, each inverted where the query's bit is set, to ones, twos and fours; returns the
+// eights that come out.
+inline Vector add8(const std::uint8_t* plane, const Vector* query, Vector& ones, Vector& twos, Vector& fours) {
+    const auto bit = [&](std::size_t i) { return load_plane(plane + kLine * i) ^ query[i]; };
+    Vector a, b, c, d, eights;
+    add(ones, bit(0), bit(1), a);
+    add(ones, bit(2), bit(3), b);
+    add(twos, a, b, c);
+    add(ones, bit(4), bit(5), a);
+    add(ones, bit(6), bit(7), b);
+    add(twos, a, b, d);
+    add(fours, c, d, eights);
+    return eights;
+}
+
+// All bits of a vector for each bit of the query.
+inline void spread(const std::uint8_t* query, std::size_t bits, Vector* out) {
+    for (std::size_t i = 0; i < bits; ++i) out[i] = Vector{} - (query[i / 8] >> (i % 8) & 1);
+}
+
+// Bits of a number, each in all bits of a vector.
+inline Vector digit(std::uint32_t number, int place) { return Vector{} - (number >> place & 1); }
+
+inline void store_inverted(std::uint64_t* to, Vector v) {
+    v = ~v;
+    std::memcpy(to, &v, sizeof v);
+}
+
+// 32 planes. Counting starts at 31 - limit, so that a distance above the limit shows as a carry to 32 or beyond: no
+// comparison is needed.
+inline void within32(const std::uint8_t* planes, std::size_t blocks, const std::uint8_t* query, std::uint32_t limit,
+                     std::uint64_t* words) {
+    Vector q[32], start[5];
+    spread(query, 32, q);
+    for (int i = 0; i < 5; ++i) start[i] = digit(31 - limit, i);
+    for (std::size_t part = 0; part < blocks * kParts; ++part) {
+        const std::size_t block = part / kParts, inside = part % kParts;
+        const std::uint8_t* plane = planes + block * 32 * kLine + inside * sizeof(Vector);
+        Vector ones = start[0], twos = start[1], fours = start[2], eights = start[3], a, b, c, d, e;
+        a = add8(plane, q, ones, twos, fours);
+        b = add8(plane + 8 * kLine, q + 8, ones, twos, fours);
+        add(eights, a, b, e);
+        c = add8(plane + 16 * kLine, q + 16, ones, twos, fours);
+        d = add8(plane + 24 * kLine, q + 24, ones, twos, fours);
+        store_inverted(words + part * (sizeof(Vector) / 8), majority(start[4], e, majority(eights, c, d)));
+    }
+}
+
+// Up to 8 * kMaxSlicedBytes planes, a multiple of 32: the distances of such codes have at most kDigits - 1 binary digits.
+constexpr int kDigits = 9;
+inline void within_any(const std::uint8_t* planes, std::size_t blocks, std::size_t row_bytes,
+                       const std::uint8_t* query, std::uint32_t limit, std::uint64_t* words) {
+    const std::size_t bits = row_bytes * 8;
+    Vector q[8 * kMaxSlicedBytes];
+    spread(query, bits, q);
+    const std::uint32_t most = (1u << (kDigits - 1)) - 1;  // counting starts so that `limit` ends here
+    for (std::size_t part = 0; part < blocks * kParts; ++part) {
+        const std::size_t block = part / kParts, inside = part % kParts;
+        const std::uint8_t* plane = planes + block * bits * kLine + inside * sizeof(Vector);
+        Vector digits[kDigits];
+        for (int i = 0; i < kDigits; ++i) digits[i] = digit(most - limit, i);
+        for (std::size_t at = 0; at < bits; at += 16) {
+            const Vector a = add8(plane + at * kLine, q + at, digits[0], digits[1], digits[2]);
+            const Vector b = add8(plane + (at + 8) * kLine, q + at + 8, digits[0], digits[1], digits[2]);
+            Vector carry;
+            add(digits[3], a, b, carry);
+            for (int i = 4; i < kDigits; ++i) {
+                const Vector both = digits[i] & carry;
+                digits[i] ^= carry;
+                carry = both;
+            }
+        }
+        store_inverted(words + part * (sizeof(Vector) / 8), digits[kDigits - 1]);
+    }
+}
+
+inline void within(const std::uint8_t* planes, std::size_t blocks, std::size_t row_bytes, const std::uint8_t* query,
+                   std::uint32_t limit, std::uint64_t* words) {
+    if (limit >= row_bytes * 8)
+        std::memset(words, 0xff, blocks * kBlockWords * sizeof(std::uint64_t));
+    else if (row_bytes == 4)
+        within32(planes, blocks, query, limit, words);
+    else
+        within_any(planes, blocks, row_bytes, query, limit, words);
+}

@@ -1,11 +1,17 @@
 // Memory that grows and is kept from query to query, and is never filled with zeros.
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <new>
 #include <utility>
 
 namespace swiftreid {
+
+// For loads that want to start where a line of the processor's caches does.
+inline void* align(void* at) {
+    return reinterpret_cast<void*>((reinterpret_cast<std::uintptr_t>(at) + 63) & ~std::uintptr_t{63});
+}
 
 template <class T>
 class Buffer {

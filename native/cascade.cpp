@@ -13,6 +13,7 @@ namespace swiftreid {
 namespace {
 
 constexpr std::size_t kGroup = 64;                          // queries that share a pass over the gallery at most
+constexpr std::size_t kExhaustiveGroup = 256;               // where all that a query keeps are its few closest
 constexpr std::size_t kGroupEntries = std::size_t{1} << 25;  // of the lists that they may need
 
 struct JobMemory {
@@ -25,7 +26,7 @@ std::size_t group_of(const Plan& plan, std::size_t live) {
     const StagePlan& first = plan.stages[0];
     std::size_t each = plan.width;
     if (plan.stages.size() > 1) each = first.keep == Keep::threshold ? live / 16 : live;
-    return std::min({group, kGroup, std::max<std::size_t>(1, kGroupEntries / std::max<std::size_t>(1, each))});
+    return std::min({group, plan.stages.size() > 1 ? kGroup : kExhaustiveGroup, std::max<std::size_t>(1, kGroupEntries / std::max<std::size_t>(1, each))});
 }
 
 }  // namespace

@@ -15,6 +15,9 @@ constexpr std::size_t kBlock = 512;
 constexpr std::size_t kBlockWords = kBlock / 64;
 constexpr std::size_t kMaxSlicedBytes = 16;  // codes longer than 128 bits have no planes
 
+// Many queries look at a tile of so many rows together.
+constexpr std::size_t kTile = 256;
+
 struct Kernel {
     const char* name;
 
@@ -44,6 +47,23 @@ struct Kernel {
 
     // Numbers i, ascending, of the distances below `bound`; returns how many.
     std::size_t (*below)(const std::uint16_t* distances, std::size_t count, std::uint32_t bound, std::uint32_t* out);
+
+    // Many queries over one tile of rows, where that is quicker than one by one; else null.
+    const struct Many* many;
+};
+
+// For codes of 128 to 2048 bits.
+struct Many {
+    constexpr static bool takes(std::size_t row_bytes) { return row_bytes % 16 == 0 && row_bytes <= 256; }
+
+    std::size_t (*patterns_size)(std::size_t row_bytes);  // numbers, for each query
+    void (*patterns)(const std::uint8_t* query, std::size_t row_bytes, std::uint16_t* out);
+    std::size_t (*workspace_size)(std::size_t row_bytes, std::size_t queries);  // bytes, aligned to 64
+
+    // For each query (given by its patterns) and row of a tile a bit: whether its distance is below the query's bound,
+    // which is 1 to 4096 (kTile / 64 words a query).
+    void (*nearer)(const std::uint8_t* rows, std::size_t row_bytes, const std::uint16_t* patterns, std::size_t queries,
+                   const std::uint32_t* bounds, void* workspace, std::uint64_t* words);
 };
 
 // Rows as bit planes: (count + 511) / 512 blocks of 512 * row_bytes bytes.

@@ -89,6 +89,7 @@ auto with_row(std::size_t row_bytes, Call call) {
 }
 
 #include "row_loops.hpp"
+#include "many.hpp"
 
 void scan_all(const std::uint8_t* rows, std::size_t count, std::size_t row_bytes, const std::uint8_t* query,
               std::uint16_t* out) {
@@ -96,7 +97,9 @@ void scan_all(const std::uint8_t* rows, std::size_t count, std::size_t row_bytes
     scan(rows, count, row_bytes, query, out);
 }
 
-constexpr Kernel kAvx2{"avx2", scan_all, gather, gather_within, within, collect, below};
+constexpr Many kMany{[](std::size_t row_bytes) { return slabs_of(row_bytes) * kTriples; }, patterns_of,
+                     nearer_workspace, nearer};
+constexpr Kernel kAvx2{"avx2", scan_all, gather, gather_within, within, collect, below, &kMany};
 
 }  // namespace
 

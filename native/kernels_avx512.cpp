@@ -65,7 +65,7 @@ void scan_all(const std::uint8_t* rows, std::size_t count, std::size_t row_bytes
     scan(rows, count, row_bytes, query, out);
 }
 
-constexpr Kernel kAvx512{"avx512", scan_all, gather, gather_within, within, collect, below};
+constexpr Kernel kAvx512{"avx512", scan_all, gather, gather_within, within, collect, below, nullptr};
 
 }  // namespace
 

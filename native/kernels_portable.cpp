@@ -31,7 +31,7 @@ auto with_row(std::size_t row_bytes, Call call) {
 
 #include "row_loops.hpp"
 
-constexpr Kernel kPortable{"portable", scan, gather, gather_within, within, collect, below};
+constexpr Kernel kPortable{"portable", scan, gather, gather_within, within, collect, below, nullptr};
 
 }  // namespace
 

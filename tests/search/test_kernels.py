@@ -15,7 +15,7 @@ from search_cases import NAMES, Case, cases, codes_like
 from swiftreid.errors import UsageError
 from swiftreid.search import kernels, reference
 from swiftreid.search.cascade import Cascade
-from swiftreid.search.codes import row_bytes_of
+from swiftreid.search.codes import bits_of, pack_bits, row_bytes_of
 from swiftreid.search.results import SearchResult
 from swiftreid.search.table import CodeTable
 
@@ -98,6 +98,69 @@ def test_many_blocks(kernel: str, text: str) -> None:
         assert_equal(cascade.search(table, queries, k=150, mask=packed, kernel=kernel), expected)
     expected = cascade.rank(table, queries, kernel="reference")
     assert_equal(cascade.rank(table, queries, threads=2, kernel=kernel), expected)
+
+
+@pytest.mark.parametrize("kernel", NATIVE)
+@pytest.mark.parametrize("name", ["id128", "id160", "id384", "id2048", "id4096"])
+@pytest.mark.parametrize("rule", ["", "<=60", ":top=7"])
+def test_many_queries_share_a_tile(kernel: str, name: str, rule: str) -> None:
+    """Enough queries and rows that tiles are turned; near rows keep coming, and many are at one distance."""
+    rng = np.random.default_rng(11)
+    n, queries = 2_900, 40
+    code = codes_like(rng, n, bits_of(name), 0.9)
+    asked = {name: code[rng.integers(n, size=queries)] ^ np.uint8(1)}
+    asked[name][0] = ~code[0]
+    table = CodeTable.from_segments([CodeTable({name: code[a:b]}) for a, b in pairwise([0, 700, 701, n])])
+    cascade = Cascade.parse(name + rule)
+    for mask in (None, rng.random(n) < 0.9, rng.random(n) < 0.1):
+        for k in (1, 30, 500):
+            expected = cascade.search(table, asked, k=k, mask=mask, kernel="reference")
+            for threads in (1, 3):
+                got = cascade.search(table, asked, k=k, mask=mask, threads=threads, kernel=kernel)
+                assert_equal(got, expected)
+
+
+CASCADES = [
+    "id32<=11 > id128<=45 > id512<=195 > id2048",
+    "id32<=9 > id128<=30 > id512<=150 > id2048<=900",
+    "id128<=40 > id2048",
+    "id32:top=900 > id128<=50 > id512:share=0.3 > id2048:top=20",
+    "id512<=200 > id32<=12 > id2048",
+    "id512:top=100 > id2048",
+]
+
+
+@pytest.mark.parametrize("kernel", NATIVE)
+@settings(max_examples=20, deadline=None)
+@given(
+    text=st.sampled_from(CASCADES),
+    seed=st.integers(0, 99),
+    queries=st.sampled_from([1, 2, 7, 70]),
+    threads=st.integers(1, 4),
+    least=st.sampled_from([None, 0, 3, 2000]),
+    live=st.sampled_from([1.0, 0.99, 0.5, 0.03, 0.002, 0.0]),
+    cuts=st.lists(st.integers(0, 20_000), max_size=3),
+)
+def test_groups_and_teams_equal_one_query_at_a_time(
+    kernel: str, text: str, seed: int, queries: int, threads: int, least: int | None, live: float, cuts: list[int]
+) -> None:
+    """Several chunks, shared out among queries and threads in every way, against the reference on a few queries."""
+    rng = np.random.default_rng(seed)
+    cascade, n = Cascade.parse(text), 20_000
+    centres = rng.random((8, 2048)) < 0.5
+    bits = centres[rng.integers(8, size=n)] ^ (rng.random((n, 2048)) < rng.uniform(0.2, 0.45))
+    codes = {name: pack_bits(bits[:, : bits_of(name)]) for name in cascade.codes}
+    edges = sorted([0, *cuts, n])
+    table = CodeTable.from_segments([CodeTable({m: c[a:b] for m, c in codes.items()}) for a, b in pairwise(edges)])
+    asked = {name: code[rng.integers(n, size=1) + np.zeros(queries, int)] for name, code in codes.items()}
+    asked = {name: code ^ rng.integers(0, 4, code.shape, np.uint8) for name, code in asked.items()}
+    mask = None if live == 1.0 else rng.random(n) < live
+    got = cascade.search(table, asked, k=50, threads=threads, mask=mask, min_candidates=least, kernel=kernel)
+    for i in sorted({0, queries // 2, queries - 1}):
+        one = {name: code[i : i + 1] for name, code in asked.items()}
+        expected = cascade.search(table, one, k=50, mask=mask, min_candidates=least, kernel="reference")
+        for name in ("indices", "distances", "stages", "counts"):
+            np.testing.assert_array_equal(getattr(got, name)[i : i + 1], getattr(expected, name), err_msg=name)
 
 
 @pytest.mark.parametrize("kernel", NATIVE)

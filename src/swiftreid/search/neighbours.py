@@ -50,7 +50,7 @@ class CodeSpace:
     """
 
     def __init__(self, name: str, columns: Sequence[NDArray[np.uint8]]) -> None:
-        self.bits = bits_of(name)
+        self.name, self.bits = name, bits_of(name)
         for column in columns:
             check_packed(name, column)
         self._columns = [np.ascontiguousarray(column) for column in columns]
@@ -93,7 +93,7 @@ class CodeSpace:
 class VectorSpace:
     """Cosine distances (1 - cosine, half the squared distance of unit vectors) of embeddings, which are not copied.
 
-    A vector of zeros is at distance 1 from everything.
+    A vector of zeros is at distance 1 from everything else.
 
     Args:
         vectors: float [n_i, d] each, numbered in order; they need not have length 1.
@@ -148,6 +148,7 @@ class VectorSpace:
         for start in range(0, len(left), step):
             here = slice(start, start + step)
             out[here] = 1 - np.einsum("pd,pd->p", self.units(left[here]), self.units(right[here]))
+        out[left == right] = 0
         return np.maximum(out, 0, out=out)
 
 

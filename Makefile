@@ -22,7 +22,7 @@ lint: .venv/.dev
 	$(BIN)/lint-imports
 
 bench: .venv/.dev
-	$(BIN)/python benchmarks/search.py
+	$(BIN)/swiftreid bench search --n 16k --n 516k
 
 docs: .venv/.dev
 	$(BIN)/sphinx-build -W -q -b html docs docs/_build/html
@@ -42,5 +42,5 @@ clean:
 
 .venv/.dev: pyproject.toml constraints.txt $(NATIVE) | .venv/bin/python
 	@echo "installing everything into .venv (a few minutes the first time)"
-	$(PIP) -e ".[torch,onnx,openvino,synthetic,docs,dev]"
+	$(PIP) -e ".[torch,onnx,openvino,synthetic,bench,docs,dev]"
 	touch $@ .venv/.core

@@ -1,0 +1,1 @@
+"""Search measured against its peers in one run: synthetic codes, contenders, timing, growth."""

@@ -1,0 +1,199 @@
+"""Timing in turns: every contender answers in short bursts, one after another, so that a busy moment hits them all."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swiftreid.benchmarks.codes import SyntheticCodes
+from swiftreid.benchmarks.contender import Contender
+from swiftreid.search.cascade import Cascade
+from swiftreid.search.kernels import hamming
+
+_BURST_SECONDS = 0.03
+_BURST_ANSWERS = 3
+_SLOW_SECONDS = 0.3  # an answer that takes this long is not warmed up for, and comes once in a burst
+_MOST_SECONDS = 15.0  # no contender takes longer in all, whatever the number of turns
+_INSERTS = 20
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Row:
+    """Figures of one contender, asked one query or one batch at a time.
+
+    Attributes:
+        name: the contender.
+        batch: queries in one call.
+        threads: how many threads answered.
+        ms: median milliseconds for one query.
+        best_ms: the least.
+        answers: how many calls were timed.
+        positives_found: share of the queries' positives among the k best.
+        recall: share of the k best that are as close as the k-th of the exhaustive ranking by id2048; None for those
+            that rank by something else.
+        bytes_per_entry: memory that one entry takes.
+        build_seconds: time to make the index, or None.
+        build_threads: how many threads made it.
+        insert_us: median microseconds to add one entry, or None.
+    """
+
+    name: str
+    batch: int
+    threads: int
+    ms: float
+    best_ms: float
+    answers: int
+    positives_found: float
+    recall: float | None
+    bytes_per_entry: float
+    build_seconds: float | None
+    build_threads: int
+    insert_us: float | None
+
+
+@dataclass
+class _Task:
+    contender: Contender
+    batch: int
+    seconds: list[float] = field(default_factory=list)
+    spent: float = 0.0
+
+    def burst(self, queries: int) -> None:
+        if self.spent > _MOST_SECONDS:
+            return
+        start = time.perf_counter()
+        if not self.seconds or min(self.seconds) < _SLOW_SECONDS:
+            self._ask(queries)  # warms the caches
+        timed = 0
+        while (
+            not timed
+            or (timed < _BURST_ANSWERS and min(self.seconds) < _SLOW_SECONDS)
+            or time.perf_counter() - start < _BURST_SECONDS
+        ):
+            begun = time.perf_counter()
+            self._ask(queries)
+            self.seconds.append(time.perf_counter() - begun)
+            timed += 1
+        self.spent += time.perf_counter() - start
+
+    def _ask(self, queries: int) -> None:
+        first = len(self.seconds) % max(1, queries - self.batch + 1)
+        self.contender.answer(first, self.batch)
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What exhaustive search by the longest code answers.
+
+    Attributes:
+        data: codes and right answers.
+        limits: for each judged query the distance of its k-th best entry, int64 [judged].
+        k: results for each query.
+    """
+
+    data: SyntheticCodes
+    limits: NDArray[np.int64]
+    k: int
+
+    @classmethod
+    def of(cls, data: SyntheticCodes, k: int, judged: int) -> Truth:
+        """Search exhaustively."""
+        k = min(k, len(data.table))
+        asked = {"id2048": data.queries["id2048"][:judged]}
+        distances = Cascade.parse("id2048").search(data.table, asked, k=k).distances
+        return cls(data, distances[:, -1].astype(np.int64), k)
+
+    def judge(self, contender: Contender) -> tuple[float, float | None]:
+        """Share of the positives found and recall of the k best, ties at the k-th distance counting as right."""
+        right = wanted = close = 0
+        for i, limit in enumerate(self.limits):
+            ranked = np.unique(contender.answer(i, 1)[0])
+            ranked = ranked[ranked >= 0]
+            right += len(np.intersect1d(ranked, self.data.positives[i]))
+            wanted += min(len(self.data.positives[i]), self.k)
+            if contender.by_id2048:
+                rows = self.data.table.rows("id2048", ranked)
+                distances = hamming(rows, self.data.queries["id2048"][i : i + 1], "id2048")
+                close += min(self.k, int((distances <= limit).sum()))
+        recall = close / (self.k * len(self.limits)) if contender.by_id2048 else None
+        return right / max(1, wanted), recall
+
+
+def measure(
+    contenders: Sequence[Contender],
+    truth: Truth,
+    *,
+    batch: int,
+    turns: int,
+    progress: Progress | None = None,
+) -> list[Row]:
+    """Time and accuracy of each contender, single queries first, then batches.
+
+    Args:
+        contenders: what to measure.
+        truth: the right answers.
+        batch: queries in a batch; less than 2 measures no batches.
+        turns: how often each contender comes to its turn.
+        progress: called with (done, total) bursts.
+    """
+    queries = len(truth.data.positives)
+    tasks = [_Task(contender, 1) for contender in contenders]
+    tasks += [_Task(contender, batch) for contender in contenders if contender.batched and 1 < batch <= queries]
+    for turn in range(turns):
+        for number, task in enumerate(tasks):
+            task.burst(queries)
+            if progress is not None:
+                progress(turn * len(tasks) + number + 1, turns * len(tasks))
+    judged = {id(contender): truth.judge(contender) for contender in contenders}
+    inserts = {id(contender): _insert_us(contender) for contender in contenders}
+    return [_row(task, *judged[id(task.contender)], inserts[id(task.contender)]) for task in tasks]
+
+
+def _row(task: _Task, found: float, recall: float | None, insert_us: float | None) -> Row:
+    contender = task.contender
+    return Row(
+        name=contender.name,
+        batch=task.batch,
+        threads=contender.threads,
+        ms=1e3 * statistics.median(task.seconds) / task.batch,
+        best_ms=1e3 * min(task.seconds) / task.batch,
+        answers=len(task.seconds),
+        positives_found=found,
+        recall=recall,
+        bytes_per_entry=contender.bytes_per_entry,
+        build_seconds=contender.build_seconds,
+        build_threads=contender.build_threads,
+        insert_us=insert_us,
+    )
+
+
+def _insert_us(contender: Contender) -> float | None:
+    if contender.insert is None:
+        return None
+    seconds = []
+    for _ in range(_INSERTS):
+        start = time.perf_counter()
+        contender.insert()
+        seconds.append(time.perf_counter() - start)
+    return 1e6 * statistics.median(seconds)
+
+
+def read_gigabytes_per_second(column: NDArray[np.uint8], repeats: int = 5) -> float:
+    """Best rate at which one thread reads a column: the limit of anything that must look at all of it, GB/s.
+
+    NumPy's maximum over the bytes, or over 32-bit words, whichever is quicker: both wait for memory only.
+    """
+    best = float("inf")
+    for _ in range(repeats):
+        for view in (column, column.view(np.int32)):
+            start = time.perf_counter()
+            view.max()
+            best = min(best, time.perf_counter() - start)
+    return column.nbytes / best / 1e9

@@ -1,0 +1,90 @@
+"""Our engine as contenders: exhaustive, coarse to fine, closest shares; on one and two threads and on every kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from swiftreid.benchmarks.codes import SyntheticCodes
+from swiftreid.benchmarks.contender import Contender, Ranked
+from swiftreid.search import kernels
+from swiftreid.search.cascade import Cascade
+from swiftreid.search.codes import row_bytes_of
+from swiftreid.search.table import CodeTable
+
+THRESHOLDS = {"id32": 11, "id128": 45, "id512": 195}
+TIGHT_THRESHOLDS = {"id32": 9, "id128": 40, "id512": 175}
+SHARES = (0.2, 0.1, 0.05, 0.02, 0.01)
+_REFERENCE_ENTRIES = 20_000
+
+
+def cascade_text(thresholds: dict[str, int]) -> str:
+    """The coarse-to-fine cascade with these thresholds, ending with the 2048-bit code."""
+    return " > ".join([*(f"{name}<={limit}" for name, limit in thresholds.items()), "id2048"])
+
+
+CTF = cascade_text(THRESHOLDS)
+TIGHT = cascade_text(TIGHT_THRESHOLDS)
+
+
+def our_contenders(data: SyntheticCodes, k: int, extra: Sequence[str] = ()) -> list[Contender]:
+    """Our engine in all its ways, and further cascades given as text.
+
+    Raises:
+        UsageError: a cascade cannot be read, or compares a code that there is not.
+    """
+    best, *others = kernels.available_kernels()
+    named = {"exhaustive": "id2048", "CtF 11/45/195": CTF, "CtF 9/40/175": TIGHT}
+    rows = [_ours(data, k, name, text, best, batched=True) for name, text in named.items()]
+    rows += [_ours(data, k, text, text, best, batched=True) for text in extra]
+    rows += [
+        _ours(data, k, f"closest {share:g}", f"id32:share={share:g} > id2048", best, batched=share == SHARES[0])
+        for share in SHARES
+    ]
+    rows += [_ours(data, k, name, text, best, threads=2, batched=True) for name, text in named.items()]
+    for kernel in others:
+        if kernel != "reference" or len(data.table) <= _REFERENCE_ENTRIES:
+            rows += [
+                _ours(data, k, f"{name}, {kernel}", named[name], kernel) for name in ("exhaustive", "CtF 11/45/195")
+            ]
+    return rows
+
+
+def _ours(
+    data: SyntheticCodes, k: int, name: str, text: str, kernel: str, *, threads: int = 1, batched: bool = False
+) -> Contender:
+    cascade = Cascade.parse(text)
+
+    def answer(first: int, count: int) -> Ranked:
+        asked = {code: data.queries[code][first : first + count] for code in cascade.codes}
+        return cascade.search(data.table, asked, k=k, threads=threads, kernel=kernel).indices
+
+    for code in cascade.codes:
+        data.table.column(code)  # refuses a code that there is not
+    return Contender(
+        f"ours {name}" + (f", {threads} threads" if threads > 1 else ""),
+        answer,
+        bytes_per_entry=sum(row_bytes_of(code) for code in cascade.codes),
+        batched=batched,
+        threads=threads,
+        by_id2048=cascade.stages[-1].code == "id2048",
+        insert=_Tail(data) if name == "CtF 11/45/195" and threads == 1 else None,
+    )
+
+
+class _Tail:
+    """Appends one entry to a growing segment behind the table, as a gallery does in memory; nothing is made durable."""
+
+    def __init__(self, data: SyntheticCodes, room: int = 4096) -> None:
+        self._data = data
+        self._rows = {name: np.empty((room, row_bytes_of(name)), np.uint8) for name in data.table.names}
+        self._used, self._room = 0, room
+
+    def __call__(self) -> CodeTable:
+        at = self._used % self._room
+        for name, rows in self._rows.items():
+            rows[at] = self._data.queries[name][0]
+        self._used += 1
+        tail = CodeTable({name: rows[: at + 1] for name, rows in self._rows.items()})
+        return CodeTable.from_segments([self._data.table, tail])

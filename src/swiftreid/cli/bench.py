@@ -1,0 +1,140 @@
+"""`swiftreid bench`: our search beside its peers on this machine, and what it costs as a gallery grows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from swiftreid.benchmarks.run import Options, benchmark_size, machine
+from swiftreid.cli.console import JsonOption, QuietOption, Report
+from swiftreid.durable import save_bytes
+from swiftreid.errors import UsageError
+
+app = typer.Typer(help="Measure search on this machine, on synthetic codes.", no_args_is_help=True)
+
+CacheOption = Annotated[
+    Path | None, typer.Option("--cache", help="Folder to keep the codes in, 340 bytes an entry; reused by later runs.")
+]
+SeedOption = Annotated[int, typer.Option(min=0, help="Of people and pictures.")]
+CardOption = Annotated[Path | None, typer.Option(help="Where to write all figures as JSON.")]
+
+
+def size_of(text: str) -> int:
+    """Number of entries: ``16000``, ``16k``, ``2M``.
+
+    Raises:
+        UsageError: it is none, or less than 1,000.
+    """
+    number, factor = text.strip(), 1
+    for letter, value in (("k", 1_000), ("M", 1_000_000)):
+        if number.endswith(letter):
+            number, factor = number[:-1], value
+    try:
+        entries = round(float(number) * factor)
+    except (ValueError, OverflowError):
+        entries = 0
+    if not 1_000 <= entries <= 2**31:
+        raise UsageError(f"a size is a number of entries from 1,000 on, such as 16000, 516k or 2M; got {text!r}")
+    return entries
+
+
+@app.command("search")
+def search(
+    n: Annotated[list[str] | None, typer.Option("--n", help="Gallery entries: 16k, 516k, 2M, 10M; repeatable.")] = None,
+    queries: Annotated[int, typer.Option(min=1, max=4096, help="Query pictures.")] = 256,
+    k: Annotated[int, typer.Option("--k", "-k", min=1, max=10_000, help="Results per query.")] = 100,
+    batch: Annotated[int, typer.Option(min=0, max=4096, help="Queries in a batch; 0 measures no batches.")] = 256,
+    rounds: Annotated[int, typer.Option(min=1, max=1000, help="How often each contender comes to its turn.")] = 7,
+    judged: Annotated[int, typer.Option(min=1, max=4096, help="Queries that accuracy is measured on.")] = 64,
+    seed: SeedOption = 0,
+    cascade: Annotated[
+        list[str] | None,
+        typer.Option(help="A further cascade to measure, such as 'id32:top=5000 > id2048'; repeatable."),
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Only these besides the baseline: 'ours', 'numpy', 'faiss*'; repeatable.")
+    ] = None,
+    graphs: Annotated[
+        bool | None, typer.Option("--graphs/--no-graphs", help="Build graph indexes; by default up to 2.5M entries.")
+    ] = None,
+    cache: CacheOption = None,
+    card: CardOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Our search beside FAISS, usearch, NumPy and torch, in turns in one run. Needs the extra 'bench'."""
+    report = Report(as_json=as_json, quiet=quiet)
+    sizes = [size_of(text) for text in n or ["16k"]]
+    options = Options(
+        queries=queries,
+        k=k,
+        batch=min(batch, queries),
+        turns=rounds,
+        judged=min(judged, queries),
+        seed=seed,
+        cascades=tuple(cascade or ()),
+        only=tuple(only or ()),
+        graphs=graphs,
+        cache_folder=cache,
+    )
+    document: dict[str, Any] = {"machine": machine(), "seed": seed, "sizes": []}
+    for entries in sizes:
+        figures = benchmark_size(entries, options, report.progress)
+        _print_size(report, figures)
+        document["sizes"].append(figures)
+        _save(card, document)  # after each size: the next may take long
+    report.document(document)
+
+
+def _save(card: Path | None, document: dict[str, Any]) -> None:
+    if card is not None:
+        save_bytes(card, (json.dumps(document, indent=2) + "\n").encode())
+
+
+def _print_size(report: Report, figures: dict[str, Any]) -> None:
+    shares = figures["shares"]["11/45/195"]
+    positive, short = shares["id2048"], shares["id32"]
+    report.text(
+        "kept by 11 / 45 / 195: "
+        + " / ".join(f"{shares[name]['other_kept']:.2%}" for name in ("id32", "id128", "id512"))
+        + f"; positives {positive['positive_mean']:.0f} +- {positive['positive_deviation']:.0f} of 2048 bits, "
+        f"{short['positive_mean']:.1f} +- {short['positive_deviation']:.1f} of 32"
+    )
+    for batch in sorted({row["batch"] for row in figures["rows"]}):
+        asked = "one query at a time" if batch == 1 else f"batches of {batch}"
+        report.table(
+            f"{figures['entries']:,} entries, {asked}, k = {figures['k']}; x: times as fast as {figures['baseline']}",
+            ["search", "ms/query", "x", "best ms", "best x", "positives", "recall", "B/entry", "build s", "insert us"],
+            [
+                (
+                    row["name"],
+                    f"{row['ms']:.4f}",
+                    f"{row['ratio']:.2f}",
+                    f"{row['best_ms']:.4f}",
+                    f"{row['best_ratio']:.2f}",
+                    f"{row['positives_found']:.3f}",
+                    None if row["recall"] is None else f"{row['recall']:.3f}",
+                    round(row["bytes_per_entry"]),
+                    row["build_seconds"],
+                    row["insert_us"],
+                )
+                for row in figures["rows"]
+                if row["batch"] == batch
+            ],
+        )
+    report.text(
+        f"a plain read of the 2048-bit codes by one thread: {figures['read_ms']:.3f} ms, "
+        f"{figures['read_gb_per_s']:.1f} GB/s"
+    )
+    for one in figures["missing"]:
+        report.text(f"not measured: {one['name']}: {one['reason']}")
+    ranking = figures["full_ranking"]
+    if ranking:
+        report.text(
+            f"full CtF ranking of {ranking['entries']:,}: "
+            + ", ".join(f"{way['name']} {way['ms']:.3f} ms (x {way['ratio']:.1f})" for way in ranking["ways"])
+            + (", all equal" if ranking["equal"] else "; THE RANKINGS DIFFER")
+        )

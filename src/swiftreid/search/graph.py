@@ -210,15 +210,33 @@ class _WithQuery:
     def take(self, rows: Ids, count: int) -> Ids:
         """See `reciprocal.Lists`."""
         graph, entries = self._graph, np.maximum(rows - 1, 0)
-        graph._require(entries[rows != _QUERY])
-        # The query goes before the first entry that is not closer, but after the entry itself.
-        at = 1 + (graph._distances[entries, 1:] < self._fresh[entries][..., None]).sum(axis=-1)[..., None]
-        place = np.arange(min(count, self._width))
-        source = np.minimum(place - (place > at), graph._numbers.shape[1] - 1)
-        shifted = np.take_along_axis(graph._numbers[entries], source, axis=-1) + np.int64(1)
-        lists: Ids = np.where(place == at, _QUERY, shifted)
-        lists[rows == _QUERY] = self._own[: len(place)]
+        own = rows == _QUERY
+        graph._require(entries[~own])
+        lists = np.empty((*rows.shape, min(count, self._width)), np.int64)
+        lists[own] = self._own[: lists.shape[-1]]
+        # Most lists are those of the gallery as they are: the query is not among their first.
+        with_query = ~own & self._enters(entries)
+        without = ~own & ~with_query
+        if without.any():
+            lists[without] = graph._numbers[entries[without], : lists.shape[-1]] + np.int64(1)
+        lists[with_query] = self._inserted(entries[with_query], lists.shape[-1])
         return lists
+
+    def _enters(self, entries: Ids) -> NDArray[np.bool_]:
+        distances = self._graph._distances
+        if distances.shape[1] < self._width:  # lists of the whole gallery, to which the query comes at least last
+            return np.ones(entries.shape, bool)
+        entering: NDArray[np.bool_] = self._fresh[entries] <= distances[entries, -1]
+        return entering
+
+    def _inserted(self, entries: Ids, count: int) -> Ids:
+        """Lists with the query before the first entry that is not closer, but after the entry itself."""
+        graph = self._graph
+        at = 1 + (graph._distances[entries, 1:] < self._fresh[entries][:, None]).sum(axis=1)[:, None]
+        place = np.arange(count)
+        source = np.minimum(place - (place > at), graph._numbers.shape[1] - 1)
+        shifted = np.take_along_axis(graph._numbers[entries], source, axis=1) + np.int64(1)
+        return np.where(place == at, _QUERY, shifted)
 
     def scaled(self, left: Ids, right: Ids) -> NDArray[np.float32]:
         """See `reciprocal.Distances`."""

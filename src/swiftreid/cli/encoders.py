@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast, get_args
 
 import numpy as np
 import typer
 import yaml
 
+from swiftreid.cli.calibrations import print_calibration, print_sweep
 from swiftreid.cli.console import EncoderOption, JsonOption, QuietOption, Report
 from swiftreid.cli.sources import BadPictures, pictures_below, refuse_same_ids
 from swiftreid.data.fingerprint import fingerprint_of
 from swiftreid.data.market import parse_name, read_market
 from swiftreid.data.pictures import find_pictures, read_batches
 from swiftreid.data.samples import SplitName
-from swiftreid.encoding.calibrate import calibrated, fit_calibration
+from swiftreid.encoding.calibrate import CascadeMethod, calibrated, fit_calibration
 from swiftreid.encoding.card import Preprocessing
 from swiftreid.encoding.encoder import open_encoder
 from swiftreid.encoding.encodings_file import save_encodings
@@ -25,6 +26,9 @@ from swiftreid.encoding.labelled import encode_samples
 from swiftreid.encoding.stream import encode_all
 from swiftreid.encoding.stripes import HEIGHT, WIDTH, fit_stripes
 from swiftreid.errors import SwiftReIDError, UsageError
+from swiftreid.search.recall import CONFIDENCE, SHARE
+from swiftreid.search.same_person import FALSE_ACCEPTS
+from swiftreid.search.thresholds import Method
 
 app = typer.Typer(help="Make encoders of third-party networks, and look into encoder files.", no_args_is_help=True)
 
@@ -188,17 +192,31 @@ def calibrate(
         float, typer.Option(min=0, help="mAP points that may be lost on these people when beta is chosen.")
     ] = 0.5,
     method: Annotated[
-        str, typer.Option(help="How distances are fitted: gaussian (the paper) or empirical.")
+        str,
+        typer.Option(help="How thresholds are fitted: gaussian (the paper), empirical, or recall (certified)."),
     ] = "gaussian",
+    recall: Annotated[float, typer.Option(help="% of the exhaustive result that the certified thresholds keep.")] = 100
+    * SHARE,
+    confidence: Annotated[float, typer.Option(help="% confidence of that promise.")] = 100 * CONFIDENCE,
+    false_accepts: Annotated[
+        float, typer.Option(help="% of people who are not there that may be given an entry (same-person threshold).")
+    ] = 100 * FALSE_ACCEPTS,
+    gallery_size: Annotated[
+        int | None, typer.Option(min=1, help="Entries for which that holds. Default: as many as are held out.")
+    ] = None,
+    sweep: Annotated[bool, typer.Option("--sweep", help="Print what every beta loses and compares.")] = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Fit the thresholds of the coarse-to-fine cascade (DTO) on held-out people; store them in the encoder's card."""
+    """Fit thresholds on held-out people and store them in the encoder's card: cascades, short list, same person."""
     report = Report(as_json=as_json, quiet=quiet)
     if split not in ("train", "test"):
         raise UsageError(f"--split is train or test, not {split!r}")
-    if method not in ("gaussian", "empirical"):
-        raise UsageError(f"--method is gaussian or empirical, not {method!r}")
+    if method not in get_args(Method) and method != "recall":
+        raise UsageError(f"--method is gaussian, empirical or recall, not {method!r}")
+    for option, percent in (("--recall", recall), ("--confidence", confidence), ("--false-accepts", false_accepts)):
+        if not 0 < percent < 100:
+            raise UsageError(f"{option} is a percentage above 0 and below 100, not {percent:g}")
     used = open_encoder(encoder)
     if output is None and not Path(encoder).is_file():
         raise UsageError(f"{encoder} is a shipped encoder and stays as it is: give --output for the calibrated copy")
@@ -217,13 +235,24 @@ def calibrate(
         data_fingerprint=fingerprint,
         beta=beta,
         max_loss=max_loss / 100,
-        method="gaussian" if method == "gaussian" else "empirical",
+        method=cast(CascadeMethod, method),
+        sweep=sweep,
+        share=recall / 100,
+        confidence=confidence / 100,
+        false_accepts=false_accepts / 100,
+        gallery=gallery_size,
     )
     target = output or Path(encoder)
-    calibrated(used, calibration).save(target)
-    report.text(f"cascade: {calibration.cascade}")
-    report.text(f"beta {calibration.beta:g}, {calibration.persons} people, {calibration.pictures} pictures: {target}")
-    report.document({"encoder": str(target), "calibration": calibration.model_dump(), **bad.as_dict()})
+    written = calibrated(used, calibration)
+    written.save(target)
+    if sweep:
+        print_sweep(report, calibration)
+    print_calibration(report, calibration)
+    report.text(f"wrote {target}: {calibration.persons} people, {calibration.pictures} pictures")
+    stored = written.card.calibration
+    report.document(
+        {"encoder": str(target), "calibration": None if stored is None else stored.model_dump(), **bad.as_dict()}
+    )
 
 
 def hash_embedding(
@@ -262,7 +291,8 @@ def hash_embedding(
         on_bad=bad,
         progress=report.progress,
     )
-    learned.save(output)
+    written = learned if learned.card.calibration is None else calibrated(learned, learned.card.calibration)
+    written.save(output)
     rows: list[dict[str, Any]] = learned.card.metrics
     report.table(
         f"held-out people of {read.name} (the encoder written has learned from all of them)",
@@ -270,14 +300,14 @@ def hash_embedding(
         [(row["ranking"], 100 * row["rank1"], 100 * row["map"]) for row in rows],
     )
     if learned.card.calibration is not None:
-        report.text(f"cascade: {learned.card.calibration.cascade} (beta {learned.card.calibration.beta:g})")
+        print_calibration(report, learned.card.calibration)
     report.text(f"wrote {output} ({learned.card.short_fingerprint})")
     report.document(
         {
             "encoder": str(output),
             "fingerprint": learned.fingerprint,
             "held_out": rows,
-            "calibration": None if learned.card.calibration is None else learned.card.calibration.model_dump(),
+            "calibration": None if written.card.calibration is None else written.card.calibration.model_dump(),
             "training": learned.card.training,
             **bad.as_dict(),
         }

@@ -11,7 +11,6 @@ import typer
 from swiftreid.cli.console import EncoderOption, JsonOption, QuietOption, Report
 from swiftreid.cli.sources import BadPictures
 from swiftreid.data.market import read_market
-from swiftreid.encoding.calibrate import BETA
 from swiftreid.encoding.encoder import Encoder, open_encoder
 from swiftreid.encoding.labelled import encode_samples
 from swiftreid.evaluation.benchmark import Measured, measure_cascades, measure_embedding
@@ -43,12 +42,11 @@ def evaluate(
 
 
 def cascades_of(encoder: Encoder, texts: list[str]) -> dict[str, Cascade]:
-    """Exhaustive search by each code, the calibrated cascade if there is one, and those given as text."""
+    """Exhaustive search by each code, the calibrated cascades if there are any, and those given as text."""
     cascades = {f"{name} exhaustive": Cascade([Stage(name)]) for name in encoder.spec}
     calibration = encoder.card.calibration
     if calibration is not None:
-        cascades[f"CtF, DTO beta {BETA:g}"] = Cascade.parse(calibration.default_cascade)
-        cascades[f"CtF, DTO beta {calibration.beta:g}"] = Cascade.parse(calibration.cascade)
+        cascades |= calibration.cascades
     return cascades | {text: Cascade.parse(text) for text in texts}
 
 

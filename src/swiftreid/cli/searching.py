@@ -11,6 +11,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from swiftreid.cli.calibrations import choose_threshold, note_size, stated
 from swiftreid.cli.console import JsonOption, QuietOption, Report
 from swiftreid.cli.sources import BadPictures, encoder_of, moment, pictures_below, seconds
 from swiftreid.data.pictures import read_picture
@@ -25,6 +26,7 @@ from swiftreid.search.cascade import Cascade, Stage
 from swiftreid.search.codes import bits_of
 from swiftreid.search.results import Report as StageReports
 from swiftreid.search.results import SearchResult
+from swiftreid.search.same_person import SamePerson, decide
 
 _DRAWN_QUERIES = 12
 _DRAWN_HITS = 8
@@ -53,6 +55,8 @@ class Hit:
     code: str
     thumbnail: bytes | None
     right: bool | None
+    same_person: bool | None
+    """Whether the distance says that it is the query's person; None without a threshold."""
 
 
 def search(
@@ -76,6 +80,13 @@ def search(
     encoder: Annotated[
         str | None, typer.Option(help="Encoder file to use instead of the gallery's copy (its calibration counts).")
     ] = None,
+    same_person: Annotated[
+        float | None,
+        typer.Option("--same-person", help="Largest distance in bits of the same person. Default: the calibrated one."),
+    ] = None,
+    unknown: Annotated[
+        bool, typer.Option("--unknown/--no-unknown", help="Say 'unknown' of a query with no entry that near.")
+    ] = True,
     picture: Annotated[Path, typer.Option(help="Where to write the picture of the first queries' results.")] = Path(
         "search.png"
     ),
@@ -99,6 +110,7 @@ def search(
         if not queries:
             raise UsageError("say whom to search: query pictures, or --like ID")
         stages = _choose_cascade(used, cascade, exact=exact)
+        threshold = choose_threshold(used, same_person, stages, report) if unknown else None
         filters: dict[str, Any] = {
             "cameras": camera or None,
             "after": seconds(after, "--after") if after else None,
@@ -107,20 +119,23 @@ def search(
         reports: list[StageReports] = []
         groups = _by_camera(queries, other_cameras=other_cameras)
         hits: dict[int, list[Hit]] = {}
+        largest = 0
         for own, members in groups.items():
             excluded = [*(not_camera or []), *([own] if own is not None else [])]
             with opened.snapshot(not_cameras=excluded or None, **filters) as snapshot:
                 codes = {c: np.concatenate([queries[i].codes[c] for i in members]) for c in used.spec}
+                largest = max(largest, snapshot.live)
                 _warn_if_empty(snapshot, opened, filters | {"not_cameras": excluded}, report)
                 # One more than asked for, because a query that is an entry finds itself.
                 result = stages.search(snapshot.table, codes, k=k + 1, threads=threads, mask=snapshot.mask)
                 reports.append(result.report)
                 for row, i in enumerate(members):
                     shown = 0 if no_picture or i >= _DRAWN_QUERIES else _DRAWN_HITS
-                    hits[i] = _hits(result, row, queries[i], snapshot, stages, thumbnails=shown)[:k]
+                    hits[i] = _hits(result, row, queries[i], snapshot, stages, threshold, thumbnails=shown)[:k]
         found = [hits[i] for i in range(len(queries))]
-    _print(report, queries, found)
+    _print(report, queries, found, decided=threshold is not None)
     report.note(str(StageReports.total(reports)))
+    note_size(threshold, largest, report)
     drawn = None if no_picture else picture
     if drawn is not None:
         _draw(queries[:_DRAWN_QUERIES], found, drawn)
@@ -131,11 +146,13 @@ def search(
             "cascade": str(stages),
             "stages": [asdict(stage) for stage in StageReports.total(reports)],
             "picture": None if drawn is None else str(drawn),
+            "same_person": stated(threshold, stages),
             "queries": [
                 {
                     "query": q.name,
                     "person": q.person,
                     "camera": q.camera,
+                    "unknown": None if threshold is None else _unknown(f),
                     "results": [_as_json(i, h) for i, h in enumerate(f, 1)],
                 }
                 for q, f in zip(queries, found, strict=True)
@@ -153,6 +170,10 @@ def _choose_cascade(encoder: Encoder, text: str | None, *, exact: bool = False) 
     if calibration is None or exact:
         return Cascade([Stage(encoder.spec.names[-1])])
     return Cascade.parse(calibration.cascade)
+
+
+def _unknown(hits: Sequence[Hit]) -> bool:
+    return not any(hit.same_person for hit in hits)
 
 
 def _picture_queries(encoder: Encoder, roots: Sequence[Path], bad: BadPictures, report: Report) -> list[Query]:
@@ -202,9 +223,17 @@ def _warn_if_empty(snapshot: Snapshot, opened: Gallery, filters: dict[str, Any],
 
 
 def _hits(
-    result: SearchResult, row: int, query: Query, snapshot: Snapshot, stages: Cascade, *, thumbnails: int
+    result: SearchResult,
+    row: int,
+    query: Query,
+    snapshot: Snapshot,
+    stages: Cascade,
+    threshold: float | SamePerson | None,
+    *,
+    thumbnails: int,
 ) -> list[Hit]:
     """The ranked entries of one query, the first of them with ``thumbnails``; not the query itself."""
+    same = None if threshold is None else decide(result, threshold).same[row].tolist()
     count = int(result.counts[row])
     positions = result.indices[row, :count].tolist()
     ranked = list(enumerate(zip(positions, snapshot.entries(positions), strict=True)))
@@ -216,19 +245,30 @@ def _hits(
             code=stages.stages[int(result.stages[row, i])].code,
             thumbnail=snapshot.thumbnail(position) if place < thumbnails else None,
             right=None if query.person is None or entry.person is None else query.person == entry.person,
+            same_person=None if same is None else same[i],
         )
         for place, (i, position, entry) in enumerate(others)
     ]
 
 
-def _print(report: Report, queries: Sequence[Query], found: Sequence[list[Hit]]) -> None:
+def _print(report: Report, queries: Sequence[Query], found: Sequence[list[Hit]], *, decided: bool) -> None:
     marks = {True: "yes", False: "no", None: "-"}
+    columns = ["rank", "entry", "distance", "camera", "time", "person", "right", *(["same person"] if decided else [])]
     for query, hits in zip(queries, found, strict=True):
         rows = [
-            (rank, h.entry.id, h.distance, h.entry.camera, moment(h.entry.time), h.entry.person, marks[h.right])
+            (
+                rank,
+                h.entry.id,
+                h.distance,
+                h.entry.camera,
+                moment(h.entry.time),
+                h.entry.person,
+                marks[h.right],
+                *([marks[h.same_person]] if decided else []),
+            )
             for rank, h in enumerate(hits, 1)
         ]
-        report.table(query.name, ["rank", "entry", "distance", "camera", "time", "person", "right"], rows)
+        report.table(f"{query.name}: unknown" if decided and _unknown(hits) else query.name, columns, rows)
 
 
 def _as_json(rank: int, hit: Hit) -> dict[str, Any]:
@@ -243,6 +283,7 @@ def _as_json(rank: int, hit: Hit) -> dict[str, Any]:
         "person": entry.person,
         "labels": dict(entry.labels),
         "right": hit.right,
+        "same_person": hit.same_person,
     }
 
 

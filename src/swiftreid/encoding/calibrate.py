@@ -1,9 +1,9 @@
-"""Calibrating an encoder: thresholds of its coarse-to-fine cascade, fitted on held-out identities."""
+"""Calibrating an encoder: how its distances are to be read, fitted on held-out identities."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -15,12 +15,14 @@ from swiftreid.evaluation.benchmark import LabelledCodes
 from swiftreid.evaluation.protocol import evaluate_rankings
 from swiftreid.search.codes import CodeSpec
 from swiftreid.search.pairs import pair_histograms
+from swiftreid.search.recall import CONFIDENCE, DEPTH, SHARE, RecallThresholds, TooFewPeople, recall_thresholds
 from swiftreid.search.results import SearchResult
+from swiftreid.search.same_person import FALSE_ACCEPTS, SamePerson, fit_same_person
+from swiftreid.search.shortlist import RANK_SHARE, fit_short_list
 from swiftreid.search.table import CodeTable
-from swiftreid.search.thresholds import Formula, Method, choose_beta, fit_thresholds
+from swiftreid.search.thresholds import BETAS, PAPER_BETA, Formula, Method, fit_thresholds, sweep_betas
 
-BETA = 2.0
-"""The paper's, from its cross-validation (section 4.2)."""
+CascadeMethod = Method | Literal["recall"]
 
 
 def fit_calibration(
@@ -29,12 +31,22 @@ def fit_calibration(
     *,
     data: str,
     data_fingerprint: str,
-    beta: float | None = BETA,
+    beta: float | None = PAPER_BETA,
     max_loss: float = 0.005,
-    method: Method = "gaussian",
+    method: CascadeMethod = "gaussian",
     formula: Formula = "derived",
+    sweep: bool = False,
+    share: float = SHARE,
+    confidence: float = CONFIDENCE,
+    depth: float | None = DEPTH,
+    rank_share: float = RANK_SHARE,
+    false_accepts: float = FALSE_ACCEPTS,
+    gallery: int | None = None,
 ) -> Calibration:
-    """Fit thresholds for the cascade of all identity codes, shortest first, to pairs of held-out identities.
+    """Fit the cascade of all identity codes, shortest first, and all other thresholds, to held-out identities.
+
+    Certified thresholds (`search.recall`), the w rule (`search.shortlist`) and the same-person threshold
+    (`search.same_person`) are fitted besides, whatever the method of the cascade.
 
     Args:
         held_out: people that the encoder has not been trained on, some of them seen by two cameras. Distractors and
@@ -43,56 +55,122 @@ def fit_calibration(
         data: the data set's name, for the record.
         data_fingerprint: of its pictures.
         beta: weight of recall in F_beta (methods.md section 2); None chooses the one with the least bytes compared that
-            loses at most ``max_loss`` mAP on the held-out identities themselves.
+            loses at most ``max_loss`` mAP on the held-out identities themselves. Not used by ``recall``.
         max_loss: in mAP, 0.01 = 1 point; counts when ``beta`` is None.
-        method: how distance distributions are fitted.
+        method: how the thresholds of the cascade are fitted: DTO by ``gaussian`` or ``empirical`` distributions, or
+            ``recall``: certified to keep ``share``.
         formula: the F_beta formula, derived or as printed.
+        sweep: try and record all betas even when ``beta`` is given.
+        share: of the exhaustive result, for the certified thresholds (as for `recall_thresholds`).
+        confidence: likewise.
+        depth: likewise.
+        rank_share: for the w rule (as for `fit_short_list`).
+        false_accepts: for the same-person threshold (as for `fit_same_person`).
+        gallery: likewise.
 
     Raises:
-        UsageError: fewer than two codes, or no person was seen by two cameras.
+        UsageError: fewer than two codes, or no person was seen by two cameras, or an argument is out of range.
+        TooFewPeople: ``method`` is ``recall`` and there are too few for the promise. (With another method the
+            calibration says so in ``recall_note``.)
     """
     names = tuple(name for name in spec if name.startswith("id"))
     if len(names) < 2:
         raise UsageError(f"a cascade needs two codes at least; the code spec is {spec}")
     held_out = held_out.take(held_out.persons > DISTRACTOR)
     codes = {name: held_out.codes[name] for name in names}
-    histograms = pair_histograms(codes, held_out.persons, held_out.cameras)
-    default = fit_thresholds(histograms, beta=BETA, method=method, formula=formula)
-    trials: list[dict[str, Any]] = []
-    if beta is None:
-        choice = choose_beta(
+    who = (held_out.persons, held_out.cameras)
+    histograms = pair_histograms(codes, *who)
+    promise, note = _promise(codes, held_out, share, confidence, depth, needed=method == "recall")
+    shape: Method = "gaussian" if method == "recall" else method
+    default = fit_thresholds(histograms, beta=PAPER_BETA, method=shape, formula=formula)
+    details: dict[str, Any] = {"formula": formula, "max_loss": max_loss, "trials": []}
+    thresholds = default if beta is None else fit_thresholds(histograms, beta=beta, method=shape, formula=formula)
+    if sweep or (beta is None and method != "recall"):
+        tried = sweep_betas(
             histograms,
             CodeTable(codes),
             codes,
             _mean_average_precision(held_out),
             final=names[-1],
-            max_loss=max_loss,
-            method=method,
+            betas=sorted({*BETAS, *([] if beta is None else [beta])}),
+            method=shape,
             formula=formula,
         )
-        thresholds = choice.best.thresholds
-        trials = [
-            {"beta": t.thresholds.beta, "mAP": t.score, "loss": t.loss, "bytes_per_query": t.bytes_per_query}
-            for t in choice.trials
+        details["exhaustive"] = tried.exhaustive
+        details["trials"] = [
+            {
+                "beta": t.thresholds.beta,
+                "mAP": t.score,
+                "loss": t.loss,
+                "bytes_per_query": t.bytes_per_query,
+                "cascade": str(t.thresholds.cascade(names[-1])),
+            }
+            for t in tried.trials
         ]
+        if beta is None:
+            thresholds = tried.choose(max_loss).best.thresholds
+    if method == "recall" and promise is not None:
+        cascade, details["thresholds"] = str(promise.cascade()), promise.values
     else:
-        thresholds = fit_thresholds(histograms, beta=beta, method=method, formula=formula)
+        cascade, details["thresholds"] = str(thresholds.cascade(names[-1])), thresholds.values
     return Calibration(
-        cascade=str(thresholds.cascade(names[-1])),
+        cascade=cascade,
         method=method,
-        beta=thresholds.beta,
+        beta=None if method == "recall" else thresholds.beta,
         default_cascade=str(default.cascade(names[-1])),
         data=data,
         data_fingerprint=data_fingerprint,
         persons=len(np.unique(held_out.persons)),
         pictures=len(held_out),
-        details={"formula": formula, "thresholds": thresholds.values, "max_loss": max_loss, "trials": trials},
+        details=details,
+        recall=promise,
+        recall_note=note,
+        short_list=fit_short_list(
+            {name: held_out.codes[name] for name in spec}, *who, final=names[-1], rank_share=rank_share
+        ),
+        same_person=fit_same_person(
+            codes[names[-1]], *who, code=names[-1], false_accepts=false_accepts, gallery=gallery
+        ),
+        same_person_embedding=_by_embedding(held_out, false_accepts, gallery),
     )
 
 
 def calibrated(encoder: Encoder, calibration: Calibration) -> Encoder:
-    """The same encoder, its fingerprint unchanged, with this calibration on its card."""
-    return build_encoder(encoder.card.model_copy(update={"calibration": calibration}), encoder.tensors)
+    """The same encoder, its fingerprint unchanged, with this calibration on its card and bound to it.
+
+    Raises:
+        UsageError: the calibration is bound to another encoder, whose distances mean something else.
+    """
+    if calibration.encoder not in ("", encoder.fingerprint):
+        raise UsageError(
+            f"this calibration is for the encoder {calibration.encoder[:12]}; the distances of {encoder.card.name} "
+            f"({encoder.card.short_fingerprint}) mean something else: calibrate it on held-out people"
+        )
+    bound = calibration.model_copy(update={"encoder": encoder.fingerprint})
+    return build_encoder(encoder.card.model_copy(update={"calibration": bound}), encoder.tensors)
+
+
+def _promise(
+    codes: dict[str, Any], people: LabelledCodes, share: float, confidence: float, depth: float | None, *, needed: bool
+) -> tuple[RecallThresholds | None, str]:
+    """Certified thresholds, or why there are none."""
+    try:
+        found = recall_thresholds(
+            codes, people.persons, people.cameras, share=share, confidence=confidence, depth=depth
+        )
+    except TooFewPeople as error:
+        if needed:
+            raise
+        return None, str(error)
+    return found, ""
+
+
+def _by_embedding(people: LabelledCodes, false_accepts: float, gallery: int | None) -> SamePerson | None:
+    if people.embedding is None:
+        return None
+    return fit_same_person(
+        people.embedding, people.persons, people.cameras, false_accepts=false_accepts, gallery=gallery
+    )
 
 
 def _mean_average_precision(people: LabelledCodes) -> Callable[[SearchResult], float]:

@@ -9,9 +9,14 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from swiftreid.search.cascade import Cascade
 from swiftreid.search.codes import CodeSpec
+from swiftreid.search.recall import RecallThresholds
+from swiftreid.search.same_person import SamePerson
+from swiftreid.search.shortlist import ShortList
+from swiftreid.search.thresholds import PAPER_BETA
 
 Tensors = Mapping[str, NDArray[Any]]
 
@@ -50,14 +55,16 @@ class Preprocessing(BaseModel):
 
 
 class Calibration(BaseModel):
-    """Distance thresholds fitted on held-out identities of one data set."""
+    """How an encoder's distances are to be read, fitted on held-out identities of one data set."""
 
     model_config = ConfigDict(extra="forbid")
 
     cascade: str
     """Text form of the calibrated cascade, as `swiftreid.search.cascade.Cascade.parse` reads it."""
     method: str
-    beta: float
+    """How its thresholds were fitted: ``gaussian``, ``empirical`` or ``recall``."""
+    beta: float | None
+    """Weight of recall in DTO; None with ``recall``, which has none."""
     default_cascade: str
     """The same with the paper's beta of 2, for comparison; equal to ``cascade`` when that is the beta."""
     data: str
@@ -65,6 +72,33 @@ class Calibration(BaseModel):
     persons: int
     pictures: int
     details: dict[str, Any] = Field(default_factory=dict)
+    encoder: str = ""
+    """Fingerprint of the encoder whose distances these are; empty in cards of earlier versions."""
+    recall: RecallThresholds | None = None
+    """Certified thresholds, or None when there were too few people for the promise."""
+    recall_note: str = ""
+    """Why there is no promise, and how many people one takes."""
+    short_list: ShortList | None = None
+    """The w rule of AFR."""
+    same_person: SamePerson | None = None
+    """The decision threshold on the final code."""
+    same_person_embedding: SamePerson | None = None
+    """That on the cosine distance of float embeddings; None when the encoder gives none."""
+
+    @property
+    def cascades(self) -> dict[str, Cascade]:
+        """All calibrated cascades, by a label for tables."""
+        texts = {f"CtF, DTO beta {PAPER_BETA:g}": self.default_cascade}
+        if self.beta is not None:
+            texts[f"CtF, DTO beta {self.beta:g}"] = self.cascade
+        found = {label: Cascade.parse(text) for label, text in texts.items()}
+        if self.recall is not None:
+            found[f"CtF, recall {100 * self.recall.share:g} %"] = self.recall.cascade()
+        if self.short_list is not None:
+            found[f"AFR, {self.short_list.code} rank-w {100 * self.short_list.rank_share:g} %"] = (
+                self.short_list.cascade()
+            )
+        return found
 
 
 class EncoderCard(BaseModel):
@@ -90,6 +124,15 @@ class EncoderCard(BaseModel):
     training: dict[str, Any] = Field(default_factory=dict)
     """The run that made it: recipe, seed, versions, duration."""
     fingerprint: str = ""
+
+    @model_validator(mode="after")
+    def _own_calibration(self) -> EncoderCard:
+        owner = self.calibration.encoder if self.calibration else ""
+        if owner and self.fingerprint and owner != self.fingerprint:
+            raise ValueError(
+                f"its calibration is for the encoder {owner[:12]}, not for {self.short_fingerprint}: calibrate it again"
+            )
+        return self
 
     @property
     def code_spec(self) -> CodeSpec:

@@ -151,7 +151,7 @@ def recall_thresholds(
     within, queries = within[found, :-1], queries[found]
     in_shape = np.isin(people[queries], shaping)
     if not in_shape.any():
-        raise SwiftReIDError(
+        raise TooFewPeople(
             f"no relevant entry of {len(shaping)} people is within {reach} bits of its query by {names[-1]}, where "
             f"{depth} of the strangers are: these codes do not tell people apart"
         )

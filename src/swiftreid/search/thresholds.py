@@ -38,6 +38,9 @@ from swiftreid.search.table import CodeTable
 Formula = Literal["derived", "printed"]
 Method = Literal["gaussian", "empirical"]
 
+PAPER_BETA = 2.0
+"""From the CtF paper's cross-validation (section 4.2)."""
+
 BETAS = (0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 5.6, 8.0, 11.0, 16.0, 32.0, 64.0)
 
 
@@ -165,6 +168,60 @@ class BetaChoice:
     trials: tuple[BetaTrial, ...]
 
 
+@dataclass(frozen=True)
+class BetaSweep:
+    """What each beta leads to on held-out identities.
+
+    Attributes:
+        exhaustive: the score of the exhaustive ranking by the final code.
+        trials: one for each beta, rising.
+    """
+
+    exhaustive: float
+    trials: tuple[BetaTrial, ...]
+
+    def choose(self, max_loss: float = 0.01) -> BetaChoice:
+        """The trial with the fewest bytes compared among those that lose at most ``max_loss``."""
+        within = [trial for trial in self.trials if trial.loss <= max_loss]
+        best = min(within, key=lambda t: t.bytes_per_query) if within else min(self.trials, key=lambda t: t.loss)
+        return BetaChoice(best, bool(within), self.exhaustive, self.trials)
+
+
+def sweep_betas(
+    histograms: Mapping[str, PairHistogram],
+    table: CodeTable,
+    queries: Mapping[str, NDArray[np.uint8]],
+    score: Callable[[SearchResult], float],
+    *,
+    final: str = "id2048",
+    codes: Sequence[str] | None = None,
+    betas: Iterable[float] = BETAS,
+    method: Method = "gaussian",
+    formula: Formula = "derived",
+    threads: int = 1,
+) -> BetaSweep:
+    """Score and cost of the coarse-to-fine ranking at every beta; arguments and errors as for `choose_beta`."""
+    names = list(codes) if codes is not None else [c for c in sorted(histograms, key=bits_of) if c != final]
+    missing = [name for name in names if name not in histograms]
+    if missing:
+        raise UsageError(f"there is no histogram for {', '.join(missing)}; there is for: {', '.join(histograms)}")
+    chosen = {name: histograms[name] for name in names}
+    exhaustive = score(Cascade([Stage(final)]).rank(table, queries, threads=threads))
+    trials: list[BetaTrial] = []
+    for beta in sorted(betas):
+        thresholds = fit_thresholds(chosen, beta=beta, method=method, formula=formula)
+        same = next((trial for trial in trials if trial.thresholds.values == thresholds.values), None)
+        if same is not None:
+            trials.append(BetaTrial(thresholds, same.score, same.loss, same.bytes_per_query))
+            continue
+        ranking = thresholds.cascade(final).rank(table, queries, threads=threads)
+        reached = score(ranking)
+        trials.append(BetaTrial(thresholds, reached, exhaustive - reached, ranking.report.bytes_per_query))
+    if not trials:
+        raise UsageError("a sweep needs at least one beta to try")
+    return BetaSweep(exhaustive, tuple(trials))
+
+
 def choose_beta(
     histograms: Mapping[str, PairHistogram],
     table: CodeTable,
@@ -199,27 +256,19 @@ def choose_beta(
     Raises:
         UsageError: a code has no histogram, or there is no beta to try.
     """
-    names = list(codes) if codes is not None else [c for c in sorted(histograms, key=bits_of) if c != final]
-    missing = [name for name in names if name not in histograms]
-    if missing:
-        raise UsageError(f"there is no histogram for {', '.join(missing)}; there is for: {', '.join(histograms)}")
-    chosen = {name: histograms[name] for name in names}
-    exhaustive = score(Cascade([Stage(final)]).rank(table, queries, threads=threads))
-    trials: list[BetaTrial] = []
-    for beta in sorted(betas):
-        thresholds = fit_thresholds(chosen, beta=beta, method=method, formula=formula)
-        same = next((trial for trial in trials if trial.thresholds.values == thresholds.values), None)
-        if same is not None:
-            trials.append(BetaTrial(thresholds, same.score, same.loss, same.bytes_per_query))
-            continue
-        ranking = thresholds.cascade(final).rank(table, queries, threads=threads)
-        reached = score(ranking)
-        trials.append(BetaTrial(thresholds, reached, exhaustive - reached, ranking.report.bytes_per_query))
-    if not trials:
-        raise UsageError("choose_beta needs at least one beta to try")
-    within = [trial for trial in trials if trial.loss <= max_loss]
-    best = min(within, key=lambda t: t.bytes_per_query) if within else min(trials, key=lambda t: t.loss)
-    return BetaChoice(best, bool(within), exhaustive, tuple(trials))
+    sweep = sweep_betas(
+        histograms,
+        table,
+        queries,
+        score,
+        final=final,
+        codes=codes,
+        betas=betas,
+        method=method,
+        formula=formula,
+        threads=threads,
+    )
+    return sweep.choose(max_loss)
 
 
 def _check(beta: float, method: str, formula: str) -> None:

@@ -1,0 +1,100 @@
+"""A calibration as text for people, and the same-person threshold that a search goes by."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from swiftreid.cli.console import Report
+from swiftreid.encoding.card import Calibration
+from swiftreid.encoding.encoder import Encoder
+from swiftreid.errors import UsageError
+from swiftreid.search.cascade import Cascade
+from swiftreid.search.codes import bits_of
+from swiftreid.search.same_person import EMBEDDING, SamePerson
+
+
+def print_calibration(report: Report, found: Calibration) -> None:
+    """One line for each thing that was fitted, with what it rests on."""
+    by = f"DTO, beta {found.beta:g}" if found.beta is not None else "certified recall"
+    report.text(f"cascade: {found.cascade} ({by})")
+    if found.recall is None:
+        report.text(f"no certified recall: {found.recall_note}")
+    else:
+        promise = found.recall
+        report.text(
+            f"certified recall: {promise.cascade()} keeps at least {100 * promise.share:.4g} % of the exhaustive "
+            f"result (up to {promise.reach} bits) at {100 * promise.confidence:.4g} % confidence; "
+            f"{promise.certifying} people kept {100 * promise.kept:.2f} %"
+        )
+    if found.short_list is not None:
+        short = found.short_list
+        report.text(
+            f"short list: {short.cascade()} has a match for {100 * short.rank_share:g} % of {short.queries:,} queries "
+            f"(w = {short.top:,} of {short.entries:,})"
+        )
+    for threshold in (found.same_person, found.same_person_embedding):
+        if threshold is not None:
+            report.text(_same_person(threshold))
+
+
+def _same_person(found: SamePerson) -> str:
+    distance = "cosine distance up to" if found.code == EMBEDDING else f"{found.code} up to"
+    line = (
+        f"same person: {distance} {found.threshold:g} finds {100 * found.recall:.1f} % of the people who are there and "
+        f"gives an entry to {100 * found.false_accepts:.1f} % of those who are not, among {found.gallery:,} entries"
+    )
+    return line if found.met else f"{line}; that is more than was asked for, and no threshold is stricter"
+
+
+def print_sweep(report: Report, found: Calibration) -> None:
+    """What every beta lost and compared on the held-out people."""
+    exhaustive = found.details.get("exhaustive", 0.0)
+    report.table(
+        f"{found.data}, exhaustive mAP {100 * exhaustive:.2f}",
+        ["beta", "mAP", "mAP lost", "KB / query", "cascade"],
+        [
+            (
+                f"{t['beta']:g}",
+                f"{100 * t['mAP']:.2f}",
+                f"{round(100 * t['loss'], 2) + 0.0:.2f}",  # no -0.00
+                f"{t['bytes_per_query'] / 1000:,.1f}",
+                t["cascade"],
+            )
+            for t in found.details["trials"]
+        ],
+    )
+
+
+def choose_threshold(
+    encoder: Encoder, bits: float | None, stages: Cascade, report: Report
+) -> float | SamePerson | None:
+    """The same-person threshold asked for; else the encoder's calibrated one, if the cascade ends in its code."""
+    final = stages.stages[-1].code
+    if bits is not None:
+        if not 0 <= bits <= bits_of(final):
+            raise UsageError(f"--same-person is a distance of 0 to {bits_of(final)} bits of {final}, not {bits:g}")
+        return bits
+    found = encoder.card.calibration.same_person if encoder.card.calibration else None
+    if found is not None and found.code != final:
+        report.note(f"the calibrated same-person threshold is for {found.code}, not for {final}: nothing is 'unknown'")
+        return None
+    return found
+
+
+def note_size(threshold: float | SamePerson | None, entries: int, report: Report) -> None:
+    """Say what a gallery larger than the calibrated one does to the threshold's figures."""
+    if isinstance(threshold, SamePerson) and entries > threshold.gallery:
+        report.note(
+            f"the same-person threshold is calibrated for {threshold.gallery:,} entries; among {entries:,} up to "
+            f"{100 * threshold.false_accepts_in(entries):.0f} % of the people who are not there are given an entry"
+        )
+
+
+def stated(threshold: float | SamePerson | None, stages: Cascade) -> dict[str, Any] | None:
+    """The threshold for a JSON document."""
+    if threshold is None:
+        return None
+    if isinstance(threshold, SamePerson):
+        return asdict(threshold)
+    return {"code": stages.stages[-1].code, "threshold": threshold}

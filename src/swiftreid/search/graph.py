@@ -22,18 +22,32 @@ _AHEAD = 4096
 
 
 @dataclass(frozen=True)
-class Reranked:
-    """Candidates in their new order, for each of q queries.
+class Reordered:
+    """Results in a new order, for each of q queries.
 
     Attributes:
         indices: int64 [q, m], positions in the gallery, best first; -1 where a row has ended.
-        distances: float32 [q, m], final distances, 0 to 1; NaN where a row has ended.
-        counts: int64 [q], candidates in each row.
+        distances: float32 [q, m], the distances that they are ordered by; NaN where a row has ended.
+        counts: int64 [q], results in each row.
     """
 
     indices: NDArray[np.int64]
     distances: NDArray[np.float32]
     counts: NDArray[np.int64]
+
+    @classmethod
+    def empty(cls, queries: int, width: int) -> Reordered:
+        """Rows that have ended before they began."""
+        return cls(
+            np.full((queries, width), -1, np.int64),
+            np.full((queries, width), np.nan, np.float32),
+            np.zeros(queries, np.int64),
+        )
+
+    def put(self, row: int, indices: NDArray[np.int64], distances: NDArray[np.float32]) -> None:
+        """Fill one row."""
+        self.counts[row] = len(indices)
+        self.indices[row, : len(indices)], self.distances[row, : len(indices)] = indices, distances
 
 
 class GalleryGraph:
@@ -119,8 +133,8 @@ class GalleryGraph:
             if progress is not None:
                 progress(min(start + _AHEAD, len(self)), len(self))
 
-    def rerank(self, candidates: Ids, queries: NDArray[np.uint8] | NDArray[np.float32]) -> Reranked:
-        """Order each query's candidates by their final distance, equal ones by position.
+    def rerank(self, candidates: Ids, queries: NDArray[np.uint8] | NDArray[np.float32]) -> Reordered:
+        """Order each query's candidates by their final distance (0 to 1), equal ones by position.
 
         Args:
             candidates: positions in the gallery, int64 [q, m], such as a search's ``indices``; negative ones are
@@ -134,20 +148,15 @@ class GalleryGraph:
         fresh = self._compared(queries)
         if candidates.ndim != 2 or len(candidates) != len(queries):
             raise UsageError(f"candidates must be [q, m] for {len(queries)} queries, got the shape {candidates.shape}")
-        out = Reranked(
-            np.full(candidates.shape, -1, np.int64),
-            np.full(candidates.shape, np.nan, np.float32),
-            np.zeros(len(candidates), np.int64),
-        )
+        out = Reordered.empty(*candidates.shape)
         for row, found in enumerate(candidates):
             entries = self._entries(np.unique(found[found >= 0]))
             if not len(entries):
                 continue
             final = self._final(entries, fresh(row))
             order = np.argsort(final, kind="stable")
-            out.counts[row] = len(order)
             positions = entries if self._live is None else self._live[entries]
-            out.indices[row, : len(order)], out.distances[row, : len(order)] = positions[order], final[order]
+            out.put(row, positions[order], final[order])
         return out
 
     def _entries(self, positions: Ids) -> Ids:

@@ -51,7 +51,8 @@ class GalleryInfo:
 
 def read_info(db: apsw.Connection, gallery: Path, meta: Meta, view: View, cache: Cache) -> GalleryInfo:
     """The figures of one view, in the transaction it was read in."""
-    columns = [read_filters(db, gallery, row, cache)[1] for row, _ in view.segments] + [view.tail.times]
+    columns = [read_filters(db, gallery, row, cache)[1] for row, _ in view.segments]
+    columns += [part.columns.times for part in view.tail.parts]
     known = [times[~np.isnan(times)] for times in columns]
     known = [times for times in known if len(times)]
     return GalleryInfo(

@@ -25,6 +25,7 @@ from swiftreid.gallery.columns import SEQ, Columns
 from swiftreid.gallery.errors import NewerFormat, damaged
 from swiftreid.gallery.schema import SEGMENTS
 from swiftreid.search.codes import CodeSpec
+from swiftreid.search.table import CodeTable
 
 MAGIC = b"SWIFTSEG"
 VERSION = 1
@@ -58,12 +59,14 @@ class SegmentFile:
         path: the file.
         seqs: int64 [rows], sequence numbers, ascending.
         codes: for each code name, uint8 [rows, row bytes]; read-only, backed by the file.
+        table: the same codes to search in; what searches derive from them is kept with it.
         checksums: for each column, ("seq" and the code names), what its bytes must hash to.
     """
 
     path: Path
     seqs: NDArray[np.int64]
     codes: dict[str, NDArray[np.uint8]]
+    table: CodeTable
     checksums: dict[str, str]
 
     def broken_columns(self) -> list[str]:
@@ -146,7 +149,7 @@ def map_segment(gallery: Path, spec: CodeSpec, row: SegmentRow) -> SegmentFile:
         columns[name] = np.frombuffer(mapped, dtype, count, start + column["offset"])
         checksums[name] = column["blake2b"]
     codes = {name: columns[name].reshape(row.rows, width) for name, width in spec.row_bytes.items()}
-    return SegmentFile(path, columns["seq"], codes, checksums)
+    return SegmentFile(path, columns["seq"], codes, CodeTable(codes), checksums)
 
 
 def unregistered_files(gallery: Path, registered: set[str]) -> Iterator[Path]:

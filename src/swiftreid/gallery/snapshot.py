@@ -17,8 +17,8 @@ from swiftreid.gallery.errors import damaged, plain_errors
 from swiftreid.gallery.schema import connect, fetch
 from swiftreid.gallery.view import Cache, View, begin_read, read_filters, read_view
 from swiftreid.search.codes import CodeSpec
-from swiftreid.search.table import CodeTable
 
+_FEW_CAMERAS = 6
 _THUMBNAIL = (
     "SELECT entry.id, thumbnail.picture, entry.thumbnail_digest FROM entry "
     "LEFT JOIN thumbnail ON thumbnail.seq = entry.seq WHERE entry.seq = ?"
@@ -37,16 +37,13 @@ class Snapshot:
         live: how many positions may be searched.
     """
 
-    def __init__(self, db: apsw.Connection, gallery: Path, spec: CodeSpec, view: View, mask: NDArray[np.bool_] | None):
+    def __init__(self, db: apsw.Connection, gallery: Path, view: View, mask: NDArray[np.bool_] | None):
         self._db = db
         self._closed = False
         self._gallery = gallery
-        self._seqs = [file.seqs for _, file in view.segments] + [view.tail.seqs]
+        self._seqs = view.seqs
         self._starts = np.cumsum([0] + [len(seqs) for seqs in self._seqs])
-        codes = [file.codes for _, file in view.segments]
-        if len(view.tail) or not codes:
-            codes.append(view.tail.codes)
-        self.table = CodeTable.from_segments([CodeTable(part) for part in codes])
+        self.table = view.table
         self.mask = mask
         self.live = view.rows if mask is None else int(np.count_nonzero(mask))
 
@@ -130,9 +127,11 @@ def take_snapshot(
             mask = None
             if filtered or view.live < view.rows:
                 columns = [read_filters(db, gallery, row, cache) for row, _ in view.segments]
-                columns.append((view.tail.cameras, view.tail.times))
+                columns += [(part.columns.cameras, part.columns.times) for part in view.tail.parts]
                 try:
-                    mask = np.concatenate([_searchable(chosen, after, before, *column) for column in columns])
+                    mask = np.concatenate(
+                        [np.empty(0, np.bool_), *(_searchable(chosen, after, before, *column) for column in columns)]
+                    )
                 except IndexError as error:
                     raise damaged(gallery, "filter columns name cameras that are not known") from error
             if exclude_ids:
@@ -140,7 +139,7 @@ def take_snapshot(
                 mask[_positions_of(db, view, exclude_ids)] = False
             if mask is not None and mask.all():
                 mask = None
-            return Snapshot(db, gallery, spec, view, mask)
+            return Snapshot(db, gallery, view, mask)
         except BaseException:
             db.close()
             raise
@@ -171,7 +170,7 @@ def _searchable(
     times: NDArray[np.float64],
 ) -> NDArray[np.bool_]:
     """Searchable rows, bool [n]: not deleted, of a chosen camera, and after <= time < before (NaN never is)."""
-    mask: NDArray[np.bool_] = cameras != 0 if chosen is None else chosen[cameras]
+    mask = cameras != 0 if chosen is None else _of_cameras(chosen, cameras)
     if after is not None:
         mask &= times >= after
     if before is not None:
@@ -179,12 +178,27 @@ def _searchable(
     return mask
 
 
+def _of_cameras(chosen: NDArray[np.bool_], cameras: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """The same as ``chosen[cameras]``; comparing with a few numbers is five times as quick as looking them up."""
+    if len(cameras) and int(cameras.max()) >= len(chosen):
+        raise IndexError
+    for kind in (True, False):
+        numbers = np.flatnonzero(chosen == kind)
+        if len(numbers) <= _FEW_CAMERAS:
+            mask = np.full(len(cameras), not kind)
+            for number in numbers:
+                mask ^= cameras == number
+            return mask
+    looked_up: NDArray[np.bool_] = chosen[cameras]
+    return looked_up
+
+
 def _positions_of(db: apsw.Connection, view: View, ids: Collection[str]) -> list[int]:
     query = "SELECT seq FROM entry WHERE id IN (SELECT value FROM json_each(?)) ORDER BY seq"
     seqs = np.array([row[0] for row in db.execute(query, (json.dumps(list(ids)),))], np.int64)
     positions: list[int] = []
     start = 0
-    for part in [file.seqs for _, file in view.segments] + [view.tail.seqs]:
+    for part in view.seqs:
         if len(part):
             inside = seqs[(seqs >= part[0]) & (seqs <= part[-1])]
             positions += (start + np.searchsorted(part, inside)).tolist()

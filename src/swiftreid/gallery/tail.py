@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -16,24 +17,52 @@ from swiftreid.gallery.errors import GalleryDamaged, damaged
 from swiftreid.gallery.schema import fetch, get_state, set_state, transaction
 from swiftreid.gallery.segments import SegmentRow, write_segment
 from swiftreid.search.codes import CodeSpec
+from swiftreid.search.table import CodeTable
 
 MERGE_ROWS = 256  # chunks are filled up to this, so that single additions do not leave 65,536 of them
 CHUNK_ROWS = 4096  # never larger, so that deleting one entry rewrites little
+_GROWTH = 2  # parts are joined once those behind them are half as long
 _CHUNK = "first, last, rows, seqs, cameras, times, codes, digest"
 
 
 @dataclass(frozen=True)
-class Tail:
-    """The tail as it was read once.
+class Part:
+    """Some neighbouring chunks of the tail.
 
     Attributes:
         chunks: first and last sequence number and number of rows of each chunk. These determine what is in it: rows
             are only ever added at its end or deleted, and sequence numbers are never used again.
-        columns: all rows, in gallery order.
+        columns: their rows, in gallery order.
     """
 
     chunks: list[tuple[int, int, int]]
     columns: Columns
+
+    @cached_property
+    def table(self) -> CodeTable:
+        """The codes to search in; what searches derive from them is kept with it."""
+        return CodeTable(self.columns.codes)
+
+
+@dataclass(frozen=True)
+class Tail:
+    """The tail as it was read once, in parts: a look after an addition copies only the latest rows, not all."""
+
+    spec: CodeSpec
+    parts: list[Part]
+
+    @property
+    def chunks(self) -> list[tuple[int, int, int]]:
+        """Those of all parts."""
+        return [chunk for part in self.parts for chunk in part.chunks]
+
+    @property
+    def columns(self) -> Columns:
+        """All rows, in gallery order."""
+        return join(self.spec, [part.columns for part in self.parts])
+
+    def __len__(self) -> int:
+        return sum(len(part.columns) for part in self.parts)
 
 
 def read_tail(db: apsw.Connection, gallery: Path, spec: CodeSpec, known: Tail | None = None) -> Tail:
@@ -41,20 +70,41 @@ def read_tail(db: apsw.Connection, gallery: Path, spec: CodeSpec, known: Tail | 
     chunks = [
         (first, last, rows) for first, last, rows in fetch(db, "SELECT first, last, rows FROM chunk ORDER BY first")
     ]
-    if known is None:
-        same = 0
-    elif known.chunks == chunks:
+    if known is not None and known.chunks == chunks:
         return known
-    else:
-        pairs = zip(chunks, known.chunks, strict=False)
-        same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
-    parts = []
-    if known is not None and same:
-        parts.append(known.columns.take(slice(0, sum(rows for _, _, rows in chunks[:same]))))
+    parts = [] if known is None else _unchanged(known, chunks)
+    same = sum(len(part.chunks) for part in parts)
     if same < len(chunks):
         query = f"SELECT {_CHUNK} FROM chunk WHERE first >= ? ORDER BY first"
-        parts += [_decode(gallery, spec, row) for row in db.execute(query, (chunks[same][0],))]
-    return Tail(chunks, join(spec, parts))
+        read = [_decode(gallery, spec, row) for row in db.execute(query, (chunks[same][0],))]
+        settled = len(read) - (len(read[-1]) < MERGE_ROWS)  # additions replace the last one until it is full
+        if settled:
+            parts.append(Part(chunks[same : same + settled], join(spec, read[:settled])))
+            _join_short(spec, parts)
+        if settled < len(read):
+            parts.append(Part(chunks[-1:], read[-1]))
+    return Tail(spec, parts)
+
+
+def _unchanged(known: Tail, chunks: list[tuple[int, int, int]]) -> list[Part]:
+    """What is known of the chunks at the front that are still as they were."""
+    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(chunks, known.chunks, strict=False)))
+    parts = []
+    for part in known.parts:
+        if len(part.chunks) <= same:
+            parts.append(part)
+        elif same:
+            kept = part.chunks[:same]
+            parts.append(Part(kept, part.columns.take(slice(0, sum(rows for _, _, rows in kept)))))
+        same = max(0, same - len(part.chunks))
+    return parts
+
+
+def _join_short(spec: CodeSpec, parts: list[Part]) -> None:
+    """Keep parts few, and each row copied few times: as many of both as the number of rows has binary digits."""
+    while len(parts) > 1 and len(parts[-2].columns) < _GROWTH * len(parts[-1].columns):
+        *_, one, other = parts
+        parts[-2:] = [Part(one.chunks + other.chunks, join(spec, [one.columns, other.columns]))]
 
 
 def chunk_of(db: apsw.Connection, gallery: Path, spec: CodeSpec, seq: int) -> Columns | None:

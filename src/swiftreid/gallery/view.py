@@ -11,12 +11,13 @@ import apsw
 import numpy as np
 from numpy.typing import NDArray
 
-from swiftreid.gallery.columns import CAMERA, TIME, Columns
+from swiftreid.gallery.columns import CAMERA, TIME, empty
 from swiftreid.gallery.digests import filter_digest
 from swiftreid.gallery.errors import damaged
 from swiftreid.gallery.segments import SegmentFile, SegmentRow, map_segment
 from swiftreid.gallery.tail import Tail, read_tail
 from swiftreid.search.codes import CodeSpec
+from swiftreid.search.table import CodeTable
 
 T = TypeVar("T")
 _ATTEMPTS = 5
@@ -25,6 +26,9 @@ _ATTEMPTS = 5
 @dataclass
 class Cache:
     """What a process keeps of a gallery between looks: mapped files, filter columns by deletion count, the tail.
+
+    With a file and a part of the tail goes what searches derived from its codes, so that a segment's bit planes are
+    made once in the life of a process, and go when the segment is compacted away.
 
     Segment files never change and their numbers are never used again, so a mapping stays right; the filter columns
     of a segment change only by deletions, which are counted.
@@ -44,8 +48,9 @@ class Cache:
 class View:
     """Segments in gallery order with their files, and the tail."""
 
+    spec: CodeSpec
     segments: list[tuple[SegmentRow, SegmentFile]]
-    tail: Columns
+    tail: Tail
 
     @property
     def rows(self) -> int:
@@ -56,6 +61,17 @@ class View:
     def live(self) -> int:
         """Entries that are not deleted."""
         return self.rows - sum(row.deleted for row, _ in self.segments)
+
+    @property
+    def seqs(self) -> list[NDArray[np.int64]]:
+        """Sequence numbers, for each segment and part of the tail."""
+        return [file.seqs for _, file in self.segments] + [part.columns.seqs for part in self.tail.parts]
+
+    @property
+    def table(self) -> CodeTable:
+        """All codes, cut where `seqs` is."""
+        tables = [file.table for _, file in self.segments] + [part.table for part in self.tail.parts]
+        return CodeTable.from_segments(tables or [CodeTable(empty(self.spec).codes)])
 
 
 def segment_rows(db: apsw.Connection) -> list[SegmentRow]:
@@ -74,7 +90,7 @@ def read_view(db: apsw.Connection, gallery: Path, spec: CodeSpec, cache: Cache) 
     rows = segment_rows(db)
     cache.keep_only({row.number for row in rows})
     cache.tail = read_tail(db, gallery, spec, cache.tail)
-    return View([(row, segment_file(gallery, spec, row, cache)) for row in rows], cache.tail.columns)
+    return View(spec, [(row, segment_file(gallery, spec, row, cache)) for row in rows], cache.tail)
 
 
 def read_filters(

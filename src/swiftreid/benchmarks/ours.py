@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from swiftreid.benchmarks.codes import SyntheticCodes
+from swiftreid.benchmarks.codes import NAMES, SyntheticCodes
 from swiftreid.benchmarks.contender import Contender, Ranked
+from swiftreid.errors import UsageError
 from swiftreid.search import kernels
 from swiftreid.search.cascade import Cascade
 from swiftreid.search.codes import row_bytes_of
@@ -26,42 +27,48 @@ def cascade_text(thresholds: dict[str, int]) -> str:
 
 CTF = cascade_text(THRESHOLDS)
 TIGHT = cascade_text(TIGHT_THRESHOLDS)
+SEARCHES = {"exhaustive": "id2048", "CtF 11/45/195": CTF, "CtF 9/40/175": TIGHT}
+"""The searches that everything is compared by: name in tables, cascade as text."""
+
+
+def check_cascades(texts: Sequence[str]) -> None:
+    """Refuse cascades before hours are spent on indexes.
+
+    Raises:
+        UsageError: one cannot be read, or compares a code that the benchmark does not have.
+    """
+    for text in texts:
+        for code in Cascade.parse(text).codes:
+            if code not in NAMES:
+                raise UsageError(f"the cascade {text!r} compares {code}; the benchmark has {' '.join(NAMES)}")
 
 
 def our_contenders(data: SyntheticCodes, k: int, extra: Sequence[str] = ()) -> list[Contender]:
-    """Our engine in all its ways, and further cascades given as text.
-
-    Raises:
-        UsageError: a cascade cannot be read, or compares a code that there is not.
-    """
+    """Our engine in all its ways, and further cascades given as text."""
     best, *others = kernels.available_kernels()
-    named = {"exhaustive": "id2048", "CtF 11/45/195": CTF, "CtF 9/40/175": TIGHT}
-    rows = [_ours(data, k, name, text, best, batched=True) for name, text in named.items()]
-    rows += [_ours(data, k, text, text, best, batched=True) for text in extra]
+    rows = [our_contender(data, k, name, text, best, batched=True) for name, text in SEARCHES.items()]
+    rows += [our_contender(data, k, text, text, best, batched=True) for text in extra]
     rows += [
-        _ours(data, k, f"closest {share:g}", f"id32:share={share:g} > id2048", best, batched=share == SHARES[0])
+        our_contender(data, k, f"closest {share:g}", f"id32:share={share:g} > id2048", best, batched=share == SHARES[0])
         for share in SHARES
     ]
-    rows += [_ours(data, k, name, text, best, threads=2, batched=True) for name, text in named.items()]
+    rows += [our_contender(data, k, name, text, best, threads=2, batched=True) for name, text in SEARCHES.items()]
     for kernel in others:
         if kernel != "reference" or len(data.table) <= _REFERENCE_ENTRIES:
-            rows += [
-                _ours(data, k, f"{name}, {kernel}", named[name], kernel) for name in ("exhaustive", "CtF 11/45/195")
-            ]
+            rows += [our_contender(data, k, f"{name}, {kernel}", SEARCHES[name], kernel) for name in list(SEARCHES)[:2]]
     return rows
 
 
-def _ours(
+def our_contender(
     data: SyntheticCodes, k: int, name: str, text: str, kernel: str, *, threads: int = 1, batched: bool = False
 ) -> Contender:
+    """One cascade of ours on one kernel."""
     cascade = Cascade.parse(text)
 
     def answer(first: int, count: int) -> Ranked:
         asked = {code: data.queries[code][first : first + count] for code in cascade.codes}
         return cascade.search(data.table, asked, k=k, threads=threads, kernel=kernel).indices
 
-    for code in cascade.codes:
-        data.table.column(code)  # refuses a code that there is not
     return Contender(
         f"ours {name}" + (f", {threads} threads" if threads > 1 else ""),
         answer,

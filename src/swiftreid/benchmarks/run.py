@@ -15,9 +15,10 @@ from swiftreid.benchmarks.arrays import NUMPY, array_offers
 from swiftreid.benchmarks.codes import Progress, SyntheticCodes, kept_shares, synthetic_codes
 from swiftreid.benchmarks.contender import Contender, Missing, Offer, available_bytes, processors
 from swiftreid.benchmarks.measure import Row, Truth, measure, read_gigabytes_per_second
-from swiftreid.benchmarks.ours import THRESHOLDS, TIGHT_THRESHOLDS, our_contenders
+from swiftreid.benchmarks.ours import THRESHOLDS, TIGHT_THRESHOLDS, check_cascades, our_contenders
 from swiftreid.benchmarks.peers import FLAT, peer_offers
 from swiftreid.benchmarks.rankings import measure_rankings
+from swiftreid.errors import UsageError
 from swiftreid.search.kernels import active_kernel
 
 SLOW_BUILD_ENTRIES = 2_500_000
@@ -85,7 +86,12 @@ def _processor() -> str:
 
 
 def benchmark_size(entries: int, options: Options, shown: Shown) -> dict[str, Any]:
-    """Measure everything at one size; the result can be written as JSON."""
+    """Measure everything at one size; the result can be written as JSON.
+
+    Raises:
+        UsageError: nothing that was asked for can be measured here, or a cascade cannot be read.
+    """
+    check_cascades(options.cascades)
     with shown(f"{entries:,} entries: codes") as progress:
         data = synthetic_codes(
             entries, options.queries, options.seed, cache_folder=options.cache_folder, progress=progress
@@ -95,6 +101,9 @@ def benchmark_size(entries: int, options: Options, shown: Shown) -> dict[str, An
         "9/40/175": kept_shares(data, TIGHT_THRESHOLDS, options.judged),
     }
     contenders, missing = gather(data, options, shown)
+    if not contenders:
+        reasons = "; ".join(f"{one.name}: {one.reason}" for one in missing) or "no name fits --only"
+        raise UsageError(f"nothing of what was asked for can be measured here: {reasons}")
     truth = Truth.of(data, options.k, options.judged)
     read = read_gigabytes_per_second(data.table.column("id2048")[0])
     with shown(f"{entries:,} entries: searches") as progress:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from swiftreid.benchmarks.growth import growth_chart, measure_growth
 from swiftreid.benchmarks.run import Options, benchmark_size, machine
 from swiftreid.cli.console import JsonOption, QuietOption, Report
 from swiftreid.durable import save_bytes
@@ -87,6 +88,86 @@ def search(
         document["sizes"].append(figures)
         _save(card, document)  # after each size: the next may take long
     report.document(document)
+
+
+@app.command("growth")
+def growth(
+    upto: Annotated[str, typer.Option(help="Largest gallery to measure: 1M, 10M. It is made in memory.")] = "1M",
+    queries: Annotated[int, typer.Option(min=1, max=4096, help="Query pictures.")] = 256,
+    k: Annotated[int, typer.Option("--k", "-k", min=1, max=10_000, help="Results per query.")] = 100,
+    batch: Annotated[int, typer.Option(min=2, max=4096, help="Queries in a batch.")] = 256,
+    rounds: Annotated[int, typer.Option(min=1, max=1000, help="How often each search comes to its turn.")] = 7,
+    seed: SeedOption = 0,
+    cache: CacheOption = None,
+    plot: Annotated[Path | None, typer.Option(help="Where to write the chart, an SVG file.")] = None,
+    card: CardOption = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """What a search costs as a gallery grows: measured, and by a fitted model up to a billion entries."""
+    report = Report(as_json=as_json, quiet=quiet)
+    options = Options(queries=queries, k=k, batch=min(batch, queries), turns=rounds, seed=seed, cache_folder=cache)
+    figures = measure_growth(size_of(upto), options, report.progress)
+    document = {"machine": machine(), "seed": seed, **figures}
+    _save(card, document)
+    if plot is not None:
+        save_bytes(plot, growth_chart(figures).encode())
+    _print_growth(report, figures)
+    report.document(document)
+
+
+def _print_growth(report: Report, figures: dict[str, Any]) -> None:
+    modes = list(figures["models"])
+    for mode in modes:
+        model = figures["models"][mode]
+        report.table(
+            f"One thread, {mode}, k = {figures['k']}",
+            ["entries", "search", "ms/query", "model ms", "MB scanned", "k lines gathered", "positives"],
+            [
+                (
+                    point["entries"],
+                    point["search"],
+                    f"{point['ms']:.4f}",
+                    f"{point['model_ms']:.4f}",
+                    point["scanned_bytes"] / 1e6,
+                    point["gathered_lines"] / 1e3,
+                    f"{point['positives_found']:.3f}",
+                )
+                for point in figures["points"]
+                if point["mode"] == mode
+            ],
+        )
+        rate = "immeasurable" if model["scan_gb_per_s"] is None else f"{model['scan_gb_per_s']:.1f} GB/s"
+        report.text(
+            f"model: {model['fixed_us']:.1f} us + bytes scanned at {rate} + {model['line_ns']:.2f} ns for each line "
+            f"of 64 bytes gathered; off by {model['error']:.0%} where fitted"
+        )
+    report.text(f"a plain read by one thread: {figures['read_gb_per_s']:.1f} GB/s")
+    report.table(
+        "On paper, by these models: on one core, all in memory",
+        [
+            "entries",
+            "search",
+            "memory GB",
+            *(f"{mode}: ms/query" for mode in modes),
+            *(f"{mode}: q/s" for mode in modes),
+        ],
+        [
+            (
+                row["entries"],
+                row["search"],
+                row["memory_gb"],
+                *(row[mode]["ms"] for mode in modes),
+                *(f"{row[mode]['queries_per_second_per_core']:.3g}" for mode in modes),
+            )
+            for row in figures["paper"]
+        ],
+    )
+    report.table(
+        "Shard above so many entries",
+        ["search", "this machine's free memory", "100 ms a query on one core"],
+        [(row["search"], row["entries_in_free_memory"], row["entries_within_100_ms"]) for row in figures["shard"]],
+    )
 
 
 def _save(card: Path | None, document: dict[str, Any]) -> None:

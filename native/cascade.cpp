@@ -41,17 +41,20 @@ void run(const Plan& plan, const Results& results) {
         const std::lock_guard<std::mutex> lock(guard);
         tally.add_to(results, depth);
     };
-    if (plan.order != Order::search) {
+    if (plan.order != Order::search || plan.stages[0].embedding()) {
         std::size_t count = plan.entries;
         std::uint32_t* everything = nullptr;
         if (plan.bitmap) {
-            count = plan.width;
+            count = live.count(0, plan.entries);
             everything = memory->everything.room(count + 1);
             live.list(0, plan.entries, everything);
         }
         share_out(plan.threads, plan.queries, [&](std::size_t query, unsigned) {
             Tally tally;
-            rank_one(plan, everything, count, query, results, tally);
+            if (plan.order == Order::search)
+                search_embeddings(plan, everything, count, query, results, tally);
+            else
+                rank_one(plan, everything, count, query, results, tally);
             tell(tally);
         });
         return;

@@ -15,13 +15,17 @@ struct Segment {
     const std::uint8_t* planes;  // the same rows as bit planes, or null
 };
 
+// What the rows of a stage are: packed bits, or an embedding's numbers (the last stage only).
+enum class Rows { bits, halves, floats };
+
 constexpr std::size_t kMaxStages = 8;
 
 enum class Keep { all, threshold, top, share };
 
 struct StagePlan {
     std::vector<Segment> segments;  // as many, and as long, as those of every other stage
-    const std::uint8_t* queries;    // [query count, row_bytes]
+    Rows rows;
+    const std::uint8_t* queries;    // [query count, row_bytes]; of an embedding float [query count, size()]
     std::size_t row_bytes;
     Keep keep;
     std::uint64_t amount;  // of threshold and top
@@ -29,6 +33,10 @@ struct StagePlan {
 
     std::size_t bits() const { return row_bytes * 8; }
     const std::uint8_t* query(std::size_t number) const { return queries + number * row_bytes; }
+
+    bool embedding() const { return rows != Rows::bits; }
+    std::size_t size() const { return row_bytes / (rows == Rows::halves ? 2 : 4); }
+    const float* vector(std::size_t number) const { return reinterpret_cast<const float*>(queries) + number * size(); }
 };
 
 enum class Order { search, rank_by_gallery, rank_by_stages };
@@ -47,7 +55,7 @@ struct Plan {
 
 struct Results {
     std::int64_t* indices;     // [queries, width], filled with -1 beforehand
-    std::int32_t* distances;   // [queries, width], filled with -1 beforehand
+    std::int32_t* distances;   // [queries, width], filled with -1 beforehand; of an embedding the bits of a float
     std::int8_t* stages;       // [queries, width], filled with -1 beforehand
     std::int64_t* counts;      // [queries]
     std::int64_t* entries_in;  // [stages], over all queries

@@ -48,6 +48,10 @@ struct Kernel {
     // Numbers i, ascending, of the distances below `bound`; returns how many.
     std::size_t (*below)(const std::uint16_t* distances, std::size_t count, std::uint32_t bound, std::uint32_t* out);
 
+    // Cosine distances, 0 to 2, of the float rows (halves or floats, `size` to a row) at positions[i] - base.
+    void (*cosine)(const void* rows, bool half, std::size_t size, const std::uint32_t* positions, std::size_t count,
+                   std::uint32_t base, const float* query, float* out);
+
     // Many queries over one tile of rows, where that is quicker than one by one; else null.
     const struct Many* many;
 };

@@ -18,6 +18,7 @@ typedef std::uint64_t Vector __attribute__((vector_size(32)));
 
 #include "rows.hpp"
 #include "sliced.hpp"
+#include "vectors.hpp"
 
 // Bits set in each byte, by looking up both nibbles.
 inline __m256i byte_counts(__m256i v) {
@@ -99,7 +100,7 @@ void scan_all(const std::uint8_t* rows, std::size_t count, std::size_t row_bytes
 
 constexpr Many kMany{[](std::size_t row_bytes) { return slabs_of(row_bytes) * kTriples; }, patterns_of,
                      nearer_workspace, nearer};
-constexpr Kernel kAvx2{"avx2", scan_all, gather, gather_within, within, collect, below, &kMany};
+constexpr Kernel kAvx2{"avx2", scan_all, gather, gather_within, within, collect, below, cosine, &kMany};
 
 }  // namespace
 

@@ -18,6 +18,7 @@ typedef std::uint64_t Vector __attribute__((vector_size(64)));
 
 #include "rows.hpp"
 #include "sliced.hpp"
+#include "vectors.hpp"
 
 template <int Vectors>  // rows of Vectors x 64 bytes
 struct WideRow {
@@ -65,7 +66,7 @@ void scan_all(const std::uint8_t* rows, std::size_t count, std::size_t row_bytes
     scan(rows, count, row_bytes, query, out);
 }
 
-constexpr Kernel kAvx512{"avx512", scan_all, gather, gather_within, within, collect, below, nullptr};
+constexpr Kernel kAvx512{"avx512", scan_all, gather, gather_within, within, collect, below, cosine, nullptr};
 
 }  // namespace
 

@@ -19,6 +19,7 @@ typedef std::uint64_t Vector __attribute__((vector_size(16)));
 
 #include "rows.hpp"
 #include "sliced.hpp"
+#include "vectors.hpp"
 
 template <int Vectors>  // rows of Vectors x 16 bytes, at most 31 (byte sums stay below 256)
 struct VectorRow {
@@ -46,7 +47,7 @@ auto with_row(std::size_t row_bytes, Call call) {
 
 #include "row_loops.hpp"
 
-constexpr Kernel kNeon{"neon", scan, gather, gather_within, within, collect, below, nullptr};
+constexpr Kernel kNeon{"neon", scan, gather, gather_within, within, collect, below, cosine, nullptr};
 
 }  // namespace
 

@@ -19,6 +19,7 @@ typedef std::uint64_t Vector;
 
 #include "rows.hpp"
 #include "sliced.hpp"
+#include "vectors.hpp"
 
 template <class Call>
 auto with_row(std::size_t row_bytes, Call call) {
@@ -31,7 +32,7 @@ auto with_row(std::size_t row_bytes, Call call) {
 
 #include "row_loops.hpp"
 
-constexpr Kernel kPortable{"portable", scan, gather, gather_within, within, collect, below, nullptr};
+constexpr Kernel kPortable{"portable", scan, gather, gather_within, within, collect, below, cosine, nullptr};
 
 }  // namespace
 

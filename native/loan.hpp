@@ -26,6 +26,7 @@ public:
         if (shelf().idle.size() < kMostIdle) shelf().idle.push_back(std::move(object_));
     }
     T* operator->() const { return object_.get(); }
+    T& operator*() const { return *object_; }
 
 private:
     static constexpr std::size_t kMostIdle = 64;

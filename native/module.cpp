@@ -28,8 +28,6 @@ void check(bool ok, const char* what) {
     if (!ok) throw std::invalid_argument(what);
 }
 
-Codes codes_of(nb::handle object) { return nb::cast<Codes>(object, false); }
-
 const Kernel& kernel_of(const std::string& name) {
     const Kernel* kernel = find_kernel(name.c_str());
     check(kernel, "this kernel is not available on this machine");
@@ -40,19 +38,46 @@ std::size_t planes_bytes(std::size_t rows, std::size_t row_bytes) {
     return (rows + kBlock - 1) / kBlock * kBlock * row_bytes;
 }
 
+// Rows of a column, bits or numbers, as bytes.
+struct Raw {
+    Rows rows;
+    const std::uint8_t* data;
+    std::size_t count, row_bytes;
+};
+
+Raw raw_of(nb::handle object) {
+    const auto array = nb::cast<Array<nb::ndim<2>, nb::ro>>(object, false);
+    const std::size_t item = array.itemsize();
+    const nb::dlpack::dtype type = array.dtype();
+    Rows rows = Rows::bits;
+    if (type != nb::dtype<std::uint8_t>()) {
+        check(type.code == static_cast<std::uint8_t>(nb::dlpack::dtype_code::Float) && (item == 2 || item == 4),
+              "a column is uint8, float16 or float32");
+        rows = item == 2 ? Rows::halves : Rows::floats;
+    }
+    return {rows, static_cast<const std::uint8_t*>(array.data()), array.shape(0), array.shape(1) * item};
+}
+
 StagePlan stage_of(nb::handle columns, nb::handle queries, const std::string& keep, double amount) {
     StagePlan stage{};
-    const Codes code = codes_of(queries);
-    stage.row_bytes = code.shape(1);
-    stage.queries = code.data();
-    check(stage.row_bytes > 0 && stage.row_bytes % 4 == 0 && stage.row_bytes <= kMaxRowBytes, "bad row width");
+    const Raw asked = raw_of(queries);
+    stage.rows = asked.rows;
+    stage.row_bytes = asked.row_bytes;
+    stage.queries = asked.data;
+    check(asked.rows != Rows::halves, "an embedding's queries are float32");
+    check(stage.row_bytes > 0 && stage.row_bytes % 4 == 0 && stage.row_bytes <= kMaxRowBytes * 8, "bad row width");
+    check(stage.embedding() || stage.row_bytes <= kMaxRowBytes, "bad row width");
     std::size_t first = 0;
     for (nb::handle column : columns) {
-        const Codes rows = codes_of(column);
-        check(rows.shape(1) == stage.row_bytes, "column and query widths differ");
-        check(rows.shape(0) < std::numeric_limits<std::uint32_t>::max() - first, "more than 4 billion entries");
-        stage.segments.push_back({rows.data(), rows.shape(0), static_cast<std::uint32_t>(first), nullptr});
-        first += rows.shape(0);
+        const Raw raw = raw_of(column);
+        if (first == 0 && stage.segments.empty() && stage.embedding() && raw.rows == Rows::halves) {
+            stage.rows = Rows::halves;
+            stage.row_bytes /= 2;
+        }
+        check(raw.rows == stage.rows && raw.row_bytes == stage.row_bytes, "column and query widths differ");
+        check(raw.count < std::numeric_limits<std::uint32_t>::max() - first, "more than 4 billion entries");
+        stage.segments.push_back({raw.data, raw.count, static_cast<std::uint32_t>(first), nullptr});
+        first += raw.count;
     }
     if (keep == "threshold") stage.keep = Keep::threshold;
     else if (keep == "top") stage.keep = Keep::top;
@@ -98,10 +123,12 @@ void cascade(nb::list columns, nb::object planes, nb::list queries, const std::v
     const std::size_t depth = nb::len(columns);
     check(depth > 0 && depth <= kMaxStages, "a cascade has 1 to 8 stages");
     check(nb::len(queries) == depth && keeps.size() == depth && amounts.size() == depth, "stages do not match");
-    plan.queries = codes_of(queries[0]).shape(0);
+    plan.queries = raw_of(queries[0]).count;
     for (std::size_t s = 0; s < depth; ++s) {
-        check(codes_of(queries[s]).shape(0) == plan.queries, "codes have different numbers of queries");
+        check(raw_of(queries[s]).count == plan.queries, "codes have different numbers of queries");
         plan.stages.push_back(stage_of(columns[s], queries[s], keeps[s], amounts[s]));
+        check(!plan.stages[s].embedding() || s + 1 == depth, "only the last stage compares embeddings");
+        check(!plan.stages[s].embedding() || plan.stages[s].keep != Keep::threshold, "an embedding has no threshold");
         check(same_segments(plan.stages[s], plan.stages[0]), "columns have different segments");
     }
     if (!planes.is_none()) give_planes(plan.stages[0], planes);

@@ -7,6 +7,7 @@
 
 #include "cascade.hpp"
 #include "chunks.hpp"
+#include "embedding.hpp"
 #include "live.hpp"
 #include "select.hpp"
 
@@ -65,6 +66,17 @@ inline void write(const Results& results, std::size_t query, std::size_t width, 
     results.counts[query] = static_cast<std::int64_t>(found);
 }
 
+inline void write(const Results& results, std::size_t query, std::size_t width, std::size_t stage,
+                  const ByEmbedding& order, std::size_t count) {
+    const std::size_t at = query * width;
+    for (std::size_t i = 0; i < count; ++i) {
+        results.indices[at + i] = order.position(i);
+        results.distances[at + i] = order.distance(i);
+    }
+    std::fill_n(results.stages + at, count, static_cast<std::int8_t>(stage));
+    results.counts[query] = static_cast<std::int64_t>(count);
+}
+
 // Queries first..first+count, two stages or more, by up to `threads` threads.
 void search_group(const Plan& plan, const Chunks& chunks, const Live& live, std::size_t first, std::size_t count,
                   unsigned threads, const Results& results, Tally& tally);
@@ -72,6 +84,10 @@ void search_group(const Plan& plan, const Chunks& chunks, const Live& live, std:
 // The same for one stage.
 void search_exhaustively(const Plan& plan, const Live& live, std::size_t first, std::size_t count, unsigned threads,
                          const Results& results, Tally& tally);
+
+// The same for one stage that compares embeddings; `everything` as below.
+void search_embeddings(const Plan& plan, const std::uint32_t* everything, std::size_t live, std::size_t query,
+                       const Results& results, Tally& tally);
 
 // A full ranking for one query; `everything` lists the positions of all that may be found, or is null if that is all.
 void rank_one(const Plan& plan, const std::uint32_t* everything, std::size_t live, std::size_t query,

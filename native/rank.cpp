@@ -15,9 +15,31 @@ struct Memory {
     Buffer<std::uint16_t> distances;
     Histogram histogram;
     Ranking ranking;
+    ByEmbedding by_embedding;
 };
 
+std::uint32_t* start(Memory& memory, const std::uint32_t* everything, std::size_t live) {
+    std::uint32_t* positions = memory.positions.room(live + 1);
+    if (everything)
+        std::memcpy(positions, everything, live * sizeof *positions);
+    else
+        for (std::size_t i = 0; i < live; ++i) positions[i] = static_cast<std::uint32_t>(i);
+    return positions;
+}
+
 }  // namespace
+
+void search_embeddings(const Plan& plan, const std::uint32_t* everything, std::size_t live, std::size_t query,
+                       const Results& results, Tally& tally) {
+    Stopwatch watch;
+    const Loan<Memory> memory;
+    const std::uint32_t* positions = start(*memory, everything, live);
+    const Ending ending(plan.stages[0], plan.width, live);
+    memory->by_embedding.sort(*plan.kernel, plan.stages[0], query, positions, live, ending.most);
+    write(results, query, plan.width, 0, memory->by_embedding, ending.most);
+    tally.count(0, live, ending.kept);
+    tally.seconds[0] += watch.lap();
+}
 
 void rank_one(const Plan& plan, const std::uint32_t* everything, std::size_t live, std::size_t query,
               const Results& results, Tally& tally) {
@@ -25,16 +47,20 @@ void rank_one(const Plan& plan, const std::uint32_t* everything, std::size_t liv
     const Loan<Memory> memory;
     const std::size_t at = query * plan.width, last = plan.stages.size() - 1;
     const Row row{results.indices + at, results.distances + at, results.stages + at};
-    std::uint32_t* positions = memory->positions.room(live + 1);
+    std::uint32_t* positions = start(*memory, everything, live);
     std::uint16_t* distances = memory->distances.room(live + 1);
-    if (everything)
-        std::memcpy(positions, everything, live * sizeof *positions);
-    else
-        for (std::size_t i = 0; i < live; ++i) positions[i] = static_cast<std::uint32_t>(i);
     memory->ranking.start(live, plan.order == Order::rank_by_stages);
     std::size_t count = live;
     for (std::size_t s = 0; s <= last; ++s) {
         const StagePlan& stage = plan.stages[s];
+        if (stage.embedding()) {
+            const Ending ending(stage, live, count);
+            memory->by_embedding.sort(*plan.kernel, stage, query, positions, count, count);
+            write(results, query, plan.width, s, memory->by_embedding, count);
+            tally.count(s, count, ending.kept);
+            tally.seconds[s] += watch.lap();
+            break;
+        }
         std::size_t done = 0;
         for (const Segment& segment : stage.segments) {
             const std::uint64_t end = std::uint64_t{segment.first} + segment.count;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "chunks.hpp"
+#include "embedding.hpp"
 #include "found.hpp"
 #include "loan.hpp"
 #include "parts.hpp"
@@ -33,6 +34,7 @@ struct GroupMemory {
     std::vector<Cut> cuts;              // of each query at the first stage
     Histogram histogram;
     Closest closest;
+    ByEmbedding by_embedding;
 };
 
 class Group {
@@ -69,8 +71,14 @@ public:
             }
             tally_.seconds[s] += watch_.lap();
         }
-        fetch_distances(last);
-        for (std::size_t q = 0; q < count_; ++q) finish(q, results);
+        const bool embedding = plan_.stages[last].embedding();
+        if (!embedding) fetch_distances(last);
+        for (std::size_t q = 0; q < count_; ++q) {
+            if (embedding)
+                finish_by_embedding(q, results);
+            else
+                finish(q, results);
+        }
         tally_.seconds[last] += watch_.lap();
     }
 
@@ -393,6 +401,16 @@ private:
         }
         write(results, first_ + q, plan_.width, last, closest);
         tally_.count(last, found.count, kept);
+    }
+
+    void finish_by_embedding(std::size_t q, const Results& results) {
+        const std::size_t last = plan_.stages.size() - 1;
+        Found& found = found_of(q);
+        const Ending ending(plan_.stages[last], plan_.width, found.count);
+        ByEmbedding& order = memory_->by_embedding;
+        order.sort(*plan_.kernel, plan_.stages[last], first_ + q, found.positions.room(1), found.count, ending.most);
+        write(results, first_ + q, plan_.width, last, order, ending.most);
+        tally_.count(last, found.count, ending.kept);
     }
 
     const Plan& plan_;

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from swiftreid.search import kernels
 from swiftreid.search.codes import check_packed, row_bytes_of
 from swiftreid.search.job import Answer, Job, Order
 from swiftreid.search.results import Report, SearchResult, StageReport
-from swiftreid.search.stages import Stage
+from swiftreid.search.stages import EMBEDDING, Stage
 from swiftreid.search.table import CodeTable
 
 __all__ = ["Cascade", "Stage"]
@@ -46,6 +46,8 @@ class Cascade:
         object.__setattr__(self, "stages", tuple(stages))
         if not 1 <= len(self.stages) <= MAX_STAGES:
             raise UsageError(f"a cascade has 1 to {MAX_STAGES} stages, got {len(self.stages)}")
+        if any(stage.code == EMBEDDING for stage in self.stages[:-1]):
+            raise UsageError(f"the embedding can only be the last stage of a cascade, not as in {self}")
 
     @classmethod
     def parse(cls, text: str) -> Cascade:
@@ -69,7 +71,7 @@ class Cascade:
     def search(
         self,
         table: CodeTable,
-        queries: Mapping[str, NDArray[np.uint8]],
+        queries: Mapping[str, NDArray[Any]],
         k: int = 100,
         *,
         threads: int = 1,
@@ -81,7 +83,8 @@ class Cascade:
 
         Args:
             table: codes of n entries.
-            queries: for each code of the cascade, uint8 [q, row bytes]; further codes are ignored.
+            queries: for each code of the cascade, uint8 [q, row bytes], and for the embedding floats [q, size]; further
+                codes are ignored.
             k: how many results for each query, at least 1.
             threads: how many threads work: on a query each, or on parts of the gallery where queries are few.
             mask: which entries may be found: bool [n], or the same packed by
@@ -106,7 +109,7 @@ class Cascade:
     def rank(
         self,
         table: CodeTable,
-        queries: Mapping[str, NDArray[np.uint8]],
+        queries: Mapping[str, NDArray[Any]],
         *,
         threads: int = 1,
         mask: NDArray[np.bool_] | NDArray[np.uint8] | None = None,
@@ -146,7 +149,7 @@ class Cascade:
     def _run(
         self,
         table: CodeTable,
-        queries: Mapping[str, NDArray[np.uint8]],
+        queries: Mapping[str, NDArray[Any]],
         *,
         order: Order,
         k: int | None,
@@ -158,6 +161,11 @@ class Cascade:
         entries = len(table)
         columns = {name: table.column(name) for name in self.codes}
         codes = self._queries(queries)
+        if EMBEDDING in codes and codes[EMBEDDING].shape[1] != columns[EMBEDDING][0].shape[1]:
+            raise UsageError(
+                f"the queries' embeddings have {codes[EMBEDDING].shape[1]} numbers, the table's "
+                f"{columns[EMBEDDING][0].shape[1]}: encode both with one encoder"
+            )
         live = None if mask is None else _bitmap(mask, entries)
         width = k if k is not None else (entries if live is None else int(np.bitwise_count(live).sum()))
         job = Job(
@@ -173,11 +181,14 @@ class Cascade:
             _count("threads", threads, 1),
         )
         answer = kernels.run(job, kernel)
-        report = Report(partial(_reports, self.stages, answer))
-        return SearchResult(answer.indices, answer.distances, answer.stages, answer.counts, report)
+        report = Report(partial(_reports, job, answer))
+        distances: NDArray[np.int32] | NDArray[np.float32] = answer.distances
+        if self.stages[-1].code == EMBEDDING:
+            distances = _with_floats(answer, len(self.stages) - 1)
+        return SearchResult(answer.indices, distances, answer.stages, answer.counts, report)
 
-    def _queries(self, queries: Mapping[str, NDArray[np.uint8]]) -> dict[str, NDArray[np.uint8]]:
-        found: dict[str, NDArray[np.uint8]] = {}
+    def _queries(self, queries: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        found: dict[str, NDArray[Any]] = {}
         if not isinstance(queries, Mapping):
             raise UsageError(
                 f"queries map code names to arrays; got a {type(queries).__name__} (of an Encoding, pass .codes)"
@@ -188,6 +199,9 @@ class Cascade:
                     f"the cascade {self} needs the code {name} of the queries; given: {', '.join(queries)}"
                 )
             code = queries[name]
+            if name == EMBEDDING:
+                found[name] = _vectors(code)
+                continue
             if isinstance(code, np.ndarray) and code.ndim == 1:
                 raise UsageError(
                     f"queries of code {name} must have shape [q, row bytes]; for one query pass code[None]"
@@ -199,19 +213,38 @@ class Cascade:
         return found
 
 
-def _reports(stages: tuple[Stage, ...], answer: Answer) -> list[StageReport]:
+def _vectors(given: NDArray[Any]) -> NDArray[np.float32]:
+    """Embeddings of queries as float32 [q, size]."""
+    kind, shape = getattr(given, "dtype", type(given).__name__), getattr(given, "shape", None)
+    if not isinstance(given, np.ndarray) or given.ndim != 2 or not np.issubdtype(given.dtype, np.floating):
+        raise UsageError(f"embeddings of queries must be floats of shape [q, size], got {kind} of shape {shape}")
+    vectors = np.ascontiguousarray(given, np.float32)
+    if not np.isfinite(vectors).all():
+        raise UsageError("an embedding of the queries holds NaN or infinity, so it is at no distance from anything")
+    return vectors
+
+
+def _with_floats(answer: Answer, last: int) -> NDArray[np.float32]:
+    """Distances where those of stage ``last`` are stored as the bits of a float32."""
+    distances: NDArray[np.float32] = answer.distances.astype(np.float32)
+    return np.where(answer.stages == last, answer.distances.view(np.float32), distances)
+
+
+def _reports(job: Job, answer: Answer) -> list[StageReport]:
     figures = zip(
-        stages, answer.entries_in.tolist(), answer.entries_kept.tolist(), answer.seconds.tolist(), strict=True
+        job.stages, answer.entries_in.tolist(), answer.entries_kept.tolist(), answer.seconds.tolist(), strict=True
     )
     queries = len(answer.counts)
     return [
-        StageReport(stage.code, str(stage), queries, came_in, kept, seconds, row_bytes_of(stage.code))
-        for stage, came_in, kept, seconds in figures
+        StageReport(
+            stage.code, str(stage), queries, came_in, kept, seconds, column[0].shape[1] * column[0].dtype.itemsize
+        )
+        for (stage, came_in, kept, seconds), column in zip(figures, job.columns, strict=True)
     ]
 
 
 def _planes(table: CodeTable, name: str) -> list[NDArray[np.uint8]] | None:
-    return table.planes(name) if row_bytes_of(name) <= kernels.MAX_SLICED_BYTES else None
+    return table.planes(name) if name != EMBEDDING and row_bytes_of(name) <= kernels.MAX_SLICED_BYTES else None
 
 
 def _count(name: str, value: int, least: int) -> int:

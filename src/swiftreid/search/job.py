@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +20,10 @@ class Job:
 
     Attributes:
         stages: the cascade.
-        columns: for each stage, its code's column in segments, each uint8 [rows, row bytes].
+        columns: for each stage, its code's column in segments, each uint8 [rows, row bytes] (of the embedding float16
+            or float32 [rows, size]).
         planes: gives the first stage's bit planes, by segment, or None if its code is too long for that.
-        queries: for each stage, the queries' codes, uint8 [q, row bytes], contiguous.
+        queries: for each stage, the queries' codes, uint8 [q, row bytes] or float32 [q, size], contiguous.
         entries: rows of every column.
         live: packed bitmap of the entries that may be found, uint8 [ceil(entries / 8)], or None for all.
         width: columns of the answer: k, or for a full ranking the number of live entries.
@@ -32,9 +33,9 @@ class Job:
     """
 
     stages: tuple[Stage, ...]
-    columns: list[list[NDArray[np.uint8]]]
+    columns: list[list[NDArray[Any]]]
     planes: Callable[[], list[NDArray[np.uint8]] | None]
-    queries: list[NDArray[np.uint8]]
+    queries: list[NDArray[Any]]
     entries: int
     live: NDArray[np.uint8] | None
     width: int
@@ -45,7 +46,10 @@ class Job:
 
 @dataclass(frozen=True)
 class Answer:
-    """Result arrays, allocated by the caller of an engine and filled by the engine (see `SearchResult`)."""
+    """Result arrays, allocated by the caller of an engine and filled by the engine (see `SearchResult`).
+
+    Distances by embedding are stored as the bits of a float32.
+    """
 
     indices: NDArray[np.int64]
     distances: NDArray[np.int32]

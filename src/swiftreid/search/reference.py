@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from swiftreid.search.job import Answer, Job
-from swiftreid.search.stages import Stage
+from swiftreid.search.stages import EMBEDDING, Stage
 
 
 def hamming(column: NDArray[np.uint8], queries: NDArray[np.uint8]) -> NDArray[np.int32]:
@@ -20,7 +21,32 @@ def hamming(column: NDArray[np.uint8], queries: NDArray[np.uint8]) -> NDArray[np
     return out
 
 
-def passing(stage: Stage, distances: NDArray[np.int32], at_least: int) -> NDArray[np.intp]:
+def cosine(rows: NDArray[np.float16] | NDArray[np.float32], query: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Cosine distances of embeddings: [n, size] and [size] -> float32 [n], 0 to 2.
+
+    Sums are kept as sixteen running sums, entry i in sum i % 16, folded in halves, so that every kernel can give the
+    same bits.
+    """
+    values = rows.astype(np.float32)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        lengths = np.sqrt(_running_sum(query[None] * query[None])) * np.sqrt(_running_sum(values * values))
+        distances = np.float32(1) - _running_sum(values * query) / lengths
+        positive = np.where(distances > 0, distances, np.float32(0))
+    return np.where(lengths > 0, positive, np.float32(1))
+
+
+def _running_sum(products: NDArray[np.float32]) -> NDArray[np.float32]:
+    count, size = products.shape
+    sums = np.zeros((count, 16), np.float32)
+    for at in range(0, size, 16):
+        some = products[:, at : at + 16]
+        sums[:, : some.shape[1]] += some
+    for half in (8, 4, 2, 1):
+        sums[:, :half] += sums[:, half : 2 * half]
+    return sums[:, 0]
+
+
+def passing(stage: Stage, distances: NDArray[Any], at_least: int) -> NDArray[np.intp]:
     """Ascending numbers of the entries (given by their distances, in gallery order) that pass a stage's rule.
 
     Args:
@@ -60,11 +86,11 @@ def _answer(job: Job, answer: Answer, query: int, live: NDArray[np.intp]) -> Non
     last = len(job.stages) - 1
     answer.counts[query] = len(live)
     entries = live  # those that reached the stage, in gallery order
-    keys: list[NDArray[np.int32]] = []  # their distances at each stage so far
+    keys: list[NDArray[Any]] = []  # their distances at each stage so far
     end = len(live)  # results are written from the back: those that stopped first come last
     for number, stage in enumerate(job.stages):
         start = perf_counter()
-        distances = _distances(job, number, query)[entries]
+        distances = _distances(job, number, query, entries)
         keys.append(distances)
         kept = passing(stage, distances, job.min_candidates if number < last else 0)
         answer.entries_in[number] += len(entries)
@@ -83,7 +109,7 @@ def _answer(job: Job, answer: Answer, query: int, live: NDArray[np.intp]) -> Non
         if number == last or job.order != "search":
             places = slice(end - len(order), end)
             answer.indices[query, places] = entries[order]
-            answer.distances[query, places] = distances[order]
+            answer.distances[query, places] = distances[order].view(np.int32)
             answer.stages[query, places] = number
             end -= len(order)
         if number < last:
@@ -92,6 +118,8 @@ def _answer(job: Job, answer: Answer, query: int, live: NDArray[np.intp]) -> Non
         answer.seconds[number] += perf_counter() - start
 
 
-def _distances(job: Job, number: int, query: int) -> NDArray[np.int32]:
-    code = job.queries[number][query : query + 1]
-    return np.concatenate([hamming(segment, code)[0] for segment in job.columns[number]])
+def _distances(job: Job, number: int, query: int, entries: NDArray[np.intp]) -> NDArray[Any]:
+    code = job.queries[number][query]
+    if job.stages[number].code == EMBEDDING:
+        return cosine(np.concatenate(job.columns[number])[entries], code)
+    return np.concatenate([hamming(segment, code[None])[0] for segment in job.columns[number]])[entries]

@@ -111,14 +111,15 @@ class SearchResult:
 
     Attributes:
         indices: int64 [q, k], positions in the table; -1 where a row has ended.
-        distances: int32 [q, k], in bits of the code of the furthest stage reached; -1 where a row has ended.
+        distances: int32 [q, k], in bits of the code of the furthest stage reached; -1 where a row has ended. float32 if
+            the last stage is the embedding: its entries' cosine distances, 0 to 2.
         stages: int8 [q, k], number of that stage, from 0; -1 where a row has ended.
         counts: int64 [q], results in each row.
         report: what each stage did.
     """
 
     indices: NDArray[np.int64]
-    distances: NDArray[np.int32]
+    distances: NDArray[np.int32] | NDArray[np.float32]
     stages: NDArray[np.int8]
     counts: NDArray[np.int64]
     report: Report

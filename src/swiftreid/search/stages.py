@@ -12,7 +12,9 @@ from swiftreid.search.codes import bits_of
 
 Keep = Literal["all", "threshold", "top", "share"]
 
-_TEXT = re.compile(r"([a-z]+[1-9]\d*)\s*(?:<=\s*(\d+)|:\s*(top|share)\s*=\s*([0-9.eE+-]+))?")
+EMBEDDING = "embedding"
+
+_TEXT = re.compile(r"([a-z]+[1-9]\d*|embedding)\s*(?:<=\s*(\d+)|:\s*(top|share)\s*=\s*([0-9.eE+-]+))?")
 _MAX_BITS = 65_504
 
 
@@ -21,8 +23,9 @@ class Stage:
     """Compare by ``code`` and keep what the rule says (at most one rule; none keeps everything).
 
     Attributes:
-        code: name of a code, for example ``id32``.
-        threshold: keep Hamming distances up to this many bits, 0..bits.
+        code: name of a code, for example ``id32``; or ``embedding``, the float embedding, at the end of a cascade: few
+            entries should be left by then, which it orders by cosine distance.
+        threshold: keep Hamming distances up to this many bits, 0..bits; not for the embedding.
         top: keep this many closest entries, at least 1; of equal distances the earlier gallery positions.
         share: keep this share of the entries that came in (0 < share <= 1), rounded up, chosen as for ``top``.
 
@@ -36,7 +39,7 @@ class Stage:
     share: float | None = None
 
     def __post_init__(self) -> None:
-        bits = bits_of(self.code)
+        bits = 0 if self.code == EMBEDDING else bits_of(self.code)
         if bits > _MAX_BITS:
             raise UsageError(f"code {self.code} is longer than the {_MAX_BITS} bits that search can compare")
         given = [name for name in ("threshold", "top", "share") if getattr(self, name) is not None]
@@ -47,6 +50,8 @@ class Stage:
         for name in ("threshold", "top"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, _whole(self.code, name, getattr(self, name)))
+        if self.code == EMBEDDING and self.threshold is not None:
+            raise UsageError("the embedding has no threshold in bits; give it top or share, or no rule")
         if self.threshold is not None and not 0 <= self.threshold <= bits:
             raise UsageError(f"stage {self.code}: threshold must be 0 to {bits} bits, got {self.threshold}")
         if self.top is not None and not 1 <= self.top <= 2**52:
@@ -84,7 +89,7 @@ class Stage:
         if match is None:
             raise UsageError(
                 f"cannot read the stage {text.strip()!r}; write a code name alone or with one rule: "
-                "id32, id32<=11, id32:top=1000 or id32:share=0.2"
+                "id32, id32<=11, id32:top=1000 or id32:share=0.2; or embedding at the end"
             )
         code, threshold, rule, amount = match.groups()
         if threshold is not None:

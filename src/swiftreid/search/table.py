@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,16 +11,23 @@ from numpy.typing import NDArray
 from swiftreid.errors import UsageError
 from swiftreid.search import kernels
 from swiftreid.search.codes import CodeSpec, check_packed
+from swiftreid.search.stages import EMBEDDING
 
-Columns = Mapping[str, NDArray[np.uint8]]
+Columns = Mapping[str, NDArray[Any]]
+
+
+MAX_EMBEDDING = 16_376
 
 
 class _Segment:
     """Columns of one segment, and the bit planes that were made of them; several tables may share one."""
 
     def __init__(self, spec: CodeSpec, codes: Columns) -> None:
-        self.rows = spec.check(codes)
-        self.codes = {name: _contiguous(name, codes[name]) for name in spec}
+        self.rows = spec.check({name: code for name, code in codes.items() if name != EMBEDDING})
+        self.codes: dict[str, NDArray[Any]] = {name: _contiguous(name, codes[name]) for name in spec}
+        if EMBEDDING in codes:
+            self.codes[EMBEDDING] = _embedding(codes[EMBEDDING], self.rows if spec.names else None)
+            self.rows = len(codes[EMBEDDING])
         self.nbytes = sum(column.nbytes for column in self.codes.values())
         self._planes: dict[str, NDArray[np.uint8]] = {}
 
@@ -33,6 +40,9 @@ class _Segment:
 
 class CodeTable:
     """Packed codes of ``n`` entries: for each code name a uint8 array of shape [n, row bytes].
+
+    Besides codes a table may hold float embeddings, under the name ``embedding``: float16 or float32 [n, size], for a
+    cascade's last stage.
 
     Arrays are kept as they are, memory maps included; nothing is copied, and they must not change while the table is
     in use (searches keep a bit-sliced copy of the first stage's short code). An entry's *position* is its row, counted
@@ -61,9 +71,12 @@ class CodeTable:
         if not tables:
             raise UsageError("a code table needs at least one segment; an empty gallery is a segment with zero rows")
         spec = tables[0].spec
-        other = next((part.spec for part in tables if set(part.spec) != set(spec)), None)
+        other = next((part for part in tables if part._shape() != tables[0]._shape()), None)
         if other is not None:
-            raise UsageError(f"these tables hold different codes: code spec {spec} and code spec {other}")
+            raise UsageError(
+                f"these tables hold different codes: code spec {spec}{tables[0]._extra()} and code spec {other.spec}"
+                f"{other._extra()}"
+            )
         table = cls.__new__(cls)
         table._set(spec, [segment for part in tables for segment in part._segments])
         return table
@@ -71,14 +84,22 @@ class CodeTable:
     def _start(self, segments: list[Columns]) -> None:
         if not segments[0]:
             raise UsageError("a code table needs at least one code column")
-        spec = CodeSpec(tuple(segments[0]))
+        spec = CodeSpec(tuple(name for name in segments[0] if name != EMBEDDING))
         self._set(spec, [_Segment(spec, codes) for codes in segments])
 
     def _set(self, spec: CodeSpec, segments: list[_Segment]) -> None:
         self.spec = spec
         self._segments = segments
         self._lengths = [segment.rows for segment in segments]
-        self._columns: dict[str, list[NDArray[np.uint8]]] = {}
+        self._columns: dict[str, list[NDArray[Any]]] = {}
+
+    def _shape(self) -> tuple[frozenset[str], tuple[str, int] | None]:
+        rows = self._segments[0].codes.get(EMBEDDING)
+        return frozenset(self.spec), None if rows is None else (rows.dtype.str, rows.shape[1])
+
+    def _extra(self) -> str:
+        shape = self._shape()[1]
+        return f" with embeddings of {shape[1]} numbers ({shape[0]})" if shape else ""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -98,15 +119,16 @@ class CodeTable:
         """Bytes of all columns, in memory or mapped."""
         return sum(segment.nbytes for segment in self._segments)
 
-    def column(self, name: str) -> list[NDArray[np.uint8]]:
-        """One code's column, as one array per segment.
+    def column(self, name: str) -> list[NDArray[Any]]:
+        """One code's column, or the embeddings', as one array per segment.
 
         Raises:
-            UsageError: the table has no such code.
+            UsageError: the table has no such column.
         """
         if name not in self._columns:
-            if name not in self.spec.names:
-                raise UsageError(f"this table has no code {name!r}; it has: {self.spec}")
+            if name not in self._segments[0].codes:
+                what = "float embeddings" if name == EMBEDDING else f"code {name!r}"
+                raise UsageError(f"this table has no {what}; it has: {self.spec}")
             self._columns[name] = [segment.codes[name] for segment in self._segments]
         return self._columns[name]
 
@@ -117,10 +139,10 @@ class CodeTable:
         """
         return [segment.planes(name) for segment in self._segments]
 
-    def rows(self, name: str, positions: NDArray[np.integer]) -> NDArray[np.uint8]:
-        """A copy of one code's rows at some positions: uint8 [len(positions), row bytes]."""
+    def rows(self, name: str, positions: NDArray[np.integer]) -> NDArray[Any]:
+        """A copy of one column's rows at some positions: uint8 [len(positions), row bytes], or of its own type."""
         columns = self.column(name)
-        out = np.empty((len(positions), columns[0].shape[1]), np.uint8)
+        out = np.empty((len(positions), columns[0].shape[1]), columns[0].dtype)
         starts = np.cumsum([0, *self._lengths])
         if len(positions) and not (int(np.min(positions)) >= 0 and int(np.max(positions)) < len(self)):
             raise UsageError(f"positions must lie in 0..{len(self) - 1}, got {np.min(positions)}..{np.max(positions)}")
@@ -130,7 +152,23 @@ class CodeTable:
         return out
 
     def __repr__(self) -> str:
-        return f"CodeTable({len(self)} entries, {self.spec}, {len(self._segments)} segments, {self.nbytes:,} bytes)"
+        what = f"{self.spec}{self._extra()}"
+        return f"CodeTable({len(self)} entries, {what}, {len(self._segments)} segments, {self.nbytes:,} bytes)"
+
+
+def _embedding(rows: NDArray[Any], count: int | None) -> NDArray[Any]:
+    kind, shape = getattr(rows, "dtype", type(rows).__name__), getattr(rows, "shape", None)
+    if not isinstance(rows, np.ndarray) or kind not in (np.float16, np.float32) or rows.ndim != 2 or not rows.shape[1]:
+        raise UsageError(f"embeddings must be float16 or float32 of shape [n, size], got {kind} of shape {shape}")
+    if rows.shape[1] % 2 or rows.shape[1] > MAX_EMBEDDING:
+        raise UsageError(
+            f"embeddings must have an even number of dimensions, at most {MAX_EMBEDDING}; got {rows.shape[1]}"
+        )
+    if count is not None and len(rows) != count:
+        raise UsageError(f"there are {len(rows)} embeddings for {count} rows of codes")
+    if not rows.flags.c_contiguous:
+        raise UsageError("embeddings are not contiguous in memory; pass numpy.ascontiguousarray(...) of them")
+    return rows
 
 
 def _contiguous(name: str, column: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -68,8 +68,9 @@ class SamePerson:
     queries: int
 
     def false_accepts_in(self, gallery: int) -> float:
-        """An upper estimate of ``false_accepts`` in a gallery of another size (see this module on independence)."""
-        return -math.expm1(gallery * math.log1p(-min(self.false_accepts_per_pair, 1 - 1e-12)))
+        """An estimate of ``false_accepts`` in a gallery of another size (see this module on independence)."""
+        alike = -math.expm1(gallery * math.log1p(-min(self.false_accepts_per_pair, 1 - 1e-12)))
+        return max(alike, self.false_accepts) if gallery >= self.gallery else min(alike, self.false_accepts)
 
 
 @dataclass(frozen=True)

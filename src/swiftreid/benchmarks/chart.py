@@ -13,7 +13,7 @@ _WIDTH, _HEIGHT = 900, 520
 _LEFT, _RIGHT, _TOP, _BOTTOM = 80, 650, 50, 460
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#56b4e9", "#e69f00", "#66c2a5")  # told apart by the colour-blind too
 _LABEL_HEIGHT = 17
-_PREFIXES = {0: "", 1: "k", 2: "M", 3: "G"}
+_PREFIXES = {0: "", 1: "k", 2: "M", 3: "bn"}
 
 
 @dataclass(frozen=True)

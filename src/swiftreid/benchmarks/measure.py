@@ -69,8 +69,8 @@ class _Task:
         if self.spent > _MOST_SECONDS:
             return
         start = time.perf_counter()
-        if not self.seconds or min(self.seconds) < _SLOW_SECONDS:
-            self._ask(queries)  # warms the caches
+        if (min(self.seconds) < _SLOW_SECONDS) if self.seconds else self.batch == 1:
+            self._ask(queries)  # warms the caches; a first batch may take a minute, and warms them itself
         timed = 0
         while (
             not timed

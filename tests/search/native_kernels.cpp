@@ -1,0 +1,213 @@
+// Every kernel that the processor can run, against counting bits one by one, on random shapes. Needs no Python, so that
+// it can be built for another processor and run under an emulator. Arrays are as short as kernel.hpp allows.
+//
+//     native_kernels ROUNDS [SEED]
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "kernel.hpp"
+
+using namespace swiftreid;
+
+namespace {
+
+std::mt19937_64 g_random;
+std::size_t g_checks = 0;
+
+std::size_t below(std::size_t bound) { return g_random() % bound; }
+
+template <class T>
+T one_of(std::initializer_list<T> values) {
+    return values.begin()[below(values.size())];
+}
+
+void check(bool ok, const Kernel& kernel, const char* what, std::size_t row_bytes, std::size_t count, std::size_t at) {
+    ++g_checks;
+    if (ok) return;
+    std::printf("kernel %s: %s is wrong for rows of %zu bytes, count %zu, at %zu\n", kernel.name, what, row_bytes,
+                count, at);
+    std::exit(1);
+}
+
+unsigned distance(const std::uint8_t* a, const std::uint8_t* b, std::size_t row_bytes) {
+    unsigned sum = 0;
+    for (std::size_t bit = 0; bit < row_bytes * 8; ++bit) sum += (a[bit / 8] ^ b[bit / 8]) >> (bit % 8) & 1u;
+    return sum;
+}
+
+// Memory without room to spare, that may start at any address.
+class Bytes {
+public:
+    explicit Bytes(std::size_t size) : offset_(below(4)), memory_(size + offset_) {}
+    std::uint8_t* data() { return memory_.data() + offset_; }
+
+private:
+    std::size_t offset_;
+    std::vector<std::uint8_t> memory_;
+};
+
+struct Rows {
+    std::size_t row_bytes, count;
+    Bytes memory;
+    std::vector<std::uint8_t> query;
+    std::vector<unsigned> distances;
+
+    Rows(std::size_t width, std::size_t number) : row_bytes(width), count(number), memory(width * number), query(width) {
+        for (auto& byte : query) byte = static_cast<std::uint8_t>(g_random());
+        for (std::size_t i = 0; i < count; ++i) {
+            std::uint8_t* row = memory.data() + i * row_bytes;
+            for (std::size_t b = 0; b < row_bytes; ++b) row[b] = static_cast<std::uint8_t>(g_random());
+            const auto kind = below(16);
+            if (kind < 6)  // near the query
+                for (std::size_t b = 0; b < row_bytes; ++b) row[b] = query[b] ^ (below(8) ? 0 : row[b] & row[(b + 1) % row_bytes]);
+            if (kind == 6) std::memcpy(row, query.data(), row_bytes);
+            if (kind == 7)  // as far as can be
+                for (std::size_t b = 0; b < row_bytes; ++b) row[b] = static_cast<std::uint8_t>(~query[b]);
+        }
+        for (std::size_t i = 0; i < count; ++i) distances.push_back(distance(rows() + i * row_bytes, query.data(), row_bytes));
+    }
+    const std::uint8_t* rows() { return memory.data(); }
+    std::uint32_t some_limit() const {
+        const std::size_t bits = row_bytes * 8;
+        if (count && below(4)) return distances[below(count)];
+        return static_cast<std::uint32_t>(one_of<std::size_t>({0, 1, bits / 4, bits / 2, bits - 1, bits, bits + 7}));
+    }
+};
+
+std::size_t some_count() {
+    return below(2) ? one_of<std::size_t>({0, 1, 7, 8, 31, 32, 33, 63, 64, 65, 511, 512, 513, 1024}) : below(1300);
+}
+
+void check_rows(const Kernel& kernel) {
+    Rows rows(one_of<std::size_t>({4, 8, 12, 16, 20, 24, 32, 48, 64, 96, 128, 256, 512, 516, 8188}), 0);
+    rows = Rows(rows.row_bytes, rows.row_bytes > 1000 ? below(20) : some_count());
+    const std::size_t width = rows.row_bytes, count = rows.count;
+    std::vector<std::uint16_t> out(count);
+    kernel.scan(rows.rows(), count, width, rows.query.data(), out.data());
+    for (std::size_t i = 0; i < count; ++i) check(out[i] == rows.distances[i], kernel, "scan", width, count, i);
+
+    const auto base = static_cast<std::uint32_t>(one_of<std::size_t>({0, 1, 70000, 4'000'000'000}));
+    const std::size_t density = 1 + below(10);
+    std::vector<std::uint32_t> positions;
+    for (std::size_t i = 0; i < count; ++i)
+        if (below(10) < density) positions.push_back(base + static_cast<std::uint32_t>(i));
+    std::vector<std::uint16_t> gathered(positions.size());
+    kernel.gather(rows.rows(), positions.data(), positions.size(), base, width, rows.query.data(), gathered.data());
+    for (std::size_t i = 0; i < positions.size(); ++i)
+        check(gathered[i] == rows.distances[positions[i] - base], kernel, "gather", width, positions.size(), i);
+
+    const std::uint32_t limit = rows.some_limit();
+    std::vector<std::uint32_t> kept;
+    for (const std::uint32_t position : positions)
+        if (rows.distances[position - base] <= limit) kept.push_back(position);
+    for (const bool in_place : {false, true}) {
+        std::vector<std::uint32_t> given = positions, found(kept.size() + kSlack);
+        std::vector<std::uint16_t> distances(kept.size() + kSlack);
+        std::uint32_t* to = in_place ? given.data() : found.data();
+        const std::size_t some = kernel.gather_within(rows.rows(), given.data(), given.size(), base, width,
+                                                      rows.query.data(), limit, to, distances.data());
+        check(some == kept.size(), kernel, "gather_within's number", width, positions.size(), limit);
+        for (std::size_t i = 0; i < some; ++i)
+            check(to[i] == kept[i] && distances[i] == rows.distances[kept[i] - base], kernel, "gather_within", width,
+                  positions.size(), i);
+    }
+    const std::uint32_t bound = rows.some_limit();
+    std::vector<std::uint32_t> nearer;
+    for (std::size_t i = 0; i < count; ++i)
+        if (rows.distances[i] < bound) nearer.push_back(static_cast<std::uint32_t>(i));
+    std::vector<std::uint32_t> numbers(nearer.size() + kSlack);
+    const std::size_t some = kernel.below(out.data(), count, bound, numbers.data());
+    check(some == nearer.size(), kernel, "below's number", width, count, bound);
+    for (std::size_t i = 0; i < some; ++i) check(numbers[i] == nearer[i], kernel, "below", width, count, i);
+}
+
+void check_planes(const Kernel& kernel) {
+    Rows rows(4 * (1 + below(kMaxSlicedBytes / 4)), some_count());
+    const std::size_t width = rows.row_bytes, blocks = (rows.count + kBlock - 1) / kBlock, line = kBlock / 8;
+    Bytes planes(blocks * kBlock * width);
+    slice(rows.rows(), rows.count, width, planes.data());
+    for (std::size_t i = 0; i < blocks * kBlock; ++i) {
+        const std::uint8_t* block = planes.data() + i / kBlock * kBlock * width;
+        bool same = true;
+        for (std::size_t bit = 0; bit < width * 8; ++bit) {
+            const unsigned there = block[bit * line + i % kBlock / 8] >> (i % 8) & 1;
+            same &= there == (i < rows.count ? rows.rows()[i * width + bit / 8] >> (bit % 8) & 1u : 0u);
+        }
+        check(same, kernel, "slice", width, rows.count, i);
+    }
+    const std::uint32_t limit = rows.some_limit();
+    std::vector<std::uint64_t> words(blocks * kBlockWords);
+    kernel.within(planes.data(), blocks, width, rows.query.data(), limit, words.data());
+    for (std::size_t i = 0; i < rows.count; ++i)
+        check((words[i / 64] >> (i % 64) & 1) == (rows.distances[i] <= limit), kernel, "within", width, rows.count, i);
+}
+
+void check_collect(const Kernel& kernel) {
+    std::vector<std::uint64_t> words(below(40));
+    const std::size_t density = one_of<std::size_t>({0, 1, 3, 8, 32, 64});
+    for (auto& word : words)
+        for (int bit = 0; bit < 64; ++bit) word |= std::uint64_t{below(64) < density} << bit;
+    const auto first = static_cast<std::uint32_t>(one_of<std::size_t>({0, 13, 4'000'000'000}));
+    std::vector<std::uint32_t> expected;
+    for (std::size_t i = 0; i < 64 * words.size(); ++i)
+        if (words[i / 64] >> (i % 64) & 1) expected.push_back(first + static_cast<std::uint32_t>(i));
+    std::vector<std::uint32_t> out(expected.size() + kSlack);
+    const std::uint8_t row = 0;  // is fetched from, never read
+    const std::size_t some = kernel.collect(words.data(), words.size(), first, &row, one_of<std::size_t>({0, 16, 256}), out.data());
+    check(some == expected.size(), kernel, "collect's number", 0, words.size(), density);
+    for (std::size_t i = 0; i < some; ++i) check(out[i] == expected[i], kernel, "collect", 0, words.size(), i);
+}
+
+void check_many(const Kernel& kernel) {
+    const std::size_t width = 16 * (1 + below(16)), queries = 1 + below(30);
+    if (!kernel.many || !Many::takes(width)) return;
+    const Many& many = *kernel.many;
+    Rows rows(width, kTile);
+    std::vector<std::vector<std::uint8_t>> asked(queries, rows.query);
+    std::vector<std::uint32_t> bounds(queries);
+    const std::size_t size = many.patterns_size(width);
+    std::vector<std::uint16_t> patterns(queries * size);
+    for (std::size_t q = 0; q < queries; ++q) {
+        if (q)
+            for (auto& byte : asked[q])
+                if (below(3) == 0) byte = static_cast<std::uint8_t>(g_random());
+        bounds[q] = static_cast<std::uint32_t>(one_of<std::size_t>(
+            {1, 1 + below(4096), 1 + below(width * 8), 1 + std::size_t{rows.some_limit()}, width * 8, width * 8 + 1, 4096}));
+        many.patterns(asked[q].data(), width, patterns.data() + q * size);
+    }
+    const std::size_t bytes = many.workspace_size(width, queries);
+    void* workspace = ::operator new(bytes, std::align_val_t{64});
+    std::vector<std::uint64_t> words(queries * (kTile / 64));
+    many.nearer(rows.rows(), width, patterns.data(), queries, bounds.data(), workspace, words.data());
+    ::operator delete(workspace, std::align_val_t{64});
+    for (std::size_t q = 0; q < queries; ++q)
+        for (std::size_t i = 0; i < kTile; ++i) {
+            const bool near = distance(rows.rows() + i * width, asked[q].data(), width) < bounds[q];
+            check((words[q * (kTile / 64) + i / 64] >> (i % 64) & 1) == near, kernel, "nearer", width, queries, i);
+        }
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+    const long rounds = count > 1 ? std::atol(arguments[1]) : 100;
+    g_random.seed(count > 2 ? static_cast<std::uint64_t>(std::atol(arguments[2])) : 1);
+    if (find_kernel("abacus")) return std::puts("there is a kernel that nobody wrote"), 1;
+    for (const Kernel* const* kernel = able_kernels(); *kernel; ++kernel) {
+        if (find_kernel((*kernel)->name) != *kernel) return std::puts("a kernel is not found by its name"), 1;
+        g_checks = 0;
+        for (long round = 0; round < rounds; ++round) {
+            check_rows(**kernel);
+            check_planes(**kernel);
+            check_collect(**kernel);
+            check_many(**kernel);
+        }
+        std::printf("%s: %zu values are right\n", (*kernel)->name, g_checks);
+    }
+}

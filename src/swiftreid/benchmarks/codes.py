@@ -38,7 +38,7 @@ _CAMERA = 0.25
 _LOOSE = 0.5  # the 32 planes of the shortest code are this far from orthogonal: trained bits hardly repeat each other
 _ENCODER_SEED = 7
 _CHUNK = 4096
-_SAMPLE = 2**19
+_SAMPLE = 2**17
 
 Codes = NDArray[np.uint8]
 Progress = Callable[[int, int], None]
@@ -198,7 +198,7 @@ def synthetic_codes(
     return made
 
 
-def kept_shares(data: SyntheticCodes, thresholds: Mapping[str, int], queries: int = 64) -> dict[str, dict[str, float]]:
+def kept_shares(data: SyntheticCodes, thresholds: Mapping[str, int], queries: int = 256) -> dict[str, dict[str, float]]:
     """How the codes are distributed, as a check: for each code distances of positives and others, and what is kept.
 
     Args:
@@ -209,7 +209,7 @@ def kept_shares(data: SyntheticCodes, thresholds: Mapping[str, int], queries: in
     Returns:
         For each code and for ``positive`` and ``other`` entries: ``_mean`` and ``_deviation`` of the distances in bits,
         and ``_kept``, the share that is within the thresholds of this code and of all before it. Others are those
-        among the first 524,288 entries: the gallery is shuffled.
+        among the first 131,072 entries: the gallery is shuffled.
     """
     sample = data.first(_SAMPLE)
     figures: dict[str, dict[str, float]] = {}

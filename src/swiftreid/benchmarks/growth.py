@@ -171,4 +171,5 @@ def growth_chart(figures: Figures) -> str:
             paper = [(row["entries"], row[mode]["ms"]) for row in figures["paper"] if row["search"] == search]
             label = search if mode == "single" else f"{search}, {mode}"
             lines.append(Line(label, measured, [measured[-1], *paper], dashed=mode != "single"))
-    return log_log_chart("Time of one query as the gallery grows (dotted: by the model)", "entries", "milliseconds", lines)
+    title = "Time of one query as the gallery grows (dotted: by the model)"
+    return log_log_chart(title, "entries", "milliseconds", lines)

@@ -97,8 +97,8 @@ def benchmark_size(entries: int, options: Options, shown: Shown) -> dict[str, An
             entries, options.queries, options.seed, cache_folder=options.cache_folder, progress=progress
         )
     shares = {
-        "11/45/195": kept_shares(data, THRESHOLDS, options.judged),
-        "9/40/175": kept_shares(data, TIGHT_THRESHOLDS, options.judged),
+        "11/45/195": kept_shares(data, THRESHOLDS),
+        "9/40/175": kept_shares(data, TIGHT_THRESHOLDS),
     }
     contenders, missing = gather(data, options, shown)
     if not contenders:

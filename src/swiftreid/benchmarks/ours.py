@@ -45,7 +45,8 @@ def check_cascades(texts: Sequence[str]) -> None:
 
 def our_contenders(data: SyntheticCodes, k: int, extra: Sequence[str] = ()) -> list[Contender]:
     """Our engine in all its ways, and further cascades given as text."""
-    best, *others = kernels.available_kernels()
+    best = kernels.active_kernel()
+    others = [kernel for kernel in kernels.available_kernels() if kernel != best]
     rows = [our_contender(data, k, name, text, best, batched=True) for name, text in SEARCHES.items()]
     rows += [our_contender(data, k, text, text, best, batched=True) for text in extra]
     rows += [

@@ -30,6 +30,7 @@ struct StagePlan {
     Keep keep;
     std::uint64_t amount;  // of threshold and top
     double share;
+    bool whole_ties;  // top and share: keep all that tie with the last one, not only the first of them
 
     std::size_t bits() const { return row_bytes * 8; }
     const std::uint8_t* query(std::size_t number) const { return queries + number * row_bytes; }

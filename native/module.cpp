@@ -58,7 +58,7 @@ Raw raw_of(nb::handle object) {
     return {rows, static_cast<const std::uint8_t*>(array.data()), array.shape(0), array.shape(1) * item};
 }
 
-StagePlan stage_of(nb::handle columns, nb::handle queries, const std::string& keep, double amount) {
+StagePlan stage_of(nb::handle columns, nb::handle queries, const std::string& keep, double amount, bool whole_ties) {
     StagePlan stage{};
     const Raw asked = raw_of(queries);
     stage.rows = asked.rows;
@@ -87,6 +87,7 @@ StagePlan stage_of(nb::handle columns, nb::handle queries, const std::string& ke
     check(stage.keep != Keep::share || amount <= 1, "bad share");
     stage.amount = static_cast<std::uint64_t>(amount);
     stage.share = amount;
+    stage.whole_ties = whole_ties;
     return stage;
 }
 
@@ -112,7 +113,7 @@ void give_planes(StagePlan& stage, nb::handle planes) {
 
 // Arrays are borrowed, never copied; the caller keeps them alive for the time of the call.
 void cascade(nb::list columns, nb::object planes, nb::list queries, const std::vector<std::string>& keeps,
-             const std::vector<double>& amounts, nb::object bitmap, std::size_t min_candidates,
+             const std::vector<double>& amounts, const std::vector<bool>& whole_ties, nb::object bitmap, std::size_t min_candidates,
              const std::string& order, unsigned threads, const std::string& kernel,
              Array<std::int64_t, nb::ndim<2>> indices, Array<std::int32_t, nb::ndim<2>> distances,
              Array<std::int8_t, nb::ndim<2>> stages, Array<std::int64_t, nb::ndim<1>> counts,
@@ -122,11 +123,12 @@ void cascade(nb::list columns, nb::object planes, nb::list queries, const std::v
     plan.kernel = &kernel_of(kernel);
     const std::size_t depth = nb::len(columns);
     check(depth > 0 && depth <= kMaxStages, "a cascade has 1 to 8 stages");
-    check(nb::len(queries) == depth && keeps.size() == depth && amounts.size() == depth, "stages do not match");
+    check(nb::len(queries) == depth && keeps.size() == depth && amounts.size() == depth &&
+              whole_ties.size() == depth, "stages do not match");
     plan.queries = raw_of(queries[0]).count;
     for (std::size_t s = 0; s < depth; ++s) {
         check(raw_of(queries[s]).count == plan.queries, "codes have different numbers of queries");
-        plan.stages.push_back(stage_of(columns[s], queries[s], keeps[s], amounts[s]));
+        plan.stages.push_back(stage_of(columns[s], queries[s], keeps[s], amounts[s], whole_ties[s]));
         check(!plan.stages[s].embedding() || s + 1 == depth, "only the last stage compares embeddings");
         check(!plan.stages[s].embedding() || plan.stages[s].keep != Keep::threshold, "an embedding has no threshold");
         check(same_segments(plan.stages[s], plan.stages[0]), "columns have different segments");
@@ -194,7 +196,7 @@ std::vector<std::string> kernels() {
 NB_MODULE(_native, m) {
     m.doc() = "Search kernels of SwiftReID; call them through swiftreid.search.kernels.";
     m.def("kernels", &kernels, "Names of the kernels that this machine can run, quickest first.");
-    m.def("cascade", &cascade, nb::arg("columns"), nb::arg("planes").none(), nb::arg("queries"), nb::arg("keeps"), nb::arg("amounts"),
+    m.def("cascade", &cascade, nb::arg("columns"), nb::arg("planes").none(), nb::arg("queries"), nb::arg("keeps"), nb::arg("amounts"), nb::arg("whole_ties"),
           nb::arg("bitmap").none(), nb::arg("min_candidates"), nb::arg("order"), nb::arg("threads"), nb::arg("kernel"),
           nb::arg("indices").noconvert(), nb::arg("distances").noconvert(), nb::arg("stages").noconvert(),
           nb::arg("counts").noconvert(), nb::arg("entries_in").noconvert(), nb::arg("kept").noconvert(),

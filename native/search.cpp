@@ -91,7 +91,7 @@ private:
         const StagePlan& stage = plan_.stages[0];
         cuts_.assign(count_, {static_cast<std::uint32_t>(std::min<std::uint64_t>(stage.amount, stage.bits())), kAllTies});
         if (stage.keep != Keep::threshold)
-            for (std::size_t q = 0; q < count_; ++q) cuts_[q] = cut_by_counting(q, wanted_of(stage), false);
+            for (std::size_t q = 0; q < count_; ++q) cuts_[q] = cut_by_counting(q, wanted_of(stage), stage.whole_ties);
         scan(0, count_);
         for (std::size_t q = 0; q < count_; ++q) {
             std::size_t passed = fused_ ? found_of(q).came_in : found_of(q).count;

@@ -103,7 +103,8 @@ inline Cut cut_of(const StagePlan& stage, std::size_t at_least, const std::uint1
     wanted = std::max(wanted, at_least);
     if (wanted == count) return everything;
     histogram.count(distances, count, max_distance);
-    return histogram.closest(wanted);
+    const Cut cut = histogram.closest(wanted);
+    return {cut.limit, stage.whole_ties ? kAllTies : cut.ties};
 }
 
 // The k closest of a stream of (position, distance) with ascending positions.

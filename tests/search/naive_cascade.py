@@ -21,11 +21,11 @@ class Found:
 def cascade(stages, rows, query, live, least):
     """Every live entry with the stage that it reached, and per stage how many came in and were kept.
 
-    ``stages`` are (code, rule, amount); ``rows[code][i]`` and ``query[code]`` are bytes.
+    ``stages`` are (code, rule, amount, whole ties); ``rows[code][i]`` and ``query[code]`` are bytes.
     """
     entries = [Found(i, 0, []) for i in live]
     stopped, report = [], []
-    for number, (code, rule, amount) in enumerate(stages):
+    for number, (code, rule, amount, whole_ties) in enumerate(stages):
         last = number == len(stages) - 1
         for entry in entries:
             entry.stage = number
@@ -43,6 +43,8 @@ def cascade(stages, rows, query, live, least):
             kept = ordered[: max(math.ceil(Fraction(amount).limit_denominator(1000) * len(entries)), needed)]
         else:
             kept = entries
+        if whole_ties and kept:
+            kept = [e for e in entries if e.distances[-1] <= max(e.distances[-1] for e in kept)]
         report.append((len(entries), len(kept)))
         names = {e.position for e in kept}
         if last:

@@ -37,16 +37,17 @@ class Case:
 
 
 @st.composite
-def stages(draw, name: str) -> Stage:
+def stages(draw, name: str, last: bool) -> Stage:
     bits = bits_of(name)
     rule = draw(st.sampled_from(["all", "threshold", "threshold", "top", "share"]))
     if rule == "threshold":
         # Around where the rows of `codes` lie, with the ends now and then.
         return Stage(name, threshold=draw(st.integers(0, bits) | st.integers(bits // 8, bits // 2)))
     if rule == "top":
-        return Stage(name, top=draw(st.integers(1, 60)))
+        return Stage(name, top=draw(st.integers(1, 60)), whole_ties=not last and draw(st.booleans()))
     if rule == "share":
-        return Stage(name, share=draw(st.sampled_from([0.001, 0.05, 0.07, 0.1, 0.25, 0.3, 0.5, 0.9, 1.0])))
+        share = draw(st.sampled_from([0.001, 0.05, 0.07, 0.1, 0.25, 0.3, 0.5, 0.9, 1.0]))
+        return Stage(name, share=share, whole_ties=not last and draw(st.booleans()))
     return Stage(name)
 
 
@@ -65,7 +66,7 @@ def codes_like(rng: np.random.Generator, n: int, bits: int, spread: float) -> np
 def cases(draw, most: int = 400, names: tuple[str, ...] = NAMES) -> Case:
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     depth = draw(st.integers(1, 4))
-    cascade = Cascade([draw(stages(draw(st.sampled_from(names)))) for _ in range(depth)])
+    cascade = Cascade([draw(stages(draw(st.sampled_from(names)), i == depth - 1)) for i in range(depth)])
     n = draw(st.sampled_from([0, 1, 2, 31, 32, 33, 64, 100]) | st.integers(0, most))
     q = draw(st.sampled_from([0, 1, 1, 2, 3]))
     spread = draw(st.sampled_from([0.05, 0.5, 1.0]))

@@ -14,7 +14,7 @@ TABLE = CodeTable({"id32": np.array([[0, 0, 0, 0], [1, 0, 0, 0], [3, 0, 0, 0], [
 QUERY = {"id32": np.zeros((1, 4), np.uint8)}
 
 
-@given(st.lists(st.sampled_from(NAMES).flatmap(stages), min_size=1, max_size=8))
+@given(st.lists(st.sampled_from(NAMES).flatmap(lambda name: stages(name, True)), min_size=1, max_size=8))
 def test_text_round_trips(given_stages: list[Stage]) -> None:
     cascade = Cascade(given_stages)
     assert Cascade.parse(str(cascade)) == cascade
@@ -142,3 +142,10 @@ def test_queries_of_different_lengths() -> None:
         Cascade.parse("id32 > id64").search(
             table, {"id32": np.zeros((1, 4), np.uint8), "id64": np.zeros((2, 8), np.uint8)}
         )
+
+
+def test_whole_ties_in_text() -> None:
+    text = "id32:top=7+ > id128:share=0.25+ > id2048"
+    cascade = Cascade.parse(text)
+    assert str(cascade) == text
+    assert [stage.whole_ties for stage in cascade.stages] == [True, True, False]

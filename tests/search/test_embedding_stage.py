@@ -126,6 +126,10 @@ def test_what_is_refused() -> None:
     codes, floats = np.zeros((3, 4), np.uint8), np.zeros((3, 8), np.float32)
     with pytest.raises(UsageError, match="only be the last stage"):
         Cascade.parse("embedding > id32")
+    with pytest.raises(UsageError, match="can't keep whole ties"):
+        Cascade.parse("id32 > id128:top=3+")
+    with pytest.raises(UsageError, match="whole ties go with"):
+        Stage("id32", threshold=3, whole_ties=True)
     with pytest.raises(UsageError, match="no threshold"):
         Cascade.parse("embedding<=3")
     for wrong in (floats[:2], floats.astype(np.float64), floats[:, :5].copy(), floats[0], floats[:, ::2], [[0.0, 1.0]]):

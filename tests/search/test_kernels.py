@@ -127,6 +127,7 @@ CASCADES = [
     "id32:top=900 > id128<=50 > id512:share=0.3 > id2048:top=20",
     "id512<=200 > id32<=12 > id2048",
     "id512:top=100 > id2048",
+    "id32:top=300+ > id128:share=0.5+ > id2048",
 ]
 
 
@@ -239,8 +240,8 @@ def test_the_native_module_refuses_what_would_overrun() -> None:
     def call(**changes):
         arguments = {
             "columns": [[codes]], "planes": None, "queries": [codes], "keeps": ["all"], "amounts": [0.0],
-            "bitmap": None, "min_candidates": 0, "order": "search", "threads": 1, "kernel": "portable",
-            "indices": np.zeros((3, 2), np.int64), "distances": np.zeros((3, 2), np.int32),
+            "whole_ties": [False], "bitmap": None, "min_candidates": 0, "order": "search", "threads": 1,
+            "kernel": "portable", "indices": np.zeros((3, 2), np.int64), "distances": np.zeros((3, 2), np.int32),
             "stages": np.zeros((3, 2), np.int8), "counts": np.zeros(3, np.int64),
             "entries_in": np.zeros(1, np.int64), "kept": np.zeros(1, np.int64), "seconds": np.zeros(1),
         }  # fmt: skip

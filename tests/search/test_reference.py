@@ -14,7 +14,7 @@ SMALL = ("id8", "attr30", "id40")
 
 def plain(case: Case):
     """The case as Python values for the naive cascade."""
-    steps = [(s.code, s.keep, s.threshold or s.top or s.share or 0) for s in case.cascade.stages]
+    steps = [(s.code, s.keep, s.threshold or s.top or s.share or 0, s.whole_ties) for s in case.cascade.stages]
     rows = {name: [row.tobytes() for row in code] for name, code in case.codes.items()}
     count = len(next(iter(case.codes.values())))
     live = range(count) if case.mask is None else np.flatnonzero(case.mask).tolist()

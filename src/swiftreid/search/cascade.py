@@ -48,6 +48,8 @@ class Cascade:
             raise UsageError(f"a cascade has 1 to {MAX_STAGES} stages, got {len(self.stages)}")
         if any(stage.code == EMBEDDING for stage in self.stages[:-1]):
             raise UsageError(f"the embedding can only be the last stage of a cascade, not as in {self}")
+        if self.stages[-1].whole_ties:
+            raise UsageError(f"the last stage can't keep whole ties, because k ends its results: {self}")
 
     @classmethod
     def parse(cls, text: str) -> Cascade:

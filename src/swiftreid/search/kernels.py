@@ -142,6 +142,7 @@ def run(job: Job, kernel: str | None = None) -> Answer:
         job.queries,
         [stage.keep for stage in job.stages],
         [stage.amount for stage in job.stages],
+        [stage.whole_ties for stage in job.stages],
         job.live,
         job.min_candidates,
         job.order,

@@ -70,6 +70,8 @@ def passing(stage: Stage, distances: NDArray[Any], at_least: int) -> NDArray[np.
         # The tiny amount forgives products such as 0.07 * 100 = 7.000000000000001.
         wanted = min(came_in, max(0, math.ceil((stage.share or 0.0) * came_in - 1e-9)))
     closest = np.argsort(distances, kind="stable")[: max(wanted, at_least)]
+    if stage.whole_ties and len(closest):
+        return np.flatnonzero(distances <= distances[closest[-1]])
     return np.sort(closest)
 
 

@@ -14,7 +14,7 @@ Keep = Literal["all", "threshold", "top", "share"]
 
 EMBEDDING = "embedding"
 
-_TEXT = re.compile(r"([a-z]+[1-9]\d*|embedding)\s*(?:<=\s*(\d+)|:\s*(top|share)\s*=\s*([0-9.eE+-]+))?")
+_TEXT = re.compile(r"([a-z]+[1-9]\d*|embedding)\s*(?:<=\s*(\d+)|:\s*(top|share)\s*=\s*([0-9.eE-]+)(\+?))?")
 _MAX_BITS = 65_504
 
 
@@ -28,6 +28,9 @@ class Stage:
         threshold: keep Hamming distances up to this many bits, 0..bits; not for the embedding.
         top: keep this many closest entries, at least 1; of equal distances the earlier gallery positions.
         share: keep this share of the entries that came in (0 < share <= 1), rounded up, chosen as for ``top``.
+        whole_ties: with ``top`` or ``share``, keep all at the distance of the last one kept; in text ``top=100+``.
+            Short codes tie often, and then who is kept no longer depends on the order of the gallery. Not in the last
+            stage, where ``k`` decides.
 
     Raises:
         UsageError: more than one rule, or a value out of range.
@@ -37,6 +40,7 @@ class Stage:
     threshold: int | None = None
     top: int | None = None
     share: float | None = None
+    whole_ties: bool = False
 
     def __post_init__(self) -> None:
         bits = 0 if self.code == EMBEDDING else bits_of(self.code)
@@ -50,6 +54,8 @@ class Stage:
         for name in ("threshold", "top"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, _whole(self.code, name, getattr(self, name)))
+        if self.whole_ties and self.keep not in ("top", "share"):
+            raise UsageError(f"stage {self.code}: whole ties go with top or share")
         if self.code == EMBEDDING and self.threshold is not None:
             raise UsageError("the embedding has no threshold in bits; give it top or share, or no rule")
         if self.threshold is not None and not 0 <= self.threshold <= bits:
@@ -80,7 +86,7 @@ class Stage:
 
     @classmethod
     def parse(cls, text: str) -> Stage:
-        """Read ``id32``, ``id32<=11``, ``id32:top=1000`` or ``id32:share=0.2``.
+        """Read ``id32``, ``id32<=11``, ``id32:top=1000``, ``id32:top=1000+`` or ``id32:share=0.2``.
 
         Raises:
             UsageError: the text is none of these.
@@ -91,13 +97,16 @@ class Stage:
                 f"cannot read the stage {text.strip()!r}; write a code name alone or with one rule: "
                 "id32, id32<=11, id32:top=1000 or id32:share=0.2; or embedding at the end"
             )
-        code, threshold, rule, amount = match.groups()
+        code, threshold, rule, amount, plus = match.groups()
         if threshold is not None:
             return cls(code, threshold=int(threshold))
         if rule is None:
             return cls(code)
         try:
-            return cls(code, top=int(amount)) if rule == "top" else cls(code, share=float(amount))
+            whole = bool(plus)
+            if rule == "top":
+                return cls(code, top=int(amount), whole_ties=whole)
+            return cls(code, share=float(amount), whole_ties=whole)
         except ValueError as error:
             if isinstance(error, UsageError):
                 raise
@@ -107,9 +116,10 @@ class Stage:
     def __str__(self) -> str:
         if self.threshold is not None:
             return f"{self.code}<={self.threshold}"
+        plus = "+" if self.whole_ties else ""
         if self.top is not None:
-            return f"{self.code}:top={self.top}"
-        return self.code if self.share is None else f"{self.code}:share={self.share!r}"
+            return f"{self.code}:top={self.top}{plus}"
+        return self.code if self.share is None else f"{self.code}:share={self.share!r}{plus}"
 
 
 def _whole(code: str, name: str, value: object) -> int:

@@ -13,9 +13,11 @@ from swiftreid.cli.sources import BadPictures
 from swiftreid.data.market import read_market
 from swiftreid.encoding.encoder import Encoder, open_encoder
 from swiftreid.encoding.labelled import encode_samples
-from swiftreid.evaluation.benchmark import Measured, measure_cascades, measure_embedding
+from swiftreid.evaluation.benchmark import LabelledCodes, Measured, measure_cascades, measure_embedding
 from swiftreid.evaluation.card import DataCard, EncoderCard, ProtocolCard, ResultCard, ResultRow
+from swiftreid.evaluation.reranked import measure_reranked_search, measure_reranking, pictures_per_person
 from swiftreid.search.cascade import Cascade, Stage
+from swiftreid.search.reciprocal import Reciprocal
 
 
 def evaluate(
@@ -26,6 +28,14 @@ def evaluate(
     ] = None,
     card: Annotated[Path | None, typer.Option(help="Where to write the JSON result card.")] = None,
     untimed: Annotated[bool, typer.Option("--untimed", help="Measure accuracy only.")] = False,
+    rerank: Annotated[
+        bool, typer.Option("--rerank", help="Also k-reciprocal re-ranking of the longest code and the float embedding.")
+    ] = False,
+    k1: Annotated[int, typer.Option("--k1", min=1, max=1000, help="Neighbours that --rerank looks at.")] = 20,
+    k2: Annotated[int, typer.Option("--k2", min=1, max=1000, help="Neighbours that --rerank averages over.")] = 6,
+    lambda_: Annotated[
+        float, typer.Option("--lambda", min=0, max=1, help="Share of the original distance after --rerank.")
+    ] = 0.3,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -34,7 +44,8 @@ def evaluate(
     used = open_encoder(encoder)
     bad = BadPictures(report)
     cascades = cascades_of(used, cascade or [])
-    result = run_evaluation(data, used, report, bad, cascades=cascades, timed=not untimed)
+    settings = Reciprocal(k1, k2, lambda_) if rerank else None
+    result = run_evaluation(data, used, report, bad, cascades=cascades, timed=not untimed, rerank=settings)
     if card is not None:
         result.save(card)
         report.text(f"result card: {card}")
@@ -58,6 +69,7 @@ def run_evaluation(
     *,
     cascades: Mapping[str, Cascade],
     timed: bool = True,
+    rerank: Reciprocal | None = None,
 ) -> ResultCard:
     """Encode query and gallery, measure, print the table, and return the card."""
     read = read_market(data, need=("query", "gallery"))
@@ -68,6 +80,13 @@ def run_evaluation(
     measured = measure_cascades(cascades, query, gallery, timed=timed)
     if query.embedding is not None:
         measured.append(measure_embedding(query, gallery, timed=timed))
+    if rerank is not None:
+        measured += _reranked(query, gallery, encoder.spec.names[-1], rerank, timed=timed)
+        each = pictures_per_person(gallery)
+        if each < 2:
+            report.warn(
+                f"the gallery has {each:.1f} pictures a person: re-ranking relies on several, and loses here as a rule"
+            )
     reference = next((m.microseconds for m in measured if m.label == f"{encoder.spec.names[-1]} exhaustive"), None)
     rows = [_row(m, reference, len(gallery)) for m in measured]
     report.table(
@@ -110,6 +129,18 @@ def run_evaluation(
         unreadable=len(bad.found),
         rows=rows,
     )
+
+
+def _reranked(
+    query: LabelledCodes, gallery: LabelledCodes, code: str, settings: Reciprocal, *, timed: bool
+) -> list[Measured]:
+    measured = [
+        measure_reranked_search(query, gallery, code, settings, timed=timed),
+        measure_reranking(query, gallery, code, settings, timed=timed),
+    ]
+    if query.embedding is not None:
+        measured.append(measure_reranking(query, gallery, None, settings, timed=timed))
+    return measured
 
 
 def _row(measured: Measured, reference: float | None, entries: int) -> ResultRow:

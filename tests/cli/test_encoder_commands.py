@@ -49,6 +49,29 @@ def test_calibrate_stores_a_cascade_that_search_uses(swiftreid: Run, drawn_peopl
     assert "CtF, DTO beta 2" in table
 
 
+def test_calibrate_by_certified_recall_and_sweep(swiftreid: Run, drawn_people: Path, tmp_path: Path) -> None:
+    arguments = ("calibrate", "stripes", drawn_people, "-o", "c.safetensors")
+    refused = swiftreid(*arguments, "--method", "recall", code=1)
+    assert "takes 398 held-out people" in refused.err
+    assert not (tmp_path / "c.safetensors").exists()
+    done = swiftreid(*arguments, "--method", "recall", "--recall", 60, "--confidence", 60, "--json").json["calibration"]
+    assert (done["method"], done["beta"]) == ("recall", None)
+    assert (done["recall"]["share"], done["recall"]["confidence"]) == (0.6, 0.6)
+    assert done["encoder"] == open_encoder("stripes").fingerprint
+    assert done["cascade"].startswith("id32<=")
+    rows = swiftreid("evaluate", drawn_people, "--encoder", "c.safetensors", "--untimed", "--json").json["rows"]
+    names = {row["ranking"] for row in rows}
+    assert {"CtF, DTO beta 2", "CtF, recall 60 %", "AFR, id32 rank-w 97 %"} <= names
+    printed = swiftreid(*arguments, "--beta", 2, "--sweep", "--false-accepts", 20, "--gallery-size", 10).out
+    assert "mAP lost" in printed
+    assert "no certified recall: to promise 0.99" in printed
+    assert "short list: id32:share=" in printed
+    assert "among 10 entries" in printed
+    for option in ("--recall", "--confidence", "--false-accepts"):
+        assert "percentage" in swiftreid(*arguments, option, 100, code=2).err
+    assert "--method" in swiftreid(*arguments, "--method", "printed", code=2).err
+
+
 def test_hash_learns_codes_on_a_frozen_embedding(swiftreid: Run, drawn_people: Path, tmp_path: Path) -> None:
     pytest.importorskip("torch")
     arguments = (
@@ -67,6 +90,7 @@ def test_hash_learns_codes_on_a_frozen_embedding(swiftreid: Run, drawn_people: P
     assert done["calibration"]["cascade"].endswith("id2048")
     assert done["training"]["seed"] == 0
     encoder = open_encoder(tmp_path / "h.safetensors")
+    assert done["calibration"]["encoder"] == encoder.fingerprint
     assert str(encoder.spec) == "id32 id128 id512 id2048"
     assert "stripes" in str(encoder.card.architecture["base"])
     again = swiftreid(*arguments, "-o", "again.safetensors").json

@@ -194,6 +194,33 @@ def test_an_entry_is_no_result_of_its_own_search(swiftreid: Run, drawn_people: P
     assert id_ not in {result["id"] for result in found}
 
 
+def test_a_person_who_is_not_there_is_unknown(swiftreid: Run, drawn_people: Path) -> None:
+    swiftreid("calibrate", "stripes", drawn_people, "-o", "c.safetensors", "--beta", 2, "--false-accepts", 10)
+    swiftreid("gallery", "create", "g", "--encoder", "c.safetensors")
+    swiftreid("gallery", "add", "g", drawn_people / "bounding_box_test")
+    search = ("search", "g", drawn_people / "query", "--no-picture", "-k", 3, "--other-cameras")
+    told = swiftreid(*search, "--json").json
+    threshold = told["same_person"]["threshold"]
+    assert told["same_person"]["code"] == "id2048"
+    for query in told["queries"]:
+        near = [result["distance"] <= threshold for result in query["results"]]
+        assert [result["same_person"] for result in query["results"]] == near
+        assert query["unknown"] == (not any(near))
+    assert not all(query["unknown"] for query in told["queries"])
+    stricter = swiftreid(*search, "--same-person", 1).out
+    assert stricter.count(": unknown") == len(told["queries"])
+    assert ": unknown" not in swiftreid(*search, "--same-person", 2048).out
+    silent = swiftreid(*search, "--no-unknown", "--json").json
+    assert silent["same_person"] is None
+    assert {query["unknown"] for query in silent["queries"]} == {None}
+    shorter = swiftreid(*search, "--exact", "--cascade", "id512", code=2)
+    assert "exclude each other" in shorter.err
+    shorter = swiftreid(*search, "--cascade", "id512")
+    assert "is for id2048, not for id512" in shorter.err
+    assert "same person" not in shorter.out
+    assert "0 to 2048 bits" in swiftreid(*search, "--same-person", 5000, code=2).err
+
+
 def test_nothing_to_search_in_is_said(swiftreid: Run, drawn_people: Path) -> None:
     query = drawn_people / "query" / "0015_c2s1_000001_01.jpg"
     swiftreid("gallery", "create", "g")

@@ -1,14 +1,21 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from swiftreid.encoding.artefact import save_artefact
 from swiftreid.encoding.calibrate import calibrated, fit_calibration
-from swiftreid.encoding.encoder import open_encoder
-from swiftreid.errors import UsageError
+from swiftreid.encoding.card import Calibration
+from swiftreid.encoding.encoder import build_encoder, open_encoder
+from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.evaluation.benchmark import LabelledCodes
 from swiftreid.search.cascade import Cascade
 from swiftreid.search.codes import CodeSpec, pack_bits
+from swiftreid.search.recall import recall_thresholds
+from swiftreid.search.shortlist import fit_short_list
+from swiftreid.search.thresholds import BETAS
 
 SPEC = CodeSpec.parse("id32 id128")
 
@@ -73,3 +80,86 @@ def test_calibrating_keeps_the_fingerprint_and_the_codes() -> None:
     assert changed.fingerprint == encoder.fingerprint
     assert changed.card.calibration == found.model_copy(update={"encoder": encoder.fingerprint})
     np.testing.assert_array_equal(changed.encode(pictures).codes["id512"], encoder.encode(pictures).codes["id512"])
+
+
+MANY = people(np.repeat(np.arange(1, 101), 4), seed=4)
+
+
+def test_everything_fitted_is_on_the_card_and_survives_its_file(tmp_path: Path) -> None:
+    with_embedding = LabelledCodes(
+        MANY.codes, MANY.persons, MANY.cameras, np.eye(101, dtype=np.float32)[MANY.persons] + 0.1
+    )
+    found = fit_calibration(
+        with_embedding, SPEC, data="d", data_fingerprint="f", share=0.9, rank_share=0.9, false_accepts=0.2, gallery=50
+    )
+    path = tmp_path / "e.safetensors"
+    calibrated(open_encoder("stripes"), found).save(path)
+    read = open_encoder(path).card.calibration
+    assert read == found.model_copy(update={"encoder": open_encoder("stripes").fingerprint})
+    assert read.recall == recall_thresholds(MANY.codes, MANY.persons, MANY.cameras, share=0.9)
+    assert (read.recall.share, read.recall.certifying, read.recall_note) == (0.9, 75, "")
+    assert read.short_list == fit_short_list(MANY.codes, MANY.persons, MANY.cameras, rank_share=0.9)
+    assert (read.same_person.code, read.same_person.gallery) == ("id128", 50)
+    assert read.same_person.false_accepts <= 0.2
+    assert read.same_person_embedding.recall == 1.0
+    assert list(read.cascades) == ["CtF, DTO beta 2", "CtF, recall 90 %", "AFR, id32 rank-w 90 %"]
+    assert str(read.cascades["CtF, recall 90 %"]).startswith("id32<=")
+
+
+def test_a_promise_that_cannot_be_made_is_said_or_refused() -> None:
+    found = fit_calibration(MANY, SPEC, data="d", data_fingerprint="f")
+    assert found.recall is None
+    assert "takes 398 held-out people" in found.recall_note
+    with pytest.raises(SwiftReIDError, match="takes 398 held-out people"):
+        fit_calibration(MANY, SPEC, data="d", data_fingerprint="f", method="recall")
+
+
+def test_certified_thresholds_as_the_cascade() -> None:
+    found = fit_calibration(MANY, SPEC, data="d", data_fingerprint="f", method="recall", share=0.9, beta=None)
+    assert found.beta is None
+    assert found.cascade == str(found.recall.cascade())
+    assert found.details["thresholds"] == found.recall.values
+    assert found.details["trials"] == []
+    assert found.default_cascade == fit_calibration(MANY, SPEC, data="d", data_fingerprint="f").cascade
+    assert list(found.cascades)[:2] == ["CtF, DTO beta 2", "CtF, recall 90 %"]
+
+
+def test_a_sweep_is_recorded_whatever_the_beta() -> None:
+    found = fit_calibration(PEOPLE, SPEC, data="d", data_fingerprint="f", beta=3.0, sweep=True)
+    assert found.beta == 3.0
+    tried = {trial["beta"]: trial for trial in found.details["trials"]}
+    assert sorted(tried) == sorted({*BETAS, 3.0})
+    assert tried[3.0]["cascade"] == found.cascade
+    assert tried[2.0]["cascade"] == found.default_cascade
+    for trial in tried.values():
+        assert trial["loss"] == pytest.approx(found.details["exhaustive"] - trial["mAP"])
+
+
+def test_cards_of_the_first_version_still_load(tmp_path: Path) -> None:
+    found = fit_calibration(PEOPLE, SPEC, data="d", data_fingerprint="f")
+    new = {"encoder", "recall", "recall_note", "short_list", "same_person", "same_person_embedding"}
+    old = Calibration.model_validate_json(found.model_dump_json(exclude=new))
+    assert (old.cascade, old.recall, old.same_person, old.encoder) == (found.cascade, None, None, "")
+    assert list(old.cascades) == ["CtF, DTO beta 2"]
+    stripes = open_encoder("stripes")
+    save_artefact(tmp_path / "old.safetensors", stripes.card.model_copy(update={"calibration": old}), stripes.tensors)
+    assert open_encoder(tmp_path / "old.safetensors").card.calibration == old
+
+
+def test_a_calibration_is_refused_for_another_encoder(tmp_path: Path) -> None:
+    found = fit_calibration(PEOPLE, SPEC, data="d", data_fingerprint="f")
+    stripes = open_encoder("stripes")
+    bound = calibrated(stripes, found).card.calibration
+    assert calibrated(stripes, bound).card.calibration == bound
+    other = build_encoder(
+        stripes.card.model_copy(update={"fingerprint": ""}),
+        {name: tensor * np.float32(1.5) for name, tensor in stripes.tensors.items()},
+    )
+    assert other.fingerprint != stripes.fingerprint
+    with pytest.raises(UsageError, match="calibrate it on held-out people"):
+        calibrated(other, bound)
+    # Pasted onto the other's card by hand, past that check:
+    path = tmp_path / "pasted.safetensors"
+    save_artefact(path, other.card.model_copy(update={"calibration": bound}), other.tensors)
+    with pytest.raises(SwiftReIDError, match=f"calibration is for the encoder {stripes.fingerprint[:12]}"):
+        open_encoder(path)

@@ -12,7 +12,7 @@ from swiftreid.search.codes import pack_bits
 from swiftreid.search.pairs import PairHistogram, pair_histograms
 from swiftreid.search.results import SearchResult
 from swiftreid.search.table import CodeTable
-from swiftreid.search.thresholds import Thresholds, choose_beta, cumulative_shares, fit_thresholds
+from swiftreid.search.thresholds import Thresholds, choose_beta, cumulative_shares, fit_thresholds, sweep_betas
 
 counts = st.lists(st.integers(0, 30), min_size=17, max_size=17).filter(any)
 
@@ -163,6 +163,10 @@ def test_choose_beta_takes_the_cheapest_within_the_loss() -> None:
     costs = [trial.bytes_per_query for trial in choice.trials]
     assert costs == sorted(costs)  # thresholds rise with beta, and so does what is compared
     assert costs[0] < costs[-1]
+    sweep = sweep_betas(pair_histograms(codes, persons, cameras), CodeTable(codes), queries, score)
+    assert (sweep.trials, sweep.exhaustive) == (choice.trials, choice.exhaustive)
+    assert sweep.choose(0.02) == choice
+    assert sweep.choose(1.0).best.bytes_per_query == min(costs)
     none = choose_beta(
         pair_histograms(codes, persons, cameras), CodeTable(codes), queries, score, max_loss=-1.0, betas=[0.1, 1.0]
     )

@@ -2,6 +2,7 @@
 // it can be built for another processor and run under an emulator. Arrays are as short as kernel.hpp allows.
 //
 //     native_kernels ROUNDS [SEED]
+#include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -193,6 +194,52 @@ void check_many(const Kernel& kernel) {
         }
 }
 
+double number_of(std::uint16_t half) {
+    const int exponent = half >> 10 & 31, fraction = half & 1023;
+    const double size = exponent ? std::ldexp(1024 + fraction, exponent - 25) : std::ldexp(fraction, -24);
+    return half >> 15 ? -size : size;
+}
+
+double number_of(float value) { return value; }
+
+// Near the angle in double precision, and the very bits of every other kernel.
+template <class Number, class Draw>
+void check_cosine(const Kernel& kernel, const Draw& draw) {
+    const std::size_t size = 1 + below(below(2) ? 40 : 600), count = below(50);
+    const bool half = sizeof(Number) == 2;
+    std::vector<Number> rows(count * size);
+    std::vector<float> query(size);
+    for (auto& number : rows) number = draw();
+    for (auto& number : query) number = std::normal_distribution<float>()(g_random);
+    if (count)  // nothing has no direction
+        for (std::size_t i = 0; i < size; ++i) rows[i] = Number{};
+    const auto base = static_cast<std::uint32_t>(one_of<std::size_t>({0, 5, 4'000'000'000}));
+    std::vector<std::uint32_t> positions;
+    for (std::size_t i = 0; i < count; ++i)
+        if (below(3)) positions.push_back(base + static_cast<std::uint32_t>(i));
+    std::vector<float> out(positions.size()), same(positions.size());
+    kernel.cosine(rows.data(), half, size, positions.data(), positions.size(), base, query.data(), out.data());
+    find_kernel("portable")->cosine(rows.data(), half, size, positions.data(), positions.size(), base, query.data(), same.data());
+    for (std::size_t i = 0; i < positions.size(); ++i) {
+        double dot = 0, own = 0, other = 0;
+        for (std::size_t j = 0; j < size; ++j) {
+            const double x = number_of(rows[(positions[i] - base) * size + j]), y = query[j];
+            dot += x * y, own += x * x, other += y * y;
+        }
+        const double angle = own > 0 && other > 0 ? 1 - dot / std::sqrt(own * other) : 1;
+        check(std::abs(out[i] - angle) < 1e-5 && out[i] >= 0, kernel, "cosine", size, positions.size(), i);
+        check(std::memcmp(&out[i], &same[i], sizeof(float)) == 0, kernel, "cosine's last bit", size, positions.size(), i);
+    }
+}
+
+void check_embeddings(const Kernel& kernel) {
+    check_cosine<float>(kernel, [] { return std::normal_distribution<float>()(g_random); });
+    check_cosine<std::uint16_t>(kernel, [] {  // the smallest halves, too, but no infinities
+        const auto half = static_cast<std::uint16_t>(g_random());
+        return static_cast<std::uint16_t>((half >> 10 & 31) == 31 ? half & 0xbfff : half);
+    });
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
@@ -207,6 +254,7 @@ int main(int count, char** arguments) {
             check_planes(**kernel);
             check_collect(**kernel);
             check_many(**kernel);
+            check_embeddings(**kernel);
         }
         std::printf("%s: %zu values are right\n", (*kernel)->name, g_checks);
     }

@@ -6,6 +6,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -141,17 +142,22 @@ def measure(
         truth: the right answers.
         batch: queries in a batch; less than 2 measures no batches.
         turns: how often each contender comes to its turn.
-        progress: called with (done, total) bursts.
+        progress: called with (done, total) steps.
     """
     queries = len(truth.data.positives)
     tasks = [_Task(contender, 1) for contender in contenders]
     tasks += [_Task(contender, batch) for contender in contenders if contender.batched and 1 < batch <= queries]
-    for turn in range(turns):
-        for number, task in enumerate(tasks):
-            task.burst(queries)
-            if progress is not None:
-                progress(turn * len(tasks) + number + 1, turns * len(tasks))
-    judged = {id(contender): truth.judge(contender) for contender in contenders}
+    judged: dict[int, tuple[float, float | None]] = {}
+
+    def judge(one: Contender) -> None:
+        judged[id(one)] = truth.judge(one)
+
+    steps: list[Callable[[], None]] = [partial(task.burst, queries) for _ in range(turns) for task in tasks]
+    steps += [partial(judge, contender) for contender in contenders]
+    for number, step in enumerate(steps):
+        step()
+        if progress is not None:
+            progress(number + 1, len(steps))
     inserts = {id(contender): _insert_us(contender) for contender in contenders}
     return [_row(task, *judged[id(task.contender)], inserts[id(task.contender)]) for task in tasks]
 

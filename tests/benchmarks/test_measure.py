@@ -14,7 +14,7 @@ from swiftreid.benchmarks import run as run_module
 from swiftreid.benchmarks.arrays import numpy_cascade, numpy_exhaustive
 from swiftreid.benchmarks.codes import SyntheticCodes, synthetic_codes
 from swiftreid.benchmarks.contender import Contender, Missing, Ranked
-from swiftreid.benchmarks.measure import Truth, measure, read_gigabytes_per_second
+from swiftreid.benchmarks.measure import Truth, measure, processor_share, read_gigabytes_per_second
 from swiftreid.benchmarks.ours import CTF
 from swiftreid.benchmarks.rankings import loop_ranking, measure_rankings, numpy_ranking
 from swiftreid.benchmarks.run import Options, gather
@@ -86,6 +86,9 @@ def test_times_are_those_of_one_query(data: SyntheticCodes) -> None:
     assert 5 <= by["slow", 4].best_ms < 10
     assert by["quick", 1].best_ms < 5
     assert by["slow", 1].answers >= 2
+    assert by["slow", 1].processor_share < 0.5, "sleeping takes no processor"
+    assert processor_share([by["slow", 1]]) == by["slow", 1].processor_share
+    assert processor_share([]) is None
 
 
 def test_numpy_contenders_equal_the_engine(data: SyntheticCodes) -> None:

@@ -42,6 +42,7 @@ def test_search_is_measured_beside_peers(swiftreid: Callable[..., Ran], tmp_path
         assert rows["ours exhaustive, 2 threads", 8]["threads"] == 2
         assert all(row["ms"] >= row["best_ms"] > 0 and row["ratio"] > 0 for row in size["rows"])
         assert size["read_gb_per_s"] > 0
+        assert 0 < size["processor_share"] < 1.5
         assert size["full_ranking"]["equal"]
         baseline = rows[size["baseline"], 1]
         assert baseline["ratio"] == 1

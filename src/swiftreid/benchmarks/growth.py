@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from dataclasses import replace
 from typing import Any
 
@@ -57,6 +58,7 @@ def measure_growth(largest: int, options: Options, shown: Shown) -> Figures:
         "largest": largest,
         "k": options.k,
         "read_gb_per_s": read_gigabytes_per_second(data.table.column("id2048")[0]),
+        "processor_share": statistics.median(point["processor_share"] for point in points),
         "points": points,
         "models": {mode: model.as_dict() for mode, model in models.items()},
         "paper": [row for size in PAPER for row in _on_paper(points, models, size)],
@@ -83,6 +85,7 @@ def _points(data: SyntheticCodes, options: Options, progress: Any) -> list[Figur
                 "ms": row.ms,
                 "best_ms": row.best_ms,
                 "positives_found": row.positives_found,
+                "processor_share": row.processor_share,
                 "scanned_bytes": moved.scanned,
                 "gathered_lines": moved.gathered,
                 "stages": [{"rule": s.rule, "in": s.in_per_query, "kept": s.kept_per_query} for s in report],

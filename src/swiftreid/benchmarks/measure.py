@@ -43,6 +43,8 @@ class Row:
         build_seconds: time to make the index, or None.
         build_threads: how many threads made it.
         insert_us: median microseconds to add one entry, or None.
+        processor_share: processor time over wall time while it was timed. Well below the number of threads that work,
+            the machine was busy with something else.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Row:
     build_seconds: float | None
     build_threads: int
     insert_us: float | None
+    processor_share: float
 
 
 @dataclass
@@ -65,11 +68,12 @@ class _Task:
     batch: int
     seconds: list[float] = field(default_factory=list)
     spent: float = 0.0
+    processor: float = 0.0
 
     def burst(self, queries: int) -> None:
         if self.spent > _MOST_SECONDS:
             return
-        start = time.perf_counter()
+        start, started = time.perf_counter(), time.process_time()
         if (min(self.seconds) < _SLOW_SECONDS) if self.seconds else self.batch == 1:
             self._ask(queries)  # warms the caches; a first batch may take a minute, and warms them itself
         timed = 0
@@ -83,6 +87,7 @@ class _Task:
             self.seconds.append(time.perf_counter() - begun)
             timed += 1
         self.spent += time.perf_counter() - start
+        self.processor += time.process_time() - started
 
     def _ask(self, queries: int) -> None:
         first = len(self.seconds) % max(1, queries - self.batch + 1)
@@ -177,6 +182,7 @@ def _row(task: _Task, found: float, recall: float | None, insert_us: float | Non
         build_seconds=contender.build_seconds,
         build_threads=contender.build_threads,
         insert_us=insert_us,
+        processor_share=task.processor / task.spent,
     )
 
 
@@ -189,6 +195,16 @@ def _insert_us(contender: Contender) -> float | None:
         contender.insert()
         seconds.append(time.perf_counter() - start)
     return 1e6 * statistics.median(seconds)
+
+
+def processor_share(rows: Sequence[Row]) -> float | None:
+    """The share of a processor that one-thread searches got, typically; None if there was none.
+
+    Below about 0.9 the machine was busy, and the run's times and ratios mean little: long answers are interrupted more
+    often than short ones.
+    """
+    shares = [row.processor_share for row in rows if row.threads == 1]
+    return statistics.median(shares) if shares else None
 
 
 def read_gigabytes_per_second(column: NDArray[np.uint8], repeats: int = 5) -> float:

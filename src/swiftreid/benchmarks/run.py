@@ -14,7 +14,7 @@ from typing import Any
 from swiftreid.benchmarks.arrays import NUMPY, array_offers
 from swiftreid.benchmarks.codes import Progress, SyntheticCodes, kept_shares, synthetic_codes
 from swiftreid.benchmarks.contender import Contender, Missing, Offer, available_bytes, processors
-from swiftreid.benchmarks.measure import Row, Truth, measure, read_gigabytes_per_second
+from swiftreid.benchmarks.measure import Row, Truth, measure, processor_share, read_gigabytes_per_second
 from swiftreid.benchmarks.ours import THRESHOLDS, TIGHT_THRESHOLDS, check_cascades, our_contenders
 from swiftreid.benchmarks.peers import FLAT, peer_offers
 from swiftreid.benchmarks.rankings import measure_rankings
@@ -116,6 +116,7 @@ def benchmark_size(entries: int, options: Options, shown: Shown) -> dict[str, An
         "read_gb_per_s": read,
         "read_ms": 1e3 * 256 * entries / (1e9 * read),
         "baseline": baseline_of(rows).name,
+        "processor_share": processor_share(rows),
         "rows": [asdict(row) | ratios(row, rows) for row in rows],
         "missing": [asdict(one) for one in missing],
         "full_ranking": measure_rankings(data) if entries <= RANKING_ENTRIES else None,

@@ -14,6 +14,9 @@ from swiftreid.cli.console import JsonOption, QuietOption, Report
 from swiftreid.durable import save_bytes
 from swiftreid.errors import UsageError
 
+QUIET_SHARE = 0.9
+"""Of a processor: one-thread searches that got less were interrupted too often to be quoted."""
+
 app = typer.Typer(help="Measure search on this machine, on synthetic codes.", no_args_is_help=True)
 
 CacheOption = Annotated[
@@ -85,6 +88,7 @@ def search(
     for entries in sizes:
         figures = benchmark_size(entries, options, report.progress)
         _print_size(report, figures)
+        _warn_if_busy(report, figures["processor_share"])
         document["sizes"].append(figures)
         _save(card, document)  # after each size: the next may take long
     report.document(document)
@@ -113,6 +117,7 @@ def growth(
     if plot is not None:
         save_bytes(plot, growth_chart(figures).encode())
     _print_growth(report, figures)
+    _warn_if_busy(report, figures["processor_share"])
     report.document(document)
 
 
@@ -173,6 +178,14 @@ def _print_growth(report: Report, figures: dict[str, Any]) -> None:
 def _save(card: Path | None, document: dict[str, Any]) -> None:
     if card is not None:
         save_bytes(card, (json.dumps(document, indent=2) + "\n").encode())
+
+
+def _warn_if_busy(report: Report, share: float | None) -> None:
+    if share is not None and share < QUIET_SHARE:
+        report.warn(
+            f"the machine is busy: searches on one thread got {share:.0%} of a processor, so these times and ratios "
+            "mean little; run again when it is quiet"
+        )
 
 
 def _print_size(report: Report, figures: dict[str, Any]) -> None:

@@ -165,7 +165,8 @@ def recall_thresholds(
     if len(losses) < _least(share, confidence):
         raise TooFewPeople(
             f"only {len(losses)} of the {len(present) - len(shaping)} certifying people have a relevant entry within "
-            f"{reach} bits, too few to promise {share:.4g} at confidence {confidence:.4g}: calibrate on more people"
+            f"{reach} bits; to promise {share:.4g} at confidence {confidence:.4g} takes {_least(share, confidence)}: "
+            f"ask for less, or calibrate on more people"
         )
     place = _certified(losses, _stake(shape, len(losses), share, confidence), share, confidence)
     values = dict(zip(names[:-1], chain[place].tolist(), strict=True))

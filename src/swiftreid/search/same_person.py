@@ -11,7 +11,7 @@ people on the other. They are measurements, not promises with a confidence, sinc
 **Sizes.** For a gallery no larger than the held-out strangers, the chance that none of them is within the threshold is
 that of drawing it from them without replacement (hypergeometric), query by query. For a larger one nothing but an
 assumption helps: that strangers are within the threshold independently, with the share counted over all queries.
-Queries differ, and then the truth is below that figure.
+Queries differ, and then fewer of them are given an entry than that figure says.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ FALSE_ACCEPTS = 0.05
 EMBEDDING = "embedding"
 """In place of a code's name: cosine distance of float embeddings, 0 to 2."""
 
-_BLOCK, _MOST_QUERIES = 128, 4096
+_BLOCK, _MOST_QUERIES = 128, 2048
 _COSINE_BINS = 2000
 
 
@@ -132,7 +132,7 @@ def fit_same_person(
         code: name of the code; ``embedding`` for embeddings, whose distances are counted in steps of 0.001.
         false_accepts: above 0 and below 1.
         gallery: entries of the gallery for which that is to hold; by default as many as there are held-out strangers.
-        seed: above 4,096 pictures that many are drawn as queries.
+        seed: above 2,048 pictures that many are drawn as queries.
 
     Raises:
         UsageError: an argument is out of range, or there are no two people, or none was seen by two cameras.

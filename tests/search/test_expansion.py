@@ -26,7 +26,7 @@ def naive_bits(code: np.ndarray, bits: int) -> list[int]:
     st.sampled_from([None, 0, 3, 20]),
     st.sampled_from([None, "id32"]),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_codes_are_voted_bit_by_bit(
     seed: int, queries: int, entries: int, alpha: int, within: int | None, weigh_by: str | None
 ) -> None:

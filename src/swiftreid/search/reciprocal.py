@@ -213,5 +213,5 @@ class Inverted:
             low, high = int(cells.min(initial=0)), int(cells.max(initial=-1)) + 1
             shared[low:high] += np.bincount(cells - low, smaller, max(0, high - low))
             start = end
-        distances: NDArray[np.float64] = 1 - shared / (2 - shared)
+        distances: NDArray[np.float64] = np.maximum(1 - shared / (2 - shared), 0)  # not -1e-7 by rounding
         return distances.reshape(len(rows), self._pictures).astype(np.float32)

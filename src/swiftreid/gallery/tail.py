@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import takewhile
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ CHUNK_ROWS = 4096  # never larger, so that deleting one entry rewrites little
 _GROWTH = 2  # parts are joined once those behind them are half as long
 _CHUNK = "first, last, rows, seqs, cameras, times, codes, digest"
 
+Chunk = tuple[int, int, int]
+
 
 @dataclass(frozen=True)
 class Part:
@@ -35,7 +37,7 @@ class Part:
         columns: their rows, in gallery order.
     """
 
-    chunks: list[tuple[int, int, int]]
+    chunks: list[Chunk]
     columns: Columns
 
     @cached_property
@@ -52,7 +54,7 @@ class Tail:
     parts: list[Part]
 
     @property
-    def chunks(self) -> list[tuple[int, int, int]]:
+    def chunks(self) -> list[Chunk]:
         """Those of all parts."""
         return [chunk for part in self.parts for chunk in part.chunks]
 
@@ -66,38 +68,45 @@ class Tail:
 
 
 def read_tail(db: apsw.Connection, gallery: Path, spec: CodeSpec, known: Tail | None = None) -> Tail:
-    """The tail now; chunks at the front that are as in ``known`` are not read again."""
+    """The tail now; chunks that are as in ``known`` are not read again."""
     chunks = [
         (first, last, rows) for first, last, rows in fetch(db, "SELECT first, last, rows FROM chunk ORDER BY first")
     ]
     if known is not None and known.chunks == chunks:
         return known
-    parts = [] if known is None else _unchanged(known, chunks)
-    same = sum(len(part.chunks) for part in parts)
-    if same < len(chunks):
-        query = f"SELECT {_CHUNK} FROM chunk WHERE first >= ? ORDER BY first"
-        read = [_decode(gallery, spec, row) for row in db.execute(query, (chunks[same][0],))]
-        settled = len(read) - (len(read[-1]) < MERGE_ROWS)  # additions replace the last one until it is full
-        if settled:
-            parts.append(Part(chunks[same : same + settled], join(spec, read[:settled])))
+    # Additions replace the last chunk until it is full, so it is not joined with others.
+    full = len(chunks) - bool(chunks and chunks[-1][2] < MERGE_ROWS)
+    places = {chunk: (part, at) for part in known.parts for at, chunk in enumerate(part.chunks)} if known else {}
+
+    def run(numbered: tuple[int, Chunk]) -> tuple[bool, int, int]:
+        """The same for neighbours that are known as neighbours, or unknown; the last one is by itself."""
+        number, chunk = numbered
+        part, at = places.get(chunk, (None, number))
+        return number == full, id(part), at - number
+
+    parts: list[Part] = []
+    for (is_open, *_), group in groupby(enumerate(chunks), run):
+        some = [chunk for _, chunk in group]
+        place = places.get(some[0])
+        parts.append(_read(db, gallery, spec, some) if place is None else _cut(*place, len(some)))
+        if not is_open:
             _join_short(spec, parts)
-        if settled < len(read):
-            parts.append(Part(chunks[-1:], read[-1]))
     return Tail(spec, parts)
 
 
-def _unchanged(known: Tail, chunks: list[tuple[int, int, int]]) -> list[Part]:
-    """What is known of the chunks at the front that are still as they were."""
-    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(chunks, known.chunks, strict=False)))
-    parts = []
-    for part in known.parts:
-        if len(part.chunks) <= same:
-            parts.append(part)
-        elif same:
-            kept = part.chunks[:same]
-            parts.append(Part(kept, part.columns.take(slice(0, sum(rows for _, _, rows in kept)))))
-        same = max(0, same - len(part.chunks))
-    return parts
+def _read(db: apsw.Connection, gallery: Path, spec: CodeSpec, chunks: list[Chunk]) -> Part:
+    query = f"SELECT {_CHUNK} FROM chunk WHERE first BETWEEN ? AND ? ORDER BY first"
+    rows = db.execute(query, (chunks[0][0], chunks[-1][0]))
+    return Part(chunks, join(spec, [_decode(gallery, spec, row) for row in rows]))
+
+
+def _cut(part: Part, at: int, count: int) -> Part:
+    """The chunks at..at + count of a part, without copying."""
+    chunks = part.chunks[at : at + count]
+    if len(chunks) == len(part.chunks):
+        return part
+    first = sum(rows for _, _, rows in part.chunks[:at])
+    return Part(chunks, part.columns.take(slice(first, first + sum(rows for _, _, rows in chunks))))
 
 
 def _join_short(spec: CodeSpec, parts: list[Part]) -> None:

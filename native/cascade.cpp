@@ -3,7 +3,9 @@
 #include "cascade.hpp"
 
 #include <algorithm>
+#include <memory>
 #include <mutex>
+#include <vector>
 
 #include "loan.hpp"
 #include "parts.hpp"
@@ -18,6 +20,7 @@ constexpr std::size_t kGroupEntries = std::size_t{1} << 25;  // of the lists tha
 
 struct JobMemory {
     Chunks chunks;
+    std::vector<std::unique_ptr<Chunks>> probed;  // for each member of the team
     Buffer<std::uint32_t> everything;
 };
 
@@ -55,6 +58,23 @@ void run(const Plan& plan, const Results& results) {
                 search_embeddings(plan, everything, count, query, results, tally);
             else
                 rank_one(plan, everything, count, query, results, tally);
+            tell(tally);
+        });
+        return;
+    }
+    if (plan.cells.count) {
+        // Every query looks into cells of its own.
+        const bool team = plan.queries < plan.threads;
+        memory->chunks.cut(plan.stages[1].segments, live, static_cast<std::uint32_t>(plan.cells.segments));
+        while (memory->probed.size() < plan.threads) memory->probed.push_back(std::make_unique<Chunks>());
+        share_out(team ? 1 : plan.threads, plan.queries, [&](std::size_t query, unsigned member) {
+            Tally tally;
+            Stopwatch watch;
+            Chunks& chunks = *memory->probed[member];
+            chunks.probe(plan, query, memory->chunks);
+            tally.count(0, plan.cells.count, chunks.live());
+            tally.seconds[0] += watch.lap();
+            search_group(plan, chunks, live, query, 1, team ? plan.threads : 1, results, tally);
             tell(tally);
         });
         return;

@@ -18,9 +18,29 @@ struct Segment {
 // What the rows of a stage are: packed bits, or an embedding's numbers (the last stage only).
 enum class Rows { bits, halves, floats };
 
+// Entries first..first+count of the table once more, ordered by cell: what the two stages behind a cells stage compare.
+// Their places here have the same range as their positions in the table.
+struct Shelf {
+    std::uint32_t first;
+    std::size_t count;
+    const std::uint32_t* starts;     // of each cell, and the end of the last one: places, counted from `first`
+    const std::uint32_t* order;      // position in the table of each place, counted from `first`
+    const std::uint8_t* planes;      // of the stage behind, as for Segment
+    const std::uint8_t* rows;        // of the stage behind that, or null
+};
+
+// Cells of an inverted file; its entries are those of the shelves. Segments behind the last shelf have no cells yet.
+struct Cells {
+    const std::uint8_t* centres = nullptr;
+    std::size_t count = 0;  // none: there is no cells stage
+    std::vector<Shelf> shelves;
+    std::size_t segments = 0;  // that the shelves cover
+};
+
 constexpr std::size_t kMaxStages = 8;
 
-enum class Keep { all, threshold, top, share };
+// `cells` is the first stage's: the nearest cells that hold a share of the entries.
+enum class Keep { all, threshold, top, share, cells };
 
 struct StagePlan {
     std::vector<Segment> segments;  // as many, and as long, as those of every other stage
@@ -45,6 +65,7 @@ enum class Order { search, rank_by_gallery, rank_by_stages };
 struct Plan {
     const Kernel* kernel;
     std::vector<StagePlan> stages;
+    Cells cells;
     std::size_t entries;
     std::size_t queries;
     const std::uint8_t* bitmap;  // one bit an entry, little-endian; null: all may be found

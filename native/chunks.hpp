@@ -1,4 +1,5 @@
-// A gallery cut into chunks that fit a processor's caches, without those that no filter lets through.
+// A gallery cut into chunks that fit a processor's caches, without those that no filter lets through or, with cells, that
+// a query does not look into.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -7,15 +8,18 @@
 #include "buffer.hpp"
 #include "cascade.hpp"
 #include "live.hpp"
+#include "select.hpp"
 
 namespace swiftreid {
 
 struct Chunk {
     std::uint32_t segment;
-    std::uint32_t row;   // first row, in its segment; a multiple of kBlock
+    std::uint32_t row;    // first row, in its segment or shelf; a multiple of kBlock
     std::uint32_t rows;
-    std::uint32_t live;  // how many of them may be found
+    std::uint32_t skip;   // so many of them are not meant (of a shelf)
+    std::uint32_t live;   // how many of them may be found (of a shelf: perhaps)
     const std::uint32_t* listed;  // their positions, where they are so few that looking at each is quicker; else null
+    const Shelf* shelf;           // null: a part of a segment
 };
 
 constexpr std::size_t kChunk = 16 * kBlock;
@@ -25,17 +29,18 @@ constexpr std::size_t kSparse = 24;
 
 class Chunks {
 public:
-    void cut(const std::vector<Segment>& segments, const Live& live) {
+    // Of the segments from `from` on.
+    void cut(const std::vector<Segment>& segments, const Live& live, std::uint32_t from = 0) {
         chunks_.clear();
         live_ = 0;
         std::size_t listed = 0;
-        for (std::uint32_t s = 0; s < segments.size(); ++s) {
+        for (std::uint32_t s = from; s < segments.size(); ++s) {
             for (std::size_t row = 0; row < segments[s].count; row += kChunk) {
                 const std::size_t rows = std::min(kChunk, segments[s].count - row);
                 const std::size_t some = live.count(segments[s].first + row, rows);
                 if (!some) continue;
-                chunks_.push_back({s, static_cast<std::uint32_t>(row), static_cast<std::uint32_t>(rows),
-                                   static_cast<std::uint32_t>(some), nullptr});
+                chunks_.push_back({s, static_cast<std::uint32_t>(row), static_cast<std::uint32_t>(rows), 0,
+                                   static_cast<std::uint32_t>(some), nullptr, nullptr});
                 live_ += some;
                 if (some * kSparse <= rows) listed += some;
             }
@@ -48,12 +53,59 @@ public:
         }
     }
 
+    // Of the cells nearest to a query's code, and then those of `plain`.
+    void probe(const Plan& plan, std::size_t query, const Chunks& plain) {
+        const Cells& cells = plan.cells;
+        const StagePlan& stage = plan.stages[0];
+        distances_.resize(cells.count);
+        plan.kernel->scan(cells.centres, cells.count, stage.row_bytes, stage.query(query), distances_.data());
+        std::size_t covered = 0;
+        held_.assign(cells.count, 0);
+        for (const Shelf& shelf : cells.shelves) {
+            covered += shelf.count;
+            for (std::size_t c = 0; c < cells.count; ++c) held_[c] += shelf.starts[c + 1] - shelf.starts[c];
+        }
+        // By distance, then number, until they hold enough.
+        order_.resize(cells.count);
+        for (std::size_t c = 0; c < cells.count; ++c)
+            order_[c] = std::uint64_t{distances_[c]} << 32 | static_cast<std::uint32_t>(c);
+        std::sort(order_.begin(), order_.end());
+        const std::size_t wanted = std::max(share_of(stage.share, covered), std::min(plan.min_candidates, covered));
+        std::size_t held = 0, chosen = 0;
+        while (held < wanted) held += held_[static_cast<std::uint32_t>(order_[chosen++])];
+        chosen_.assign(cells.count, 0);
+        for (std::size_t i = 0; i < chosen; ++i) chosen_[static_cast<std::uint32_t>(order_[i])] = 1;
+        chunks_.clear();
+        for (const Shelf& shelf : cells.shelves)
+            for (std::size_t c = 0; c < cells.count;) {
+                const std::size_t from = c;
+                while (c < cells.count && chosen_[c]) ++c;  // neighbours are read in one go
+                if (c > from) add(shelf, shelf.starts[from], shelf.starts[c]);
+                c += c == from;
+            }
+        live_ = held + plain.live();
+        chunks_.insert(chunks_.end(), plain.all().begin(), plain.all().end());
+    }
+
     const std::vector<Chunk>& all() const { return chunks_; }
     std::size_t live() const { return live_; }
 
 private:
+    void add(const Shelf& shelf, std::uint32_t from, std::uint32_t to) {
+        while (from < to) {
+            const std::uint32_t row = from / kBlock * kBlock;
+            const std::uint32_t end = static_cast<std::uint32_t>(std::min<std::size_t>(to, row + kChunk));
+            chunks_.push_back({0, row, end - row, from - row, end - from, nullptr, &shelf});
+            from = end;
+        }
+    }
+
     std::vector<Chunk> chunks_;
     Buffer<std::uint32_t> positions_;
+    std::vector<std::uint16_t> distances_;
+    std::vector<std::size_t> held_;
+    std::vector<std::uint64_t> order_;
+    std::vector<std::uint8_t> chosen_;
     std::size_t live_ = 0;
 };
 

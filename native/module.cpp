@@ -82,9 +82,10 @@ StagePlan stage_of(nb::handle columns, nb::handle queries, const std::string& ke
     if (keep == "threshold") stage.keep = Keep::threshold;
     else if (keep == "top") stage.keep = Keep::top;
     else if (keep == "share") stage.keep = Keep::share;
+    else if (keep == "cells") stage.keep = Keep::cells;
     else check(keep == "all", "unknown rule");
     check(amount >= 0 && amount <= 9e15, "bad amount");
-    check(stage.keep != Keep::share || amount <= 1, "bad share");
+    check((stage.keep != Keep::share && stage.keep != Keep::cells) || amount <= 1, "bad share");
     stage.amount = static_cast<std::uint64_t>(amount);
     stage.share = amount;
     stage.whole_ties = whole_ties;
@@ -111,8 +112,66 @@ void give_planes(StagePlan& stage, nb::handle planes) {
     }
 }
 
+// One shelf's order, checked once: a search trusts it.
+class ShelfOrder {
+public:
+    ShelfOrder(Array<const std::uint32_t, nb::ndim<1>> starts, Array<const std::uint32_t, nb::ndim<1>> order)
+        : starts_(std::move(starts)), order_(std::move(order)) {
+        const std::size_t count = order_.shape(0);
+        check(starts_.shape(0) > 1 && starts_.data()[0] == 0 && starts_.data()[cells()] == count, "bad starts of cells");
+        check(std::is_sorted(starts_.data(), starts_.data() + starts_.shape(0)), "bad starts of cells");
+        check(std::all_of(order_.data(), order_.data() + count, [&](std::uint32_t row) { return row < count; }),
+              "bad order of a shelf");
+    }
+    std::size_t cells() const { return starts_.shape(0) - 1; }
+    std::size_t count() const { return order_.shape(0); }
+    const std::uint32_t* starts() const { return starts_.data(); }
+    const std::uint32_t* order() const { return order_.data(); }
+
+private:
+    Array<const std::uint32_t, nb::ndim<1>> starts_, order_;
+};
+
+// Centres, the number of segments that shelves cover, and for each shelf (order, planes, rows or None).
+void give_cells(Plan& plan, nb::handle given) {
+    check(plan.stages.size() > 2 && plan.stages[0].keep == Keep::cells && plan.order == Order::search, "bad cells");
+    const auto parts = nb::cast<nb::tuple>(given);
+    check(parts.size() == 3, "bad cells");
+    const auto centres = nb::cast<Codes>(parts[0], false);
+    plan.cells.centres = centres.data();
+    plan.cells.count = centres.shape(0);
+    plan.cells.segments = nb::cast<std::size_t>(parts[1]);
+    check(plan.cells.count > 0 && centres.shape(1) == plan.stages[0].row_bytes, "bad centres of cells");
+    check(plan.cells.segments <= plan.stages[0].segments.size(), "bad number of segments");
+    const StagePlan &scanned = plan.stages[1], &next = plan.stages[2];
+    check(scanned.keep == Keep::threshold && scanned.row_bytes <= kMaxSlicedBytes, "cells precede a short threshold");
+    const bool fused = plan.stages.size() > 3 && next.keep == Keep::threshold;
+    std::size_t first = 0;
+    for (nb::handle item : nb::cast<nb::list>(parts[2])) {
+        const auto shelf = nb::cast<nb::tuple>(item);
+        check(shelf.size() == 3, "bad shelf");
+        const ShelfOrder& order = nb::cast<const ShelfOrder&>(shelf[0]);
+        const auto planes = nb::cast<Array<const std::uint8_t, nb::ndim<1>>>(shelf[1], false);
+        check(order.cells() == plan.cells.count, "a shelf has other cells");
+        check(planes.shape(0) == planes_bytes(order.count(), scanned.row_bytes), "planes do not fit their shelf");
+        const std::uint8_t* rows = nullptr;
+        if (!shelf[2].is_none()) {
+            const auto codes = nb::cast<Codes>(shelf[2], false);
+            check(codes.shape(0) == order.count() && codes.shape(1) == next.row_bytes, "rows do not fit their shelf");
+            rows = codes.data();
+        }
+        check(rows || !fused, "the second stage needs rows on the shelf");
+        plan.cells.shelves.push_back({static_cast<std::uint32_t>(first), order.count(), order.starts(), order.order(),
+                                      planes.data(), fused ? rows : nullptr});
+        first += order.count();
+    }
+    std::size_t covered = 0;
+    for (std::size_t s = 0; s < plan.cells.segments; ++s) covered += plan.stages[0].segments[s].count;
+    check(covered == first, "shelves and segments do not match");
+}
+
 // Arrays are borrowed, never copied; the caller keeps them alive for the time of the call.
-void cascade(nb::list columns, nb::object planes, nb::list queries, const std::vector<std::string>& keeps,
+void cascade(nb::list columns, nb::object planes, nb::object cells, nb::list queries, const std::vector<std::string>& keeps,
              const std::vector<double>& amounts, const std::vector<bool>& whole_ties, nb::object bitmap, std::size_t min_candidates,
              const std::string& order, unsigned threads, const std::string& kernel,
              Array<std::int64_t, nb::ndim<2>> indices, Array<std::int32_t, nb::ndim<2>> distances,
@@ -133,7 +192,10 @@ void cascade(nb::list columns, nb::object planes, nb::list queries, const std::v
         check(!plan.stages[s].embedding() || plan.stages[s].keep != Keep::threshold, "an embedding has no threshold");
         check(same_segments(plan.stages[s], plan.stages[0]), "columns have different segments");
     }
-    if (!planes.is_none()) give_planes(plan.stages[0], planes);
+    check(std::none_of(plan.stages.begin() + 1, plan.stages.end(),
+                       [](const StagePlan& stage) { return stage.keep == Keep::cells; }), "cells come first");
+    check((plan.stages[0].keep == Keep::cells) == !cells.is_none(), "a cells stage needs cells");
+    if (!planes.is_none()) give_planes(plan.stages[cells.is_none() || depth == 1 ? 0 : 1], planes);
     plan.entries = rows_of(plan.stages[0]);
     plan.min_candidates = min_candidates;
     plan.threads = std::max(threads, 1u);
@@ -141,6 +203,7 @@ void cascade(nb::list columns, nb::object planes, nb::list queries, const std::v
     else if (order == "gallery") plan.order = Order::rank_by_gallery;
     else if (order == "stages") plan.order = Order::rank_by_stages;
     else check(false, "unknown order");
+    if (!cells.is_none()) give_cells(plan, cells);
     std::size_t live = plan.entries;
     if (!bitmap.is_none()) {
         const auto bits = nb::cast<Array<const std::uint8_t, nb::ndim<1>>>(bitmap, false);
@@ -157,6 +220,21 @@ void cascade(nb::list columns, nb::object planes, nb::list queries, const std::v
                           entries_in.data(), kept.data(), seconds.data()};
     nb::gil_scoped_release release;
     run(plan, results);
+}
+
+// For each row the number of the nearest centre, the first of several.
+void nearest(Codes rows, Codes centres, const std::string& name, Array<std::uint32_t, nb::ndim<1>> out) {
+    const Kernel& kernel = kernel_of(name);
+    const std::size_t row_bytes = rows.shape(1), count = centres.shape(0);
+    check(row_bytes > 0 && row_bytes % 4 == 0 && row_bytes <= kMaxRowBytes, "bad row width");
+    check(centres.shape(1) == row_bytes && count > 0, "rows and centres differ");
+    check(out.shape(0) == rows.shape(0), "bad result shape");
+    nb::gil_scoped_release release;
+    std::vector<std::uint16_t> distances(count);
+    for (std::size_t i = 0; i < rows.shape(0); ++i) {
+        kernel.scan(centres.data(), count, row_bytes, rows.data() + i * row_bytes, distances.data());
+        out.data()[i] = static_cast<std::uint32_t>(std::min_element(distances.begin(), distances.end()) - distances.begin());
+    }
 }
 
 void hamming(Codes column, Codes queries, const std::string& name, Array<std::int32_t, nb::ndim<2>> out) {
@@ -196,7 +274,12 @@ std::vector<std::string> kernels() {
 NB_MODULE(_native, m) {
     m.doc() = "Search kernels of SwiftReID; call them through swiftreid.search.kernels.";
     m.def("kernels", &kernels, "Names of the kernels that this machine can run, quickest first.");
-    m.def("cascade", &cascade, nb::arg("columns"), nb::arg("planes").none(), nb::arg("queries"), nb::arg("keeps"), nb::arg("amounts"), nb::arg("whole_ties"),
+    nb::class_<ShelfOrder>(m, "ShelfOrder")
+        .def(nb::init<Array<const std::uint32_t, nb::ndim<1>>, Array<const std::uint32_t, nb::ndim<1>>>(),
+             nb::arg("starts").noconvert(), nb::arg("order").noconvert());
+    m.def("nearest", &nearest, nb::arg("rows").noconvert(), nb::arg("centres").noconvert(), nb::arg("kernel"),
+          nb::arg("out").noconvert());
+    m.def("cascade", &cascade, nb::arg("columns"), nb::arg("planes").none(), nb::arg("cells").none(), nb::arg("queries"), nb::arg("keeps"), nb::arg("amounts"), nb::arg("whole_ties"),
           nb::arg("bitmap").none(), nb::arg("min_candidates"), nb::arg("order"), nb::arg("threads"), nb::arg("kernel"),
           nb::arg("indices").noconvert(), nb::arg("distances").noconvert(), nb::arg("stages").noconvert(),
           nb::arg("counts").noconvert(), nb::arg("entries_in").noconvert(), nb::arg("kept").noconvert(),

@@ -32,6 +32,7 @@ struct GroupMemory {
     std::vector<std::size_t> cursors;
     std::vector<std::uint32_t> counts;  // of entries within a limit, for each chunk
     std::vector<Cut> cuts;              // of each query at the first stage
+    Buffer<std::uint32_t> sorted;
     Histogram histogram;
     Closest closest;
     ByEmbedding by_embedding;
@@ -41,10 +42,10 @@ class Group {
 public:
     Group(const Plan& plan, const Chunks& chunks, const Live& live, std::size_t first, std::size_t count,
           unsigned threads, Tally& tally)
-        : plan_(plan), chunks_(chunks.all()), live_count_(chunks.live()), live_(live), first_(first), count_(count),
-          tally_(tally), least_(std::min(plan.min_candidates, live_count_)),
-          fused_(plan.stages.size() > 2 && plan.stages[0].keep == Keep::threshold &&
-                 plan.stages[1].keep == Keep::threshold) {
+        : plan_(plan), head_(plan.cells.count ? 1 : 0), chunks_(chunks.all()), live_count_(chunks.live()), live_(live),
+          first_(first), count_(count), tally_(tally), least_(std::min(plan.min_candidates, live_count_)),
+          fused_(plan.stages.size() > head_ + 2 && plan.stages[head_].keep == Keep::threshold &&
+                 plan.stages[head_ + 1].keep == Keep::threshold) {
         const std::size_t most = std::max<std::size_t>(1, chunks_.size());
         members_ = static_cast<unsigned>(std::min<std::size_t>(threads, most));
         while (memory_->benches.size() < members_) memory_->benches.push_back(std::make_unique<Bench>());
@@ -61,7 +62,7 @@ public:
         watch_.lap();
         first_stages();
         const std::size_t last = plan_.stages.size() - 1;
-        for (std::size_t s = fused_ ? 2 : 1; s < last; ++s) {
+        for (std::size_t s = head_ + (fused_ ? 2 : 1); s < last; ++s) {
             fetch_distances(s);
             for (std::size_t q = 0; q < count_; ++q) {
                 Found& found = found_of(q);
@@ -88,7 +89,7 @@ private:
     // ---- The first stage, and the second where both have thresholds.
 
     void first_stages() {
-        const StagePlan& stage = plan_.stages[0];
+        const StagePlan& stage = plan_.stages[head_];
         cuts_.assign(count_, {static_cast<std::uint32_t>(std::min<std::uint64_t>(stage.amount, stage.bits())), kAllTies});
         if (stage.keep != Keep::threshold)
             for (std::size_t q = 0; q < count_; ++q) cuts_[q] = cut_by_counting(q, wanted_of(stage), stage.whole_ties);
@@ -101,8 +102,8 @@ private:
                 scan(q, q + 1);
                 passed = fused_ ? found_of(q).came_in : found_of(q).count;
             }
-            tally_.count(0, live_count_, passed);
-            if (fused_) tally_.count(1, passed, found_of(q).count);
+            tally_.count(head_, live_count_, passed);
+            if (fused_) tally_.count(head_ + 1, passed, found_of(q).count);
         }
         const double seconds = watch_.lap();
         double first = 0, second = 0;
@@ -111,8 +112,8 @@ private:
             second += memory_->benches[m]->second_share;
         }
         const double share = first + second > 0 ? first / (first + second) : 1;
-        tally_.seconds[0] += fused_ ? seconds * share : seconds;
-        if (fused_) tally_.seconds[1] += seconds * (1 - share);
+        tally_.seconds[head_] += fused_ ? seconds * share : seconds;
+        if (fused_) tally_.seconds[head_ + 1] += seconds * (1 - share);
     }
 
     std::size_t wanted_of(const StagePlan& stage) const {
@@ -124,7 +125,7 @@ private:
 
     // Queries from..to look at every chunk, with their cuts.
     void scan(std::size_t from, std::size_t to) {
-        const StagePlan& next = plan_.stages[1];
+        const StagePlan& next = plan_.stages[head_ + 1];
         for (unsigned m = 0; m < members_; ++m)
             for (std::size_t q = from; q < to; ++q)
                 memory_->benches[m]->limits[q].start(
@@ -146,29 +147,50 @@ private:
                 for (unsigned m = 1; m < members_; ++m) limit.widen(memory_->benches[m]->limits[q]);
                 limit.settle(found_of(q), memory_->histogram);
             }
+            if (head_) to_positions(found_of(q));
         }
     }
 
+    // Places on shelves become positions in the table, in order.
+    void to_positions(Found& found) {
+        std::uint32_t* places = found.positions.room(found.count + kSlack);
+        std::size_t at = 0;
+        for (const Shelf& shelf : plan_.cells.shelves)
+            for (; at < found.count && places[at] - shelf.first < shelf.count; ++at)
+                places[at] = shelf.first + shelf.order[places[at] - shelf.first];
+        sort_positions(places, at, plan_.entries, memory_->sorted, memory_->counts);
+    }
+
+    // The rows that a chunk is of, at the first stage and the next.
+    struct View {
+        std::uint32_t first;
+        const std::uint8_t *rows, *planes, *next;
+    };
+
+    View view_of(const Chunk& chunk) const {
+        if (chunk.shelf) return {chunk.shelf->first, nullptr, chunk.shelf->planes, chunk.shelf->rows};
+        const Segment& segment = plan_.stages[head_].segments[chunk.segment];
+        const StagePlan& next = plan_.stages[head_ + 1];
+        return {segment.first, segment.rows, segment.planes, next.segments[chunk.segment].rows};
+    }
+
     void scan_chunk(const Chunk& chunk, std::size_t q, Bench& bench, bool sample) {
-        const StagePlan& stage = plan_.stages[0];
-        const StagePlan& next = plan_.stages[1];
-        const Segment& segment = stage.segments[chunk.segment];
-        const Segment& rows = next.segments[chunk.segment];
+        const StagePlan& next = plan_.stages[head_ + 1];
+        const View view = view_of(chunk);
         Found& found = bench.found[q];
         Stopwatch watch;
         if (!fused_) {
             found.make_room(chunk.live);
-            const std::size_t passed = pass(chunk, segment, q, bench, rows.rows, next.row_bytes,
-                                            found.positions.data() + found.count);
+            const std::size_t passed = pass(chunk, view, q, bench, found.positions.data() + found.count);
             found.count += passed;
             return;
         }
-        const std::size_t passed = pass(chunk, segment, q, bench, rows.rows, next.row_bytes, bench.positions);
+        const std::size_t passed = pass(chunk, view, q, bench, bench.positions);
         if (sample) bench.first_share += watch.lap();
         found.came_in += passed;
         found.make_room(passed);
         GrowingLimit& limit = bench.limits[q];
-        found.count += plan_.kernel->gather_within(rows.rows, bench.positions, passed, rows.first, next.row_bytes,
+        found.count += plan_.kernel->gather_within(view.next, bench.positions, passed, view.first, next.row_bytes,
                                                    next.query(first_ + q), limit.limit(),
                                                    found.positions.data() + found.count,
                                                    found.distances.data() + found.count);
@@ -177,27 +199,28 @@ private:
     }
 
     // Positions of the chunk's entries that pass the first stage.
-    std::size_t pass(const Chunk& chunk, const Segment& segment, std::size_t q, Bench& bench,
-                     const std::uint8_t* next_rows, std::size_t next_bytes, std::uint32_t* out) {
-        const StagePlan& stage = plan_.stages[0];
-        Cut& cut = cuts_[q];
-        std::uint32_t limit = cut.limit;
-        if (cut.ties != kAllTies && chunk.live) return pass_ties(chunk, segment, q, bench, out);
+    std::size_t pass(const Chunk& chunk, const View& view, std::size_t q, Bench& bench, std::uint32_t* out) {
+        const StagePlan& stage = plan_.stages[head_];
+        const StagePlan& next = plan_.stages[head_ + 1];
+        const Cut& cut = cuts_[q];
+        if (cut.ties != kAllTies) return pass_ties(chunk, view, q, bench, out);
         if (chunk.listed)
-            return plan_.kernel->gather_within(segment.rows, chunk.listed, chunk.live, segment.first, stage.row_bytes,
-                                               stage.query(first_ + q), limit, out, bench.distances);
-        const std::size_t words = mask(chunk, segment, q, limit, bench.distances, bench.words);
-        return plan_.kernel->collect(bench.words, words, segment.first + chunk.row,
-                                     next_rows + std::size_t{chunk.row} * next_bytes, next_bytes, out);
+            return plan_.kernel->gather_within(view.rows, chunk.listed, chunk.live, view.first, stage.row_bytes,
+                                               stage.query(first_ + q), cut.limit, out, bench.distances);
+        const std::size_t words = mask(chunk, view, q, cut.limit, bench.distances, bench.words);
+        // Rows of an embedding, or of another table, are not fetched ahead.
+        const std::size_t ahead = view.next && !next.embedding() ? next.row_bytes : 0;
+        const std::uint8_t* rows = ahead ? view.next : view.planes ? view.planes : view.rows;
+        return plan_.kernel->collect(bench.words, words, view.first + chunk.row, rows + chunk.row * ahead, ahead, out);
     }
 
     // The same where not every entry at the limit passes.
-    std::size_t pass_ties(const Chunk& chunk, const Segment& segment, std::size_t q, Bench& bench, std::uint32_t* out) {
-        const StagePlan& stage = plan_.stages[0];
+    std::size_t pass_ties(const Chunk& chunk, const View& view, std::size_t q, Bench& bench, std::uint32_t* out) {
+        const StagePlan& stage = plan_.stages[head_];
         Cut& cut = cuts_[q];
         std::size_t passed = 0;
         if (chunk.listed) {
-            plan_.kernel->gather(segment.rows, chunk.listed, chunk.live, segment.first, stage.row_bytes,
+            plan_.kernel->gather(view.rows, chunk.listed, chunk.live, view.first, stage.row_bytes,
                                  stage.query(first_ + q), bench.distances);
             for (std::size_t i = 0; i < chunk.live; ++i) {
                 const bool tie = bench.distances[i] == cut.limit && cut.ties > 0;
@@ -206,9 +229,9 @@ private:
             }
             return passed;
         }
-        const std::size_t words = mask(chunk, segment, q, cut.limit, bench.distances, bench.words);
+        const std::size_t words = mask(chunk, view, q, cut.limit, bench.distances, bench.words);
         if (cut.limit)
-            mask(chunk, segment, q, cut.limit - 1, bench.distances, bench.others);
+            mask(chunk, view, q, cut.limit - 1, bench.distances, bench.others);
         else
             std::fill_n(bench.others, words, 0);
         for (std::size_t w = 0; w < words; ++w) {
@@ -216,37 +239,50 @@ private:
             for (; ties && cut.ties; ties &= ties - 1) --cut.ties;
             bench.words[w] &= ~ties;  // those left over
         }
-        return plan_.kernel->collect(bench.words, words, segment.first + chunk.row, segment.rows, 0, out);
+        return plan_.kernel->collect(bench.words, words, view.first + chunk.row, view.planes, 0, out);
     }
 
     // For each entry of a chunk a bit: whether it may be found and is within the limit. Returns the number of words.
-    std::size_t mask(const Chunk& chunk, const Segment& segment, std::size_t q, std::uint32_t limit,
+    std::size_t mask(const Chunk& chunk, const View& view, std::size_t q, std::uint32_t limit,
                      std::uint16_t* distances, std::uint64_t* words) const {
-        const StagePlan& stage = plan_.stages[0];
+        const StagePlan& stage = plan_.stages[head_];
         const std::size_t count = (chunk.rows + 63) / 64, offset = std::size_t{chunk.row} * stage.row_bytes;
-        if (segment.planes) {
-            plan_.kernel->within(segment.planes + offset, (chunk.rows + kBlock - 1) / kBlock, stage.row_bytes,
+        if (view.planes) {
+            plan_.kernel->within(view.planes + offset, (chunk.rows + kBlock - 1) / kBlock, stage.row_bytes,
                                  stage.query(first_ + q), limit, words);
         } else {
-            plan_.kernel->scan(segment.rows + offset, chunk.rows, stage.row_bytes, stage.query(first_ + q), distances);
+            plan_.kernel->scan(view.rows + offset, chunk.rows, stage.row_bytes, stage.query(first_ + q), distances);
             std::fill_n(words, count, 0);
             for (std::size_t i = 0; i < chunk.rows; ++i)
                 words[i / 64] |= std::uint64_t{distances[i] <= limit} << (i % 64);
         }
-        const std::size_t at = segment.first + chunk.row;
-        if (chunk.live < chunk.rows)
+        const std::size_t at = view.first + chunk.row;
+        if (chunk.rows % 64) words[count - 1] &= (std::uint64_t{1} << (chunk.rows % 64)) - 1;
+        if (chunk.shelf) {
+            std::fill_n(words, chunk.skip / 64, 0);
+            words[chunk.skip / 64] &= ~std::uint64_t{0} << (chunk.skip % 64);
+            if (!live_.everything()) drop_dead(*chunk.shelf, chunk.row, words, count);
+        } else if (chunk.live < chunk.rows) {
             for (std::size_t w = 0; w < count; ++w) words[w] &= live_.part(at, 64 * w, chunk.rows);
-        else if (chunk.rows % 64)
-            words[count - 1] &= (std::uint64_t{1} << (chunk.rows % 64)) - 1;
+        }
         return count;
+    }
+
+    // A shelf's entries are not in the order of the bitmap: those that pass are looked up.
+    void drop_dead(const Shelf& shelf, std::size_t row, std::uint64_t* words, std::size_t count) const {
+        for (std::size_t w = 0; w < count; ++w)
+            for (std::uint64_t left = words[w]; left; left &= left - 1) {
+                const auto bit = static_cast<std::size_t>(std::countr_zero(left));
+                if (!live_.has(shelf.first + shelf.order[row + 64 * w + bit])) words[w] &= ~(std::uint64_t{1} << bit);
+            }
     }
 
     // The cut that lets exactly `wanted` entries pass (or with `whole_tie` all at its limit): the limit is found by
     // halving, which looks at bits only, and never writes a distance.
     Cut cut_by_counting(std::size_t q, std::size_t wanted, bool whole_tie) {
-        const auto most = static_cast<std::uint32_t>(plan_.stages[0].bits());
+        const auto most = static_cast<std::uint32_t>(plan_.stages[head_].bits());
         if (wanted >= live_count_) return {most, kAllTies};
-        if (plan_.stages[0].row_bytes > kMaxSlicedBytes) return cut_of_all(q, wanted, whole_tie);
+        if (plan_.stages[head_].row_bytes > kMaxSlicedBytes) return cut_of_all(q, wanted, whole_tie);
         std::uint32_t low = 0, high = most;  // the smallest limit that suffices lies in low..high
         std::size_t below = 0;               // how many are within low - 1
         while (low < high) {
@@ -263,20 +299,20 @@ private:
     }
 
     std::size_t count_within(std::size_t q, std::uint32_t limit) {
-        const StagePlan& stage = plan_.stages[0];
+        const StagePlan& stage = plan_.stages[head_];
         std::vector<std::uint32_t>& counts = memory_->counts;
         counts.resize(chunks_.size());
         share_out(members_, chunks_.size(), [&](std::size_t number, unsigned member) {
             const Chunk& chunk = chunks_[number];
-            const Segment& segment = stage.segments[chunk.segment];
+            const View view = view_of(chunk);
             Bench& bench = *memory_->benches[member];
             if (chunk.listed) {
                 counts[number] = static_cast<std::uint32_t>(
-                    plan_.kernel->gather_within(segment.rows, chunk.listed, chunk.live, segment.first, stage.row_bytes,
+                    plan_.kernel->gather_within(view.rows, chunk.listed, chunk.live, view.first, stage.row_bytes,
                                                 stage.query(first_ + q), limit, bench.positions, bench.distances));
                 return;
             }
-            const std::size_t words = mask(chunk, segment, q, limit, bench.distances, bench.words);
+            const std::size_t words = mask(chunk, view, q, limit, bench.distances, bench.words);
             std::size_t sum = 0;
             for (std::size_t w = 0; w < words; ++w) sum += static_cast<std::size_t>(std::popcount(bench.words[w]));
             counts[number] = static_cast<std::uint32_t>(sum);
@@ -288,7 +324,7 @@ private:
 
     // The same for a code without bit planes: looking at its rows again and again would take too long.
     Cut cut_of_all(std::size_t q, std::size_t wanted, bool whole_tie) {
-        const StagePlan& stage = plan_.stages[0];
+        const StagePlan& stage = plan_.stages[head_];
         for (unsigned m = 0; m < members_; ++m) memory_->benches[m]->histogram.start(stage.bits());
         share_out(members_, chunks_.size(), [&](std::size_t number, unsigned member) {
             const Chunk& chunk = chunks_[number];
@@ -414,6 +450,7 @@ private:
     }
 
     const Plan& plan_;
+    const std::size_t head_;  // number of the first stage that compares entries: behind cells, 1
     const std::vector<Chunk>& chunks_;
     const std::size_t live_count_;
     const Live& live_;

@@ -107,6 +107,23 @@ inline Cut cut_of(const StagePlan& stage, std::size_t at_least, const std::uint1
     return {cut.limit, stage.whole_ties ? kAllTies : cut.ties};
 }
 
+// Sorts positions below `entries`: by their low bits, then by their high bits.
+inline void sort_positions(std::uint32_t* positions, std::size_t count, std::size_t entries,
+                           Buffer<std::uint32_t>& other, std::vector<std::uint32_t>& starts) {
+    if (count < 256) return std::sort(positions, positions + count);
+    constexpr int bits = 12;
+    std::uint32_t *from = positions, *to = other.room(count);
+    for (int shift = 0; shift == 0 || entries >> shift; shift += bits) {
+        starts.assign((std::size_t{1} << bits) + 1, 0);
+        const auto digit = [&](std::uint32_t position) { return position >> shift & ((1u << bits) - 1); };
+        for (std::size_t i = 0; i < count; ++i) ++starts[digit(from[i]) + 1];
+        for (std::size_t d = 1; d < starts.size(); ++d) starts[d] += starts[d - 1];
+        for (std::size_t i = 0; i < count; ++i) to[starts[digit(from[i])]++] = from[i];
+        std::swap(from, to);
+    }
+    if (from != positions) std::copy_n(from, count, positions);
+}
+
 // The k closest of a stream of (position, distance) with ascending positions.
 class Closest {
 public:

@@ -239,7 +239,7 @@ def test_the_native_module_refuses_what_would_overrun() -> None:
 
     def call(**changes):
         arguments = {
-            "columns": [[codes]], "planes": None, "queries": [codes], "keeps": ["all"], "amounts": [0.0],
+            "columns": [[codes]], "planes": None, "cells": None, "queries": [codes], "keeps": ["all"], "amounts": [0.0],
             "whole_ties": [False], "bitmap": None, "min_candidates": 0, "order": "search", "threads": 1,
             "kernel": "portable", "indices": np.zeros((3, 2), np.int64), "distances": np.zeros((3, 2), np.int32),
             "stages": np.zeros((3, 2), np.int8), "counts": np.zeros(3, np.int64),
@@ -265,6 +265,8 @@ def test_the_native_module_refuses_what_would_overrun() -> None:
         {"bitmap": np.zeros(2, np.uint8)},
         {"order": "gallery"},  # a ranking of three entries needs three columns
         {"order": "sideways"},
+        {"keeps": ["cells"], "amounts": [0.1]},
+        {"cells": (codes, 1, [])},
         {"kernel": "abacus"},
         {"indices": np.zeros((2, 2), np.int64)},
         {"distances": np.zeros((3, 3), np.int32)},

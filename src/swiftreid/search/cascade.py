@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from swiftreid.errors import UsageError
 from swiftreid.search import kernels
-from swiftreid.search.codes import check_packed, row_bytes_of
-from swiftreid.search.job import Answer, Job, Order
+from swiftreid.search.codes import bits_of, check_packed, row_bytes_of
+from swiftreid.search.job import Answer, Cells, Job, Order
 from swiftreid.search.results import Report, SearchResult, StageReport
 from swiftreid.search.stages import EMBEDDING, Stage
 from swiftreid.search.table import CodeTable
@@ -48,6 +48,17 @@ class Cascade:
             raise UsageError(f"a cascade has 1 to {MAX_STAGES} stages, got {len(self.stages)}")
         if any(stage.code == EMBEDDING for stage in self.stages[:-1]):
             raise UsageError(f"the embedding can only be the last stage of a cascade, not as in {self}")
+        if any(stage.keep == "cells" for stage in self.stages[1:]):
+            raise UsageError(f"only the first stage of a cascade can look for cells: {self}")
+        if self.stages[0].keep == "cells" and not (
+            len(self.stages) > 2
+            and self.stages[1].threshold is not None
+            and bits_of(self.stages[1].code) <= 8 * kernels.MAX_SLICED_BYTES
+        ):
+            raise UsageError(
+                f"behind cells there must be a stage with a threshold, of a code of at most "
+                f"{8 * kernels.MAX_SLICED_BYTES} bits, and one more stage; not {self}"
+            )
         if self.stages[-1].whole_ties:
             raise UsageError(f"the last stage can't keep whole ties, because k ends its results: {self}")
 
@@ -168,12 +179,16 @@ class Cascade:
                 f"the queries' embeddings have {codes[EMBEDDING].shape[1]} numbers, the table's "
                 f"{columns[EMBEDDING][0].shape[1]}: encode both with one encoder"
             )
+        cells = _cells(table, self.stages[0]) if self.stages[0].keep == "cells" else None
+        if cells is not None and order != "search":
+            raise UsageError(f"a full ranking looks at every entry: leave the cells out of {self}")
         live = None if mask is None else _bitmap(mask, entries)
         width = k if k is not None else (entries if live is None else int(np.bitwise_count(live).sum()))
         job = Job(
             self.stages,
             [columns[stage.code] for stage in self.stages],
-            partial(_planes, table, self.stages[0].code),
+            partial(_planes, table, self.stages[0 if cells is None else 1].code),
+            cells,
             [codes[stage.code] for stage in self.stages],
             entries,
             live,
@@ -243,6 +258,16 @@ def _reports(job: Job, answer: Answer) -> list[StageReport]:
         )
         for (stage, came_in, kept, seconds), column in zip(figures, job.columns, strict=True)
     ]
+
+
+def _cells(table: CodeTable, stage: Stage) -> Cells:
+    arrangement = table.arrangement
+    if arrangement is None or arrangement.partition.code != stage.code:
+        raise UsageError(
+            f"the stage {stage} needs a table with cells by {stage.code}: "
+            f'table = Partition.fit("{stage.code}", ...).arrange(table)'
+        )
+    return Cells(arrangement.partition.centres, arrangement.shelves, arrangement.segments)
 
 
 def _planes(table: CodeTable, name: str) -> list[NDArray[np.uint8]] | None:

@@ -9,9 +9,34 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from swiftreid.search.shelves import Shelf
 from swiftreid.search.stages import Stage
 
 Order = Literal["search", "gallery", "stages"]
+
+
+@dataclass(frozen=True)
+class Cells:
+    """What a cells stage looks into.
+
+    Attributes:
+        centres: uint8 [cells, row bytes].
+        shelves: of the entries that have cells, in gallery order.
+        segments: how many segments they cover.
+    """
+
+    centres: NDArray[np.uint8]
+    shelves: tuple[Shelf, ...]
+    segments: int
+
+    def native(self, stages: tuple[Stage, ...]) -> tuple[Any, ...]:
+        """As the native kernels take it: the codes that the two stages behind compare go with the shelves."""
+        fused = len(stages) > 3 and stages[2].keep == "threshold"
+        shelves = [
+            (shelf.native, shelf.planes(stages[1].code), shelf.rows(stages[2].code) if fused else None)
+            for shelf in self.shelves
+        ]
+        return self.centres, self.segments, shelves
 
 
 @dataclass(frozen=True)
@@ -22,7 +47,9 @@ class Job:
         stages: the cascade.
         columns: for each stage, its code's column in segments, each uint8 [rows, row bytes] (of the embedding float16
             or float32 [rows, size]).
-        planes: gives the first stage's bit planes, by segment, or None if its code is too long for that.
+        planes: gives the bit planes of the first stage that compares entries, by segment, or None if its
+            code is too long for that.
+        cells: what a cells stage looks into; None if the cascade has none.
         queries: for each stage, the queries' codes, uint8 [q, row bytes] or float32 [q, size], contiguous.
         entries: rows of every column.
         live: packed bitmap of the entries that may be found, uint8 [ceil(entries / 8)], or None for all.
@@ -35,6 +62,7 @@ class Job:
     stages: tuple[Stage, ...]
     columns: list[list[NDArray[Any]]]
     planes: Callable[[], list[NDArray[np.uint8]] | None]
+    cells: Cells | None
     queries: list[NDArray[Any]]
     entries: int
     live: NDArray[np.uint8] | None

@@ -6,6 +6,7 @@ import os
 import warnings
 from functools import cache
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,6 +122,26 @@ def slice_planes(column: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return planes
 
 
+def nearest(rows: NDArray[np.uint8], centres: NDArray[np.uint8], *, kernel: str | None = None) -> NDArray[np.uint32]:
+    """For each row the number of the nearest centre, the first of several: uint8 [n, b], [c, b] -> uint32 [n]."""
+    chosen = active_kernel(kernel)
+    out = np.empty(len(rows), np.uint32)
+    if chosen == "reference":
+        for at in range(0, len(rows), 1024):
+            out[at : at + 1024] = reference.hamming(centres, rows[at : at + 1024]).argmin(axis=1)
+        return out
+    native = _native()
+    assert native is not None
+    native.nearest(np.ascontiguousarray(rows), centres, chosen, out)
+    return out
+
+
+def shelf_order(starts: NDArray[np.uint32], order: NDArray[np.uint32]) -> Any:
+    """A shelf's order as native searches take it, checked once; None without native kernels."""
+    native = _native()
+    return None if native is None else native.ShelfOrder(starts, order)
+
+
 def _aligned(size: int, alignment: int = 64) -> NDArray[np.uint8]:
     memory = np.empty(size + alignment, np.uint8)
     offset = -memory.ctypes.data % alignment
@@ -139,6 +160,7 @@ def run(job: Job, kernel: str | None = None) -> Answer:
     native.cascade(
         job.columns,
         job.planes() if job.order == "search" and len(job.stages) > 1 else None,
+        None if job.cells is None else job.cells.native(job.stages),
         job.queries,
         [stage.keep for stage in job.stages],
         [stage.amount for stage in job.stages],

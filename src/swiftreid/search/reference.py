@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from swiftreid.search.job import Answer, Job
+from swiftreid.search.job import Answer, Cells, Job
 from swiftreid.search.stages import EMBEDDING, Stage
 
 
@@ -64,15 +64,30 @@ def passing(stage: Stage, distances: NDArray[Any], at_least: int) -> NDArray[np.
         if np.count_nonzero(distances <= threshold) < at_least:
             threshold = int(np.sort(distances)[at_least - 1])
         return np.flatnonzero(distances <= threshold)
-    if stage.top is not None:
-        wanted = min(stage.top, came_in)
-    else:
-        # The tiny amount forgives products such as 0.07 * 100 = 7.000000000000001.
-        wanted = min(came_in, max(0, math.ceil((stage.share or 0.0) * came_in - 1e-9)))
+    wanted = min(stage.top, came_in) if stage.top is not None else _share_of(stage.share or 0.0, came_in)
     closest = np.argsort(distances, kind="stable")[: max(wanted, at_least)]
     if stage.whole_ties and len(closest):
         return np.flatnonzero(distances <= distances[closest[-1]])
     return np.sort(closest)
+
+
+def probe(
+    cells: Cells, columns: list[NDArray[np.uint8]], query: NDArray[np.uint8], share: float, at_least: int
+) -> NDArray[np.bool_]:
+    """Which entries a query looks at: those of the nearest cells that hold a share, and all that are on no shelf."""
+    inside = np.concatenate([*(shelf.cells for shelf in cells.shelves), np.empty(0, np.uint32)])
+    held = np.bincount(inside, minlength=len(cells.centres))
+    wanted = max(_share_of(share, len(inside)), min(at_least, len(inside)))
+    nearest = np.argsort(hamming(cells.centres, query[None])[0], kind="stable")
+    chosen = nearest[: int(np.searchsorted(np.cumsum(held[nearest]), wanted)) + 1] if wanted else nearest[:0]
+    looked_into = np.ones(sum(map(len, columns)), np.bool_)
+    looked_into[: len(inside)] = np.isin(inside, chosen)
+    return looked_into
+
+
+def _share_of(share: float, count: int) -> int:
+    # The tiny amount forgives products such as 0.07 * 100 = 7.000000000000001.
+    return min(count, max(0, math.ceil(share * count - 1e-9)))
 
 
 def run(job: Job, answer: Answer) -> None:
@@ -88,14 +103,25 @@ def _answer(job: Job, answer: Answer, query: int, live: NDArray[np.intp]) -> Non
     last = len(job.stages) - 1
     answer.counts[query] = len(live)
     entries = live  # those that reached the stage, in gallery order
+    came_in = len(live)
+    if job.cells is not None:
+        looked_into = probe(job.cells, job.columns[0], job.queries[0][query], job.stages[0].amount, job.min_candidates)
+        entries = live[looked_into[live]]
+        answer.entries_in[0] += len(job.cells.centres)
+        # Whether an entry in a cell may be found shows only when it is compared.
+        covered = sum(len(column) for column in job.columns[0][: job.cells.segments])
+        came_in = int(looked_into[:covered].sum()) + int((entries >= covered).sum())
+        answer.entries_kept[0] += came_in
     keys: list[NDArray[Any]] = []  # their distances at each stage so far
     end = len(live)  # results are written from the back: those that stopped first come last
     for number, stage in enumerate(job.stages):
+        if stage.keep == "cells":
+            continue
         start = perf_counter()
         distances = _distances(job, number, query, entries)
         keys.append(distances)
         kept = passing(stage, distances, job.min_candidates if number < last else 0)
-        answer.entries_in[number] += len(entries)
+        answer.entries_in[number] += came_in
         answer.entries_kept[number] += len(kept)
         if number == last and job.order == "search":
             stopped = kept
@@ -116,6 +142,7 @@ def _answer(job: Job, answer: Answer, query: int, live: NDArray[np.intp]) -> Non
             end -= len(order)
         if number < last:
             entries = entries[kept]
+            came_in = len(entries)
             keys = [key[kept] for key in keys]
         answer.seconds[number] += perf_counter() - start
 

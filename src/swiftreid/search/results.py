@@ -19,7 +19,7 @@ class StageReport:
         code: the code compared.
         rule: the stage in text form, for example ``id32<=11``.
         queries: number of queries.
-        entries_in: entries that the stage compared, summed over queries.
+        entries_in: entries that the stage compared, summed over queries; of a cells stage, centres.
         entries_kept: entries that passed its rule, summed over queries (before the cut to k at the last stage).
         seconds: time spent, summed over threads.
         row_bytes: bytes read for each entry compared.

@@ -10,11 +10,11 @@ from typing import Literal
 from swiftreid.errors import UsageError
 from swiftreid.search.codes import bits_of
 
-Keep = Literal["all", "threshold", "top", "share"]
+Keep = Literal["all", "threshold", "top", "share", "cells"]
 
 EMBEDDING = "embedding"
 
-_TEXT = re.compile(r"([a-z]+[1-9]\d*|embedding)\s*(?:<=\s*(\d+)|:\s*(top|share)\s*=\s*([0-9.eE-]+)(\+?))?")
+_TEXT = re.compile(r"([a-z]+[1-9]\d*|embedding)\s*(?:<=\s*(\d+)|:\s*(top|share|cells)\s*=\s*([0-9.eE-]+)(\+?))?")
 _MAX_BITS = 65_504
 
 
@@ -28,6 +28,9 @@ class Stage:
         threshold: keep Hamming distances up to this many bits, 0..bits; not for the embedding.
         top: keep this many closest entries, at least 1; of equal distances the earlier gallery positions.
         share: keep this share of the entries that came in (0 < share <= 1), rounded up, chosen as for ``top``.
+        cells: only of the first stage, on a table that `Partition.arrange` gave cells by this code: keep the entries
+            of the cells nearest to the query, as many cells as hold this share of the entries (0 < cells <= 1). No
+            entry is compared, so this is quick on millions of them, and may lose some. In text ``id128:cells=0.1``.
         whole_ties: with ``top`` or ``share``, keep all at the distance of the last one kept; in text ``top=100+``.
             Short codes tie often, and then who is kept no longer depends on the order of the gallery. Not in the last
             stage, where ``k`` decides.
@@ -40,13 +43,14 @@ class Stage:
     threshold: int | None = None
     top: int | None = None
     share: float | None = None
+    cells: float | None = None
     whole_ties: bool = False
 
     def __post_init__(self) -> None:
         bits = 0 if self.code == EMBEDDING else bits_of(self.code)
         if bits > _MAX_BITS:
             raise UsageError(f"code {self.code} is longer than the {_MAX_BITS} bits that search can compare")
-        given = [name for name in ("threshold", "top", "share") if getattr(self, name) is not None]
+        given = [name for name in ("threshold", "top", "share", "cells") if getattr(self, name) is not None]
         if len(given) > 1:
             raise UsageError(
                 f"stage {self.code} has the rules {' and '.join(given)}; give one, or split it in two stages"
@@ -56,19 +60,22 @@ class Stage:
                 object.__setattr__(self, name, _whole(self.code, name, getattr(self, name)))
         if self.whole_ties and self.keep not in ("top", "share"):
             raise UsageError(f"stage {self.code}: whole ties go with top or share")
-        if self.code == EMBEDDING and self.threshold is not None:
-            raise UsageError("the embedding has no threshold in bits; give it top or share, or no rule")
+        if self.code == EMBEDDING and self.keep in ("threshold", "cells"):
+            raise UsageError("the embedding has no threshold in bits and no cells; give it top or share, or no rule")
         if self.threshold is not None and not 0 <= self.threshold <= bits:
             raise UsageError(f"stage {self.code}: threshold must be 0 to {bits} bits, got {self.threshold}")
         if self.top is not None and not 1 <= self.top <= 2**52:
             raise UsageError(f"stage {self.code}: top must be at least 1, got {self.top}")
-        if self.share is not None:
+        for name in ("share", "cells"):
+            given_share = getattr(self, name)
+            if given_share is None:
+                continue
             try:
-                object.__setattr__(self, "share", float(self.share))
+                object.__setattr__(self, name, float(given_share))
             except (TypeError, ValueError):
-                raise UsageError(f"stage {self.code}: share must be a number, got {self.share!r}") from None
-            if not 0 < self.share <= 1:
-                raise UsageError(f"stage {self.code}: share must be above 0 and at most 1, got {self.share}")
+                raise UsageError(f"stage {self.code}: {name} must be a number, got {given_share!r}") from None
+            if not 0 < getattr(self, name) <= 1:
+                raise UsageError(f"stage {self.code}: {name} must be above 0 and at most 1, got {given_share}")
 
     @property
     def keep(self) -> Keep:
@@ -77,16 +84,20 @@ class Stage:
             return "threshold"
         if self.top is not None:
             return "top"
+        if self.cells is not None:
+            return "cells"
         return "all" if self.share is None else "share"
 
     @property
     def amount(self) -> float:
         """The rule's number (0 for ``all``)."""
-        return float(self.threshold or self.top or self.share or 0)
+        return float(self.threshold or self.top or self.share or self.cells or 0)
 
     @classmethod
     def parse(cls, text: str) -> Stage:
-        """Read ``id32``, ``id32<=11``, ``id32:top=1000``, ``id32:top=1000+`` or ``id32:share=0.2``.
+        """Read the text form.
+
+        One of ``id32``, ``id32<=11``, ``id32:top=1000``, ``id32:top=1000+``, ``id32:share=0.2``, ``id128:cells=0.1``.
 
         Raises:
             UsageError: the text is none of these.
@@ -106,6 +117,8 @@ class Stage:
             whole = bool(plus)
             if rule == "top":
                 return cls(code, top=int(amount), whole_ties=whole)
+            if rule == "cells":
+                return cls(code, cells=float(amount), whole_ties=whole)
             return cls(code, share=float(amount), whole_ties=whole)
         except ValueError as error:
             if isinstance(error, UsageError):
@@ -119,6 +132,8 @@ class Stage:
         plus = "+" if self.whole_ties else ""
         if self.top is not None:
             return f"{self.code}:top={self.top}{plus}"
+        if self.cells is not None:
+            return f"{self.code}:cells={self.cells!r}"
         return self.code if self.share is None else f"{self.code}:share={self.share!r}{plus}"
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from swiftreid.errors import UsageError
 from swiftreid.search import kernels
 from swiftreid.search.codes import CodeSpec, check_packed
+from swiftreid.search.shelves import Arrangement
 from swiftreid.search.stages import EMBEDDING
 
 Columns = Mapping[str, NDArray[Any]]
@@ -19,8 +20,15 @@ Columns = Mapping[str, NDArray[Any]]
 MAX_EMBEDDING = 16_376
 
 
-class _Segment:
-    """Columns of one segment, and the bit planes that were made of them; several tables may share one."""
+class Segment:
+    """Columns of one segment, and what was made of them for searches; several tables may share one.
+
+    Attributes:
+        rows: how many entries.
+        codes: columns by name.
+        nbytes: bytes of the columns.
+        notes: what others worked out about this segment, by whatever key they choose; dropped with it.
+    """
 
     def __init__(self, spec: CodeSpec, codes: Columns) -> None:
         self.rows = spec.check({name: code for name, code in codes.items() if name != EMBEDDING})
@@ -29,9 +37,11 @@ class _Segment:
             self.codes[EMBEDDING] = _embedding(codes[EMBEDDING], self.rows if spec.names else None)
             self.rows = len(codes[EMBEDDING])
         self.nbytes = sum(column.nbytes for column in self.codes.values())
+        self.notes: dict[Any, Any] = {}
         self._planes: dict[str, NDArray[np.uint8]] = {}
 
     def planes(self, name: str) -> NDArray[np.uint8]:
+        """A code's bit planes, made when first wanted (see `kernels.slice_planes`)."""
         # Two threads may both make them, to the same end.
         if name not in self._planes:
             self._planes[name] = kernels.slice_planes(self.codes[name])
@@ -85,13 +95,26 @@ class CodeTable:
         if not segments[0]:
             raise UsageError("a code table needs at least one code column")
         spec = CodeSpec(tuple(name for name in segments[0] if name != EMBEDDING))
-        self._set(spec, [_Segment(spec, codes) for codes in segments])
+        self._set(spec, [Segment(spec, codes) for codes in segments])
 
-    def _set(self, spec: CodeSpec, segments: list[_Segment]) -> None:
+    def _set(self, spec: CodeSpec, segments: list[Segment]) -> None:
         self.spec = spec
         self._segments = segments
         self._lengths = [segment.rows for segment in segments]
         self._columns: dict[str, list[NDArray[Any]]] = {}
+        self.arrangement: Arrangement | None = None
+
+    def with_arrangement(self, arrangement: Arrangement) -> Self:
+        """The same table with shelves; `Partition.arrange` makes them."""
+        table = type(self).__new__(type(self))
+        table._set(self.spec, self._segments)
+        table.arrangement = arrangement
+        return table
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """The segments, in order."""
+        return tuple(self._segments)
 
     def _shape(self) -> tuple[frozenset[str], tuple[str, int] | None]:
         rows = self._segments[0].codes.get(EMBEDDING)

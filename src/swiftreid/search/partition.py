@@ -1,0 +1,146 @@
+"""Cells: a first stage that does not look at every entry (an inverted file on a short code).
+
+Entries are put to the nearest of some centres; a query looks into the nearest cells only. An arranged table keeps a
+second copy of what the stages behind compare, ordered by cell, so that a cell is read in one go: 4 bytes for a place,
+and the bytes of the two codes compared there (24 an entry with id32 and id128, of 340).
+
+Cells are made for *shelves* of segments, and shelves are joined as they grow, the way a binary counter carries: a new
+segment costs a constant amount of work for each doubling of the gallery. The newest entries, until they fill a segment,
+are on no shelf and are all looked at. Nothing has to be learned again when entries come or go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swiftreid.errors import UsageError
+from swiftreid.search import kernels
+from swiftreid.search.codes import bits_of, check_packed, pack_bits, unpack_bits
+from swiftreid.search.shelves import Arrangement, Shelf
+from swiftreid.search.table import CodeTable, Segment
+
+SMALLEST_SEGMENT = 16_384
+LARGEST_SHELF = 1 << 20
+SAMPLE_PER_CELL = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Partition:
+    """Centres of cells, in the space of one code.
+
+    Attributes:
+        code: name of the code.
+        centres: uint8 [cells, row bytes].
+
+    Example:
+        >>> rng = np.random.default_rng(0)
+        >>> code = rng.integers(0, 256, (20_000, 16), np.uint8)
+        >>> table = Partition.fit("id128", code, cells=16).arrange(CodeTable({"id128": code}))
+        >>> table.arrangement.partition.centres.shape
+        (16, 16)
+    """
+
+    code: str
+    centres: NDArray[np.uint8]
+
+    def __post_init__(self) -> None:
+        check_packed(self.code, self.centres)
+        if not len(self.centres):
+            raise UsageError("a partition needs at least one centre")
+
+    @classmethod
+    def fit(
+        cls, code: str, rows: NDArray[np.uint8], *, cells: int | None = None, rounds: int = 5, seed: int = 0
+    ) -> Self:
+        """Learn centres from entries: a few rounds of k-majority, which is k-means for bits.
+
+        Args:
+            code: name of the code.
+            rows: uint8 [n, row bytes], codes of some entries; a random sample of them is used.
+            cells: how many; by default `suggested_cells` of n.
+            rounds: how often centres are moved to the majority of their entries' bits.
+            seed: of the sample and the first centres.
+
+        Raises:
+            UsageError: fewer rows than cells, or codes of another width.
+        """
+        check_packed(code, rows)
+        cells = suggested_cells(len(rows)) if cells is None else cells
+        if not 1 <= cells <= len(rows):
+            raise UsageError(f"a partition of {len(rows)} entries can't have {cells} cells")
+        rng = np.random.default_rng(seed)
+        sample = rows[np.sort(rng.permutation(len(rows))[: SAMPLE_PER_CELL * cells])]
+        centres = sample[np.sort(rng.permutation(len(sample))[:cells])]
+        bits = unpack_bits(sample, bits_of(code)).astype(np.int32)
+        for _ in range(rounds):
+            nearest = kernels.nearest(sample, centres)
+            order = np.argsort(nearest, kind="stable")
+            used, starts = np.unique(nearest[order], return_index=True)
+            # Bits set, less half the entries: positive where most have the bit; ties fall to zero.
+            votes = 2 * np.add.reduceat(bits[order], starts, axis=0) - np.diff([*starts, len(order)])[:, None]
+            moved = centres.copy()
+            moved[used] = pack_bits(votes)
+            if np.array_equal(moved, centres):
+                break
+            centres = moved
+        return cls(code, np.ascontiguousarray(centres))
+
+    def arrange(self, table: CodeTable) -> CodeTable:
+        """The same table with cells: what stages such as ``id128:cells=0.1`` look into.
+
+        Segments that were arranged before are not arranged again, also in another table that shares them.
+
+        Raises:
+            UsageError: the table lacks the partition's code.
+        """
+        table.column(self.code)
+        segments = list(table.segments)
+        while segments and segments[-1].rows < SMALLEST_SEGMENT:
+            segments.pop()
+        shelves = [self._shelf(group) for group in _groups([segment.rows for segment in segments], segments)]
+        return table.with_arrangement(Arrangement(self, tuple(shelves), len(segments)))
+
+    def cells_of(self, segment: Segment) -> NDArray[np.uint32]:
+        """The cell of each entry of a segment, uint32 [rows]; found once."""
+        known: NDArray[np.uint32] | None = segment.notes.get((self, "cells"))
+        if known is None:
+            known = segment.notes[self, "cells"] = kernels.nearest(segment.codes[self.code], self.centres)
+        return known
+
+    def _shelf(self, segments: tuple[Segment, ...]) -> Shelf:
+        key = (self, "shelf")
+        known: Shelf | None = segments[0].notes.get(key)
+        if known is None or known.segments != segments:
+            cells = np.concatenate([self.cells_of(segment) for segment in segments])
+            known = segments[0].notes[key] = Shelf(segments, cells, len(self.centres))
+        return known
+
+
+def suggested_cells(entries: int) -> int:
+    """How many cells suit a gallery: about the square root of its entries, a power of two, 16 to 16,384."""
+    return int(np.clip(1 << round(np.log2(max(entries, 1)) / 2), 16, 16_384))
+
+
+def _groups(sizes: Sequence[int], segments: Sequence[Segment]) -> list[tuple[Segment, ...]]:
+    """Neighbours joined whenever the last two groups are of like size, up to the largest shelf.
+
+    How the first n segments are grouped depends on them alone, but for the last few groups: a growing gallery keeps its
+    large shelves.
+    """
+    groups: list[tuple[int, tuple[Segment, ...]]] = []
+    for size, segment in zip(sizes, segments, strict=True):
+        groups.append((size, (segment,)))
+        while len(groups) > 1 and groups[-2][0] < 2 * groups[-1][0] and groups[-2][0] + groups[-1][0] <= LARGEST_SHELF:
+            last = groups.pop()
+            groups[-1] = (groups[-1][0] + last[0], groups[-1][1] + last[1])
+    return [group for _, group in groups]
+
+
+def nearest_cells(partition: Partition, queries: NDArray[np.uint8]) -> NDArray[Any]:
+    """Numbers of all cells by distance from each query, then number: int [q, cells]."""
+    return np.argsort(kernels.hamming(partition.centres, queries, partition.code), axis=1, kind="stable")

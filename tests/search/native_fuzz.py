@@ -93,7 +93,7 @@ class Guarded:
 
 
 @st.composite
-def searches(draw: st.DrawFn, guarded: Guarded) -> dict[str, Any]:
+def searches(draw: st.DrawFn, guarded: Guarded, native: ModuleType) -> dict[str, Any]:
     """The arguments of a search that makes sense."""
     rng = np.random.default_rng(draw(st.integers(0, 9)))
     depth, queries, width = draw(st.integers(1, 4)), draw(st.integers(0, 15)), draw(st.integers(0, 6))
@@ -112,14 +112,24 @@ def searches(draw: st.DrawFn, guarded: Guarded) -> dict[str, Any]:
     if numbers is not None:  # the last stage compares embeddings
         columns[-1] = [column.astype(numbers) for column in columns[-1]]
         asked[-1] = asked[-1].astype(np.float32)
+    keeps = [draw(st.sampled_from(["all", "threshold", "top", "share"])) for _ in widths]
+    cells, scanned = None, widths[0]
+    if depth > 2 and widths[1] <= 16 and order == "search" and draw(st.booleans()):  # all segments on one shelf
+        keeps[:2], scanned = ["cells", "threshold"], widths[1]
+        centres = rng.integers(0, 256, (3, widths[0]), np.uint8)
+        starts = np.array([0, n // 3, n // 2, n], np.uint32)
+        shelf = native.ShelfOrder(starts, rng.permutation(n).astype(np.uint32))
+        rows = rng.integers(0, 256, (n, widths[2]), np.uint8) if numbers is None or depth > 3 else None
+        cells = (centres, len(lengths), [(shelf, np.zeros(-(-n // 512) * 512 * widths[1], np.uint8), rows)])
     planes = None
-    if widths[0] <= 16 and draw(st.booleans()):
-        planes = [np.zeros(-(-rows // 512) * 512 * widths[0], np.uint8) for rows in lengths]
+    if scanned <= 16 and draw(st.booleans()):
+        planes = [np.zeros(-(-rows // 512) * 512 * scanned, np.uint8) for rows in lengths]
     return {
         "columns": columns,
         "planes": planes,
+        "cells": cells,
         "queries": asked,
-        "keeps": [draw(st.sampled_from(["all", "threshold", "top", "share"])) for _ in widths],
+        "keeps": keeps,
         "amounts": [draw(st.sampled_from([0.0, 0.5, 1.0])) for _ in widths],
         "whole_ties": [draw(st.booleans()) for _ in widths],
         "bitmap": bitmap,
@@ -138,11 +148,11 @@ def searches(draw: st.DrawFn, guarded: Guarded) -> dict[str, Any]:
 
 
 @st.composite
-def calls(draw: st.DrawFn, guarded: Guarded) -> tuple[str, dict[str, Any]]:
+def calls(draw: st.DrawFn, guarded: Guarded, native: ModuleType) -> tuple[str, dict[str, Any]]:
     """A function's name and arguments, of which none to three are exchanged for anything."""
-    name = draw(st.sampled_from(["cascade", "cascade", "cascade", "hamming", "slice"]))
+    name = draw(st.sampled_from(["cascade", "cascade", "cascade", "hamming", "slice", "nearest", "ShelfOrder"]))
     if name == "cascade":
-        arguments = draw(searches(guarded))
+        arguments = draw(searches(guarded, native))
     else:
         rows, queries, width = draw(st.integers(0, 700)), draw(st.integers(0, 3)), draw(st.sampled_from(WIDTHS))
         column = np.zeros((rows, width), np.uint8)
@@ -150,9 +160,19 @@ def calls(draw: st.DrawFn, guarded: Guarded) -> tuple[str, dict[str, Any]]:
         if name == "hamming":
             arguments = {"column": column, "queries": np.zeros((queries, width), np.uint8), "kernel": "portable"}
             arguments["out"] = guarded.array((queries, rows), "i4")
+        if name == "nearest":
+            arguments = {"rows": column, "centres": column[:9], "kernel": "portable"}
+            arguments["out"] = guarded.array((rows,), "u4")
+        if name == "ShelfOrder":
+            arguments = {"starts": np.array([0, 1, rows], np.uint32), "order": np.arange(rows, dtype=np.uint32)}
     for key in draw(st.lists(st.sampled_from(sorted(arguments)), max_size=3)):
         value = arguments[key]
-        if isinstance(value, list) and value and draw(st.booleans()):
+        if isinstance(value, tuple) and draw(st.booleans()):  # a part of the cells, or of their shelf
+            centres, segments, (shelf,) = value
+            parts = [centres, segments, *shelf]
+            parts[draw(st.integers(0, 4))] = draw(nonsense)
+            arguments[key] = (parts[0], parts[1], [tuple(parts[2:])])
+        elif isinstance(value, list) and value and draw(st.booleans()):
             at = draw(st.integers(0, len(value) - 1))  # one of a list's values, or of a column's segments
             inner = draw(nonsense)
             if isinstance(value[at], list) and value[at] and draw(st.booleans()):
@@ -180,7 +200,7 @@ def main(log: Path, examples: int, native: ModuleType) -> None:
     @given(st.data())
     def check(data: st.DataObject) -> None:
         guarded = Guarded()
-        name, arguments = data.draw(calls(guarded))
+        name, arguments = data.draw(calls(guarded, native))
         described = "\n".join(f"  {key}: {told(value)}" for key, value in arguments.items())
         log.write_text(f"{name}\n{described}\n", encoding="utf-8", errors="backslashreplace")
         try:

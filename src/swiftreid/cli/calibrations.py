@@ -86,8 +86,8 @@ def note_size(threshold: float | SamePerson | None, entries: int, report: Report
     """Say what a gallery larger than the calibrated one does to the threshold's figures."""
     if isinstance(threshold, SamePerson) and entries > threshold.gallery:
         report.note(
-            f"the same-person threshold is calibrated for {threshold.gallery:,} entries; among {entries:,} up to "
-            f"{100 * threshold.false_accepts_in(entries):.0f} % of the people who are not there are given an entry"
+            f"the same-person threshold is calibrated for {threshold.gallery:,} entries; among {entries:,} an "
+            f"estimated {100 * threshold.false_accepts_in(entries):.0f} % of the people who are not there get an entry"
         )
 
 

@@ -9,7 +9,8 @@ it, depends on that one pair of pictures alone: the promise does not change with
 
 **What is promised.** For a new person, drawn like the held-out ones, the expected share of the result that passes
 *all* stages is at least ``share``: the mean over the person's queries of the kept share of each. With probability
-``confidence`` over the choice of held-out people the promise is true, whatever the distribution of distances.
+``confidence`` over the choice of held-out people the promise is true, whatever the distribution of distances. People
+of whom exhaustive search finds nothing have no result and do not count.
 
 **Identities are what is counted.** Pairs of one person hang together (a coat that changes with the camera spoils all
 of them), so a person is one observation: its loss, in 0..1, is the mean above. Losses of different people are

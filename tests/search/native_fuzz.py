@@ -167,9 +167,8 @@ def calls(draw: st.DrawFn, guarded: Guarded, native: ModuleType) -> tuple[str, d
             arguments = {"starts": np.array([0, 1, rows], np.uint32), "order": np.arange(rows, dtype=np.uint32)}
     for key in draw(st.lists(st.sampled_from(sorted(arguments)), max_size=3)):
         value = arguments[key]
-        if isinstance(value, tuple) and draw(st.booleans()):  # a part of the cells, or of their shelf
-            centres, segments, (shelf,) = value
-            parts = [centres, segments, *shelf]
+        if isinstance(value, tuple) and value and draw(st.booleans()):  # a part of the cells, or of their shelf
+            parts = [value[0], value[1], *value[2][0]]
             parts[draw(st.integers(0, 4))] = draw(nonsense)
             arguments[key] = (parts[0], parts[1], [tuple(parts[2:])])
         elif isinstance(value, list) and value and draw(st.booleans()):

@@ -1,14 +1,16 @@
 """Calls the native module with arguments that make no sense; run by tests in a process of its own, which may crash.
 
-Usage: native_fuzz.py LOG EXAMPLES [MODULE]. Before each call the file LOG says what is called, so that a crash can be
-told. MODULE is another build of the native module. Wrong arguments must raise one of `ERRORS`, or do no harm: what lies
-around the result arrays must not change.
+Usage: native_fuzz.py LOG EXAMPLES [MODULE]. Searches are made as always, but before each call into the native module
+the same call is made with some arguments exchanged: it must raise one of `ERRORS`, or do no harm, which is that memory
+around the arrays that it may write to does not change. Before each such call the file LOG says what is called, so that
+a crash can be told. MODULE is another build of the native module.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,10 +18,12 @@ from typing import Any
 import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from search_cases import Case, cases
+
+from swiftreid.search import kernels
 
 ERRORS = (TypeError, ValueError, OverflowError, RuntimeError, MemoryError)
 GUARD = 64
-WIDTHS = (4, 12, 16, 64)
 
 NUMBERS = [0, 1, -1, 2, 7, 2**31, 2**32 - 1, 2**32, 2**52, 2**63 - 1, 2**64 - 1, 2**64, 10**40, 0.5, -0.5, 1.5, 1e300]
 NUMBERS += [float("nan"), float("inf"), float("-inf"), True, np.int8(3), np.float32(2.0), 1j]
@@ -75,111 +79,79 @@ anything = nonsense | st.lists(nonsense | st.lists(arrays(), max_size=2), max_si
 
 
 class Guarded:
-    """Result arrays with memory around them that nobody may write to."""
+    """Copies of arrays with memory around them that nobody may write to."""
 
     def __init__(self) -> None:
         self.memories: list[tuple[np.ndarray, int]] = []
 
-    def array(self, shape: tuple[int, ...], dtype: str) -> np.ndarray:
-        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-        memory = np.full(size + 2 * GUARD, 0xA5, np.uint8)
-        self.memories.append((memory, size))
-        return memory[GUARD : GUARD + size].view(dtype).reshape(shape)
+    def copy(self, array: np.ndarray) -> np.ndarray:
+        memory = np.full(array.nbytes + 2 * GUARD, 0xA5, np.uint8)
+        self.memories.append((memory, array.nbytes))
+        copied = memory[GUARD : GUARD + array.nbytes].view(array.dtype).reshape(array.shape)
+        copied[...] = array
+        return copied
 
     def check(self) -> None:
         for memory, size in self.memories:
-            assert (memory[:GUARD] == 0xA5).all(), "written before a result array"
-            assert (memory[GUARD + size :] == 0xA5).all(), "written behind a result array"
+            assert (memory[:GUARD] == 0xA5).all(), "written before an array"
+            assert (memory[GUARD + size :] == 0xA5).all(), "written behind an array"
 
 
-@st.composite
-def searches(draw: st.DrawFn, guarded: Guarded, native: ModuleType) -> dict[str, Any]:
-    """The arguments of a search that makes sense."""
-    rng = np.random.default_rng(draw(st.integers(0, 9)))
-    depth, queries, width = draw(st.integers(1, 4)), draw(st.integers(0, 15)), draw(st.integers(0, 6))
-    lengths = draw(st.lists(st.sampled_from([0, 1, 5, 64, 300, 513]), max_size=3))
-    n = sum(lengths)
-    widths = [draw(st.sampled_from(WIDTHS)) for _ in range(depth)]
-    bitmap = draw(st.sampled_from([None, np.full((n + 7) // 8, 255, np.uint8), np.zeros((n + 7) // 8, np.uint8)]))
-    if bitmap is not None and n % 8 and len(bitmap):
-        bitmap[-1] &= (1 << n % 8) - 1
-    order = draw(st.sampled_from(["search", "gallery", "stages"]))
-    if order != "search":
-        width = n if bitmap is None else int(np.bitwise_count(bitmap).sum())
-    columns = [[rng.integers(0, 256, (rows, width), np.uint8) for rows in lengths] for width in widths]
-    asked = [rng.integers(0, 256, (queries, width), np.uint8) for width in widths]
-    numbers = draw(st.sampled_from([None, None, np.float16, np.float32]))
-    if numbers is not None:  # the last stage compares embeddings
-        columns[-1] = [column.astype(numbers) for column in columns[-1]]
-        asked[-1] = asked[-1].astype(np.float32)
-    keeps = [draw(st.sampled_from(["all", "threshold", "top", "share"])) for _ in widths]
-    cells, scanned = None, widths[0]
-    if depth > 2 and widths[1] <= 16 and order == "search" and draw(st.booleans()):  # all segments on one shelf
-        keeps[:2], scanned = ["cells", "threshold"], widths[1]
-        centres = rng.integers(0, 256, (3, widths[0]), np.uint8)
-        starts = np.array([0, n // 3, n // 2, n], np.uint32)
-        shelf = native.ShelfOrder(starts, rng.permutation(n).astype(np.uint32))
-        rows = rng.integers(0, 256, (n, widths[2]), np.uint8) if numbers is None or depth > 3 else None
-        cells = (centres, len(lengths), [(shelf, np.zeros(-(-n // 512) * 512 * widths[1], np.uint8), rows)])
-    planes = None
-    if scanned <= 16 and draw(st.booleans()):
-        planes = [np.zeros(-(-rows // 512) * 512 * scanned, np.uint8) for rows in lengths]
-    return {
-        "columns": columns,
-        "planes": planes,
-        "cells": cells,
-        "queries": asked,
-        "keeps": keeps,
-        "amounts": [draw(st.sampled_from([0.0, 0.5, 1.0])) for _ in widths],
-        "whole_ties": [draw(st.booleans()) for _ in widths],
-        "bitmap": bitmap,
-        "min_candidates": draw(st.integers(0, 400)),
-        "order": order,
-        "threads": draw(st.integers(0, 4)),
-        "kernel": draw(st.sampled_from(["avx2", "portable"])),
-        "indices": guarded.array((queries, width), "i8"),
-        "distances": guarded.array((queries, width), "i4"),
-        "stages": guarded.array((queries, width), "i1"),
-        "counts": guarded.array((queries,), "i8"),
-        "entries_in": guarded.array((depth,), "i8"),
-        "kept": guarded.array((depth,), "i8"),
-        "seconds": guarded.array((depth,), "f8"),
-    }
+class Nonsense:
+    """Stands for the native module: tries each call with wrong arguments before it makes it."""
 
+    def __init__(self, native: ModuleType, log: Path) -> None:
+        self.native, self.log = native, log
+        self.draw: Callable[[Any], Any] | None = None
+        self.done = {"accepted": 0, "refused": 0}
 
-@st.composite
-def calls(draw: st.DrawFn, guarded: Guarded, native: ModuleType) -> tuple[str, dict[str, Any]]:
-    """A function's name and arguments, of which none to three are exchanged for anything."""
-    name = draw(st.sampled_from(["cascade", "cascade", "cascade", "hamming", "slice", "nearest", "ShelfOrder"]))
-    if name == "cascade":
-        arguments = draw(searches(guarded, native))
-    else:
-        rows, queries, width = draw(st.integers(0, 700)), draw(st.integers(0, 3)), draw(st.sampled_from(WIDTHS))
-        column = np.zeros((rows, width), np.uint8)
-        arguments = {"rows": column, "out": guarded.array((-(-rows // 512) * 512 * width,), "u1")}
-        if name == "hamming":
-            arguments = {"column": column, "queries": np.zeros((queries, width), np.uint8), "kernel": "portable"}
-            arguments["out"] = guarded.array((queries, rows), "i4")
-        if name == "nearest":
-            arguments = {"rows": column, "centres": column[:9], "kernel": "portable"}
-            arguments["out"] = guarded.array((rows,), "u4")
-        if name == "ShelfOrder":
-            arguments = {"starts": np.array([0, 1, rows], np.uint32), "order": np.arange(rows, dtype=np.uint32)}
-    for key in draw(st.lists(st.sampled_from(sorted(arguments)), max_size=3)):
-        value = arguments[key]
-        if isinstance(value, tuple) and value and draw(st.booleans()):  # a part of the cells, or of their shelf
-            parts = [value[0], value[1], *value[2][0]]
-            parts[draw(st.integers(0, 4))] = draw(nonsense)
-            arguments[key] = (parts[0], parts[1], [tuple(parts[2:])])
-        elif isinstance(value, list) and value and draw(st.booleans()):
-            at = draw(st.integers(0, len(value) - 1))  # one of a list's values, or of a column's segments
-            inner = draw(nonsense)
-            if isinstance(value[at], list) and value[at] and draw(st.booleans()):
-                inner = [*value[at][:-1], inner]
-            arguments[key] = [*value[:at], inner, *value[at + 1 :]]
-        else:
-            arguments[key] = draw(anything)
-    return name, arguments
+    def __getattr__(self, name: str) -> Any:
+        real = getattr(self.native, name)
+        if not callable(real):
+            return real
+
+        def call(*arguments: Any, **named: Any) -> Any:
+            if self.draw is not None and arguments:
+                self.try_wrong(name, real, list(arguments), named)
+            return real(*arguments, **named)
+
+        return call
+
+    def try_wrong(self, name: str, real: Callable[..., Any], arguments: list[Any], named: dict[str, Any]) -> None:
+        guarded = Guarded()
+        for at, value in enumerate(arguments):
+            if isinstance(value, np.ndarray) and value.flags.writeable:
+                arguments[at] = guarded.copy(value)
+        assert self.draw is not None
+        for at in self.draw(st.lists(st.integers(0, len(arguments) - 1), max_size=2)):
+            arguments[at] = self.exchanged(arguments[at])
+        described = "\n".join(f"  {told(value)}" for value in arguments)
+        self.log.write_text(f"{name}\n{described}\n", encoding="utf-8", errors="backslashreplace")
+        try:
+            real(*arguments, **named)
+            self.done["accepted"] += 1
+        except ERRORS:
+            self.done["refused"] += 1
+        guarded.check()
+
+    def exchanged(self, value: Any) -> Any:
+        """Anything else; of a list perhaps one value only, of an array perhaps a part."""
+        assert self.draw is not None
+        how = self.draw(st.sampled_from(["all", "inside", "inside", "shorter"]))
+        if isinstance(value, list) and value and how == "inside":
+            at = self.draw(st.integers(0, len(value) - 1))
+            return [*value[:at], self.exchanged(value[at]), *value[at + 1 :]]
+        if (
+            (isinstance(value, list) or (isinstance(value, np.ndarray) and value.ndim))
+            and len(value)
+            and how == "shorter"
+        ):
+            return value[: self.draw(st.integers(0, len(value) - 1))]
+        if isinstance(value, np.ndarray) and value.ndim == 2 and how == "inside":
+            return np.ascontiguousarray(value[:, : self.draw(st.integers(0, value.shape[1]))])
+        if not isinstance(value, int | float | str | list | np.ndarray | None) and how == "inside":
+            return object.__new__(type(value)) if type(value).__new__ is object.__new__ else None
+        return self.draw(anything)
 
 
 def told(value: Any) -> str:
@@ -190,41 +162,48 @@ def told(value: Any) -> str:
     return repr(value)[:80]
 
 
-def main(log: Path, examples: int, native: ModuleType) -> None:
-    done = {"ok": 0, "refused": 0}
+def main(log: Path, examples: int) -> None:
+    native = kernels._native()
+    assert native is not None
+    nonsense_first = Nonsense(native, log)
+    kernels._native = lambda: nonsense_first  # type: ignore[assignment, return-value]
+    names = native.kernels()
 
     @settings(
         max_examples=examples, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
     )
-    @given(st.data())
-    def check(data: st.DataObject) -> None:
-        guarded = Guarded()
-        name, arguments = data.draw(calls(guarded, native))
-        described = "\n".join(f"  {key}: {told(value)}" for key, value in arguments.items())
-        log.write_text(f"{name}\n{described}\n", encoding="utf-8", errors="backslashreplace")
+    @given(data=st.data(), case=cases(most=600), kernel=st.sampled_from(names), ranking=st.booleans())
+    def check(data: st.DataObject, case: Case, kernel: str, ranking: bool) -> None:
+        nonsense_first.draw = data.draw
         try:
-            getattr(native, name)(**arguments)
-            done["ok"] += 1
-        except ERRORS:
-            done["refused"] += 1
-        guarded.check()
+            table = case.table
+            rest = {"threads": case.threads, "mask": case.mask, "kernel": kernel}
+            if ranking:
+                case.cascade.rank(table, case.queries, **rest)
+            else:
+                case.cascade.search(table, case.queries, k=case.k, min_candidates=case.least, **rest)
+            name = next(name for name in table.names if np.asarray(case.codes[name]).dtype == np.uint8)
+            kernels.hamming(case.codes[name], case.queries[name], kernel=kernel)
+        finally:
+            nonsense_first.draw = None
 
     check()
-    print(f"{done['ok']} calls done, {done['refused']} refused")
+    print(f"{nonsense_first.done['accepted']} calls accepted, {nonsense_first.done['refused']} refused")
 
 
-def load(path: str | None) -> ModuleType:
-    if path is None:
-        from swiftreid import _native
+def load(path: str) -> None:
+    """Make another build the native module of this process."""
+    import swiftreid
 
-        return _native
     spec = importlib.util.spec_from_file_location("swiftreid._native", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module
+    sys.modules["swiftreid._native"] = swiftreid._native = module  # type: ignore[attr-defined]
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), load(sys.argv[3] if len(sys.argv) > 3 else None))
+    if len(sys.argv) > 3:
+        load(sys.argv[3])
+    main(Path(sys.argv[1]), int(sys.argv[2]))

@@ -2,6 +2,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "kernel.hpp"
@@ -43,7 +44,7 @@ constexpr std::size_t kMaxStages = 8;
 enum class Keep { all, threshold, top, share, cells };
 
 struct StagePlan {
-    std::vector<Segment> segments;  // as many, and as long, as those of every other stage
+    std::span<const Segment> segments;  // as many, and as long, as those of every other stage
     Rows rows;
     const std::uint8_t* queries;    // [query count, row_bytes]; of an embedding float [query count, size()]
     std::size_t row_bytes;

@@ -30,7 +30,7 @@ constexpr std::size_t kSparse = 24;
 class Chunks {
 public:
     // Of the segments from `from` on.
-    void cut(const std::vector<Segment>& segments, const Live& live, std::uint32_t from = 0) {
+    void cut(std::span<const Segment> segments, const Live& live, std::uint32_t from = 0) {
         chunks_.clear();
         live_ = 0;
         std::size_t listed = 0;

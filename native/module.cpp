@@ -58,58 +58,103 @@ Raw raw_of(nb::handle object) {
     return {rows, static_cast<const std::uint8_t*>(array.data()), array.shape(0), array.shape(1) * item};
 }
 
-StagePlan stage_of(nb::handle columns, nb::handle queries, const std::string& keep, double amount, bool whole_ties) {
-    StagePlan stage{};
-    const Raw asked = raw_of(queries);
-    stage.rows = asked.rows;
-    stage.row_bytes = asked.row_bytes;
-    stage.queries = asked.data;
-    check(asked.rows != Rows::halves, "an embedding's queries are float32");
-    check(stage.row_bytes > 0 && stage.row_bytes % 4 == 0 && stage.row_bytes <= kMaxRowBytes * 8, "bad row width");
-    check(stage.embedding() || stage.row_bytes <= kMaxRowBytes, "bad row width");
-    std::size_t first = 0;
-    for (nb::handle column : columns) {
-        const Raw raw = raw_of(column);
-        if (first == 0 && stage.segments.empty() && stage.embedding() && raw.rows == Rows::halves) {
-            stage.rows = Rows::halves;
-            stage.row_bytes /= 2;
+// One column of a table, checked once: a search trusts it. Its arrays are borrowed, never copied.
+class Column {
+public:
+    // Arrays of rows, one for each segment, and for each its bit planes, or none.
+    Column(nb::list segments, nb::object planes) : kept_(nb::make_tuple(segments, planes)) {
+        check(nb::len(segments) > 0, "a column has at least one segment");
+        for (nb::handle segment : segments) {
+            const Raw raw = raw_of(segment);
+            if (segments_.empty()) {
+                rows_ = raw.rows;
+                row_bytes_ = raw.row_bytes;
+            }
+            check(raw.rows == rows_ && raw.row_bytes == row_bytes_, "the segments' widths differ");
+            check(raw.count < std::numeric_limits<std::uint32_t>::max() - count_, "more than 4 billion entries");
+            segments_.push_back({raw.data, raw.count, static_cast<std::uint32_t>(count_), nullptr});
+            count_ += raw.count;
         }
-        check(raw.rows == stage.rows && raw.row_bytes == stage.row_bytes, "column and query widths differ");
-        check(raw.count < std::numeric_limits<std::uint32_t>::max() - first, "more than 4 billion entries");
-        stage.segments.push_back({raw.data, raw.count, static_cast<std::uint32_t>(first), nullptr});
-        first += raw.count;
+        const std::size_t most = rows_ == Rows::bits ? kMaxRowBytes : 8 * kMaxRowBytes;
+        check(row_bytes_ > 0 && row_bytes_ % 4 == 0 && row_bytes_ <= most, "bad row width");
+        if (planes.is_none()) return;
+        check(rows_ == Rows::bits && row_bytes_ <= kMaxSlicedBytes && nb::len(planes) == segments_.size(),
+              "planes do not fit the column");
+        std::size_t s = 0;
+        for (nb::handle item : planes) {
+            const auto bits = nb::cast<Array<const std::uint8_t, nb::ndim<1>>>(item, false);
+            check(bits.shape(0) == planes_bytes(segments_[s].count, row_bytes_), "planes do not fit their rows");
+            segments_[s++].planes = bits.data();
+        }
     }
-    if (keep == "threshold") stage.keep = Keep::threshold;
-    else if (keep == "top") stage.keep = Keep::top;
-    else if (keep == "share") stage.keep = Keep::share;
-    else if (keep == "cells") stage.keep = Keep::cells;
-    else check(keep == "all", "unknown rule");
-    check(amount >= 0 && amount <= 9e15, "bad amount");
-    check((stage.keep != Keep::share && stage.keep != Keep::cells) || amount <= 1, "bad share");
-    stage.amount = static_cast<std::uint64_t>(amount);
-    stage.share = amount;
-    stage.whole_ties = whole_ties;
-    return stage;
-}
+    Rows rows() const { return rows_; }
+    std::size_t row_bytes() const { return row_bytes_; }
+    std::size_t count() const { return count_; }
+    std::span<const Segment> segments() const { return segments_; }
 
-std::size_t rows_of(const StagePlan& stage) {
-    return stage.segments.empty() ? 0 : stage.segments.back().first + stage.segments.back().count;
+private:
+    nb::tuple kept_;
+    Rows rows_ = Rows::bits;
+    std::size_t row_bytes_ = 0, count_ = 0;
+    std::vector<Segment> segments_;
+};
+
+struct Rule {
+    Keep keep;
+    double amount;
+    bool whole_ties;
+};
+
+// The rules of a cascade's stages, checked once.
+class Rules {
+public:
+    Rules(const std::vector<std::string>& keeps, const std::vector<double>& amounts,
+          const std::vector<bool>& whole_ties) {
+        const std::size_t depth = keeps.size();
+        check(depth > 0 && depth <= kMaxStages, "a cascade has 1 to 8 stages");
+        check(amounts.size() == depth && whole_ties.size() == depth, "stages do not match");
+        for (std::size_t s = 0; s < depth; ++s) {
+            const double amount = amounts[s];
+            const Keep keep = keep_of(keeps[s]);
+            check(amount >= 0 && amount <= 9e15, "bad amount");
+            check((keep != Keep::share && keep != Keep::cells) || amount <= 1, "bad share");
+            check(keep != Keep::cells || s == 0, "cells come first");
+            rules_.push_back({keep, amount, whole_ties[s]});
+        }
+    }
+    std::size_t depth() const { return rules_.size(); }
+    const Rule& operator[](std::size_t stage) const { return rules_[stage]; }
+
+private:
+    static Keep keep_of(const std::string& name) {
+        if (name == "threshold") return Keep::threshold;
+        if (name == "top") return Keep::top;
+        if (name == "share") return Keep::share;
+        if (name == "cells") return Keep::cells;
+        check(name == "all", "unknown rule");
+        return Keep::all;
+    }
+    std::vector<Rule> rules_;
+};
+
+StagePlan stage_of(const Column& column, const Raw& asked, const Rule& rule) {
+    StagePlan stage{};
+    stage.segments = column.segments();
+    stage.rows = column.rows();
+    stage.row_bytes = column.row_bytes();
+    stage.queries = asked.data;
+    check(asked.rows == (stage.embedding() ? Rows::floats : Rows::bits), "bits are compared with bits, floats with floats");
+    check(asked.row_bytes == stage.row_bytes * (stage.rows == Rows::halves ? 2 : 1), "column and query widths differ");
+    stage.keep = rule.keep;
+    stage.amount = static_cast<std::uint64_t>(rule.amount);
+    stage.share = rule.amount;
+    stage.whole_ties = rule.whole_ties;
+    return stage;
 }
 
 bool same_segments(const StagePlan& a, const StagePlan& b) {
     return std::equal(a.segments.begin(), a.segments.end(), b.segments.begin(), b.segments.end(),
                       [](const Segment& x, const Segment& y) { return x.count == y.count; });
-}
-
-void give_planes(StagePlan& stage, nb::handle planes) {
-    check(stage.row_bytes <= kMaxSlicedBytes && nb::len(planes) == stage.segments.size(), "planes do not fit the stage");
-    std::size_t s = 0;
-    for (nb::handle item : planes) {
-        const auto bits = nb::cast<Array<const std::uint8_t, nb::ndim<1>>>(item, false);
-        Segment& segment = stage.segments[s++];
-        check(bits.shape(0) == planes_bytes(segment.count, stage.row_bytes), "planes do not fit their rows");
-        segment.planes = bits.data();
-    }
 }
 
 // One shelf's order, checked once: a search trusts it.
@@ -170,33 +215,29 @@ void give_cells(Plan& plan, nb::handle given) {
     check(covered == first, "shelves and segments do not match");
 }
 
-// Arrays are borrowed, never copied; the caller keeps them alive for the time of the call.
-void cascade(nb::list columns, nb::object planes, nb::object cells, nb::list queries, const std::vector<std::string>& keeps,
-             const std::vector<double>& amounts, const std::vector<bool>& whole_ties, nb::object bitmap, std::size_t min_candidates,
-             const std::string& order, unsigned threads, const std::string& kernel,
-             Array<std::int64_t, nb::ndim<2>> indices, Array<std::int32_t, nb::ndim<2>> distances,
-             Array<std::int8_t, nb::ndim<2>> stages, Array<std::int64_t, nb::ndim<1>> counts,
-             Array<std::int64_t, nb::ndim<1>> entries_in, Array<std::int64_t, nb::ndim<1>> kept,
-             Array<double, nb::ndim<1>> seconds) {
+// The caller keeps columns and arrays alive, and does not write to them, for the time of the call.
+void cascade(const std::vector<const Column*>& columns, nb::object cells, nb::list queries, const Rules& rules,
+             nb::object bitmap, std::size_t min_candidates, const std::string& order, unsigned threads,
+             const std::string& kernel, Array<std::int64_t, nb::ndim<2>> indices,
+             Array<std::int32_t, nb::ndim<2>> distances, Array<std::int8_t, nb::ndim<2>> stages,
+             Array<std::int64_t, nb::ndim<1>> counts, Array<std::int64_t, nb::ndim<1>> entries_in,
+             Array<std::int64_t, nb::ndim<1>> kept, Array<double, nb::ndim<1>> seconds) {
     Plan plan{};
     plan.kernel = &kernel_of(kernel);
-    const std::size_t depth = nb::len(columns);
-    check(depth > 0 && depth <= kMaxStages, "a cascade has 1 to 8 stages");
-    check(nb::len(queries) == depth && keeps.size() == depth && amounts.size() == depth &&
-              whole_ties.size() == depth, "stages do not match");
-    plan.queries = raw_of(queries[0]).count;
+    const std::size_t depth = rules.depth();
+    check(columns.size() == depth && nb::len(queries) == depth, "stages do not match");
     for (std::size_t s = 0; s < depth; ++s) {
-        check(raw_of(queries[s]).count == plan.queries, "codes have different numbers of queries");
-        plan.stages.push_back(stage_of(columns[s], queries[s], keeps[s], amounts[s], whole_ties[s]));
+        check(columns[s] != nullptr, "a column is missing");
+        const Raw asked = raw_of(queries[s]);
+        if (s == 0) plan.queries = asked.count;
+        check(asked.count == plan.queries, "codes have different numbers of queries");
+        plan.stages.push_back(stage_of(*columns[s], asked, rules[s]));
         check(!plan.stages[s].embedding() || s + 1 == depth, "only the last stage compares embeddings");
         check(!plan.stages[s].embedding() || plan.stages[s].keep != Keep::threshold, "an embedding has no threshold");
         check(same_segments(plan.stages[s], plan.stages[0]), "columns have different segments");
     }
-    check(std::none_of(plan.stages.begin() + 1, plan.stages.end(),
-                       [](const StagePlan& stage) { return stage.keep == Keep::cells; }), "cells come first");
     check((plan.stages[0].keep == Keep::cells) == !cells.is_none(), "a cells stage needs cells");
-    if (!planes.is_none()) give_planes(plan.stages[cells.is_none() || depth == 1 ? 0 : 1], planes);
-    plan.entries = rows_of(plan.stages[0]);
+    plan.entries = columns[0]->count();
     plan.min_candidates = min_candidates;
     plan.threads = std::max(threads, 1u);
     if (order == "search") plan.order = Order::search;
@@ -279,7 +320,12 @@ NB_MODULE(_native, m) {
              nb::arg("starts").noconvert(), nb::arg("order").noconvert());
     m.def("nearest", &nearest, nb::arg("rows").noconvert(), nb::arg("centres").noconvert(), nb::arg("kernel"),
           nb::arg("out").noconvert());
-    m.def("cascade", &cascade, nb::arg("columns"), nb::arg("planes").none(), nb::arg("cells").none(), nb::arg("queries"), nb::arg("keeps"), nb::arg("amounts"), nb::arg("whole_ties"),
+    nb::class_<Column>(m, "Column")
+        .def(nb::init<nb::list, nb::object>(), nb::arg("segments"), nb::arg("planes").none());
+    nb::class_<Rules>(m, "Rules")
+        .def(nb::init<const std::vector<std::string>&, const std::vector<double>&, const std::vector<bool>&>(),
+             nb::arg("keeps"), nb::arg("amounts"), nb::arg("whole_ties"));
+    m.def("cascade", &cascade, nb::arg("columns"), nb::arg("cells").none(), nb::arg("queries"), nb::arg("rules"),
           nb::arg("bitmap").none(), nb::arg("min_candidates"), nb::arg("order"), nb::arg("threads"), nb::arg("kernel"),
           nb::arg("indices").noconvert(), nb::arg("distances").noconvert(), nb::arg("stages").noconvert(),
           nb::arg("counts").noconvert(), nb::arg("entries_in").noconvert(), nb::arg("kept").noconvert(),

@@ -236,12 +236,13 @@ def test_the_native_module_refuses_what_would_overrun() -> None:
     from swiftreid import _native
 
     codes = np.zeros((3, 4), np.uint8)
+    column, rules = _native.Column([codes], None), _native.Rules(["all"], [0.0], [False])
 
     def call(**changes):
         arguments = {
-            "columns": [[codes]], "planes": None, "cells": None, "queries": [codes], "keeps": ["all"], "amounts": [0.0],
-            "whole_ties": [False], "bitmap": None, "min_candidates": 0, "order": "search", "threads": 1,
-            "kernel": "portable", "indices": np.zeros((3, 2), np.int64), "distances": np.zeros((3, 2), np.int32),
+            "columns": [column], "cells": None, "queries": [codes], "rules": rules, "bitmap": None,
+            "min_candidates": 0, "order": "search", "threads": 1, "kernel": "portable",
+            "indices": np.zeros((3, 2), np.int64), "distances": np.zeros((3, 2), np.int32),
             "stages": np.zeros((3, 2), np.int8), "counts": np.zeros(3, np.int64),
             "entries_in": np.zeros(1, np.int64), "kept": np.zeros(1, np.int64), "seconds": np.zeros(1),
         }  # fmt: skip
@@ -250,22 +251,18 @@ def test_the_native_module_refuses_what_would_overrun() -> None:
     call()
     wrong = [
         {"columns": []},
-        {"columns": [[codes], [codes]]},
-        {"columns": [[np.zeros((3, 8), np.uint8)]]},
-        {"columns": [[codes.astype(np.int32)]]},
-        {"planes": []},
-        {"planes": [np.zeros(2047, np.uint8)]},
-        {"planes": [np.zeros(2048, np.int8)]},
-        {"columns": [[codes[:, ::-1]]]},
+        {"columns": [column, column]},
+        {"columns": [None]},
+        {"columns": [codes]},
+        {"columns": [_native.Column([np.zeros((3, 8), np.uint8)], None)]},
+        {"columns": [_native.Column([codes.astype(np.float32)], None)]},
         {"queries": [codes[:2]]},
-        {"keeps": ["most"]},
-        {"amounts": [-1.0]},
-        {"amounts": [float("nan")]},
-        {"keeps": ["share"], "amounts": [1.5]},
+        {"queries": [codes.astype(np.float32)]},
+        {"rules": None},
+        {"rules": _native.Rules(["cells"], [0.1], [False])},
         {"bitmap": np.zeros(2, np.uint8)},
         {"order": "gallery"},  # a ranking of three entries needs three columns
         {"order": "sideways"},
-        {"keeps": ["cells"], "amounts": [0.1]},
         {"cells": (codes, 1, [])},
         {"kernel": "abacus"},
         {"indices": np.zeros((2, 2), np.int64)},
@@ -276,3 +273,19 @@ def test_the_native_module_refuses_what_would_overrun() -> None:
     for changes in wrong:
         with pytest.raises((ValueError, RuntimeError, TypeError)):
             call(**changes)
+    for segments, planes in (
+        ([], None),
+        ([codes.astype(np.int32)], None),
+        ([codes[:, ::-1]], None),
+        ([codes, np.zeros((3, 8), np.uint8)], None),
+        ([np.zeros((3, 6), np.uint8)], None),
+        ([codes], []),
+        ([codes], [np.zeros(2047, np.uint8)]),
+        ([codes], [np.zeros(2048, np.int8)]),
+    ):
+        with pytest.raises((ValueError, RuntimeError, TypeError)):
+            _native.Column(segments, planes)
+    for keeps, amounts in (([], []), (["most"], [0.0]), (["all"], [-1.0]), (["all"], [float("nan")]),
+                           (["share"], [1.5]), (["all"], []), (["all", "cells"], [0.0, 0.5])):  # fmt: skip
+        with pytest.raises((ValueError, RuntimeError, TypeError)):
+            _native.Rules(keeps, amounts, [False] * len(keeps))

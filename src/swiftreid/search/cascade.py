@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from swiftreid.errors import UsageError
 from swiftreid.search import kernels
-from swiftreid.search.codes import bits_of, check_packed, row_bytes_of
+from swiftreid.search.codes import bits_of, check_packed
 from swiftreid.search.job import Answer, Cells, Job, Order
 from swiftreid.search.results import Report, SearchResult, StageReport
 from swiftreid.search.stages import EMBEDDING, Stage
@@ -172,12 +172,13 @@ class Cascade:
         kernel: str | None,
     ) -> SearchResult:
         entries = len(table)
-        columns = {name: table.column(name) for name in self.codes}
+        for name in self.codes:
+            table.column(name)
         codes = self._queries(queries)
-        if EMBEDDING in codes and codes[EMBEDDING].shape[1] != columns[EMBEDDING][0].shape[1]:
+        if EMBEDDING in codes and codes[EMBEDDING].shape[1] != table.column(EMBEDDING)[0].shape[1]:
             raise UsageError(
                 f"the queries' embeddings have {codes[EMBEDDING].shape[1]} numbers, the table's "
-                f"{columns[EMBEDDING][0].shape[1]}: encode both with one encoder"
+                f"{table.column(EMBEDDING)[0].shape[1]}: encode both with one encoder"
             )
         cells = _cells(table, self.stages[0]) if self.stages[0].keep == "cells" else None
         if cells is not None and order != "search":
@@ -186,11 +187,10 @@ class Cascade:
         width = k if k is not None else (entries if live is None else int(np.bitwise_count(live).sum()))
         job = Job(
             self.stages,
-            [columns[stage.code] for stage in self.stages],
-            partial(_planes, table, self.stages[0 if cells is None else 1].code),
+            self._rules,
+            table,
             cells,
             [codes[stage.code] for stage in self.stages],
-            entries,
             live,
             width,
             min_candidates,
@@ -203,6 +203,10 @@ class Cascade:
         if self.stages[-1].code == EMBEDDING:
             distances = _with_floats(answer, len(self.stages) - 1)
         return SearchResult(answer.indices, distances, answer.stages, answer.counts, report)
+
+    @cached_property
+    def _rules(self) -> Any:
+        return kernels.native_rules(self.stages)
 
     def _queries(self, queries: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         found: dict[str, NDArray[Any]] = {}
@@ -252,12 +256,12 @@ def _reports(job: Job, answer: Answer) -> list[StageReport]:
         job.stages, answer.entries_in.tolist(), answer.entries_kept.tolist(), answer.seconds.tolist(), strict=True
     )
     queries = len(answer.counts)
-    return [
-        StageReport(
-            stage.code, str(stage), queries, came_in, kept, seconds, column[0].shape[1] * column[0].dtype.itemsize
-        )
-        for (stage, came_in, kept, seconds), column in zip(figures, job.columns, strict=True)
-    ]
+    reports = []
+    for stage, came_in, kept, seconds in figures:
+        rows = job.table.column(stage.code)[0]
+        width = rows.shape[1] * rows.dtype.itemsize
+        reports.append(StageReport(stage.code, str(stage), queries, came_in, kept, seconds, width))
+    return reports
 
 
 def _cells(table: CodeTable, stage: Stage) -> Cells:
@@ -268,10 +272,6 @@ def _cells(table: CodeTable, stage: Stage) -> Cells:
             f'table = Partition.fit("{stage.code}", ...).arrange(table)'
         )
     return Cells(arrangement.partition.centres, arrangement.shelves, arrangement.segments)
-
-
-def _planes(table: CodeTable, name: str) -> list[NDArray[np.uint8]] | None:
-    return table.planes(name) if name != EMBEDDING and row_bytes_of(name) <= kernels.MAX_SLICED_BYTES else None
 
 
 def _count(name: str, value: int, least: int) -> int:

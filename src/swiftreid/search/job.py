@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from swiftreid.search.shelves import Shelf
 from swiftreid.search.stages import Stage
+
+if TYPE_CHECKING:
+    from swiftreid.search.table import CodeTable
 
 Order = Literal["search", "gallery", "stages"]
 
@@ -45,13 +47,10 @@ class Job:
 
     Attributes:
         stages: the cascade.
-        columns: for each stage, its code's column in segments, each uint8 [rows, row bytes] (of the embedding float16
-            or float32 [rows, size]).
-        planes: gives the bit planes of the first stage that compares entries, by segment, or None if its
-            code is too long for that.
+        rules: the stages' rules for the native kernels.
+        table: what is searched.
         cells: what a cells stage looks into; None if the cascade has none.
         queries: for each stage, the queries' codes, uint8 [q, row bytes] or float32 [q, size], contiguous.
-        entries: rows of every column.
         live: packed bitmap of the entries that may be found, uint8 [ceil(entries / 8)], or None for all.
         width: columns of the answer: k, or for a full ranking the number of live entries.
         min_candidates: how many entries every stage but the last passes on at least.
@@ -60,11 +59,10 @@ class Job:
     """
 
     stages: tuple[Stage, ...]
-    columns: list[list[NDArray[Any]]]
-    planes: Callable[[], list[NDArray[np.uint8]] | None]
+    rules: Any
+    table: CodeTable
     cells: Cells | None
     queries: list[NDArray[Any]]
-    entries: int
     live: NDArray[np.uint8] | None
     width: int
     min_candidates: int

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from swiftreid.errors import UsageError
 from swiftreid.search import reference
-from swiftreid.search.codes import check_packed
+from swiftreid.search.codes import check_packed, row_bytes_of
 from swiftreid.search.job import Answer, Job
+from swiftreid.search.stages import EMBEDDING, Stage
 
 VARIABLE = "SWIFTREID_KERNEL"
 MAX_SLICED_BYTES = 16
@@ -148,6 +149,32 @@ def _aligned(size: int, alignment: int = 64) -> NDArray[np.uint8]:
     return memory[offset : offset + size]
 
 
+def native_column(segments: list[NDArray[Any]], planes: list[NDArray[np.uint8]] | None) -> Any:
+    """A column as native searches take it, checked once; None without native kernels."""
+    native = _native()
+    return None if native is None else native.Column(segments, planes)
+
+
+def native_rules(stages: tuple[Stage, ...]) -> Any:
+    """The rules of stages as native searches take them; None without native kernels."""
+    native = _native()
+    if native is None:
+        return None
+    return native.Rules(
+        [stage.keep for stage in stages], [stage.amount for stage in stages], [stage.whole_ties for stage in stages]
+    )
+
+
+def _columns(job: Job) -> list[Any]:
+    """The stages' columns; the first that compares entries by a short code has bit planes."""
+    columns = [job.table.native(stage.code) for stage in job.stages]
+    scanned = job.stages[0 if job.cells is None else 1].code
+    short = scanned != EMBEDDING and row_bytes_of(scanned) <= MAX_SLICED_BYTES
+    if short and len(job.stages) > 1 and job.order == "search":
+        columns[0 if job.cells is None else 1] = job.table.native(scanned, planes=True)
+    return columns
+
+
 def run(job: Job, kernel: str | None = None) -> Answer:
     """Answer a checked job with a kernel (see `active_kernel`)."""
     chosen = active_kernel(kernel)
@@ -158,13 +185,10 @@ def run(job: Job, kernel: str | None = None) -> Answer:
     native = _native()
     assert native is not None
     native.cascade(
-        job.columns,
-        job.planes() if job.order == "search" and len(job.stages) > 1 else None,
+        _columns(job),
         None if job.cells is None else job.cells.native(job.stages),
         job.queries,
-        [stage.keep for stage in job.stages],
-        [stage.amount for stage in job.stages],
-        [stage.whole_ties for stage in job.stages],
+        job.rules,
         job.live,
         job.min_candidates,
         job.order,

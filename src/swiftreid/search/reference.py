@@ -71,16 +71,14 @@ def passing(stage: Stage, distances: NDArray[Any], at_least: int) -> NDArray[np.
     return np.sort(closest)
 
 
-def probe(
-    cells: Cells, columns: list[NDArray[np.uint8]], query: NDArray[np.uint8], share: float, at_least: int
-) -> NDArray[np.bool_]:
+def probe(cells: Cells, entries: int, query: NDArray[np.uint8], share: float, at_least: int) -> NDArray[np.bool_]:
     """Which entries a query looks at: those of the nearest cells that hold a share, and all that are on no shelf."""
     inside = np.concatenate([*(shelf.cells for shelf in cells.shelves), np.empty(0, np.uint32)])
     held = np.bincount(inside, minlength=len(cells.centres))
     wanted = max(_share_of(share, len(inside)), min(at_least, len(inside)))
     nearest = np.argsort(hamming(cells.centres, query[None])[0], kind="stable")
     chosen = nearest[: int(np.searchsorted(np.cumsum(held[nearest]), wanted)) + 1] if wanted else nearest[:0]
-    looked_into = np.ones(sum(map(len, columns)), np.bool_)
+    looked_into = np.ones(entries, np.bool_)
     looked_into[: len(inside)] = np.isin(inside, chosen)
     return looked_into
 
@@ -92,9 +90,9 @@ def _share_of(share: float, count: int) -> int:
 
 def run(job: Job, answer: Answer) -> None:
     """Fill ``answer``, one query after the other."""
-    live = np.arange(job.entries)
+    live = np.arange(len(job.table))
     if job.live is not None:
-        live = np.flatnonzero(np.unpackbits(job.live, count=job.entries, bitorder="little"))
+        live = np.flatnonzero(np.unpackbits(job.live, count=len(job.table), bitorder="little"))
     for query in range(len(job.queries[0])):
         _answer(job, answer, query, live)
 
@@ -105,11 +103,11 @@ def _answer(job: Job, answer: Answer, query: int, live: NDArray[np.intp]) -> Non
     entries = live  # those that reached the stage, in gallery order
     came_in = len(live)
     if job.cells is not None:
-        looked_into = probe(job.cells, job.columns[0], job.queries[0][query], job.stages[0].amount, job.min_candidates)
+        looked_into = probe(job.cells, len(job.table), job.queries[0][query], job.stages[0].amount, job.min_candidates)
         entries = live[looked_into[live]]
         answer.entries_in[0] += len(job.cells.centres)
         # Whether an entry in a cell may be found shows only when it is compared.
-        covered = sum(len(column) for column in job.columns[0][: job.cells.segments])
+        covered = sum(job.table.lengths[: job.cells.segments])
         came_in = int(looked_into[:covered].sum()) + int((entries >= covered).sum())
         answer.entries_kept[0] += came_in
     keys: list[NDArray[Any]] = []  # their distances at each stage so far
@@ -148,7 +146,7 @@ def _answer(job: Job, answer: Answer, query: int, live: NDArray[np.intp]) -> Non
 
 
 def _distances(job: Job, number: int, query: int, entries: NDArray[np.intp]) -> NDArray[Any]:
-    code = job.queries[number][query]
+    code, columns = job.queries[number][query], job.table.column(job.stages[number].code)
     if job.stages[number].code == EMBEDDING:
-        return cosine(np.concatenate(job.columns[number])[entries], code)
-    return np.concatenate([hamming(segment, code[None])[0] for segment in job.columns[number]])[entries]
+        return cosine(np.concatenate(columns)[entries], code)
+    return np.concatenate([hamming(segment, code[None])[0] for segment in columns])[entries]

@@ -101,7 +101,9 @@ class CodeTable:
         self.spec = spec
         self._segments = segments
         self._lengths = [segment.rows for segment in segments]
+        self._count = sum(self._lengths)
         self._columns: dict[str, list[NDArray[Any]]] = {}
+        self._native: dict[tuple[str, bool], Any] = {}
         self.arrangement: Arrangement | None = None
 
     def with_arrangement(self, arrangement: Arrangement) -> Self:
@@ -130,7 +132,7 @@ class CodeTable:
         return self.spec.names
 
     def __len__(self) -> int:
-        return sum(self._lengths)
+        return self._count
 
     @property
     def lengths(self) -> tuple[int, ...]:
@@ -155,12 +157,19 @@ class CodeTable:
             self._columns[name] = [segment.codes[name] for segment in self._segments]
         return self._columns[name]
 
-    def planes(self, name: str) -> list[NDArray[np.uint8]]:
-        """One code's bit planes, one array per segment, made when they are first wanted.
+    def native(self, name: str, *, planes: bool = False) -> Any:
+        """One column as native searches take it; None without native kernels.
 
-        They take as much memory as the column; codes of up to 128 bits have them (see ``native/kernel.hpp``).
+        Args:
+            name: a code's, or ``embedding``.
+            planes: with bit planes, which codes of up to 128 bits may have (see ``native/kernel.hpp``). They are
+                made when they are first wanted, and take as much memory as the column.
         """
-        return [segment.planes(name) for segment in self._segments]
+        key = name, planes
+        if key not in self._native:
+            made = [segment.planes(name) for segment in self._segments] if planes else None
+            self._native[key] = kernels.native_column(self.column(name), made)
+        return self._native[key]
 
     def rows(self, name: str, positions: NDArray[np.integer]) -> NDArray[Any]:
         """A copy of one column's rows at some positions: uint8 [len(positions), row bytes], or of its own type."""

@@ -93,6 +93,7 @@ const Question kQuestions[] = {
 Answer answer(const Gallery& gallery, const Question& question, unsigned threads) {
     Plan plan{};
     plan.kernel = able_kernels()[0];
+    std::vector<std::vector<Segment>> segments(question.rules.size());  // outlive the plan
     for (const Rule& rule : question.rules) {
         const Code& code = gallery.codes[rule.code];
         StagePlan stage{};
@@ -101,9 +102,10 @@ Answer answer(const Gallery& gallery, const Question& question, unsigned threads
         stage.keep = rule.keep;
         stage.amount = rule.amount;
         for (std::size_t s = 0; s + 1 < std::size(kCuts); ++s)
-            stage.segments.push_back({code.rows.data() + kCuts[s] * stage.row_bytes, kCuts[s + 1] - kCuts[s],
+            segments[plan.stages.size()].push_back({code.rows.data() + kCuts[s] * stage.row_bytes, kCuts[s + 1] - kCuts[s],
                                       static_cast<std::uint32_t>(kCuts[s]),
                                       code.planes.empty() || !plan.stages.empty() ? nullptr : code.planes[s].data()});
+        stage.segments = segments[plan.stages.size()];
         plan.stages.push_back(stage);
     }
     plan.entries = kEntries;

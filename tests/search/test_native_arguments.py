@@ -42,3 +42,17 @@ def test_a_crash_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(sys.modules[__name__], "FUZZ", program)
     with pytest.raises(AssertionError, match="exit code -6, last call: this call"):
         fuzz(tmp_path, 1)
+
+
+@pytest.mark.xfail(strict=True, reason="nanobind 3.1 follows a null pointer in the buffer of NumPy's date scalars")
+def test_a_date_is_refused() -> None:
+    program = """
+import numpy as np
+from swiftreid import _native
+try:
+    _native.hamming(np.datetime64(0, "s"), np.zeros((1, 4), np.uint8), "portable", np.zeros((1, 1), np.int32))
+except TypeError:
+    print("refused")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "refused\n")

@@ -1,8 +1,11 @@
 // Objects that are expensive to make, lent to one thread at a time and kept for the next.
 #pragma once
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <vector>
+
+#include "team.hpp"
 
 namespace swiftreid {
 
@@ -11,10 +14,11 @@ class Loan {
 public:
     Loan() {
         {
-            const std::lock_guard<std::mutex> lock(shelf().guard);
-            if (!shelf().idle.empty()) {
-                object_ = std::move(shelf().idle.back());
-                shelf().idle.pop_back();
+            Shelf& from = shelf();
+            const std::lock_guard<std::mutex> lock(from.guard);
+            if (!from.idle.empty()) {
+                object_ = std::move(from.idle.back());
+                from.idle.pop_back();
             }
         }
         if (!object_) object_ = std::make_unique<T>();
@@ -22,8 +26,9 @@ public:
     Loan(const Loan&) = delete;
     Loan& operator=(const Loan&) = delete;
     ~Loan() {
-        const std::lock_guard<std::mutex> lock(shelf().guard);
-        if (shelf().idle.size() < kMostIdle) shelf().idle.push_back(std::move(object_));
+        Shelf& to = shelf();
+        const std::lock_guard<std::mutex> lock(to.guard);
+        if (to.idle.size() < kMostIdle) to.idle.push_back(std::move(object_));
     }
     T* operator->() const { return object_.get(); }
     T& operator*() const { return *object_; }
@@ -35,10 +40,19 @@ private:
         std::mutex guard;
         std::vector<std::unique_ptr<T>> idle;
     };
-    // Never destroyed: a thread may still search while the interpreter shuts down.
+    // Never destroyed: a thread may still search while the interpreter shuts down. A child process starts with an empty
+    // one, because a thread that it does not have may have held the guard.
     static Shelf& shelf() {
-        static Shelf* only = new Shelf;
-        return *only;
+        static std::atomic<Shelf*> only{nullptr};
+        static const bool watched = after_fork([] { only.store(nullptr); });
+        (void)watched;
+        Shelf* now = only.load();
+        if (!now) {
+            Shelf* made = new Shelf;
+            if (only.compare_exchange_strong(now, made)) return *made;
+            delete made;
+        }
+        return *now;
     }
     std::unique_ptr<T> object_;
 };

@@ -21,11 +21,21 @@ namespace {
 template <class T, class... Shape>
 using Array = nb::ndarray<T, Shape..., nb::c_contig, nb::device::cpu>;
 using Codes = Array<const std::uint8_t, nb::ndim<2>>;
+using Numbers = Array<const std::uint32_t, nb::ndim<1>>;
 
 constexpr std::size_t kMaxRowBytes = 8188;  // distances fit 16 bits
 
 void check(bool ok, const char* what) {
     if (!ok) throw std::invalid_argument(what);
+}
+
+// Only arrays: nanobind would follow a null pointer in NumPy's date scalars, which say that they are buffers.
+PyObject* g_ndarray = nullptr;  // numpy.ndarray, from the import of this module on
+
+template <class Wanted>
+Wanted array_of(nb::handle object) {
+    if (PyObject_IsInstance(object.ptr(), g_ndarray) != 1) throw nb::type_error("a NumPy array is wanted");
+    return nb::cast<Wanted>(object, false);
 }
 
 const Kernel& kernel_of(const std::string& name) {
@@ -46,7 +56,7 @@ struct Raw {
 };
 
 Raw raw_of(nb::handle object) {
-    const auto array = nb::cast<Array<nb::ndim<2>, nb::ro>>(object, false);
+    const auto array = array_of<Array<nb::ndim<2>, nb::ro>>(object);
     const std::size_t item = array.itemsize();
     const nb::dlpack::dtype type = array.dtype();
     Rows rows = Rows::bits;
@@ -82,7 +92,7 @@ public:
               "planes do not fit the column");
         std::size_t s = 0;
         for (nb::handle item : planes) {
-            const auto bits = nb::cast<Array<const std::uint8_t, nb::ndim<1>>>(item, false);
+            const auto bits = array_of<Array<const std::uint8_t, nb::ndim<1>>>(item);
             check(bits.shape(0) == planes_bytes(segments_[s].count, row_bytes_), "planes do not fit their rows");
             segments_[s++].planes = bits.data();
         }
@@ -160,8 +170,7 @@ bool same_segments(const StagePlan& a, const StagePlan& b) {
 // One shelf's order, checked once: a search trusts it.
 class ShelfOrder {
 public:
-    ShelfOrder(Array<const std::uint32_t, nb::ndim<1>> starts, Array<const std::uint32_t, nb::ndim<1>> order)
-        : starts_(std::move(starts)), order_(std::move(order)) {
+    ShelfOrder(nb::object starts, nb::object order) : starts_(array_of<Numbers>(starts)), order_(array_of<Numbers>(order)) {
         const std::size_t count = order_.shape(0);
         check(starts_.shape(0) > 1 && starts_.data()[0] == 0 && starts_.data()[cells()] == count, "bad starts of cells");
         check(std::is_sorted(starts_.data(), starts_.data() + starts_.shape(0)), "bad starts of cells");
@@ -174,7 +183,7 @@ public:
     const std::uint32_t* order() const { return order_.data(); }
 
 private:
-    Array<const std::uint32_t, nb::ndim<1>> starts_, order_;
+    Numbers starts_, order_;
 };
 
 // Centres, the number of segments that shelves cover, and for each shelf (order, planes, rows or None).
@@ -182,7 +191,7 @@ void give_cells(Plan& plan, nb::handle given) {
     check(plan.stages.size() > 2 && plan.stages[0].keep == Keep::cells && plan.order == Order::search, "bad cells");
     const auto parts = nb::cast<nb::tuple>(given);
     check(parts.size() == 3, "bad cells");
-    const auto centres = nb::cast<Codes>(parts[0], false);
+    const auto centres = array_of<Codes>(parts[0]);
     plan.cells.centres = centres.data();
     plan.cells.count = centres.shape(0);
     plan.cells.segments = nb::cast<std::size_t>(parts[1]);
@@ -196,12 +205,12 @@ void give_cells(Plan& plan, nb::handle given) {
         const auto shelf = nb::cast<nb::tuple>(item);
         check(shelf.size() == 3, "bad shelf");
         const ShelfOrder& order = nb::cast<const ShelfOrder&>(shelf[0]);
-        const auto planes = nb::cast<Array<const std::uint8_t, nb::ndim<1>>>(shelf[1], false);
+        const auto planes = array_of<Array<const std::uint8_t, nb::ndim<1>>>(shelf[1]);
         check(order.cells() == plan.cells.count, "a shelf has other cells");
         check(planes.shape(0) == planes_bytes(order.count(), scanned.row_bytes), "planes do not fit their shelf");
         const std::uint8_t* rows = nullptr;
         if (!shelf[2].is_none()) {
-            const auto codes = nb::cast<Codes>(shelf[2], false);
+            const auto codes = array_of<Codes>(shelf[2]);
             check(codes.shape(0) == order.count() && codes.shape(1) == next.row_bytes, "rows do not fit their shelf");
             rows = codes.data();
         }
@@ -247,7 +256,7 @@ void cascade(const std::vector<const Column*>& columns, nb::object cells, nb::li
     if (!cells.is_none()) give_cells(plan, cells);
     std::size_t live = plan.entries;
     if (!bitmap.is_none()) {
-        const auto bits = nb::cast<Array<const std::uint8_t, nb::ndim<1>>>(bitmap, false);
+        const auto bits = array_of<Array<const std::uint8_t, nb::ndim<1>>>(bitmap);
         check(bits.shape(0) == (plan.entries + 7) / 8, "the bitmap does not match the entries");
         plan.bitmap = bits.data();
         live = Live(plan.bitmap, plan.entries).count(0, plan.entries);
@@ -264,7 +273,8 @@ void cascade(const std::vector<const Column*>& columns, nb::object cells, nb::li
 }
 
 // For each row the number of the nearest centre, the first of several.
-void nearest(Codes rows, Codes centres, const std::string& name, Array<std::uint32_t, nb::ndim<1>> out) {
+void nearest(nb::object rows_, nb::object centres_, const std::string& name, Array<std::uint32_t, nb::ndim<1>> out) {
+    const auto rows = array_of<Codes>(rows_), centres = array_of<Codes>(centres_);
     const Kernel& kernel = kernel_of(name);
     const std::size_t row_bytes = rows.shape(1), count = centres.shape(0);
     check(row_bytes > 0 && row_bytes % 4 == 0 && row_bytes <= kMaxRowBytes, "bad row width");
@@ -278,7 +288,8 @@ void nearest(Codes rows, Codes centres, const std::string& name, Array<std::uint
     }
 }
 
-void hamming(Codes column, Codes queries, const std::string& name, Array<std::int32_t, nb::ndim<2>> out) {
+void hamming(nb::object column_, nb::object queries_, const std::string& name, Array<std::int32_t, nb::ndim<2>> out) {
+    const auto column = array_of<Codes>(column_), queries = array_of<Codes>(queries_);
     const Kernel& kernel = kernel_of(name);
     const std::size_t row_bytes = column.shape(1), rows = column.shape(0), count = queries.shape(0);
     check(row_bytes > 0 && row_bytes % 4 == 0 && row_bytes <= kMaxRowBytes, "bad row width");
@@ -298,7 +309,8 @@ void hamming(Codes column, Codes queries, const std::string& name, Array<std::in
     }
 }
 
-void make_planes(Codes rows, Array<std::uint8_t, nb::ndim<1>> out) {
+void make_planes(nb::object rows_, Array<std::uint8_t, nb::ndim<1>> out) {
+    const auto rows = array_of<Codes>(rows_);
     check(out.shape(0) == planes_bytes(rows.shape(0), rows.shape(1)), "bad result shape");
     nb::gil_scoped_release release;
     slice(rows.data(), rows.shape(0), rows.shape(1), out.data());
@@ -313,11 +325,11 @@ std::vector<std::string> kernels() {
 }  // namespace
 
 NB_MODULE(_native, m) {
+    g_ndarray = nb::object(nb::module_::import_("numpy").attr("ndarray")).release().ptr();
     m.doc() = "Search kernels of SwiftReID; call them through swiftreid.search.kernels.";
     m.def("kernels", &kernels, "Names of the kernels that this machine can run, quickest first.");
     nb::class_<ShelfOrder>(m, "ShelfOrder")
-        .def(nb::init<Array<const std::uint32_t, nb::ndim<1>>, Array<const std::uint32_t, nb::ndim<1>>>(),
-             nb::arg("starts").noconvert(), nb::arg("order").noconvert());
+        .def(nb::init<nb::object, nb::object>(), nb::arg("starts"), nb::arg("order"));
     m.def("nearest", &nearest, nb::arg("rows").noconvert(), nb::arg("centres").noconvert(), nb::arg("kernel"),
           nb::arg("out").noconvert());
     nb::class_<Column>(m, "Column")

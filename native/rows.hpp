@@ -47,13 +47,12 @@ struct AnyRow {  // any multiple of 4 bytes
 
 constexpr std::size_t kScanAhead = 4096;  // bytes: a DRAM read takes as long as reading so much
 
-inline void prefetch(const void* at) {
+// A macro: GCC takes a function that does nothing but prefetch for one without effect, and drops its calls.
 #if defined(__GNUC__)
-    __builtin_prefetch(at);
+#define SWIFTREID_PREFETCH(at) __builtin_prefetch(at)
 #else
-    (void)at;
+#define SWIFTREID_PREFETCH(at) (void)(at)
 #endif
-}
 
 template <class Row>
 void scan_rows(const std::uint8_t* rows, std::size_t count, std::size_t row_bytes, const std::uint8_t* query,
@@ -62,7 +61,7 @@ void scan_rows(const std::uint8_t* rows, std::size_t count, std::size_t row_byte
     for (std::size_t i = 0; i < count; ++i) {
         // Long rows leave the processor's own prefetching behind; it does not mind addresses past the end.
         if (step >= 64)
-            for (std::size_t line = 0; line < step; line += 64) prefetch(rows + i * step + kScanAhead + line);
+            for (std::size_t line = 0; line < step; line += 64) SWIFTREID_PREFETCH(rows + i * step + kScanAhead + line);
         out[i] = static_cast<std::uint16_t>(Row::distance(rows + i * step, query, step));
     }
 }
@@ -74,13 +73,11 @@ void gather_rows(const std::uint8_t* rows, const std::uint32_t* positions, std::
     // Far enough to hide a DRAM read, near enough that long rows do not push each other out of the first cache.
     const std::size_t ahead = step <= 64 ? 24 : 8;
     const auto row = [&](std::size_t i) { return rows + static_cast<std::size_t>(positions[i] - base) * step; };
-    const auto fetch = [&](std::size_t i) {
-        for (std::size_t line = 0; line < step; line += 64) prefetch(row(i) + line);
-    };
-    for (std::size_t i = 0; i < ahead && i < count; ++i) fetch(i);
+    for (std::size_t i = 0; i < ahead && i < count; ++i)
+        for (std::size_t line = 0; line < step; line += 64) SWIFTREID_PREFETCH(row(i) + line);
     std::size_t i = 0;
     for (; i + ahead < count; ++i) {
-        fetch(i + ahead);
+        for (std::size_t line = 0; line < step; line += 64) SWIFTREID_PREFETCH(row(i + ahead) + line);
         out[i] = static_cast<std::uint16_t>(Row::distance(row(i), query, step));
     }
     for (; i < count; ++i) out[i] = static_cast<std::uint16_t>(Row::distance(row(i), query, step));
@@ -97,7 +94,7 @@ std::size_t gather_rows_within(const std::uint8_t* rows, const std::uint32_t* po
     std::size_t kept = 0;
     for (std::size_t i = 0; i < count; ++i) {
         if (step > 64 && i + ahead < count)  // shorter rows were asked for by `collect`
-            for (std::size_t line = 0; line < step; line += 64) prefetch(row(i + ahead) + line);
+            for (std::size_t line = 0; line < step; line += 64) SWIFTREID_PREFETCH(row(i + ahead) + line);
         const unsigned distance = Row::distance(row(i), query, step);
         out[kept] = positions[i];
         distances[kept] = static_cast<std::uint16_t>(distance);
@@ -121,7 +118,7 @@ inline std::size_t collect_bits(const std::uint64_t* words, std::size_t count, s
             for (int j = 0; j < Most; ++j) {
                 const std::uint32_t i = from + trailing_zeros(left);
                 *at++ = first + i;
-                prefetch(rows + i * row_bytes);
+                SWIFTREID_PREFETCH(rows + i * row_bytes);
                 left &= left - 1;
             }
         } while (left);

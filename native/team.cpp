@@ -92,24 +92,30 @@ struct Pool {
 
 std::atomic<Pool*> g_pool{nullptr};
 
-// Never destroyed: a thread may still search while the interpreter shuts down.
+// Never destroyed: a thread may still search while the interpreter shuts down. A child process has none of its parent's
+// threads, and starts with an empty pool.
 Pool& pool() {
-    if (Pool* now = g_pool.load()) return *now;
-    static std::mutex starting;
-    const std::lock_guard<std::mutex> lock(starting);
+    static const bool watched = after_fork([] { g_pool.store(nullptr); });
+    (void)watched;
     Pool* now = g_pool.load();
     if (!now) {
-#if defined(__unix__) || defined(__APPLE__)
-        // A child process has none of its parent's threads.
-        static const int watched = pthread_atfork(nullptr, nullptr, [] { g_pool.store(nullptr); });
-        (void)watched;
-#endif
-        g_pool.store(now = new Pool);
+        Pool* made = new Pool;
+        if (g_pool.compare_exchange_strong(now, made)) return *made;
+        delete made;
     }
     return *now;
 }
 
 }  // namespace
+
+bool after_fork(void (*act)()) {
+#if defined(__unix__) || defined(__APPLE__)
+    return pthread_atfork(nullptr, nullptr, act) == 0;
+#else
+    (void)act;
+    return false;
+#endif
+}
 
 void run_together(unsigned size, void (*work)(void*, unsigned), void* context) {
     Member* members[kMostMembers];

@@ -6,6 +6,9 @@
 
 namespace swiftreid {
 
+// Has `act` called in every child process that is forked off from now on.
+bool after_fork(void (*act)());
+
 // Calls work(context, member) with members 0..size-1 at once, member 0 on the calling thread, and returns when all are
 // done. Where so many threads can't be had there are fewer members. `work` must not throw.
 void run_together(unsigned size, void (*work)(void* context, unsigned member), void* context);

@@ -36,7 +36,7 @@ void cosine_rows(const Number* rows, std::size_t size, const std::uint32_t* posi
     const auto row = [&](std::size_t i) { return rows + static_cast<std::size_t>(positions[i] - base) * size; };
     for (std::size_t i = 0; i < count; ++i) {
         if (i + 4 < count)
-            for (std::size_t at = 0; at < size; at += 64 / sizeof(Number)) prefetch(row(i + 4) + at);
+            for (std::size_t at = 0; at < size; at += 64 / sizeof(Number)) SWIFTREID_PREFETCH(row(i + 4) + at);
         const Number* x = row(i);
         float dot[kSums] = {}, square[kSums] = {};
         std::size_t at = 0;
@@ -53,8 +53,9 @@ void cosine_rows(const Number* rows, std::size_t size, const std::uint32_t* posi
         }
         const float lengths = length * __builtin_sqrtf(fold(square));
         const float distance = 1.0f - fold(dot) / lengths;
-        // Of nothing to nothing there is no angle: neither near nor far. Rounding may end just below zero.
-        out[i] = !(lengths > 0.0f) ? 1.0f : distance > 0.0f ? distance : 0.0f;
+        // To nothing, and to what is not a number, there is no angle: that is neither near nor far. Rounding may end just
+        // below zero.
+        out[i] = !(lengths > 0.0f) || distance != distance ? 1.0f : distance > 0.0f ? distance : 0.0f;
     }
 }
 

@@ -96,6 +96,15 @@ def test_every_half_is_read_right(kernel: str) -> None:
     np.testing.assert_array_equal(got.distances, expected.distances)
 
 
+@pytest.mark.parametrize("kernel", [*NATIVE, "reference"])
+def test_what_is_not_finite_is_never_near(kernel: str) -> None:
+    rows = np.array([[1, 0, 0, 0], [np.inf, 0, 0, 0], [np.nan, 0, 0, 0], [0, 0, 1, 0]], np.float16)
+    table = CodeTable({"embedding": rows})
+    got = Cascade([Stage("embedding")]).search(table, {"embedding": np.array([[0, 0, 1, 0.1]])}, k=4, kernel=kernel)
+    assert got.indices[0, 0] == 3
+    assert got.distances[0, 1:].tolist() == [1, 1, 1]
+
+
 def test_attributes_first_then_codes_then_floats() -> None:
     """The one engine runs them all: attr30 top-w > id128 threshold > id2048 > embedding, against plain NumPy."""
     rng = np.random.default_rng(4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from itertools import pairwise
@@ -200,6 +201,36 @@ def test_rows_at_odd_addresses() -> None:
     for kernel in NATIVE:
         got = kernels.hamming(odd, odd[:4], "id256", kernel=kernel)
         np.testing.assert_array_equal(got, reference.hamming(codes, codes[:4]))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_forked_children_search_too() -> None:
+    """A child has none of its parent's waiting threads, and must not wait for them."""
+    program = """
+import os, threading
+import numpy as np
+from swiftreid.search.cascade import Cascade
+from swiftreid.search.table import CodeTable
+rng = np.random.default_rng(0)
+codes = {"id32": rng.integers(0, 256, (20000, 4), np.uint8), "id128": rng.integers(0, 256, (20000, 16), np.uint8)}
+table, cascade, asked = CodeTable(codes), Cascade.parse("id32<=11 > id128"), {n: c[:1] for n, c in codes.items()}
+expected = cascade.search(table, asked, threads=3).indices
+stop = threading.Event()
+def search():
+    while not stop.is_set():
+        cascade.search(table, asked, threads=3)
+for _ in range(2):
+    threading.Thread(target=search, daemon=True).start()
+for _ in range(40):
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if np.array_equal(cascade.search(table, asked, threads=3).indices, expected) else 1)
+    assert os.waitpid(child, 0)[1] == 0
+stop.set()
+print("done")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120)
+    assert done.stdout == "done\n", done.stderr
 
 
 def test_the_variable_forces_a_kernel(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -60,6 +60,9 @@ class SyntheticCodes:
     positives: list[NDArray[np.int64]]
     seed: int
 
+    def __repr__(self) -> str:
+        return f"SyntheticCodes({self.table}, {len(self.positives)} queries, seed {self.seed})"
+
     def first(self, entries: int) -> SyntheticCodes:
         """The first entries only, without copying; positives that lie further on are left out."""
         columns = {name: self.table.column(name)[0][:entries] for name in self.table.names}

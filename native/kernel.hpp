@@ -40,8 +40,15 @@ struct Kernel {
     void (*within)(const std::uint8_t* planes, std::size_t blocks, std::size_t row_bytes, const std::uint8_t* query,
                    std::uint32_t limit, std::uint64_t* words);
 
+    // The same for many queries that look at the same planes of 32 bits: `sum` works out what they have in common
+    // (sums_size bytes, aligned to 64), and `within_sums` uses it.
+    std::size_t (*sums_size)(std::size_t blocks);
+    void (*sum)(const std::uint8_t* planes, std::size_t blocks, void* sums);
+    void (*within_sums)(const void* sums, std::size_t blocks, const std::uint8_t* query, std::uint32_t limit,
+                        std::uint64_t* words);
+
     // Positions (first + i, ascending) of the set bits of `count` words; returns how many. Asks the processor to fetch
-    // the row at rows + i * row_bytes of each, which the next stage will want.
+    // the row at rows + i * row_bytes of each, which the next stage will want, unless `rows` is null.
     std::size_t (*collect)(const std::uint64_t* words, std::size_t count, std::uint32_t first, const std::uint8_t* rows,
                            std::size_t row_bytes, std::uint32_t* out);
 

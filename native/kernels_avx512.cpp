@@ -66,7 +66,7 @@ void scan_all(const std::uint8_t* rows, std::size_t count, std::size_t row_bytes
     scan(rows, count, row_bytes, query, out);
 }
 
-constexpr Kernel kAvx512{"avx512", scan_all, gather, gather_within, within, collect, below, cosine, nullptr};
+constexpr Kernel kAvx512{"avx512", scan_all, gather, gather_within, within, sums_size, sum, within_sums, collect, below, cosine, nullptr};
 
 }  // namespace
 

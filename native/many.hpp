@@ -1,10 +1,9 @@
 // Many queries over one tile of rows. Included by kernels_avx2.cpp, inside its anonymous namespace, after sliced.hpp.
 //
 // Counting distances one row at a time costs about 65 instructions for 2048 bits. Here the tile is turned into bit
-// planes, and for every three planes and each of the eight ways in which a query's three bits can be set, the sums of
-// the three differences are worked out once for all queries (the method of the Four Russians): a plane of ones and a
-// plane of twos. A query then only adds up the planes that its bits name: about 28 instructions an entry, all of them
-// logic, which the processor does four at a time.
+// planes, and the sums of every three planes are worked out for all queries (see sliced.hpp). A query then only adds up
+// the planes that its bits name: about 28 instructions an entry, all of them logic, which the processor does four at a
+// time.
 
 constexpr std::size_t kTriples = 16;                  // in a slab, whose sums stay in the first cache
 constexpr std::size_t kSlabPlanes = 3 * kTriples;
@@ -60,15 +59,7 @@ void turn_tile(const std::uint8_t* rows, std::size_t row_bytes, Vector* planes) 
 
 // For each triple of a slab's planes and each pattern the sum of (plane ^ pattern bit): ones, then twos.
 void sums_of(const Vector* planes, Vector* sums) {
-    for (std::size_t i = 0; i < kTriples; ++i, planes += 3, sums += 16) {
-        const Vector a = planes[0], b = planes[1], c = planes[2];
-        const Vector odd = a ^ b ^ c;
-        const Vector twos[4] = {majority(a, b, c), majority(~a, b, c), majority(a, ~b, c), majority(~a, ~b, c)};
-        for (unsigned pattern = 0; pattern < 8; ++pattern) {
-            sums[2 * pattern] = __builtin_popcount(pattern) % 2 ? ~odd : odd;
-            sums[2 * pattern + 1] = pattern < 4 ? twos[pattern] : ~twos[7 - pattern];
-        }
-    }
+    for (std::size_t i = 0; i < kTriples; ++i) sums_of_three(planes[3 * i], planes[3 * i + 1], planes[3 * i + 2], sums + 16 * i);
 }
 
 inline void half_add(Vector& sum, Vector& carry) {

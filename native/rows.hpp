@@ -105,7 +105,7 @@ std::size_t gather_rows_within(const std::uint8_t* rows, const std::uint32_t* po
 
 // `Most` bits of a word are taken without looking whether there are so many: a few too many cost less than a
 // mispredicted branch.
-template <int Most>
+template <int Most, bool Fetch>
 inline std::size_t collect_bits(const std::uint64_t* words, std::size_t count, std::uint32_t first,
                                 const std::uint8_t* rows, std::size_t row_bytes, std::uint32_t* out) {
     std::uint32_t* end = out;
@@ -118,7 +118,7 @@ inline std::size_t collect_bits(const std::uint64_t* words, std::size_t count, s
             for (int j = 0; j < Most; ++j) {
                 const std::uint32_t i = from + trailing_zeros(left);
                 *at++ = first + i;
-                SWIFTREID_PREFETCH(rows + i * row_bytes);
+                if constexpr (Fetch) SWIFTREID_PREFETCH(rows + i * row_bytes);
                 left &= left - 1;
             }
         } while (left);
@@ -126,15 +126,22 @@ inline std::size_t collect_bits(const std::uint64_t* words, std::size_t count, s
     return static_cast<std::size_t>(end - out);
 }
 
-inline std::size_t collect(const std::uint64_t* words, std::size_t count, std::uint32_t first,
-                           const std::uint8_t* rows, std::size_t row_bytes, std::uint32_t* out) {
+template <bool Fetch>
+inline std::size_t collect_as(const std::uint64_t* words, std::size_t count, std::uint32_t first,
+                              const std::uint8_t* rows, std::size_t row_bytes, std::uint32_t* out) {
     std::size_t total = 0;
     for (std::size_t w = 0; w < count; ++w) total += popcount(words[w]);
     if (total == 0) return 0;
-    if (total <= count / 2) return collect_bits<1>(words, count, first, rows, row_bytes, out);
-    if (total <= 2 * count) return collect_bits<3>(words, count, first, rows, row_bytes, out);
-    if (total <= 6 * count) return collect_bits<6>(words, count, first, rows, row_bytes, out);
-    return collect_bits<10>(words, count, first, rows, row_bytes, out);
+    if (total <= count / 2) return collect_bits<1, Fetch>(words, count, first, rows, row_bytes, out);
+    if (total <= 2 * count) return collect_bits<3, Fetch>(words, count, first, rows, row_bytes, out);
+    if (total <= 6 * count) return collect_bits<6, Fetch>(words, count, first, rows, row_bytes, out);
+    return collect_bits<10, Fetch>(words, count, first, rows, row_bytes, out);
+}
+
+inline std::size_t collect(const std::uint64_t* words, std::size_t count, std::uint32_t first,
+                           const std::uint8_t* rows, std::size_t row_bytes, std::uint32_t* out) {
+    return rows ? collect_as<true>(words, count, first, rows, row_bytes, out)
+                : collect_as<false>(words, count, first, nullptr, 0, out);
 }
 
 inline std::size_t below(const std::uint16_t* distances, std::size_t count, std::uint32_t bound, std::uint32_t* out) {

@@ -16,6 +16,8 @@
 namespace swiftreid {
 namespace {
 
+constexpr std::size_t kManyQueries = 12;  // are worth preparing a chunk for
+
 // What one member of a team needs for one chunk.
 struct Bench {
     std::uint64_t words[kChunk / 64], others[kChunk / 64];
@@ -24,6 +26,8 @@ struct Bench {
     Histogram histogram;
     std::vector<Found> found;           // for each query of the group
     std::vector<GrowingLimit> limits;   // theirs at the second stage
+    Buffer<std::uint8_t> sums;          // of the chunk's planes, where many queries look at it
+    const void* summed = nullptr;       // they are those of the present chunk; else null
     double first_share = 0, second_share = 0;  // sampled seconds at the first two stages
 };
 
@@ -138,7 +142,9 @@ private:
         share_out(in_order ? 1 : members_, chunks_.size(), [&](std::size_t number, unsigned member) {
             Bench& bench = *memory_->benches[member];
             const bool sample = number % 8 == 0;
+            prepare(chunks_[number], to - from, bench);
             for (std::size_t q = from; q < to; ++q) scan_chunk(chunks_[number], q, bench, sample);
+            bench.summed = nullptr;
         });
         for (std::size_t q = from; q < to; ++q) {
             for (unsigned m = 1; m < members_; ++m) found_of(q).merge(memory_->benches[m]->found[q]);
@@ -174,6 +180,23 @@ private:
         return {segment.first, segment.rows, segment.planes, next.segments[chunk.segment].rows};
     }
 
+    // What many queries need of a chunk's planes is worked out for all of them, and the rows of the next stage, all of
+    // which some query or other will want, are read in order rather than fetched one by one.
+    void prepare(const Chunk& chunk, std::size_t queries, Bench& bench) const {
+        const View view = view_of(chunk);
+        if (queries < kManyQueries || chunk.listed) return;
+        if (fused_) {
+            const std::size_t row_bytes = plan_.stages[head_ + 1].row_bytes;
+            const volatile std::uint8_t* rows = view.next + chunk.row * row_bytes;
+            for (std::size_t at = 0; at < chunk.rows * row_bytes; at += 64) (void)rows[at];
+        }
+        if (!view.planes || plan_.stages[head_].row_bytes != 4) return;
+        const std::size_t blocks = (chunk.rows + kBlock - 1) / kBlock;
+        void* sums = align(bench.sums.room(plan_.kernel->sums_size(kChunk / kBlock) + 64));
+        plan_.kernel->sum(view.planes + std::size_t{chunk.row} * 4, blocks, sums);
+        bench.summed = sums;
+    }
+
     void scan_chunk(const Chunk& chunk, std::size_t q, Bench& bench, bool sample) {
         const StagePlan& next = plan_.stages[head_ + 1];
         const View view = view_of(chunk);
@@ -207,11 +230,11 @@ private:
         if (chunk.listed)
             return plan_.kernel->gather_within(view.rows, chunk.listed, chunk.live, view.first, stage.row_bytes,
                                                stage.query(first_ + q), cut.limit, out, bench.distances);
-        const std::size_t words = mask(chunk, view, q, cut.limit, bench.distances, bench.words);
-        // Rows of an embedding, or of another table, are not fetched ahead.
-        const std::size_t ahead = view.next && !next.embedding() ? next.row_bytes : 0;
-        const std::uint8_t* rows = ahead ? view.next : view.planes ? view.planes : view.rows;
-        return plan_.kernel->collect(bench.words, words, view.first + chunk.row, rows + chunk.row * ahead, ahead, out);
+        const std::size_t words = mask(chunk, view, q, cut.limit, bench, bench.words);
+        // Rows that many queries look at are near already.
+        const bool fetch = fused_ && count_ < kManyQueries;
+        const std::uint8_t* ahead = fetch ? view.next + std::size_t{chunk.row} * next.row_bytes : nullptr;
+        return plan_.kernel->collect(bench.words, words, view.first + chunk.row, ahead, next.row_bytes, out);
     }
 
     // The same where not every entry at the limit passes.
@@ -229,9 +252,9 @@ private:
             }
             return passed;
         }
-        const std::size_t words = mask(chunk, view, q, cut.limit, bench.distances, bench.words);
+        const std::size_t words = mask(chunk, view, q, cut.limit, bench, bench.words);
         if (cut.limit)
-            mask(chunk, view, q, cut.limit - 1, bench.distances, bench.others);
+            mask(chunk, view, q, cut.limit - 1, bench, bench.others);
         else
             std::fill_n(bench.others, words, 0);
         for (std::size_t w = 0; w < words; ++w) {
@@ -239,22 +262,26 @@ private:
             for (; ties && cut.ties; ties &= ties - 1) --cut.ties;
             bench.words[w] &= ~ties;  // those left over
         }
-        return plan_.kernel->collect(bench.words, words, view.first + chunk.row, view.planes, 0, out);
+        return plan_.kernel->collect(bench.words, words, view.first + chunk.row, nullptr, 0, out);
     }
 
     // For each entry of a chunk a bit: whether it may be found and is within the limit. Returns the number of words.
     std::size_t mask(const Chunk& chunk, const View& view, std::size_t q, std::uint32_t limit,
-                     std::uint16_t* distances, std::uint64_t* words) const {
+                     Bench& bench, std::uint64_t* words) const {
         const StagePlan& stage = plan_.stages[head_];
         const std::size_t count = (chunk.rows + 63) / 64, offset = std::size_t{chunk.row} * stage.row_bytes;
-        if (view.planes) {
+        if (bench.summed) {
+            plan_.kernel->within_sums(bench.summed, (chunk.rows + kBlock - 1) / kBlock, stage.query(first_ + q), limit,
+                                      words);
+        } else if (view.planes) {
             plan_.kernel->within(view.planes + offset, (chunk.rows + kBlock - 1) / kBlock, stage.row_bytes,
                                  stage.query(first_ + q), limit, words);
         } else {
-            plan_.kernel->scan(view.rows + offset, chunk.rows, stage.row_bytes, stage.query(first_ + q), distances);
+            plan_.kernel->scan(view.rows + offset, chunk.rows, stage.row_bytes, stage.query(first_ + q),
+                               bench.distances);
             std::fill_n(words, count, 0);
             for (std::size_t i = 0; i < chunk.rows; ++i)
-                words[i / 64] |= std::uint64_t{distances[i] <= limit} << (i % 64);
+                words[i / 64] |= std::uint64_t{bench.distances[i] <= limit} << (i % 64);
         }
         const std::size_t at = view.first + chunk.row;
         if (chunk.rows % 64) words[count - 1] &= (std::uint64_t{1} << (chunk.rows % 64)) - 1;
@@ -312,7 +339,7 @@ private:
                                                 stage.query(first_ + q), limit, bench.positions, bench.distances));
                 return;
             }
-            const std::size_t words = mask(chunk, view, q, limit, bench.distances, bench.words);
+            const std::size_t words = mask(chunk, view, q, limit, bench, bench.words);
             std::size_t sum = 0;
             for (std::size_t w = 0; w < words; ++w) sum += static_cast<std::size_t>(std::popcount(bench.words[w]));
             counts[number] = static_cast<std::uint32_t>(sum);
@@ -363,12 +390,12 @@ private:
             fetch_together(stage);
         } else if (count_ == 1) {
             fetch(stage, 0, 0, found_of(0).count);
+        } else if (total < 2 * plan_.entries) {  // few rows are wanted twice
+            for (std::size_t q = 0; q < count_; ++q)
+                if (found_of(q).count) fetch(stage, q, 0, found_of(q).count);
         } else {
-            // Queries look at the same rows while these are near. A window must hold enough of each query's entries to
-            // be worth the visit.
-            const std::size_t cached = (std::size_t{1} << 17) / stage.row_bytes;
-            const std::size_t visited = 16 * plan_.entries / std::max<std::size_t>(1, total / count_);
-            const std::size_t window = std::max(cached, visited);
+            // Queries look at the same rows while these are near.
+            const std::size_t window = (std::size_t{1} << 17) / stage.row_bytes;
             memory_->cursors.assign(count_, 0);
             for (std::size_t end = window; end < plan_.entries + window; end += window)
                 for (std::size_t q = 0; q < count_; ++q) {

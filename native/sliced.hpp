@@ -120,3 +120,77 @@ inline void within(const std::uint8_t* planes, std::size_t blocks, std::size_t r
     else
         within_any(planes, blocks, row_bytes, query, limit, words);
 }
+
+// ---- Many queries over the same planes: for every three planes and each of the eight ways in which a query's three
+// bits can be set, the sums of the three differences are worked out once (the method of the Four Russians): a plane of
+// ones and a plane of twos. A query only adds up those that its bits name.
+
+// For three planes and each pattern the sum of (plane ^ pattern bit): ones, then twos, by pattern.
+inline void sums_of_three(Vector a, Vector b, Vector c, Vector* sums) {
+    const Vector odd = a ^ b ^ c;
+    const Vector twos[4] = {majority(a, b, c), majority(~a, b, c), majority(a, ~b, c), majority(~a, ~b, c)};
+    for (unsigned pattern = 0; pattern < 8; ++pattern) {
+        sums[2 * pattern] = popcount(pattern) % 2 ? ~odd : odd;
+        sums[2 * pattern + 1] = pattern < 4 ? twos[pattern] : ~twos[7 - pattern];
+    }
+}
+
+// Of 32 planes: ten triples, and the two left over, each as it is and inverted.
+constexpr std::size_t kSums32 = 10 * 16 + 2 * 2;
+
+inline std::size_t sums_size(std::size_t blocks) { return blocks * kParts * kSums32 * sizeof(Vector); }
+
+inline void sum(const std::uint8_t* planes, std::size_t blocks, void* sums) {
+    auto* to = static_cast<Vector*>(sums);
+    for (std::size_t part = 0; part < blocks * kParts; ++part, to += kSums32) {
+        const std::uint8_t* plane = planes + part / kParts * 32 * kLine + part % kParts * sizeof(Vector);
+        const auto bit = [&](std::size_t i) { return load_plane(plane + kLine * i); };
+        for (std::size_t i = 0; i < 10; ++i) sums_of_three(bit(3 * i), bit(3 * i + 1), bit(3 * i + 2), to + 16 * i);
+        for (std::size_t i = 0; i < 2; ++i) {
+            to[160 + 2 * i] = bit(30 + i);
+            to[161 + 2 * i] = ~bit(30 + i);
+        }
+    }
+}
+
+inline void within_sums(const void* sums, std::size_t blocks, const std::uint8_t* query, std::uint32_t limit,
+                        std::uint64_t* words) {
+    if (limit >= 32) {
+        std::memset(words, 0xff, blocks * kBlockWords * sizeof(std::uint64_t));
+        return;
+    }
+    std::uint32_t bits = query[0] | query[1] << 8 | query[2] << 16 | static_cast<std::uint32_t>(query[3]) << 24;
+    std::size_t at[12];  // where the query's sums are
+    for (std::size_t i = 0; i < 10; ++i, bits >>= 3) at[i] = 16 * i + 2 * (bits & 7);
+    at[10] = 160 + (bits & 1);
+    at[11] = 162 + (bits >> 1);
+    Vector start[5];
+    for (int i = 0; i < 5; ++i) start[i] = digit(31 - limit, i);  // as in within32
+    const auto* from = static_cast<const Vector*>(sums);
+    for (std::size_t part = 0; part < blocks * kParts; ++part, from += kSums32) {
+        Vector ones = start[0], twos = start[1], fours = start[2], eights = start[3], a, b, c, d, e, f;
+        const auto add2 = [&](std::size_t i, Vector& four, Vector& other) {  // two triples: two carries of weight four
+            Vector two;
+            add(ones, from[at[i]], from[at[i + 1]], two);
+            add(twos, two, from[at[i] + 1], four);
+            other = from[at[i + 1] + 1];
+        };
+        Vector p, q, r, s;
+        add2(0, a, p);
+        add2(2, b, q);
+        add(twos, p, q, c);
+        add(fours, a, b, d);
+        add2(4, a, p);
+        add(fours, c, a, e);
+        add2(6, b, q);
+        add(twos, p, q, c);
+        add(fours, b, c, f);
+        add(eights, d, e, r);
+        add2(8, a, p);
+        add(ones, from[at[10]], from[at[11]], q);
+        add(twos, p, q, b);
+        add(fours, a, b, d);
+        add(eights, f, d, s);
+        store_inverted(words + part * (sizeof(Vector) / 8), majority(start[4], r, s));
+    }
+}

@@ -77,9 +77,9 @@ struct Plan {
 };
 
 struct Results {
-    std::int64_t* indices;     // [queries, width], filled with -1 beforehand
-    std::int32_t* distances;   // [queries, width], filled with -1 beforehand; of an embedding the bits of a float
-    std::int8_t* stages;       // [queries, width], filled with -1 beforehand
+    std::int64_t* indices;     // [queries, width], -1 where a row has ended
+    std::int32_t* distances;   // [queries, width], -1 where a row has ended; of an embedding the bits of a float
+    std::int8_t* stages;       // [queries, width], -1 where a row has ended
     std::int64_t* counts;      // [queries]
     std::int64_t* entries_in;  // [stages], over all queries
     std::int64_t* kept;        // [stages], over all queries

@@ -59,11 +59,18 @@ struct Ending {
     }
 };
 
+inline void end_row(const Results& results, std::size_t query, std::size_t width, std::size_t stage, std::size_t found) {
+    const std::size_t at = query * width;
+    std::fill_n(results.stages + at, found, static_cast<std::int8_t>(stage));
+    std::fill_n(results.stages + at + found, width - found, std::int8_t{-1});
+    std::fill_n(results.indices + at + found, width - found, std::int64_t{-1});
+    std::fill_n(results.distances + at + found, width - found, std::int32_t{-1});
+    results.counts[query] = static_cast<std::int64_t>(found);
+}
+
 inline void write(const Results& results, std::size_t query, std::size_t width, std::size_t stage, Closest& closest) {
     const std::size_t at = query * width;
-    const std::size_t found = closest.finish(results.indices + at, results.distances + at);
-    std::fill_n(results.stages + at, found, static_cast<std::int8_t>(stage));
-    results.counts[query] = static_cast<std::int64_t>(found);
+    end_row(results, query, width, stage, closest.finish(results.indices + at, results.distances + at));
 }
 
 inline void write(const Results& results, std::size_t query, std::size_t width, std::size_t stage,
@@ -73,8 +80,7 @@ inline void write(const Results& results, std::size_t query, std::size_t width, 
         results.indices[at + i] = order.position(i);
         results.distances[at + i] = order.distance(i);
     }
-    std::fill_n(results.stages + at, count, static_cast<std::int8_t>(stage));
-    results.counts[query] = static_cast<std::int64_t>(count);
+    end_row(results, query, width, stage, count);
 }
 
 // Queries first..first+count, two stages or more, by up to `threads` threads.

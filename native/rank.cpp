@@ -56,7 +56,11 @@ void rank_one(const Plan& plan, const std::uint32_t* everything, std::size_t liv
         if (stage.embedding()) {
             const Ending ending(stage, live, count);
             memory->by_embedding.sort(*plan.kernel, stage, query, positions, count, count);
-            write(results, query, plan.width, s, memory->by_embedding, count);
+            for (std::size_t i = 0; i < count; ++i) {
+                row.indices[i] = memory->by_embedding.position(i);
+                row.distances[i] = memory->by_embedding.distance(i);
+                row.stages[i] = static_cast<std::int8_t>(s);
+            }
             tally.count(s, count, ending.kept);
             tally.seconds[s] += watch.lap();
             break;

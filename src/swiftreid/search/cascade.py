@@ -172,8 +172,6 @@ class Cascade:
         kernel: str | None,
     ) -> SearchResult:
         entries = len(table)
-        for name in self.codes:
-            table.column(name)
         codes = self._queries(queries)
         if EMBEDDING in codes and codes[EMBEDDING].shape[1] != table.column(EMBEDDING)[0].shape[1]:
             raise UsageError(
@@ -210,7 +208,7 @@ class Cascade:
 
     def _queries(self, queries: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         found: dict[str, NDArray[Any]] = {}
-        if not isinstance(queries, Mapping):
+        if type(queries) is not dict and not isinstance(queries, Mapping):
             raise UsageError(
                 f"queries map code names to arrays; got a {type(queries).__name__} (of an Encoding, pass .codes)"
             )
@@ -228,8 +226,8 @@ class Cascade:
                     f"queries of code {name} must have shape [q, row bytes]; for one query pass code[None]"
                 )
             check_packed(name, code)
-            found[name] = np.ascontiguousarray(code)
-        if len(set(map(len, found.values()))) > 1:
+            found[name] = code if code.flags.c_contiguous else np.ascontiguousarray(code)
+        if len({len(code) for code in found.values()}) > 1:
             raise UsageError(f"codes have different numbers of queries: { {n: len(c) for n, c in found.items()} }")
         return found
 

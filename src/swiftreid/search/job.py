@@ -41,7 +41,7 @@ class Cells:
         return self.centres, self.segments, shelves
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)  # not frozen: a search makes one, and that takes a while for frozen ones
 class Job:
     """A checked request.
 
@@ -70,7 +70,7 @@ class Job:
     threads: int
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Answer:
     """Result arrays, allocated by the caller of an engine and filled by the engine (see `SearchResult`).
 
@@ -87,16 +87,12 @@ class Answer:
 
     @classmethod
     def empty(cls, job: Job) -> Answer:
-        """Room for the job's answer: searches padded with -1, rankings (which fill every place) not filled."""
+        """Room for the job's answer; the engine fills rows to their end."""
         shape, depth = (len(job.queries[0]), job.width), len(job.stages)
-        indices, distances, stages = np.empty(shape, np.int64), np.empty(shape, np.int32), np.empty(shape, np.int8)
-        if job.order == "search":
-            for array in (indices, distances, stages):
-                array.fill(-1)
         return cls(
-            indices,
-            distances,
-            stages,
+            np.empty(shape, np.int64),
+            np.empty(shape, np.int32),
+            np.empty(shape, np.int8),
             np.zeros(shape[0], np.int64),
             np.zeros(depth, np.int64),
             np.zeros(depth, np.int64),

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from swiftreid.errors import UsageError
 from swiftreid.search import reference
-from swiftreid.search.codes import check_packed, row_bytes_of
+from swiftreid.search.codes import check_packed
 from swiftreid.search.job import Answer, Job
-from swiftreid.search.stages import EMBEDDING, Stage
+from swiftreid.search.stages import Stage
 
 VARIABLE = "SWIFTREID_KERNEL"
 MAX_SLICED_BYTES = 16
@@ -54,17 +54,16 @@ def active_kernel(name: str | None = None) -> str:
     Raises:
         UsageError: the kernel asked for does not exist or does not run on this machine.
     """
-    forced = os.environ.get(VARIABLE)
-    source = f"kernel={name!r}" if name else f"{VARIABLE}={forced}"
-    name = name or forced
-    if name == "reference":
-        return name  # without touching, and so without warning about, the native module
+    wanted = name or os.environ.get(VARIABLE)
+    if wanted == "reference":
+        return wanted  # without touching, and so without warning about, the native module
     able = _available()
-    if not name:
+    if not wanted:
         return able[0]
-    if name not in able:
+    if wanted not in able:
+        source = f"kernel={name!r}" if name else f"{VARIABLE}={wanted}"
         raise UsageError(f"{source} cannot be used here; this machine runs: {', '.join(able)}")
-    return name
+    return wanted
 
 
 def hamming(
@@ -167,11 +166,10 @@ def native_rules(stages: tuple[Stage, ...]) -> Any:
 
 def _columns(job: Job) -> list[Any]:
     """The stages' columns; the first that compares entries by a short code has bit planes."""
-    columns = [job.table.native(stage.code) for stage in job.stages]
-    scanned = job.stages[0 if job.cells is None else 1].code
-    short = scanned != EMBEDDING and row_bytes_of(scanned) <= MAX_SLICED_BYTES
-    if short and len(job.stages) > 1 and job.order == "search":
-        columns[0 if job.cells is None else 1] = job.table.native(scanned, planes=True)
+    table, scanned = job.table, 0 if job.cells is None else 1
+    columns = [table.native(stage.code) for stage in job.stages]
+    if len(columns) > 1 and job.order == "search" and job.queries[scanned].shape[1] <= MAX_SLICED_BYTES:
+        columns[scanned] = table.native(job.stages[scanned].code, planes=True)
     return columns
 
 

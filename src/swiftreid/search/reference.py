@@ -91,6 +91,8 @@ def _share_of(share: float, count: int) -> int:
 
 def run(job: Job, answer: Answer) -> None:
     """Fill ``answer``, one query after the other."""
+    for array in (answer.indices, answer.distances, answer.stages):
+        array.fill(-1)
     live = np.arange(len(job.table))
     if job.live is not None:
         live = np.flatnonzero(np.unpackbits(job.live, count=len(job.table), bitorder="little"))

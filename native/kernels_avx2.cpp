@@ -45,6 +45,24 @@ struct VectorRow {
     }
 };
 
+// 2048 bits: eight vectors are added up to planes of ones, twos and fours before anything is looked up (see sliced.hpp).
+template <>
+inline unsigned VectorRow<8>::distance(const std::uint8_t* row, const std::uint8_t* query, std::size_t) {
+    const auto differ = [&](int v) { return (Vector)_mm256_xor_si256(load(row + 32 * v), load(query + 32 * v)); };
+    const auto counts = [](Vector v) { return byte_counts((__m256i)v); };
+    Vector ones = differ(0), a, b, c, fours;
+    add(ones, differ(1), differ(2), a);
+    add(ones, differ(3), differ(4), b);
+    add(ones, differ(5), differ(6), c);
+    add(a, b, c, fours);
+    __m256i sum = counts(fours);
+    sum = _mm256_add_epi8(counts(a), _mm256_add_epi8(sum, sum));
+    sum = _mm256_add_epi8(_mm256_add_epi8(counts(ones), counts(differ(7))), _mm256_add_epi8(sum, sum));
+    const __m256i wide = _mm256_sad_epu8(sum, _mm256_setzero_si256());
+    const __m128i half = _mm_add_epi64(_mm256_castsi256_si128(wide), _mm256_extracti128_si256(wide, 1));
+    return static_cast<unsigned>(_mm_cvtsi128_si64(half) + _mm_extract_epi64(half, 1));
+}
+
 // Distances of 32 rows of 4 bytes, as bytes, in order.
 inline __m256i distances_of_32(const std::uint8_t* rows, __m256i query) {
     const __m256i ones = _mm256_set1_epi8(1);

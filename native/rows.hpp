@@ -50,8 +50,10 @@ constexpr std::size_t kScanAhead = 4096;  // bytes: a DRAM read takes as long as
 // A macro: GCC takes a function that does nothing but prefetch for one without effect, and drops its calls.
 #if defined(__GNUC__)
 #define SWIFTREID_PREFETCH(at) __builtin_prefetch(at)
+#define SWIFTREID_PREFETCH_ONCE(at) __builtin_prefetch(at, 0, 0)
 #else
 #define SWIFTREID_PREFETCH(at) (void)(at)
+#define SWIFTREID_PREFETCH_ONCE(at) (void)(at)
 #endif
 
 template <class Row>
@@ -59,9 +61,11 @@ void scan_rows(const std::uint8_t* rows, std::size_t count, std::size_t row_byte
                std::uint16_t* out) {
     const std::size_t step = Row::bytes(row_bytes);
     for (std::size_t i = 0; i < count; ++i) {
-        // Long rows leave the processor's own prefetching behind; it does not mind addresses past the end.
+        // Long rows leave the processor's own prefetching behind; it does not mind addresses past the end. They are wanted
+        // once, and need not push anything else out of the caches.
         if (step >= 64)
-            for (std::size_t line = 0; line < step; line += 64) SWIFTREID_PREFETCH(rows + i * step + kScanAhead + line);
+            for (std::size_t line = 0; line < step; line += 64)
+                SWIFTREID_PREFETCH_ONCE(rows + i * step + kScanAhead + line);
         out[i] = static_cast<std::uint16_t>(Row::distance(rows + i * step, query, step));
     }
 }

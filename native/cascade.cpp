@@ -86,7 +86,7 @@ void run(const Plan& plan, const Results& results) {
     }
     const std::size_t group = group_of(plan, searchable);
     const std::size_t groups = (plan.queries + group - 1) / group;
-    const bool together = groups < plan.threads || groups % plan.threads > groups / plan.threads;
+    const bool together = groups < plan.threads;
     const unsigned team = together ? plan.threads : 1;
     share_out(together ? 1 : plan.threads, groups, [&](std::size_t number, unsigned) {
         Tally tally;

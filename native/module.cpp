@@ -24,6 +24,7 @@ using Codes = Array<const std::uint8_t, nb::ndim<2>>;
 using Numbers = Array<const std::uint32_t, nb::ndim<1>>;
 
 constexpr std::size_t kMaxRowBytes = 8188;  // distances fit 16 bits
+constexpr unsigned kMostThreads = 256;      // asking for more gives as many (see team.cpp)
 
 void check(bool ok, const char* what) {
     if (!ok) throw std::invalid_argument(what);
@@ -72,7 +73,8 @@ Raw raw_of(nb::handle object) {
 class Column {
 public:
     // Arrays of rows, one for each segment, and for each its bit planes, or none.
-    Column(nb::list segments, nb::object planes) : kept_(nb::make_tuple(segments, planes)) {
+    Column(nb::list segments, nb::object planes)
+        : kept_(nb::make_tuple(nb::tuple(segments), planes.is_none() ? nb::tuple() : nb::tuple(planes))) {
         check(nb::len(segments) > 0, "a column has at least one segment");
         for (nb::handle segment : segments) {
             const Raw raw = raw_of(segment);
@@ -248,7 +250,7 @@ void cascade(const std::vector<const Column*>& columns, nb::object cells, nb::li
     check((plan.stages[0].keep == Keep::cells) == !cells.is_none(), "a cells stage needs cells");
     plan.entries = columns[0]->count();
     plan.min_candidates = min_candidates;
-    plan.threads = std::max(threads, 1u);
+    plan.threads = std::clamp(threads, 1u, kMostThreads);
     if (order == "search") plan.order = Order::search;
     else if (order == "gallery") plan.order = Order::rank_by_gallery;
     else if (order == "stages") plan.order = Order::rank_by_stages;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -231,6 +232,23 @@ print("done")
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120)
     assert done.stdout == "done\n", done.stderr
+
+
+def test_a_table_survives_changes_to_the_lists_that_it_gives_out() -> None:
+    codes = codes_like(np.random.default_rng(8), 400, 128, 0.9)
+    table, cascade = CodeTable({"id128": codes.copy()}), Cascade.parse("id128<=60 > id128")
+    expected = cascade.search(table, {"id128": codes[:3]}, k=5)
+    table.column("id128").clear()
+    gc.collect()
+    assert_equal(cascade.search(table, {"id128": codes[:3]}, k=5), expected)
+
+
+@pytest.mark.parametrize("kernel", NATIVE)
+def test_more_threads_than_there_can_be(kernel: str) -> None:
+    codes = codes_like(np.random.default_rng(9), 400, 128, 0.9)
+    table, cascade = CodeTable({"id128": codes}), Cascade.parse("id128<=60 > id128")
+    expected = cascade.search(table, {"id128": codes[:3]}, k=5, kernel="reference")
+    assert_equal(cascade.search(table, {"id128": codes[:3]}, k=5, threads=2**31, kernel=kernel), expected)
 
 
 def test_the_variable_forces_a_kernel(monkeypatch: pytest.MonkeyPatch) -> None:

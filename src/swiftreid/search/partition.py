@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,7 +102,7 @@ class Partition:
         segments = list(table.segments)
         while segments and segments[-1].rows < SMALLEST_SEGMENT:
             segments.pop()
-        shelves = [self._shelf(group) for group in _groups([segment.rows for segment in segments], segments)]
+        shelves = [self._shelf(group) for group in _groups(segments)]
         return table.with_arrangement(Arrangement(self, tuple(shelves), len(segments)))
 
     def cells_of(self, segment: Segment) -> NDArray[np.uint32]:
@@ -126,21 +126,16 @@ def suggested_cells(entries: int) -> int:
     return int(np.clip(1 << round(np.log2(max(entries, 1)) / 2), 16, 16_384))
 
 
-def _groups(sizes: Sequence[int], segments: Sequence[Segment]) -> list[tuple[Segment, ...]]:
+def _groups(segments: Sequence[Segment]) -> list[tuple[Segment, ...]]:
     """Neighbours joined whenever the last two groups are of like size, up to the largest shelf.
 
     How the first n segments are grouped depends on them alone, but for the last few groups: a growing gallery keeps its
     large shelves.
     """
     groups: list[tuple[int, tuple[Segment, ...]]] = []
-    for size, segment in zip(sizes, segments, strict=True):
-        groups.append((size, (segment,)))
+    for segment in segments:
+        groups.append((segment.rows, (segment,)))
         while len(groups) > 1 and groups[-2][0] < 2 * groups[-1][0] and groups[-2][0] + groups[-1][0] <= LARGEST_SHELF:
             last = groups.pop()
             groups[-1] = (groups[-1][0] + last[0], groups[-1][1] + last[1])
     return [group for _, group in groups]
-
-
-def nearest_cells(partition: Partition, queries: NDArray[np.uint8]) -> NDArray[Any]:
-    """Numbers of all cells by distance from each query, then number: int [q, cells]."""
-    return np.argsort(kernels.hamming(partition.centres, queries, partition.code), axis=1, kind="stable")

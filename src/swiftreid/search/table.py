@@ -102,7 +102,6 @@ class CodeTable:
         self._segments = segments
         self._lengths = [segment.rows for segment in segments]
         self._count = sum(self._lengths)
-        self._columns: dict[str, list[NDArray[Any]]] = {}
         self._native: dict[tuple[str, bool], Any] = {}
         self.arrangement: Arrangement | None = None
 
@@ -150,12 +149,10 @@ class CodeTable:
         Raises:
             UsageError: the table has no such column.
         """
-        if name not in self._columns:
-            if name not in self._segments[0].codes:
-                what = "float embeddings" if name == EMBEDDING else f"code {name!r}"
-                raise UsageError(f"this table has no {what}; it has: {self.spec}")
-            self._columns[name] = [segment.codes[name] for segment in self._segments]
-        return self._columns[name]
+        if name not in self._segments[0].codes:
+            what = "float embeddings" if name == EMBEDDING else f"code {name!r}"
+            raise UsageError(f"this table has no {what}; it has: {self.spec}")
+        return [segment.codes[name] for segment in self._segments]
 
     def native(self, name: str, *, planes: bool = False) -> Any:
         """One column as native searches take it; None without native kernels.

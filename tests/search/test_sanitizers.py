@@ -70,7 +70,10 @@ def call(arguments: list[str]) -> None:
 
 
 def test_searches_are_clean(sanitized: Path) -> None:
-    call(["-c", RUN, str(sanitized), "-q", "-p", "no:cacheprovider", str(HERE / "test_kernels.py")])
+    # Not after a fork: the sanitizer's allocator leaves the locks of threads that a child does not have locked in it
+    # (glibc's own does not), so that a child hangs in its first malloc, now and then.
+    chosen = ["-k", "not forked", str(HERE / "test_kernels.py")]
+    call(["-c", RUN, str(sanitized), "-q", "-p", "no:cacheprovider", *chosen])
 
 
 def test_wrong_arguments_are_clean(sanitized: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ the other people's entries, one after another, while pictures of one person diff
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 
@@ -53,12 +53,14 @@ class SyntheticCodes:
         queries: uint8 [q, row bytes] for each code.
         positives: for each query the positions of its person's entries, int64, ascending.
         seed: what they were made from.
+        folder: where they are kept, and what is made of them may be kept too; None if they are not.
     """
 
     table: CodeTable
     queries: dict[str, Codes]
     positives: list[NDArray[np.int64]]
     seed: int
+    folder: Path | None = None
 
     def __repr__(self) -> str:
         return f"SyntheticCodes({self.table}, {len(self.positives)} queries, seed {self.seed})"
@@ -187,7 +189,7 @@ def synthetic_codes(
         if done.is_file():
             gallery = {name: np.load(folder / f"gallery-{name}.npy") for name in NAMES}
             asked = {name: np.load(folder / f"queries-{name}.npy") for name in NAMES}
-            return SyntheticCodes(CodeTable(gallery), asked, population.positives(), seed)
+            return SyntheticCodes(CodeTable(gallery), asked, population.positives(), seed, folder)
         made = population.codes(progress)
         folder.mkdir(parents=True, exist_ok=True)
         for name in NAMES:
@@ -198,7 +200,7 @@ def synthetic_codes(
         raise SwiftReIDError(
             f"codes could not be kept in {folder}: {error}; remove that folder, or choose another with --cache"
         ) from error
-    return made
+    return replace(made, folder=folder)
 
 
 def kept_shares(data: SyntheticCodes, thresholds: Mapping[str, int], queries: int = 256) -> dict[str, dict[str, float]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -51,14 +53,14 @@ def _inverted(data: SyntheticCodes, k: int, lists: int, training: int) -> list[C
 
     column = _column(data)
     quantizer = faiss.IndexBinaryFlat(_BITS)
-    index = faiss.IndexBinaryIVF(quantizer, _BITS, lists)
-    index.cp.min_points_per_centroid = 1  # no warning on small galleries
+    empty = faiss.IndexBinaryIVF(quantizer, _BITS, lists)
+    empty.cp.min_points_per_centroid = 1  # no warning on small galleries
 
     def build() -> None:
-        index.train(column[:training])  # the gallery is shuffled
-        index.add(column)
+        empty.train(column[:training])  # the gallery is shuffled
+        empty.add(column)
 
-    seconds = _built(build)
+    index, seconds = _kept_faiss(empty, data, f"faiss-ivf{lists}", build)
 
     def with_probes(probes: int) -> Contender:
         def prepare() -> None:
@@ -80,8 +82,8 @@ def _inverted(data: SyntheticCodes, k: int, lists: int, training: int) -> list[C
 def _faiss_graph(data: SyntheticCodes, k: int) -> list[Contender]:
     import faiss
 
-    index = faiss.IndexBinaryHNSW(_BITS, _NEIGHBOURS)
-    seconds = _built(lambda: index.add(_column(data)))
+    empty = faiss.IndexBinaryHNSW(_BITS, _NEIGHBOURS)
+    index, seconds = _kept_faiss(empty, data, f"faiss-hnsw{_NEIGHBOURS}", lambda: empty.add(_column(data)))
     links = index.hnsw
     size = 256 + (4 * links.neighbors.size() + 8 * links.offsets.size() + 4 * links.levels.size()) / len(data.table)
 
@@ -120,9 +122,13 @@ def _usearch_graph(data: SyntheticCodes, k: int) -> list[Contender]:
 
     column, queries = _column(data), data.queries["id2048"]
     index = Index(ndim=_BITS, metric=MetricKind.Hamming, dtype=ScalarKind.B1, connectivity=_NEIGHBOURS)
-    start = time.perf_counter()
-    index.add(np.arange(len(column)), column, threads=processors())
-    seconds = time.perf_counter() - start
+    seconds = _kept(
+        data,
+        f"usearch-hnsw{_NEIGHBOURS}",
+        lambda: index.add(np.arange(len(column)), column, threads=processors()),
+        lambda path: index.save(str(path)),
+        lambda path: index.load(str(path)),
+    )
     size = index.serialized_length / len(column)  # what it holds; its arena is larger
 
     def insert() -> object:
@@ -155,14 +161,53 @@ def _column(data: SyntheticCodes) -> NDArray[np.uint8]:
     return data.table.column("id2048")[0]
 
 
+def _kept(
+    data: SyntheticCodes,
+    name: str,
+    build: Callable[[], object],
+    save: Callable[[Path], object],
+    load: Callable[[Path], object],
+) -> float:
+    """Seconds that the index took to build, now or, where it is kept beside the codes, by an earlier run."""
+    if data.folder is None:
+        return _seconds(build)
+    folder = data.folder / name
+    built, index = folder / "seconds.json", folder / "index"
+    if built.is_file():
+        load(index)
+        return float(json.loads(built.read_text(encoding="ascii")))
+    seconds = _seconds(build)
+    folder.mkdir(exist_ok=True)
+    save(index)
+    built.write_text(json.dumps(seconds), encoding="ascii")  # last: an index cut short is never read
+    return seconds
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def _kept_faiss(empty: Any, data: SyntheticCodes, name: str, build: Callable[[], object]) -> tuple[Any, float]:
+    """The built index and its seconds."""
+    import faiss
+
+    held = [empty]
+
+    def load(path: Path) -> None:
+        held[0] = faiss.read_index_binary(str(path))
+
+    seconds = _kept(data, name, lambda: _built(build), lambda path: faiss.write_index_binary(empty, str(path)), load)
+    return held[0], seconds
+
+
 def _built(build: Callable[[], object]) -> float:
     """Seconds of a FAISS build on all processors; searches afterwards run on one thread."""
     import faiss
 
     faiss.omp_set_num_threads(processors())
-    start = time.perf_counter()
-    build()
-    seconds = time.perf_counter() - start
+    seconds = _seconds(build)
     faiss.omp_set_num_threads(1)
     return seconds
 

@@ -20,7 +20,8 @@ QUIET_SHARE = 0.9
 app = typer.Typer(help="Measure search on this machine, on synthetic codes.", no_args_is_help=True)
 
 CacheOption = Annotated[
-    Path | None, typer.Option("--cache", help="Folder to keep the codes in, 340 bytes an entry; reused by later runs.")
+    Path | None,
+    typer.Option("--cache", help="Folder to keep codes and indexes in, 1 to 2 kB an entry; reused by later runs."),
 ]
 SeedOption = Annotated[int, typer.Option(min=0, help="Of people and pictures.")]
 CardOption = Annotated[Path | None, typer.Option(help="Where to write all figures as JSON.")]

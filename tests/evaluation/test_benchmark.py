@@ -102,6 +102,26 @@ def test_cascades_agree_with_naive_rankings(queries_at_a_time: int, monkeypatch:
     assert figures["id128"] > figures["id32"] + 0.02, "the longer code must be seen to be the better one"
 
 
+def test_a_cascade_may_end_in_the_embedding() -> None:
+    query, gallery = people(12, 1, embedding=True), people(70, 2, embedding=True)
+    assert query.embedding is not None
+    assert gallery.embedding is not None
+    texts = ("embedding", "id32:top=30 > embedding")
+    whole, short = measure_cascades({text: Cascade.parse(text) for text in texts}, query, gallery)
+    same(whole.metrics, measure_embedding(query, gallery, timed=False).metrics)
+    rankings = []
+    for row in range(len(query)):
+        coarse = sorted(range(70), key=lambda e, row=row: (bits(gallery.codes["id32"][e], query.codes["id32"][row]), e))
+        cosines = gallery.embedding @ query.embedding[row] / np.linalg.norm(gallery.embedding, axis=1)
+        rankings.append(sorted(coarse[:30], key=lambda e, c=cosines: -c[e]) + coarse[30:])
+    ids = (query.persons, query.cameras, gallery.persons, gallery.cameras)
+    same(short.metrics, evaluate_rankings((np.array(ranking) for ranking in rankings), *ids))
+    assert (whole.bytes_per_entry, short.bytes_per_entry) == (32, 36)
+    assert short.bytes_per_query == 70 * 4 + 30 * 32
+    with pytest.raises(UsageError, match="no float embedding for a cascade to end in"):
+        measure_cascades({"x": Cascade.parse("id32 > embedding")}, people(5, 1), gallery, timed=False)
+
+
 def test_kept_is_what_the_next_stage_compares() -> None:
     [one] = measure_cascades(
         {"three": Cascade.parse("id32:top=40 > id128:share=0.25 > id128")}, people(9, 1), people(80, 2), timed=False

@@ -16,6 +16,7 @@ from swiftreid.evaluation.embeddings import rank_by_embedding
 from swiftreid.evaluation.protocol import Metrics, evaluate_rankings
 from swiftreid.search.cascade import Cascade
 from swiftreid.search.results import Report
+from swiftreid.search.stages import EMBEDDING
 from swiftreid.search.table import CodeTable
 
 _BLOCK = 256
@@ -45,6 +46,19 @@ class LabelledCodes:
 
     def __len__(self) -> int:
         return len(self.persons)
+
+    def columns(self, *, embedding: bool = False) -> dict[str, NDArray[Any]]:
+        """What a search takes: the codes, and on request the float embedding beside them.
+
+        Raises:
+            UsageError: the embedding is asked for, and there is none.
+        """
+        found: dict[str, NDArray[Any]] = dict(self.codes)
+        if embedding:
+            if self.embedding is None:
+                raise UsageError("these encodings hold no float embedding for a cascade to end in; end it in a code")
+            found[EMBEDDING] = np.ascontiguousarray(self.embedding)
+        return found
 
     def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> LabelledCodes:
         """The chosen rows."""
@@ -85,10 +99,14 @@ def measure_cascades(
 
     Accuracy is that of the full coarse-to-fine ranking by the rules as they stand, as the papers measure it. Time is
     that of `Cascade.search` for the ``k`` best, which also guarantees k candidates.
+
+    Raises:
+        UsageError: a cascade needs a code, or the float embedding, that the encodings do not hold.
     """
-    table = CodeTable(dict(gallery.codes))
+    floats = any(EMBEDDING in cascade.codes for cascade in cascades.values())
+    table, columns = CodeTable(gallery.columns(embedding=floats)), query.columns(embedding=floats)
     times = _times(
-        {label: partial(c.search, table, query.codes, k=k) for label, c in cascades.items()} if timed else {},
+        {label: partial(c.search, table, columns, k=k) for label, c in cascades.items()} if timed else {},
         len(query),
     )
     measured = []
@@ -131,11 +149,12 @@ def rank_and_judge(
 ) -> tuple[Metrics, Report]:
     """Metrics of the full coarse-to-fine rankings, and the stages' report over all queries."""
     reports: list[Report] = []
+    columns = query.columns(embedding=EMBEDDING in cascade.codes)
 
     def rankings() -> Iterator[NDArray[np.int64]]:
         at_a_time = _queries_at_a_time(len(table))
         for start in range(0, len(query), at_a_time):
-            block = {name: code[start : start + at_a_time] for name, code in query.codes.items()}
+            block = {name: column[start : start + at_a_time] for name, column in columns.items()}
             result = cascade.rank(table, block)
             reports.append(result.report)
             yield from result.indices

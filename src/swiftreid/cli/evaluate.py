@@ -9,13 +9,19 @@ from typing import Annotated
 import typer
 
 from swiftreid.cli.console import EncoderOption, JsonOption, QuietOption, Report
+from swiftreid.cli.reranking import K1Option, K2Option, LambdaOption
 from swiftreid.cli.sources import BadPictures
 from swiftreid.data.market import read_market
 from swiftreid.encoding.encoder import Encoder, open_encoder
 from swiftreid.encoding.labelled import encode_samples
 from swiftreid.evaluation.benchmark import LabelledCodes, Measured, measure_cascades, measure_embedding
 from swiftreid.evaluation.card import DataCard, EncoderCard, ProtocolCard, ResultCard, ResultRow
-from swiftreid.evaluation.reranked import measure_reranked_search, measure_reranking, pictures_per_person
+from swiftreid.evaluation.reranked import (
+    measure_reranked_results,
+    measure_reranked_search,
+    measure_reranking,
+    pictures_per_person,
+)
 from swiftreid.search.cascade import Cascade, Stage
 from swiftreid.search.reciprocal import Reciprocal
 from swiftreid.search.stages import EMBEDDING
@@ -33,11 +39,9 @@ def evaluate(
     rerank: Annotated[
         bool, typer.Option("--rerank", help="Also k-reciprocal re-ranking of the longest code and the float embedding.")
     ] = False,
-    k1: Annotated[int, typer.Option("--k1", min=1, max=1000, help="Neighbours that --rerank looks at.")] = 20,
-    k2: Annotated[int, typer.Option("--k2", min=1, max=1000, help="Neighbours that --rerank averages over.")] = 6,
-    lambda_: Annotated[
-        float, typer.Option("--lambda", min=0, max=1, help="Share of the original distance after --rerank.")
-    ] = 0.3,
+    k1: K1Option = 20,
+    k2: K2Option = 6,
+    lambda_: LambdaOption = 0.3,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -153,6 +157,7 @@ def _reranked(
 ) -> list[Measured]:
     measured = [
         measure_reranked_search(query, gallery, code, settings, timed=timed),
+        measure_reranked_results(query, gallery, code, settings, timed=timed),
         measure_reranking(query, gallery, code, settings, timed=timed),
     ]
     if query.embedding is not None:

@@ -36,7 +36,7 @@ from swiftreid.encoding.encoder import open_encoder
 from swiftreid.evaluation.benchmark import LabelledCodes, rank_and_judge
 from swiftreid.search import kernels
 from swiftreid.search.cascade import Cascade, Stage
-from swiftreid.search.codes import pack_bits
+from swiftreid.search.codes import bits_of, pack_bits
 from swiftreid.search.pairs import pair_histograms
 from swiftreid.search.recall import TooFewPeople, people_needed, recall_thresholds, relevant_pairs
 from swiftreid.search.same_person import fit_same_person
@@ -88,8 +88,10 @@ class Tally:
 
 
 def choices(people: LabelledCodes, seed: int) -> tuple[dict[str, Chosen | None], int]:
-    """Every way to choose a cascade, None where there are too few people, and the certified reach."""
-    data, found, reach = (people.codes, people.persons, people.cameras), {}, 0
+    """Every way to choose a cascade, None where there are too few people, and the certified reach (else all bits)."""
+    data, final = (people.codes, people.persons, people.cameras), list(people.codes)[-1]
+    found: dict[str, Chosen | None] = {}
+    reach = bits_of(final)
     for share, confidence in PROMISES:
         label = f"recall {share:.0%} at {confidence:.0%}"
         try:
@@ -98,7 +100,7 @@ def choices(people: LabelledCodes, seed: int) -> tuple[dict[str, Chosen | None],
             found[label] = None
         else:
             found[label], reach = Chosen(certified.cascade(), share), certified.reach
-    histograms, final = pair_histograms(*data), list(people.codes)[-1]
+    histograms = pair_histograms(*data)
     for method in ("gaussian", "empirical"):
         for formula in ("derived", "printed") if method == "gaussian" else ("derived",):
             for beta in BETAS:

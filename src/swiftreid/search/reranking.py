@@ -66,7 +66,7 @@ def rerank_results(
 
     This is what a search can afford whatever the size of the gallery: time and memory depend on how many results there
     are, nothing is made ahead, and nothing goes stale. Neighbours that are not among the results are not seen. If all
-    entries are, the order is that of `GalleryGraph.rerank`.
+    entries are, the distances are those of `GalleryGraph.rerank`, within rounding.
 
     Args:
         table: codes of n entries.

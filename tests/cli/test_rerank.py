@@ -35,6 +35,7 @@ def test_evaluate_with_re_ranking(swiftreid: Run, drawn_people: Path, tmp_path: 
     for label in labels:
         assert str(rows[label].extra["rules"]).endswith("k-reciprocal k1=5 k2=2 lambda=0.25")
         assert rows[label].microseconds_per_query
+        assert "speed_up" not in rows[label].extra
         assert rows[label].map_standard > 0.5
     plain = swiftreid("evaluate", drawn_people, "--untimed")
     assert "re-ranked" not in plain.out

@@ -92,8 +92,9 @@ def run_evaluation(
     measured = measure_cascades(cascades, query, gallery, timed=timed)
     if query.embedding is not None:
         measured.append(measure_embedding(query, gallery, timed=timed))
+    reranked: list[Measured] = []
     if rerank is not None:
-        measured += _reranked(query, gallery, encoder.spec.names[-1], rerank, timed=timed)
+        reranked = _reranked(query, gallery, encoder.spec.names[-1], rerank, timed=timed)
         each = pictures_per_person(gallery)
         if each < 2:
             report.warn(
@@ -108,6 +109,7 @@ def run_evaluation(
         else _row(m, by_label.get(_exhaustive(longest)), len(gallery))
         for m in measured
     ]
+    rows += [_row(m, None, len(gallery)) for m in reranked]  # their time is of the re-ranking alone
     report.table(
         f"{read.name}: {len(query):,} queries, {len(gallery):,} gallery pictures, encoder {encoder.card.name}",
         [

@@ -16,7 +16,7 @@ import json
 import multiprocessing
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -60,11 +60,11 @@ class Made:
         return np.concatenate(parts)
 
 
-def sparse(codes: NDArray[np.uint8], queries: int) -> Distances:
-    return np.concatenate(list(reranked_distances(CodeSpace(CODE, [codes]), queries)))
+def sparse(codes: NDArray[np.uint8], queries: int) -> Iterator[Distances]:
+    return reranked_distances(CodeSpace(CODE, [codes]), queries)
 
 
-def dense(codes: NDArray[np.uint8], queries: int) -> Distances:
+def dense(codes: NDArray[np.uint8], queries: int) -> Iterator[Distances]:
     """The usual program, whose matrices hold all pairs of pictures."""
     settings, count = Reciprocal(), len(codes)
     half = settings.half
@@ -86,15 +86,13 @@ def dense(codes: NDArray[np.uint8], queries: int) -> Distances:
         weights[i, members] = weight / weight.sum()
     weights = np.stack([weights[near].mean(axis=0) for near in ranks[:, : settings.k2]])
     holders = [np.flatnonzero(weights[:, i]) for i in range(count)]
-    out = np.empty((queries, count - queries), np.float32)
     for i in range(queries):
         shared = np.zeros(count, np.float32)
         for member in np.flatnonzero(weights[i]):
             who = holders[member]
             shared[who] += np.minimum(weights[i, member], weights[who, member])
         jaccard = 1 - shared / (2 - shared)
-        out[i] = ((1 - settings.lambda_) * jaccard + settings.lambda_ * between[i])[queries:]
-    return out
+        yield ((1 - settings.lambda_) * jaccard + settings.lambda_ * between[i])[None, queries:]
 
 
 def _mutual(ranks: NDArray[np.int64], i: int, k: int) -> NDArray[np.int64]:
@@ -103,14 +101,18 @@ def _mutual(ranks: NDArray[np.int64], i: int, k: int) -> NDArray[np.int64]:
 
 
 def whole_rankings(
-    program: Callable[[NDArray[np.uint8], int], Distances], made: Made
-) -> tuple[dict[str, float], Distances]:
-    """Run in a fresh process: its seconds of processor time, its megabytes, and the final distances."""
-    codes = made.codes()
+    program: Callable[[NDArray[np.uint8], int], Iterator[Distances]], made: Made, keep: bool
+) -> tuple[dict[str, float], Distances | None]:
+    """Run in a fresh process: its seconds of processor time, its megabytes, and the final distances on request."""
+    codes, kept = made.codes(), []
     kernels.hamming(codes[:1], codes[:1])
     before, started = _peak(), time.process_time()
-    found = program(codes, made.queries)
-    return {"cpu_seconds": time.process_time() - started, "megabytes": (_peak() - before) / 1024}, found
+    for block in program(codes, made.queries):
+        np.argsort(block, axis=1, kind="stable")
+        if keep:
+            kept.append(block)
+    figures = {"cpu_seconds": time.process_time() - started, "megabytes": (_peak() - before) / 1024}
+    return figures, np.concatenate(kept) if keep else None
 
 
 def _peak() -> int:
@@ -146,7 +148,7 @@ def measure(made: Made, *, with_dense: bool) -> dict[str, object]:
     found, distances = {}, []
     for name, program in programs.items():
         with multiprocessing.get_context("spawn").Pool(1) as fresh:
-            found[name], each = fresh.apply(whole_rankings, (program, made))
+            found[name], each = fresh.apply(whole_rankings, (program, made, with_dense))
         distances.append(each)
         print(f"{name:8} {found[name]['cpu_seconds']:.2f} s of processor time, {found[name]['megabytes']:,.0f} MB")
     out: dict[str, object] = {"pictures": made.pictures, "queries": made.queries, "seed": made.seed, **found}

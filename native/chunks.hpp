@@ -66,15 +66,16 @@ public:
             for (std::size_t c = 0; c < cells.count; ++c) held_[c] += shelf.starts[c + 1] - shelf.starts[c];
         }
         // By distance, then number, until they hold enough.
+        starts_.assign(stage.bits() + 2, 0);
+        for (const std::uint16_t distance : distances_) ++starts_[distance + 1u];
+        for (std::size_t d = 1; d < starts_.size(); ++d) starts_[d] += starts_[d - 1];
         order_.resize(cells.count);
-        for (std::size_t c = 0; c < cells.count; ++c)
-            order_[c] = std::uint64_t{distances_[c]} << 32 | static_cast<std::uint32_t>(c);
-        std::sort(order_.begin(), order_.end());
+        for (std::size_t c = 0; c < cells.count; ++c) order_[starts_[distances_[c]]++] = static_cast<std::uint32_t>(c);
         const std::size_t wanted = std::max(share_of(stage.share, covered), std::min(plan.min_candidates, covered));
         std::size_t held = 0, chosen = 0;
-        while (held < wanted) held += held_[static_cast<std::uint32_t>(order_[chosen++])];
+        while (held < wanted) held += held_[order_[chosen++]];
         chosen_.assign(cells.count, 0);
-        for (std::size_t i = 0; i < chosen; ++i) chosen_[static_cast<std::uint32_t>(order_[i])] = 1;
+        for (std::size_t i = 0; i < chosen; ++i) chosen_[order_[i]] = 1;
         chunks_.clear();
         for (const Shelf& shelf : cells.shelves)
             for (std::size_t c = 0; c < cells.count;) {
@@ -104,7 +105,7 @@ private:
     Buffer<std::uint32_t> positions_;
     std::vector<std::uint16_t> distances_;
     std::vector<std::size_t> held_;
-    std::vector<std::uint64_t> order_;
+    std::vector<std::uint32_t> starts_, order_;
     std::vector<std::uint8_t> chosen_;
     std::size_t live_ = 0;
 };

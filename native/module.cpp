@@ -319,7 +319,10 @@ void nearest(nb::object rows_, nb::object centres_, const std::string& name, Arr
     std::vector<std::uint16_t> distances(count);
     for (std::size_t i = 0; i < rows.shape(0); ++i) {
         kernel.scan(centres.data(), count, row_bytes, rows.data() + i * row_bytes, distances.data());
-        out.data()[i] = static_cast<std::uint32_t>(std::min_element(distances.begin(), distances.end()) - distances.begin());
+        // Two simple passes, which the compiler makes vectors of, unlike std::min_element.
+        std::uint16_t least = distances[0];
+        for (const std::uint16_t distance : distances) least = std::min(least, distance);
+        out.data()[i] = static_cast<std::uint32_t>(std::find(distances.begin(), distances.end(), least) - distances.begin());
     }
 }
 

@@ -25,8 +25,7 @@ class Contender:
         batched: whether to measure it on batches too.
         threads: how many threads answer.
         by_id2048: whether it ranks by the 2048-bit code, so that its recall of the exhaustive ranking means something.
-        build_seconds: time to make the index; None if there is none to make.
-        build_threads: how many threads made it.
+        build_seconds: processor seconds, of all threads together, to make the index; None if there is none to make.
         insert: adds one more entry; None if there is no such thing.
     """
 
@@ -37,7 +36,6 @@ class Contender:
     threads: int = 1
     by_id2048: bool = True
     build_seconds: float | None = None
-    build_threads: int = 1
     insert: Callable[[], object] | None = None
 
 

@@ -40,8 +40,7 @@ class Row:
         recall: share of the k best that are as close as the k-th of the exhaustive ranking by id2048; None for those
             that rank by something else.
         bytes_per_entry: memory that one entry takes.
-        build_seconds: time to make the index, or None.
-        build_threads: how many threads made it.
+        build_seconds: processor seconds to make the index, or None.
         insert_us: median microseconds to add one entry, or None.
         processor_share: processor time over wall time while it was timed. Well below the number of threads that work,
             the machine was busy with something else.
@@ -57,7 +56,6 @@ class Row:
     recall: float | None
     bytes_per_entry: float
     build_seconds: float | None
-    build_threads: int
     insert_us: float | None
     processor_share: float
 
@@ -180,7 +178,6 @@ def _row(task: _Task, found: float, recall: float | None, insert_us: float | Non
         recall=recall,
         bytes_per_entry=contender.bytes_per_entry,
         build_seconds=contender.build_seconds,
-        build_threads=contender.build_threads,
         insert_us=insert_us,
         processor_share=task.processor / task.spent,
     )

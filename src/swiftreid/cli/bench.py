@@ -202,7 +202,18 @@ def _print_size(report: Report, figures: dict[str, Any]) -> None:
         asked = "one query at a time" if batch == 1 else f"batches of {batch}"
         report.table(
             f"{figures['entries']:,} entries, {asked}, k = {figures['k']}; x: times as fast as {figures['baseline']}",
-            ["search", "ms/query", "x", "best ms", "best x", "positives", "recall", "B/entry", "build s", "insert us"],
+            [
+                "search",
+                "ms/query",
+                "x",
+                "best ms",
+                "best x",
+                "positives",
+                "recall",
+                "B/entry",
+                "build cpu s",
+                "insert us",
+            ],
             [
                 (
                     row["name"],

@@ -40,9 +40,11 @@ public:
     // the cut.
     std::size_t split(Row row, std::int8_t stage, bool last, Listed listed, std::uint32_t* going,
                       std::uint16_t* distances, std::size_t count, Cut cut, std::size_t max_distance) {
-        const std::size_t passed = passing(distances, count, cut, max_distance);
-        const std::size_t first = last ? 0 : passed;
-        std::fill(row.stages + first, row.stages + count, stage);
+        std::size_t passed = 0, first = 0;
+        if (last || by_stages_ || cut.ties != kAllTies) {
+            passed = passing(distances, count, cut, max_distance);
+            first = last ? 0 : passed;
+        }
         if (by_stages_ || (!last && cut.ties != kAllTies)) {
             const Cut stop = last ? Cut{0, 0} : cut;
             write_levels(row, stop, first, distances, count, max_distance);
@@ -50,74 +52,97 @@ public:
                 place_by_stages(row.indices, listed, going, distances, count, stop);
             else
                 place_ties(row.indices, listed, going, distances, count, stop);
-            return passed;
+        } else {
+            first = place(row, last, listed, going, distances, count, last ? 0 : cut.limit, max_distance);
+            if (!last) passed = first;
         }
-        // Runs of equal entries, in order: those that go on are one, and whoever stops is in that of the distance.
-        const std::uint16_t base = static_cast<std::uint16_t>(last ? 0 : cut.limit);
-        const std::size_t runs = max_distance - base + 1;
-        if (base)
-            for (std::size_t i = 0; i < count; ++i)
-                distances[i] = static_cast<std::uint16_t>(distances[i] > base ? distances[i] - base : 0);
-        if (count < runs / 4)
-            sort_few(row, listed, going, distances, count, first, base);
-        else if (listed.positions)
-            place<true>(row, listed.positions, going, distances, count, first, base, runs);
-        else
-            place<false>(row, nullptr, going, distances, count, first, base, runs);
+        std::fill(row.stages + first, row.stages + count, stage);
         return passed;
     }
 
 private:
     static std::size_t passing(const std::uint16_t* distances, std::size_t count, Cut cut, std::size_t max_distance) {
         if (cut.limit >= max_distance && cut.ties == kAllTies) return count;
-        const std::uint16_t limit = static_cast<std::uint16_t>(cut.limit);
-        std::uint32_t within = 0, at_limit = 0;
-        for (std::size_t i = 0; i < count; ++i) within += distances[i] <= limit;
-        if (cut.ties == kAllTies) return within;
-        for (std::size_t i = 0; i < count; ++i) at_limit += distances[i] == limit;
-        return within - at_limit + std::min<std::size_t>(cut.ties, at_limit);
+        std::uint32_t below = 0, at_limit = 0;
+        for (std::size_t i = 0; i < count; ++i) {
+            below += distances[i] < static_cast<std::uint16_t>(cut.limit);
+            at_limit += distances[i] == static_cast<std::uint16_t>(cut.limit);
+        }
+        return below + std::min<std::size_t>(cut.ties, at_limit);
     }
 
+    // The usual cut, by which all within `base` go on, unless this is the last stage. Returns how many go on.
+    std::size_t place(Row row, bool last, Listed listed, std::uint32_t* going, std::uint16_t* distances,
+                      std::size_t count, std::uint32_t base, std::size_t max_distance) {
+        // Those that go on are one run, run 0; whoever stops is in the run of the distance.
+        const auto least = static_cast<std::uint16_t>(base);
+        for (std::size_t i = 0; base && i < count; ++i)
+            distances[i] = static_cast<std::uint16_t>(distances[i] > least ? distances[i] - least : 0);
+        const std::size_t runs = max_distance - base + 1;
+        const Runs given{distances, runs, static_cast<std::int32_t>(base), last};
+        if (count < runs / 4) return sort_few(row, listed, going, count, given);
+        if (runs > kManyRuns)
+            return listed.positions ? place_in<2, true>(row, listed, going, count, given)
+                                    : place_in<2, false>(row, listed, going, count, given);
+        return listed.positions ? place_in<8, true>(row, listed, going, count, given)
+                                : place_in<8, false>(row, listed, going, count, given);
+    }
+
+    struct Runs {
+        const std::uint16_t* of;  // each entry's
+        std::size_t count;
+        std::int32_t base;        // distance in run 0
+        bool last;                // stage: run 0 stops too
+    };
+
     // Puts every entry down behind those before it in its run: no branch depends on a distance. An entry waits for the one
-    // before it in the same run, and runs are few: so eight parts of the list are put down at once, each with its own
-    // part of every run. Positions that need not be read are worked out, because a read waits for writes whose place is
-    // not known yet.
-    template <bool kListed>
-    void place(Row row, const std::uint32_t* positions, std::uint32_t* going, const std::uint16_t* run_of,
-               std::size_t count, std::size_t first, std::uint16_t base, std::size_t runs) {
-        next_.assign(kParts * runs, 0);
+    // before it in the same run, and where runs are few that is soon: so several parts of the list are put down at once,
+    // each with its own part of every run. Positions are not read where they can be worked out, because a read has to
+    // wait for writes whose place is not known yet.
+    template <std::size_t kParts, bool kListed>
+    std::size_t place_in(Row row, Listed listed, std::uint32_t* going, std::size_t count, Runs runs) {
+        next_.assign(kParts * runs.count, 0);
         std::uint32_t* next = next_.data();  // for each run, part by part
+        const std::uint16_t* run_of = runs.of;
         const std::size_t length = count / kParts;
         for (std::size_t i = 0; i < length; ++i)
             for (std::size_t part = 0; part < kParts; ++part) ++next[kParts * run_of[i + part * length] + part];
         for (std::size_t i = kParts * length; i < count; ++i) ++next[kParts * run_of[i] + kParts - 1];
-        std::uint32_t to = 0;
-        for (std::size_t run = 0; run < runs; ++run) {
+        std::uint32_t to = 0, first = 0;
+        for (std::size_t run = 0; run < runs.count; ++run) {
             const std::uint32_t start = to;
             for (std::size_t part = 0; part < kParts; ++part) to += std::exchange(next[kParts * run + part], to);
-            if (start >= first) std::fill_n(row.distances + start, to - start, static_cast<std::int32_t>(base + run));
+            if (run == 0 && !runs.last)
+                first = to;
+            else
+                std::fill(row.distances + start, row.distances + to, runs.base + static_cast<std::int32_t>(run));
         }
         const auto put = [&](std::size_t i, std::size_t part) {
-            row.indices[next[kParts * run_of[i] + part]++] = kListed ? positions[i] : static_cast<std::uint32_t>(i);
+            row.indices[next[kParts * run_of[i] + part]++] = kListed ? listed.positions[i] : static_cast<std::uint32_t>(i);
         };
         for (std::size_t i = 0; i < length; ++i)
             for (std::size_t part = 0; part < kParts; ++part) put(i + part * length, part);
         for (std::size_t i = kParts * length; i < count; ++i) put(i, kParts - 1);
         for (std::size_t i = 0; i < first; ++i) going[i] = static_cast<std::uint32_t>(row.indices[i]);
+        return first;
     }
 
     // The same where runs are many more than entries.
-    void sort_few(Row row, Listed listed, std::uint32_t* going, const std::uint16_t* run_of, std::size_t count,
-                  std::size_t first, std::uint16_t base) {
+    std::size_t sort_few(Row row, Listed listed, std::uint32_t* going, std::size_t count, Runs runs) {
         next_.resize(count);
-        for (std::size_t i = 0; i < count; ++i) next_[i] = static_cast<std::uint32_t>(run_of[i]) << 16 | static_cast<std::uint32_t>(i);
+        std::size_t first = 0;
+        for (std::uint32_t i = 0; i < count; ++i) {
+            next_[i] = std::uint32_t{runs.of[i]} << 16 | i;
+            first += !runs.last && runs.of[i] == 0;
+        }
         std::sort(next_.begin(), next_.end());
         for (std::size_t i = first; i < count; ++i) {
             row.indices[i] = listed[next_[i] & 0xffff];
-            row.distances[i] = static_cast<std::int32_t>(base + (next_[i] >> 16));
+            row.distances[i] = runs.base + static_cast<std::int32_t>(next_[i] >> 16);
         }
         // Last, because `listed` may read what this writes.
         for (std::size_t i = 0; i < first; ++i) going[i] = listed[next_[i] & 0xffff];
+        return first;
     }
 
     // Distances of those that stop, who follow `going` others: they come in runs, so nothing is scattered. Notes where the
@@ -180,7 +205,7 @@ private:
     }
 
     static constexpr std::uint32_t kStopped = 0xffffffff;
-    static constexpr std::size_t kParts = 8;
+    static constexpr std::size_t kManyRuns = 1024;  // parts of so many would fill the first cache
     bool by_stages_ = false;
     Buffer<std::uint32_t> order_, next_order_, renamed_;
     Histogram histogram_;

@@ -326,6 +326,7 @@ Spares& spares() {
 
 // Memory for results, with anything in it.
 nb::ndarray<nb::numpy, std::uint8_t, nb::ndim<1>> room(std::size_t size) {
+    check(size <= std::size_t{1} << 40, "too large");
     auto* block = new Spares::Block(spares().take(size));
     nb::capsule owner(block, [](void* given) noexcept {
         auto* back = static_cast<Spares::Block*>(given);

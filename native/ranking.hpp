@@ -9,6 +9,12 @@
 #include "buffer.hpp"
 #include "select.hpp"
 
+#if defined(__GNUC__)
+#define SWIFTREID_FETCH_TO_WRITE(at) __builtin_prefetch(at, 1)
+#else
+#define SWIFTREID_FETCH_TO_WRITE(at) (void)(at)
+#endif
+
 namespace swiftreid {
 
 struct Row {
@@ -98,15 +104,18 @@ private:
     // Puts every entry down behind those before it in its run: no branch depends on a distance. An entry waits for the one
     // before it in the same run, and where runs are few that is soon: so several parts of the list are put down at once,
     // each with its own part of every run. Positions are not read where they can be worked out, because a read has to
-    // wait for writes whose place is not known yet.
+    // wait for writes whose place is not known yet. Places come in no order, so memory that is in no cache would be waited
+    // for again and again: it is asked for while entries are counted.
     template <std::size_t kParts, bool kListed>
     std::size_t place_in(Row row, Listed listed, std::uint32_t* going, std::size_t count, Runs runs) {
         next_.assign(kParts * runs.count, 0);
         std::uint32_t* next = next_.data();  // for each run, part by part
         const std::uint16_t* run_of = runs.of;
         const std::size_t length = count / kParts;
-        for (std::size_t i = 0; i < length; ++i)
+        for (std::size_t i = 0; i < length; ++i) {
+            SWIFTREID_FETCH_TO_WRITE(row.indices + kParts * i);
             for (std::size_t part = 0; part < kParts; ++part) ++next[kParts * run_of[i + part * length] + part];
+        }
         for (std::size_t i = kParts * length; i < count; ++i) ++next[kParts * run_of[i] + kParts - 1];
         std::uint32_t to = 0, first = 0;
         for (std::size_t run = 0; run < runs.count; ++run) {

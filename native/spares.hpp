@@ -23,9 +23,9 @@ public:
     // At least so many bytes.
     Block take(std::size_t size) {
         size = (std::max(size, kLeast) + 4095) & ~std::size_t{4095};
-        auto best = idle_.end();
+        auto best = idle_.end();  // of several the latest, which caches may still hold
         for (auto block = idle_.begin(); block != idle_.end(); ++block)
-            if (block->size >= size && block->size <= 2 * size && (best == idle_.end() || block->size < best->size))
+            if (block->size >= size && block->size <= 2 * size && (best == idle_.end() || block->size <= best->size))
                 best = block;
         if (best == idle_.end()) {
             auto* data = static_cast<std::uint8_t*>(std::malloc(size));

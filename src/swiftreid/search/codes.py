@@ -87,6 +87,7 @@ def check_packed(name: str, packed: NDArray[np.uint8]) -> int:
     if not isinstance(packed, np.ndarray) or packed.dtype != _BYTES or packed.ndim != 2:
         shape, kind = getattr(packed, "shape", None), getattr(packed, "dtype", type(packed).__name__)
         raise UsageError(f"code {name} must be a two-dimensional uint8 array, got {kind} of shape {shape}")
+    rows: int
     rows, width = packed.shape
     if width != row_bytes_of(name):
         raise UsageError(f"code {name} needs {row_bytes_of(name)} bytes a row ({bits_of(name)} bits), got {width}")

@@ -61,12 +61,32 @@ struct StagePlan {
     const float* vector(std::size_t number) const { return reinterpret_cast<const float*>(queries) + number * size(); }
 };
 
+// Some bits of a code, the same of every entry.
+struct Part {
+    std::span<const Segment> segments;  // as the stage's
+    const std::uint8_t* queries = nullptr;
+    std::size_t row_bytes = 0;
+
+    const std::uint8_t* query(std::size_t number) const { return queries + number * row_bytes; }
+};
+
+// What a certified search looks at: of every entry bits chosen at random, of some the others as well. Many of the sample
+// differ only where many of all do, but for a stated chance.
+struct Sample {
+    Part part, rest;  // none: the search is not certified
+    const std::uint16_t* most = nullptr;   // at each distance of whole codes, how many bits of the sample may differ
+    const std::uint16_t* least = nullptr;  // for each number of those, the least distance where so many may
+
+    explicit operator bool() const { return most != nullptr; }
+};
+
 enum class Order { search, rank_by_gallery, rank_by_stages };
 
 struct Plan {
     const Kernel* kernel;
     std::vector<StagePlan> stages;
     Cells cells;
+    Sample sample;  // of the only stage
     std::size_t entries;
     std::size_t queries;
     const std::uint8_t* bitmap;  // one bit an entry, little-endian; null: all may be found

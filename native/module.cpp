@@ -23,6 +23,7 @@ template <class T, class... Shape>
 using Array = nb::ndarray<T, Shape..., nb::c_contig, nb::device::cpu>;
 using Codes = Array<const std::uint8_t, nb::ndim<2>>;
 using Numbers = Array<const std::uint32_t, nb::ndim<1>>;
+using Distances = Array<const std::uint16_t, nb::ndim<1>>;
 
 constexpr std::size_t kMaxRowBytes = 8188;  // distances fit 16 bits
 constexpr unsigned kMostThreads = 256;      // asking for more gives as many (see team.cpp)
@@ -227,9 +228,40 @@ void give_cells(Plan& plan, nb::handle given) {
     check(covered == first, "shelves and segments do not match");
 }
 
+Part part_of(const Plan& plan, nb::handle column_, nb::handle queries) {
+    const Column& column = nb::cast<const Column&>(column_);
+    const Raw asked = raw_of(queries);
+    check(column.rows() == Rows::bits && asked.rows == Rows::bits && asked.row_bytes == column.row_bytes() &&
+              asked.count == plan.queries,
+          "samples do not match");
+    const std::span<const Segment> segments = column.segments(), whole = plan.stages[0].segments;
+    check(std::equal(segments.begin(), segments.end(), whole.begin(), whole.end(),
+                     [](const Segment& x, const Segment& y) { return x.count == y.count; }),
+          "samples and codes have different segments");
+    return {segments, asked.data, asked.row_bytes};
+}
+
+// Columns of samples and of rests, the queries' samples and rests, and the tables of `Sample`.
+void give_sample(Plan& plan, nb::handle given) {
+    const StagePlan& stage = plan.stages[0];
+    check(plan.stages.size() == 1 && plan.order == Order::search && stage.keep == Keep::all && !stage.embedding(),
+          "only an exhaustive search can be certified");
+    const auto parts = nb::cast<nb::tuple>(given);
+    check(parts.size() == 6, "bad sample");
+    const Part part = part_of(plan, parts[0], parts[2]), rest = part_of(plan, parts[1], parts[3]);
+    const auto most = array_of<Distances>(parts[4]), least = array_of<Distances>(parts[5]);
+    check(part.row_bytes + rest.row_bytes == stage.row_bytes, "samples do not match");
+    const std::size_t bits = part.row_bytes * 8;
+    check(most.shape(0) == stage.bits() + 1 && least.shape(0) == bits + 1, "bad tables of a sample");
+    check(std::all_of(most.data(), most.data() + most.shape(0), [&](std::uint16_t few) { return few <= bits; }) &&
+              std::all_of(least.data(), least.data() + bits + 1, [&](std::uint16_t d) { return d <= stage.bits(); }),
+          "bad tables of a sample");
+    plan.sample = {part, rest, most.data(), least.data()};
+}
+
 // The caller keeps columns and arrays alive, and does not write to them, for the time of the call.
-void cascade(const std::vector<const Column*>& columns, nb::object cells, nb::list queries, const Rules& rules,
-             nb::object bitmap, std::size_t min_candidates, const std::string& order, unsigned threads,
+void cascade(const std::vector<const Column*>& columns, nb::object cells, nb::object sample, nb::list queries,
+             const Rules& rules, nb::object bitmap, std::size_t min_candidates, const std::string& order, unsigned threads,
              const std::string& kernel, Array<std::int64_t, nb::ndim<2>> indices,
              Array<std::int32_t, nb::ndim<2>> distances, Array<std::int8_t, nb::ndim<2>> stages,
              Array<std::int64_t, nb::ndim<1>> counts, Array<std::int64_t, nb::ndim<1>> entries_in,
@@ -257,6 +289,7 @@ void cascade(const std::vector<const Column*>& columns, nb::object cells, nb::li
     else if (order == "stages") plan.order = Order::rank_by_stages;
     else check(false, "unknown order");
     if (!cells.is_none()) give_cells(plan, cells);
+    if (!sample.is_none()) give_sample(plan, sample);
     std::size_t live = plan.entries;
     if (!bitmap.is_none()) {
         const auto bits = array_of<Array<const std::uint8_t, nb::ndim<1>>>(bitmap);
@@ -336,6 +369,17 @@ nb::ndarray<nb::numpy, std::uint8_t, nb::ndim<1>> room(std::size_t size) {
     return {block->data, {size}, owner};
 }
 
+void pick_bits(nb::object rows_, nb::object chosen_, Array<std::uint8_t, nb::ndim<2>> out) {
+    const auto rows = array_of<Codes>(rows_);
+    const auto chosen = array_of<Distances>(chosen_);
+    check(out.shape(0) == rows.shape(0) && 8 * out.shape(1) == chosen.shape(0), "bad result shape");
+    check(std::all_of(chosen.data(), chosen.data() + chosen.shape(0),
+                      [&](std::uint16_t bit) { return bit < 8 * rows.shape(1); }),
+          "no such bit");
+    nb::gil_scoped_release release;
+    pick(rows.data(), rows.shape(0), rows.shape(1), chosen.data(), out.shape(1), out.data());
+}
+
 std::vector<std::string> kernels() {
     std::vector<std::string> names;
     for (const Kernel* const* kernel = able_kernels(); *kernel; ++kernel) names.emplace_back((*kernel)->name);
@@ -357,13 +401,14 @@ NB_MODULE(_native, m) {
     nb::class_<Rules>(m, "Rules")
         .def(nb::init<const std::vector<std::string>&, const std::vector<double>&, const std::vector<bool>&>(),
              nb::arg("keeps"), nb::arg("amounts"), nb::arg("whole_ties"));
-    m.def("cascade", &cascade, nb::arg("columns"), nb::arg("cells").none(), nb::arg("queries"), nb::arg("rules"),
+    m.def("cascade", &cascade, nb::arg("columns"), nb::arg("cells").none(), nb::arg("sample").none(), nb::arg("queries"), nb::arg("rules"),
           nb::arg("bitmap").none(), nb::arg("min_candidates"), nb::arg("order"), nb::arg("threads"), nb::arg("kernel"),
           nb::arg("indices").noconvert(), nb::arg("distances").noconvert(), nb::arg("stages").noconvert(),
           nb::arg("counts").noconvert(), nb::arg("entries_in").noconvert(), nb::arg("kept").noconvert(),
           nb::arg("seconds").noconvert());
     m.def("room", &room, nb::arg("size"), "Memory that others may have used, uint8 [size].");
     m.def("slice", &make_planes, nb::arg("rows").noconvert(), nb::arg("out").noconvert());
+    m.def("pick", &pick_bits, nb::arg("rows").noconvert(), nb::arg("bits").noconvert(), nb::arg("out").noconvert());
     m.def("hamming", &hamming, nb::arg("column").noconvert(), nb::arg("queries").noconvert(), nb::arg("kernel"),
           nb::arg("out").noconvert());
 }

@@ -45,7 +45,9 @@ struct AnyRow {  // any multiple of 4 bytes
     }
 };
 
-constexpr std::size_t kScanAhead = 4096;  // bytes: a DRAM read takes as long as reading so much
+constexpr std::size_t kScanAhead = 1024;     // bytes
+constexpr std::size_t kStreams = 4;          // that a long scan reads side by side...
+constexpr std::size_t kStreamBytes = 16384;  // ...where each is so long at least
 
 // A macro: GCC takes a function that does nothing but prefetch for one without effect, and drops its calls.
 #if defined(__GNUC__)
@@ -60,14 +62,24 @@ template <class Row>
 void scan_rows(const std::uint8_t* rows, std::size_t count, std::size_t row_bytes, const std::uint8_t* query,
                std::uint16_t* out) {
     const std::size_t step = Row::bytes(row_bytes);
-    for (std::size_t i = 0; i < count; ++i) {
-        // Long rows leave the processor's own prefetching behind; it does not mind addresses past the end. They are wanted
-        // once, and need not push anything else out of the caches.
-        if (step >= 64)
-            for (std::size_t line = 0; line < step; line += 64)
-                SWIFTREID_PREFETCH_ONCE(rows + i * step + kScanAhead + line);
+    const auto look = [&](std::size_t i) {
         out[i] = static_cast<std::uint16_t>(Row::distance(rows + i * step, query, step));
+    };
+    std::size_t done = 0;
+    // One stream of reads meets a memory page after the other, and with it one memory channel after the other: four far
+    // apart are a third quicker. Long rows leave the processor's own prefetching behind; it does not mind addresses past
+    // the end. They are wanted once, and need not push anything else out of the caches.
+    const std::size_t length = count / kStreams;
+    if (step >= 64 && length * step >= kStreamBytes) {
+        for (std::size_t i = 0; i < length; ++i)
+            for (std::size_t s = 0; s < kStreams; ++s) {
+                const std::uint8_t* row = rows + (s * length + i) * step;
+                for (std::size_t line = 0; line < step; line += 64) SWIFTREID_PREFETCH_ONCE(row + kScanAhead + line);
+                look(s * length + i);
+            }
+        done = kStreams * length;
     }
+    for (std::size_t i = done; i < count; ++i) look(i);
 }
 
 template <class Row>

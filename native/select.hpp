@@ -127,18 +127,22 @@ inline void sort_positions(std::uint32_t* positions, std::size_t count, std::siz
 // The k closest of a stream of (position, distance) with ascending positions.
 class Closest {
 public:
-    void start(std::size_t k, std::size_t max_distance, std::uint32_t limit) {
+    // The bound falls whenever `spare` more than k were pushed: often, where finding an entry costs more than that.
+    void start(std::size_t k, std::size_t max_distance, std::uint32_t limit, std::size_t spare) {
         k_ = k;
         max_distance_ = max_distance;
         bound_ = k ? limit + 1 : 0;
         size_ = 0;
-        room_ = 2 * k + 1024;
+        room_ = k + spare;
         positions_.room(room_);
         distances_.room(room_);
     }
 
     // Only distances below this can still enter: of equals the earlier position wins.
     std::uint32_t bound() const { return bound_; }
+
+    // Adds the distances of all that it holds.
+    void tell(std::vector<std::uint16_t>& out) { out.insert(out.end(), distances_.data(), distances_.data() + size_); }
 
     void push(std::uint32_t position, std::uint16_t distance) {
         positions_[size_] = position;

@@ -1,4 +1,4 @@
-// Rows to bit planes (see kernel.hpp): bits are turned in squares of 8 entries by 8 bits.
+// Rows to bit planes and to samples (see kernel.hpp): bits are turned in squares of 8 entries by 8 bits.
 #include <cstring>
 
 #include "kernel.hpp"
@@ -36,6 +36,19 @@ void slice(const std::uint8_t* rows, std::size_t count, std::size_t row_bytes, s
             }
         }
     }
+}
+
+void pick(const std::uint8_t* rows, std::size_t count, std::size_t row_bytes, const std::uint16_t* chosen,
+          std::size_t out_bytes, std::uint8_t* out) {
+    for (const std::uint8_t* row = rows; row < rows + count * row_bytes; row += row_bytes)
+        for (std::size_t byte = 0; byte < out_bytes; ++byte) {
+            unsigned bits = 0;
+            for (std::size_t i = 0; i < 8; ++i) {
+                const std::size_t bit = chosen[8 * byte + i];
+                bits |= (row[bit / 8] >> (bit % 8) & 1u) << i;
+            }
+            *out++ = static_cast<std::uint8_t>(bits);
+        }
 }
 
 }  // namespace swiftreid

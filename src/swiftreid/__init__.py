@@ -27,7 +27,7 @@ _ROOMS = {
     "swiftreid.search.pairs": ["pair_histograms"],
     "swiftreid.search.partition": ["Partition"],
     "swiftreid.search.reciprocal": ["Reciprocal"],
-    "swiftreid.search.reranking": ["rerank_codes", "rerank_embeddings"],
+    "swiftreid.search.reranking": ["rerank_codes", "rerank_embeddings", "rerank_results"],
     "swiftreid.search.graph": ["GalleryGraph", "Reordered"],
     "swiftreid.search.expansion": ["expand_codes", "expand_embeddings"],
     "swiftreid.search.multi_query": ["search_together", "fuse_codes", "fuse_embeddings"],

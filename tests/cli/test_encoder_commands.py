@@ -30,6 +30,26 @@ def test_evaluate_writes_a_card_that_agrees_with_the_table(swiftreid: Run, drawn
     assert "id2048 exhaustive" in swiftreid("evaluate", drawn_people, "--untimed").out
 
 
+def test_evaluate_further_cascades_beside_exhaustive_search(swiftreid: Run, drawn_people: Path) -> None:
+    texts = ["id32:share=0.1 > id2048", "id32:top=1000 > id512", "id32:share=0.3 > embedding"]
+    options = [part for text in texts for part in ("--cascade", text)]
+    rows = {row["ranking"]: row for row in swiftreid("evaluate", drawn_people, *options, "--json").json["rows"]}
+    assert list(rows)[-5:] == ["embedding exhaustive", *texts, "float embedding"]
+    for text, last in zip(texts, ("id2048", "id512", "embedding"), strict=True):
+        row, exhaustive = rows[text], rows[f"{last} exhaustive"]
+        for name, key in (("rank1", "rank1_lost"), ("map_standard", "map_lost")):
+            assert row["extra"][key] == pytest.approx(exhaustive[name] - row[name], abs=1e-5)
+        times = exhaustive["microseconds_per_query"] / row["microseconds_per_query"]
+        assert row["extra"]["speed_up"] == pytest.approx(times, abs=0.01)
+        assert "map_lost" not in exhaustive["extra"]
+    assert rows[texts[0]]["extra"]["map_lost"] > 0.01, "a tenth of the gallery must be seen to be too little"
+    assert rows[texts[1]]["extra"]["map_lost"] == 0, "everybody is handed on"
+    assert rows[texts[0]]["extra"]["compared"] == "100% > 12.5%"
+    table = swiftreid("evaluate", drawn_people, *options, "--untimed").out
+    assert "mAP lost" in table
+    assert "id32:best=3" in swiftreid("evaluate", drawn_people, "--cascade", "id32:best=3", code=2).err
+
+
 def test_calibrate_stores_a_cascade_that_search_uses(swiftreid: Run, drawn_people: Path, tmp_path: Path) -> None:
     refused = swiftreid("calibrate", "stripes", drawn_people, code=2)
     assert "give --output" in refused.err

@@ -102,6 +102,43 @@ def test_cascades_agree_with_naive_rankings(queries_at_a_time: int, monkeypatch:
     assert figures["id128"] > figures["id32"] + 0.02, "the longer code must be seen to be the better one"
 
 
+def test_a_cascade_may_end_in_the_embedding() -> None:
+    query, gallery = people(12, 1, embedding=True), people(70, 2, embedding=True)
+    assert query.embedding is not None
+    assert gallery.embedding is not None
+    texts = ("embedding", "id32:top=30 > embedding")
+    whole, short = measure_cascades({text: Cascade.parse(text) for text in texts}, query, gallery)
+    same(whole.metrics, measure_embedding(query, gallery, timed=False).metrics)
+    rankings = []
+    for row in range(len(query)):
+        coarse = sorted(range(70), key=lambda e, row=row: (bits(gallery.codes["id32"][e], query.codes["id32"][row]), e))
+        cosines = gallery.embedding @ query.embedding[row] / np.linalg.norm(gallery.embedding, axis=1)
+        rankings.append(sorted(coarse[:30], key=lambda e, c=cosines: -c[e]) + coarse[30:])
+    ids = (query.persons, query.cameras, gallery.persons, gallery.cameras)
+    same(short.metrics, evaluate_rankings((np.array(ranking) for ranking in rankings), *ids))
+    assert (whole.bytes_per_entry, short.bytes_per_entry) == (32, 36)
+    assert short.bytes_per_query == 70 * 4 + 30 * 32
+    with pytest.raises(UsageError, match="no float embedding for a cascade to end in"):
+        measure_cascades({"x": Cascade.parse("id32 > embedding")}, people(5, 1), gallery, timed=False)
+
+
+def test_certified_search_is_judged_by_its_first_results() -> None:
+    rng, query, gallery = np.random.default_rng(7), people(9, 1), people(150, 2)
+    for part in (query, gallery):
+        part.codes["id512"] = rng.integers(0, 256, (len(part), 64), dtype=np.uint8)  # type: ignore[index]
+    whole, certified = measure_cascades(
+        {text: Cascade.parse(text) for text in ("id512", "id512:miss=1e-9")}, query, gallery, k=20
+    )
+    same(certified.metrics, whole.metrics)
+    assert certified.microseconds is not None
+
+
+def test_missed_results_show_in_the_figures() -> None:
+    best, rankings = np.array([[4, 1], [2, -1]]), np.array([[0, 1, 2, 3, 4], [0, 1, 2, 3, 4]])
+    completed = [ranking.tolist() for ranking in benchmark._completed(best, rankings)]
+    assert completed == [[4, 1, 0, 2, 3], [2, 0, 1, 3, 4]]
+
+
 def test_kept_is_what_the_next_stage_compares() -> None:
     [one] = measure_cascades(
         {"three": Cascade.parse("id32:top=40 > id128:share=0.25 > id128")}, people(9, 1), people(80, 2), timed=False

@@ -9,7 +9,12 @@ from test_benchmark import bits, people, same
 from swiftreid.errors import UsageError
 from swiftreid.evaluation import reranked
 from swiftreid.evaluation.protocol import evaluate_rankings
-from swiftreid.evaluation.reranked import measure_reranked_search, measure_reranking, pictures_per_person
+from swiftreid.evaluation.reranked import (
+    measure_reranked_results,
+    measure_reranked_search,
+    measure_reranking,
+    pictures_per_person,
+)
 from swiftreid.search.graph import GalleryGraph
 from swiftreid.search.reciprocal import Reciprocal
 from swiftreid.search.reranking import rerank_codes, rerank_embeddings
@@ -59,9 +64,32 @@ def test_only_the_first_results_change(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.metrics.incomplete == 0
 
 
+def test_the_first_results_among_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reranked, "POOL", 30)
+    monkeypatch.setattr(reranked, "_BLOCK", 7)
+    query, gallery = people(20, 1), people(150, 2)
+    rankings = []
+    for code in query.codes["id128"]:
+        plain = sorted(range(150), key=lambda g, code=code: (bits(gallery.codes["id128"][g], code), g))
+        first = np.sort(plain[:30])
+        [order] = rerank_codes("id128", code[None], gallery.codes["id128"][first], SETTINGS)
+        rankings.append(np.concatenate([first[order], plain[30:]]))
+    found = measure_reranked_results(query, gallery, "id128", SETTINGS)
+    same(
+        found.metrics,
+        evaluate_rankings(rankings, query.persons, query.cameras, gallery.persons, gallery.cameras),
+    )
+    assert found.label == "id128 first 30 among themselves"
+    assert found.bytes_per_entry == 16
+    assert found.bytes_per_query == 16 * (150 + 30 * 31)
+    assert found.microseconds is not None
+    assert measure_reranked_results(query, gallery, "id128", SETTINGS, timed=False).microseconds is None
+
+
 def test_a_small_gallery() -> None:
     query, gallery = people(20, 1), people(30, 2)
     assert measure_reranked_search(query, gallery, "id32", Reciprocal(), timed=False).metrics.incomplete == 0
+    assert measure_reranked_results(query, gallery, "id32", Reciprocal(), timed=False).metrics.incomplete == 0
     assert measure_reranking(query, gallery, "id32", Reciprocal(), timed=False).metrics.incomplete == 0
 
 
@@ -79,5 +107,7 @@ def test_what_is_not_there_is_named() -> None:
         measure_reranking(query, gallery, "id2048", SETTINGS)
     with pytest.raises(UsageError, match="no code 'id2048'"):
         measure_reranked_search(query, gallery, "id2048", SETTINGS)
+    with pytest.raises(UsageError, match="no code 'id2048'"):
+        measure_reranked_results(query, gallery, "id2048", SETTINGS)
     with pytest.raises(UsageError, match="no float embedding"):
         measure_reranking(query, gallery, None, SETTINGS)

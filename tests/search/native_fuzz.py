@@ -21,6 +21,9 @@ from hypothesis import strategies as st
 from search_cases import Case, cases
 
 from swiftreid.search import kernels
+from swiftreid.search.cascade import Cascade, Stage
+from swiftreid.search.codes import bits_of
+from swiftreid.search.stages import CERTIFIED_BITS
 
 ERRORS = (TypeError, ValueError, OverflowError, RuntimeError, MemoryError)
 GUARD = 64
@@ -139,6 +142,9 @@ class Nonsense:
         """Anything else; of a list perhaps one value only, of an array perhaps a part."""
         assert self.draw is not None
         how = self.draw(st.sampled_from(["all", "inside", "inside", "shorter"]))
+        if isinstance(value, tuple) and how == "inside":
+            inside = self.exchanged(list(value))
+            return tuple(inside) if isinstance(inside, list) else inside
         if isinstance(value, list) and value and how == "inside":
             at = self.draw(st.integers(0, len(value) - 1))
             return [*value[:at], self.exchanged(value[at]), *value[at + 1 :]]
@@ -182,7 +188,10 @@ def main(log: Path, examples: int) -> None:
             if ranking:
                 case.cascade.rank(table, case.queries, **rest)
             else:
-                case.cascade.search(table, case.queries, k=case.k, min_candidates=case.least, **rest)
+                cascade = case.cascade
+                if len(cascade.stages) == 1 and bits_of(cascade.codes[0]) >= CERTIFIED_BITS[0]:
+                    cascade = Cascade([Stage(cascade.codes[0], miss=data.draw(st.sampled_from([1e-6, 0.9])))])
+                cascade.search(table, case.queries, k=case.k, min_candidates=case.least, **rest)
             name = next(name for name in table.names if np.asarray(case.codes[name]).dtype == np.uint8)
             kernels.hamming(case.codes[name], case.queries[name], kernel=kernel)
         finally:

@@ -320,9 +320,11 @@ def test_the_native_module_refuses_what_would_overrun() -> None:
     codes = np.zeros((3, 4), np.uint8)
     column, rules = _native.Column([codes], None), _native.Rules(["all"], [0.0], [False])
 
+    few = np.zeros(33, np.uint16)
+
     def call(**changes):
         arguments = {
-            "columns": [column], "cells": None, "queries": [codes], "rules": rules, "bitmap": None,
+            "columns": [column], "cells": None, "sample": None, "queries": [codes], "rules": rules, "bitmap": None,
             "min_candidates": 0, "order": "search", "threads": 1, "kernel": "portable",
             "indices": np.zeros((3, 2), np.int64), "distances": np.zeros((3, 2), np.int32),
             "stages": np.zeros((3, 2), np.int8), "counts": np.zeros(3, np.int64),
@@ -346,6 +348,8 @@ def test_the_native_module_refuses_what_would_overrun() -> None:
         {"order": "gallery"},  # a ranking of three entries needs three columns
         {"order": "sideways"},
         {"cells": (codes, 1, [])},
+        {"sample": (column, column, codes, codes, few, few)},  # two parts that are more than the whole
+        {"sample": (column, codes, few, few)},
         {"kernel": "abacus"},
         {"indices": np.zeros((2, 2), np.int64)},
         {"distances": np.zeros((3, 3), np.int32)},

@@ -14,9 +14,11 @@ from search_cases import codes_like
 from swiftreid.errors import UsageError
 from swiftreid.search import neighbours, reciprocal
 from swiftreid.search.codes import bits_of
+from swiftreid.search.graph import GalleryGraph
 from swiftreid.search.neighbours import CodeSpace, VectorSpace
 from swiftreid.search.reciprocal import Inverted, Reciprocal, Sparse
-from swiftreid.search.reranking import rerank_codes, rerank_embeddings, reranked_distances
+from swiftreid.search.reranking import rerank_codes, rerank_embeddings, rerank_results, reranked_distances
+from swiftreid.search.table import CodeTable
 
 SETTINGS = st.builds(
     Reciprocal,
@@ -75,6 +77,58 @@ def test_embeddings_equal_the_dense_formulas(seed: int, queries: int, entries: i
     assert np.allclose(found, expected, atol=rounding)
     for ranking, row in zip(rerank_embeddings(vectors[:queries], vectors[queries:], given_), expected, strict=True):
         assert (np.diff(row[ranking]) >= -2 * rounding).all()
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.sampled_from(["id32", "id72"]), SETTINGS)
+@settings(max_examples=40, deadline=None)
+def test_results_are_reranked_as_if_they_were_the_gallery(
+    seed: int, entries: int, name: str, given_: Reciprocal
+) -> None:
+    rng = np.random.default_rng(seed)
+    codes = codes_like(rng, 3 + entries, bits_of(name), 0.5)
+    queries, gallery = codes[:3], codes[3:]
+    cut = int(rng.integers(entries + 1))
+    table = CodeTable.from_segments([CodeTable({name: gallery[:cut]}), CodeTable({name: gallery[cut:]})])
+    results = np.array([rng.permutation(entries)[: 1 + entries // 2] for _ in queries])
+    results[rng.random(results.shape) < 0.2] = -1
+    answer = rerank_results(table, name, queries, results, given_)
+    for row, query in enumerate(queries):
+        chosen = np.unique(results[row][results[row] >= 0])
+        count = len(chosen)
+        assert answer.counts[row] == count
+        found, distances = answer.indices[row, :count], answer.distances[row, :count]
+        assert sorted(found) == chosen.tolist()
+        assert (answer.indices[row, count:] == -1).all()
+        assert np.isnan(answer.distances[row, count:]).all()
+        if count:
+            among = naive_hamming(np.vstack([query, gallery[chosen]]))
+            dense = dense_reciprocal(among, 1, given_.k1, given_.k2, given_.lambda_)
+            expected = dict(zip(chosen.tolist(), dense[0], strict=True))
+            assert np.allclose(distances, [expected[g] for g in found.tolist()], atol=1e-6)
+            assert (np.diff(distances) >= 0).all()
+            assert (np.diff(found)[np.diff(distances) == 0] > 0).all()
+
+
+def test_all_entries_as_results_are_reranked_as_by_the_graph() -> None:
+    codes = codes_like(np.random.default_rng(5), 124, 72, 0.5)
+    table, everything = CodeTable({"id72": codes[4:]}), np.tile(np.arange(120), (4, 1))
+    graph = GalleryGraph.of_codes(table, "id72", Reciprocal(k1=7, k2=3)).rerank(everything, codes[:4])
+    answer = rerank_results(table, "id72", codes[:4], everything, Reciprocal(k1=7, k2=3))
+    by_entry = [np.take_along_axis(r.distances, np.argsort(r.indices, axis=1), axis=1) for r in (answer, graph)]
+    assert np.allclose(*by_entry, atol=1e-6)
+
+
+def test_results_that_do_not_fit_are_refused() -> None:
+    codes = np.zeros((4, 4), np.uint8)
+    table = CodeTable({"id32": codes})
+    with pytest.raises(UsageError, match="positions must lie in"):
+        rerank_results(table, "id32", codes[:1], np.array([[4]]))
+    with pytest.raises(UsageError, match="indices must be"):
+        rerank_results(table, "id32", codes[:2], np.array([[1]]))
+    with pytest.raises(UsageError, match="no code 'id64'"):
+        rerank_results(table, "id64", np.zeros((1, 8), np.uint8), np.array([[1]]))
+    with pytest.raises(UsageError, match="uint8"):
+        rerank_results(table, "id32", np.zeros((1, 4), np.float32), np.array([[1]]))  # type: ignore[arg-type]
 
 
 def test_small_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

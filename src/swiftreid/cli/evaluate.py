@@ -9,33 +9,39 @@ from typing import Annotated
 import typer
 
 from swiftreid.cli.console import EncoderOption, JsonOption, QuietOption, Report
+from swiftreid.cli.reranking import K1Option, K2Option, LambdaOption
 from swiftreid.cli.sources import BadPictures
 from swiftreid.data.market import read_market
 from swiftreid.encoding.encoder import Encoder, open_encoder
 from swiftreid.encoding.labelled import encode_samples
 from swiftreid.evaluation.benchmark import LabelledCodes, Measured, measure_cascades, measure_embedding
 from swiftreid.evaluation.card import DataCard, EncoderCard, ProtocolCard, ResultCard, ResultRow
-from swiftreid.evaluation.reranked import measure_reranked_search, measure_reranking, pictures_per_person
+from swiftreid.evaluation.reranked import (
+    measure_reranked_results,
+    measure_reranked_search,
+    measure_reranking,
+    pictures_per_person,
+)
 from swiftreid.search.cascade import Cascade, Stage
 from swiftreid.search.reciprocal import Reciprocal
+from swiftreid.search.stages import EMBEDDING
 
 
 def evaluate(
     data: Annotated[Path, typer.Argument(help="Data set in Market-1501 layout: its query and bounding_box_test.")],
     encoder: EncoderOption = "stripes",
     cascade: Annotated[
-        list[str] | None, typer.Option(help="A cascade to measure besides, such as 'id32<=11 > id2048'; repeatable.")
+        list[str] | None,
+        typer.Option(help="A cascade to measure besides, such as 'id32:share=0.2 > id2048'; repeatable."),
     ] = None,
     card: Annotated[Path | None, typer.Option(help="Where to write the JSON result card.")] = None,
     untimed: Annotated[bool, typer.Option("--untimed", help="Measure accuracy only.")] = False,
     rerank: Annotated[
         bool, typer.Option("--rerank", help="Also k-reciprocal re-ranking of the longest code and the float embedding.")
     ] = False,
-    k1: Annotated[int, typer.Option("--k1", min=1, max=1000, help="Neighbours that --rerank looks at.")] = 20,
-    k2: Annotated[int, typer.Option("--k2", min=1, max=1000, help="Neighbours that --rerank averages over.")] = 6,
-    lambda_: Annotated[
-        float, typer.Option("--lambda", min=0, max=1, help="Share of the original distance after --rerank.")
-    ] = 0.3,
+    k1: K1Option = 20,
+    k2: K2Option = 6,
+    lambda_: LambdaOption = 0.3,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -54,11 +60,17 @@ def evaluate(
 
 def cascades_of(encoder: Encoder, texts: list[str]) -> dict[str, Cascade]:
     """Exhaustive search by each code, the calibrated cascades if there are any, and those given as text."""
-    cascades = {f"{name} exhaustive": Cascade([Stage(name)]) for name in encoder.spec}
+    given = {text: Cascade.parse(text) for text in texts}
+    ends = [*encoder.spec, *([EMBEDDING] if any(EMBEDDING in cascade.codes for cascade in given.values()) else [])]
+    cascades = {_exhaustive(name): Cascade([Stage(name)]) for name in ends}
     calibration = encoder.card.calibration
     if calibration is not None:
         cascades |= calibration.cascades
-    return cascades | {text: Cascade.parse(text) for text in texts}
+    return cascades | given
+
+
+def _exhaustive(code: str) -> str:
+    return f"{code} exhaustive"
 
 
 def run_evaluation(
@@ -80,15 +92,24 @@ def run_evaluation(
     measured = measure_cascades(cascades, query, gallery, timed=timed)
     if query.embedding is not None:
         measured.append(measure_embedding(query, gallery, timed=timed))
+    reranked: list[Measured] = []
     if rerank is not None:
-        measured += _reranked(query, gallery, encoder.spec.names[-1], rerank, timed=timed)
+        reranked = _reranked(query, gallery, encoder.spec.names[-1], rerank, timed=timed)
         each = pictures_per_person(gallery)
         if each < 2:
             report.warn(
                 f"the gallery has {each:.1f} pictures a person: re-ranking relies on several, and loses here as a rule"
             )
-    reference = next((m.microseconds for m in measured if m.label == f"{encoder.spec.names[-1]} exhaustive"), None)
-    rows = [_row(m, reference, len(gallery)) for m in measured]
+    # What a cascade gains and loses is told against exhaustive search by its own last code.
+    longest, by_label = encoder.spec.names[-1], {m.label: m for m in measured}
+    ends = {label: _exhaustive(cascade.stages[-1].code) for label, cascade in cascades.items()}
+    rows = [
+        _row(m, by_label.get(ends[m.label]), len(gallery), loses=True)
+        if ends.get(m.label, m.label) != m.label
+        else _row(m, by_label.get(_exhaustive(longest)), len(gallery))
+        for m in measured
+    ]
+    rows += [_row(m, None, len(gallery)) for m in reranked]  # their time is of the re-ranking alone
     report.table(
         f"{read.name}: {len(query):,} queries, {len(gallery):,} gallery pictures, encoder {encoder.card.name}",
         [
@@ -96,6 +117,7 @@ def run_evaluation(
             "rank-1",
             "rank-5",
             "mAP (standard)",
+            "mAP lost",
             "mINP",
             "bytes/entry",
             "us/query",
@@ -108,6 +130,7 @@ def run_evaluation(
                 100 * row.rank1,
                 100 * row.rank5,
                 100 * row.map_standard,
+                f"{round(100 * float(row.extra['map_lost']), 2) + 0.0:.2f}" if "map_lost" in row.extra else None,
                 100 * row.minp,
                 row.bytes_per_entry,
                 row.microseconds_per_query,
@@ -136,6 +159,7 @@ def _reranked(
 ) -> list[Measured]:
     measured = [
         measure_reranked_search(query, gallery, code, settings, timed=timed),
+        measure_reranked_results(query, gallery, code, settings, timed=timed),
         measure_reranking(query, gallery, code, settings, timed=timed),
     ]
     if query.embedding is not None:
@@ -143,14 +167,17 @@ def _reranked(
     return measured
 
 
-def _row(measured: Measured, reference: float | None, entries: int) -> ResultRow:
+def _row(measured: Measured, exhaustive: Measured | None, entries: int, *, loses: bool = False) -> ResultRow:
     extra: dict[str, float | int | str] = {"bytes_per_query": round(measured.bytes_per_query, 1)}
     if measured.stages:
         # Of the whole gallery, how much each stage compares: what the stage before it kept.
         extra["compared"] = " > ".join(f"{100 * stage['in'] / max(1, entries):.3g}%" for stage in measured.stages)
         extra["rules"] = " > ".join(str(stage["rule"]) for stage in measured.stages)
-    if measured.microseconds and reference:
-        extra["speed_up"] = round(reference / measured.microseconds, 2)
+    if exhaustive and exhaustive.microseconds and measured.microseconds:
+        extra["speed_up"] = round(exhaustive.microseconds / measured.microseconds, 2)
+    if exhaustive and loses:
+        extra["rank1_lost"] = round(exhaustive.metrics.rank1 - measured.metrics.rank1, 6) + 0.0
+        extra["map_lost"] = round(exhaustive.metrics.map_standard - measured.metrics.map_standard, 6) + 0.0
     return ResultRow.of(
         measured.label,
         measured.metrics,

@@ -13,6 +13,16 @@ from numpy.typing import NDArray
 
 from swiftreid.cli.calibrations import choose_threshold, note_size, stated
 from swiftreid.cli.console import JsonOption, QuietOption, Report
+from swiftreid.cli.reranking import (
+    K1Option,
+    K2Option,
+    LambdaOption,
+    Ranked,
+    note_pool,
+    pool_of,
+    reorder,
+    stated_reranking,
+)
 from swiftreid.cli.sources import BadPictures, encoder_of, moment, pictures_below, seconds
 from swiftreid.data.pictures import read_picture
 from swiftreid.encoding.encoder import Encoder, open_encoder
@@ -24,9 +34,10 @@ from swiftreid.gallery.snapshot import Snapshot
 from swiftreid.gallery.store import Gallery
 from swiftreid.search.cascade import Cascade, Stage
 from swiftreid.search.codes import bits_of
+from swiftreid.search.reciprocal import Reciprocal
 from swiftreid.search.results import Report as StageReports
 from swiftreid.search.results import SearchResult
-from swiftreid.search.same_person import SamePerson, decide
+from swiftreid.search.same_person import decide
 
 _DRAWN_QUERIES = 12
 _DRAWN_HITS = 8
@@ -57,6 +68,17 @@ class Hit:
     right: bool | None
     same_person: bool | None
     """Whether the distance says that it is the query's person; None without a threshold."""
+    reranked: float | None
+    """The distance that re-ranking orders by, 0 to 1; None without it."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one query found."""
+
+    hits: list[Hit]
+    unknown: bool | None
+    """Whether no entry is near enough to be the query's person; None without a threshold."""
 
 
 def search(
@@ -87,6 +109,13 @@ def search(
     unknown: Annotated[
         bool, typer.Option("--unknown/--no-unknown", help="Say 'unknown' of a query with no entry that near.")
     ] = True,
+    rerank: Annotated[
+        bool,
+        typer.Option("--rerank", help="Order the first 1,000 results by k-reciprocal neighbours among themselves."),
+    ] = False,
+    k1: K1Option = 20,
+    k2: K2Option = 6,
+    lambda_: LambdaOption = 0.3,
     picture: Annotated[Path, typer.Option(help="Where to write the picture of the first queries' results.")] = Path(
         "search.png"
     ),
@@ -116,9 +145,11 @@ def search(
             "after": seconds(after, "--after") if after else None,
             "before": seconds(before, "--before") if before else None,
         }
+        settings = Reciprocal(k1, k2, lambda_) if rerank else None
+        pool = pool_of(k, settings)
         reports: list[StageReports] = []
         groups = _by_camera(queries, other_cameras=other_cameras)
-        hits: dict[int, list[Hit]] = {}
+        answers: dict[int, Found] = {}
         largest = 0
         for own, members in groups.items():
             excluded = [*(not_camera or []), *([own] if own is not None else [])]
@@ -127,14 +158,26 @@ def search(
                 largest = max(largest, snapshot.live)
                 _warn_if_empty(snapshot, opened, filters | {"not_cameras": excluded}, report)
                 # One more than asked for, because a query that is an entry finds itself.
-                result = stages.search(snapshot.table, codes, k=k + 1, threads=threads, mask=snapshot.mask)
+                result = stages.search(snapshot.table, codes, k=pool + 1, threads=threads, mask=snapshot.mask)
                 reports.append(result.report)
-                for row, i in enumerate(members):
+                same = None if threshold is None else decide(result, threshold).same
+                orders = [
+                    Ranked(_others(result, row, queries[i], snapshot)).first(pool) for row, i in enumerate(members)
+                ]
+                if settings is not None:
+                    final = stages.stages[-1].code
+                    with report.progress("re-ranking") as advance:
+                        orders = reorder(result, orders, snapshot.table, final, codes[final], settings, advance)
+                for row, (i, ranked) in enumerate(zip(members, orders, strict=True)):
+                    # Whether somebody is near enough is a matter of the distance, whatever re-ranking shows first.
+                    nobody = None if same is None else not bool(same[row, ranked.columns].any())
                     shown = 0 if no_picture or i >= _DRAWN_QUERIES else _DRAWN_HITS
-                    hits[i] = _hits(result, row, queries[i], snapshot, stages, threshold, thumbnails=shown)[:k]
-        found = [hits[i] for i in range(len(queries))]
-    _print(report, queries, found, decided=threshold is not None)
+                    hits = _hits(result, row, ranked.first(k), queries[i], snapshot, stages, same, thumbnails=shown)
+                    answers[i] = Found(hits, nobody)
+        found = [answers[i] for i in range(len(queries))]
+    _print(report, queries, found)
     report.note(str(StageReports.total(reports)))
+    note_pool(settings, pool, largest, report)
     note_size(threshold, largest, report)
     drawn = None if no_picture else picture
     if drawn is not None:
@@ -147,13 +190,14 @@ def search(
             "stages": [asdict(stage) for stage in StageReports.total(reports)],
             "picture": None if drawn is None else str(drawn),
             "same_person": stated(threshold, stages),
+            "reranking": stated_reranking(settings, pool),
             "queries": [
                 {
                     "query": q.name,
                     "person": q.person,
                     "camera": q.camera,
-                    "unknown": None if threshold is None else _unknown(f),
-                    "results": [_as_json(i, h) for i, h in enumerate(f, 1)],
+                    "unknown": f.unknown,
+                    "results": [_as_json(i, h) for i, h in enumerate(f.hits, 1)],
                 }
                 for q, f in zip(queries, found, strict=True)
             ],
@@ -170,10 +214,6 @@ def _choose_cascade(encoder: Encoder, text: str | None, *, exact: bool = False) 
     if calibration is None or exact:
         return Cascade([Stage(encoder.spec.names[-1])])
     return Cascade.parse(calibration.cascade)
-
-
-def _unknown(hits: Sequence[Hit]) -> bool:
-    return not any(hit.same_person for hit in hits)
 
 
 def _picture_queries(encoder: Encoder, roots: Sequence[Path], bad: BadPictures, report: Report) -> list[Query]:
@@ -225,50 +265,64 @@ def _warn_if_empty(snapshot: Snapshot, opened: Gallery, filters: dict[str, Any],
 def _hits(
     result: SearchResult,
     row: int,
+    ranked: Ranked,
     query: Query,
     snapshot: Snapshot,
     stages: Cascade,
-    threshold: float | SamePerson | None,
+    same: NDArray[np.bool_] | None,
     *,
     thumbnails: int,
 ) -> list[Hit]:
-    """The ranked entries of one query, the first of them with ``thumbnails``; not the query itself."""
-    same = None if threshold is None else decide(result, threshold).same[row].tolist()
-    count = int(result.counts[row])
-    positions = result.indices[row, :count].tolist()
-    ranked = list(enumerate(zip(positions, snapshot.entries(positions), strict=True)))
-    others = [(i, position, entry) for i, (position, entry) in ranked if entry.id != query.entry]
+    """The ranked entries of one query, the first of them with ``thumbnails``."""
+    positions = result.indices[row, ranked.columns].tolist()
     return [
         Hit(
             entry=entry,
-            distance=int(result.distances[row, i]),
-            code=stages.stages[int(result.stages[row, i])].code,
+            distance=int(result.distances[row, column]),
+            code=stages.stages[int(result.stages[row, column])].code,
             thumbnail=snapshot.thumbnail(position) if place < thumbnails else None,
             right=None if query.person is None or entry.person is None else query.person == entry.person,
-            same_person=None if same is None else same[i],
+            same_person=None if same is None else bool(same[row, column]),
+            reranked=None if ranked.distances is None else ranked.distances[place],
         )
-        for place, (i, position, entry) in enumerate(others)
+        for place, (column, position, entry) in enumerate(
+            zip(ranked.columns.tolist(), positions, snapshot.entries(positions), strict=True)
+        )
     ]
 
 
-def _print(report: Report, queries: Sequence[Query], found: Sequence[list[Hit]], *, decided: bool) -> None:
+def _others(result: SearchResult, row: int, query: Query, snapshot: Snapshot) -> NDArray[np.int64]:
+    """Columns of a query's results; without its own if it is an entry itself."""
+    columns = np.arange(int(result.counts[row]))
+    if query.entry is None:
+        return columns
+    near = columns[result.distances[row, columns] == 0]
+    own = [id_ == query.entry for id_ in snapshot.ids(result.indices[row, near].tolist())]
+    return np.delete(columns, near[own])
+
+
+def _print(report: Report, queries: Sequence[Query], found: Sequence[Found]) -> None:
     marks = {True: "yes", False: "no", None: "-"}
-    columns = ["rank", "entry", "distance", "camera", "time", "person", "right", *(["same person"] if decided else [])]
-    for query, hits in zip(queries, found, strict=True):
+    for query, answer in zip(queries, found, strict=True):
+        decided = answer.unknown is not None
+        reranked = any(hit.reranked is not None for hit in answer.hits)
+        columns = ["rank", "entry", "distance", *(["re-ranked"] if reranked else []), "camera", "time", "person"]
+        columns += ["right", *(["same person"] if decided else [])]
         rows = [
             (
                 rank,
                 h.entry.id,
                 h.distance,
+                *([f"{h.reranked:.3f}"] if reranked else []),
                 h.entry.camera,
                 moment(h.entry.time),
                 h.entry.person,
                 marks[h.right],
                 *([marks[h.same_person]] if decided else []),
             )
-            for rank, h in enumerate(hits, 1)
+            for rank, h in enumerate(answer.hits, 1)
         ]
-        report.table(f"{query.name}: unknown" if decided and _unknown(hits) else query.name, columns, rows)
+        report.table(f"{query.name}: unknown" if answer.unknown else query.name, columns, rows)
 
 
 def _as_json(rank: int, hit: Hit) -> dict[str, Any]:
@@ -284,10 +338,11 @@ def _as_json(rank: int, hit: Hit) -> dict[str, Any]:
         "labels": dict(entry.labels),
         "right": hit.right,
         "same_person": hit.same_person,
+        "reranked": hit.reranked,
     }
 
 
-def _draw(queries: Sequence[Query], found: Sequence[list[Hit]], path: Path) -> None:
+def _draw(queries: Sequence[Query], found: Sequence[Found], path: Path) -> None:
     """Write a picture of these queries with their best entries."""
     rankings = [
         Ranking(
@@ -300,10 +355,10 @@ def _draw(queries: Sequence[Query], found: Sequence[list[Hit]], path: Path) -> N
                     verdict=hit.right,
                     caption=f"camera {hit.entry.camera}",
                 )
-                for hit in hits[:_DRAWN_HITS]
+                for hit in answer.hits[:_DRAWN_HITS]
             ],
         )
-        for query, hits in zip(queries, found, strict=False)
+        for query, answer in zip(queries, found, strict=False)
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
     draw_rankings(rankings).save(path)

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from swiftreid.errors import UsageError
 from swiftreid.evaluation.embeddings import rank_by_embedding
 from swiftreid.evaluation.protocol import Metrics, evaluate_rankings
-from swiftreid.search.cascade import Cascade
+from swiftreid.search.cascade import Cascade, Stage
 from swiftreid.search.results import Report
+from swiftreid.search.stages import EMBEDDING
 from swiftreid.search.table import CodeTable
 
 _BLOCK = 256
@@ -45,6 +46,19 @@ class LabelledCodes:
 
     def __len__(self) -> int:
         return len(self.persons)
+
+    def columns(self, *, embedding: bool = False) -> dict[str, NDArray[Any]]:
+        """What a search takes: the codes, and on request the float embedding beside them.
+
+        Raises:
+            UsageError: the embedding is asked for, and there is none.
+        """
+        found: dict[str, NDArray[Any]] = dict(self.codes)
+        if embedding:
+            if self.embedding is None:
+                raise UsageError("these encodings hold no float embedding for a cascade to end in; end it in a code")
+            found[EMBEDDING] = np.ascontiguousarray(self.embedding)
+        return found
 
     def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> LabelledCodes:
         """The chosen rows."""
@@ -84,16 +98,21 @@ def measure_cascades(
     """Accuracy and time of each cascade, exhaustive ones among them; times are taken in turn, in one run.
 
     Accuracy is that of the full coarse-to-fine ranking by the rules as they stand, as the papers measure it. Time is
-    that of `Cascade.search` for the ``k`` best, which also guarantees k candidates.
+    that of `Cascade.search` for the ``k`` best, which also guarantees k candidates. A certified cascade
+    (``id2048:miss=1e-6``) has no full ranking of its own: it gives the k best, and what follows is in exhaustive order.
+
+    Raises:
+        UsageError: a cascade needs a code, or the float embedding, that the encodings do not hold.
     """
-    table = CodeTable(dict(gallery.codes))
+    floats = any(EMBEDDING in cascade.codes for cascade in cascades.values())
+    table, columns = CodeTable(gallery.columns(embedding=floats)), query.columns(embedding=floats)
     times = _times(
-        {label: partial(c.search, table, query.codes, k=k) for label, c in cascades.items()} if timed else {},
+        {label: partial(c.search, table, columns, k=k) for label, c in cascades.items()} if timed else {},
         len(query),
     )
     measured = []
     for label, cascade in cascades.items():
-        metrics, report = rank_and_judge(cascade, table, query, gallery)
+        metrics, report = rank_and_judge(cascade, table, query, gallery, k=k)
         measured.append(
             Measured(
                 label=label,
@@ -127,21 +146,35 @@ def measure_embedding(
 
 
 def rank_and_judge(
-    cascade: Cascade, table: CodeTable, query: LabelledCodes, gallery: LabelledCodes
+    cascade: Cascade, table: CodeTable, query: LabelledCodes, gallery: LabelledCodes, *, k: int = 100
 ) -> tuple[Metrics, Report]:
-    """Metrics of the full coarse-to-fine rankings, and the stages' report over all queries."""
+    """Metrics of the full coarse-to-fine rankings, and the stages' report over all queries; ``k`` as above."""
     reports: list[Report] = []
+    columns = query.columns(embedding=EMBEDDING in cascade.codes)
 
     def rankings() -> Iterator[NDArray[np.int64]]:
         at_a_time = _queries_at_a_time(len(table))
         for start in range(0, len(query), at_a_time):
-            block = {name: code[start : start + at_a_time] for name, code in query.codes.items()}
-            result = cascade.rank(table, block)
+            block = {name: column[start : start + at_a_time] for name, column in columns.items()}
+            if cascade.stages[0].keep == "certified":
+                result = cascade.search(table, block, k=k)
+                yield from _completed(
+                    result.indices, Cascade([Stage(cascade.stages[0].code)]).rank(table, block).indices
+                )
+            else:
+                result = cascade.rank(table, block)
+                yield from result.indices
             reports.append(result.report)
-            yield from result.indices
 
     metrics = evaluate_rankings(rankings(), query.persons, query.cameras, gallery.persons, gallery.cameras)
     return metrics, Report.total(reports)
+
+
+def _completed(best: NDArray[np.int64], rankings: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """The best of each row, and then the others in the order of the full ranking."""
+    for first, ranking in zip(best, rankings, strict=True):
+        found = first[first >= 0]
+        yield np.concatenate([found, ranking[np.isin(ranking, found, invert=True)]])
 
 
 def _queries_at_a_time(entries: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,9 @@ from swiftreid.errors import UsageError
 from swiftreid.evaluation.benchmark import LabelledCodes, Measured
 from swiftreid.evaluation.protocol import Metrics, evaluate_rankings
 from swiftreid.search.cascade import Cascade, Stage
-from swiftreid.search.graph import GalleryGraph
+from swiftreid.search.graph import GalleryGraph, Reordered
 from swiftreid.search.reciprocal import Reciprocal
-from swiftreid.search.reranking import rerank_codes, rerank_embeddings
+from swiftreid.search.reranking import POOL, rerank_codes, rerank_embeddings, rerank_results
 from swiftreid.search.table import CodeTable
 
 FIRST = 100
@@ -70,31 +70,76 @@ def measure_reranked_search(
     Raises:
         UsageError: there is no such code.
     """
-    table, codes = CodeTable(dict(gallery.codes)), {code: _code("query", query, code)}
-    cascade, graph = Cascade([Stage(code)]), GalleryGraph.of_codes(table, code, settings)
+    table = CodeTable(dict(gallery.codes))
+    graph = GalleryGraph.of_codes(table, code, settings)
     graph.build()
-    clock = _Clock()
+    return _first_results(
+        f"{code} first {FIRST} re-ranked",
+        (query, gallery, code, settings),
+        FIRST,
+        graph.rerank,
+        bytes_per_entry=_bytes_per_entry(int(gallery.codes[code].shape[1]), settings),
+        bytes_again=int(gallery.codes[code].shape[1]) * len(gallery),  # for the query's own neighbours
+        timed=timed,
+    )
+
+
+def measure_reranked_results(
+    query: LabelledCodes, gallery: LabelledCodes, code: str, settings: Reciprocal, *, timed: bool = True
+) -> Measured:
+    """Exhaustive search whose first `POOL` results are re-ranked among themselves: `swiftreid search --rerank`.
+
+    What follows keeps its order. Time is that of the re-ranking.
+
+    Raises:
+        UsageError: there is no such code.
+    """
+    table = CodeTable(dict(gallery.codes))
+    width, pool = int(table.column(code)[0].shape[1]), min(POOL, len(gallery))
+    return _first_results(
+        f"{code} first {POOL:,} among themselves",
+        (query, gallery, code, settings),
+        POOL,
+        lambda found, queries: rerank_results(table, code, queries, found, settings),
+        bytes_per_entry=width,
+        bytes_again=width * pool * (pool + 1),
+        timed=timed,
+    )
+
+
+def _first_results(
+    label: str,
+    what: tuple[LabelledCodes, LabelledCodes, str, Reciprocal],
+    first: int,
+    rerank: Callable[[NDArray[np.int64], NDArray[np.uint8]], Reordered],
+    *,
+    bytes_per_entry: int,
+    bytes_again: int,
+    timed: bool,
+) -> Measured:
+    query, gallery, code, settings = what
+    table, codes = CodeTable(dict(gallery.codes)), _code("query", query, code)
+    cascade, clock = Cascade([Stage(code)]), _Clock()
 
     def rankings() -> Iterator[NDArray[np.int64]]:
         for start in range(0, len(query), _BLOCK):
-            block = codes[code][start : start + _BLOCK]
+            block = codes[start : start + _BLOCK]
             found = cascade.rank(table, {code: block}).indices
             with clock:
-                first = graph.rerank(found[:, :FIRST], block).indices
-            yield from np.concatenate([first, found[:, FIRST:]], axis=1)
+                best = rerank(found[:, :first], block).indices
+            yield from np.concatenate([best, found[:, first:]], axis=1)
 
     metrics = _judge(rankings(), query, gallery)
-    width = int(gallery.codes[code].shape[1])
-    first = min(FIRST, len(gallery))
+    kept = min(first, len(gallery))
     return Measured(
-        label=f"{code} first {FIRST} re-ranked",
+        label=label,
         metrics=metrics,
-        bytes_per_entry=_bytes_per_entry(width, settings),
-        bytes_per_query=float(2 * width * len(gallery)),  # once to search, once for the query's own neighbours
+        bytes_per_entry=bytes_per_entry,
+        bytes_per_query=float(codes.shape[1] * len(gallery) + bytes_again),
         microseconds=clock.of(query) if timed else None,
         stages=[
-            {"rule": code, "in": len(gallery), "kept": first},
-            {"rule": _rule(settings), "in": first, "kept": first},
+            {"rule": code, "in": len(gallery), "kept": kept},
+            {"rule": _rule(settings), "in": kept, "kept": kept},
         ],
     )
 

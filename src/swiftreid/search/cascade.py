@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from swiftreid.errors import UsageError
 from swiftreid.search import kernels
+from swiftreid.search.certified import Sample
 from swiftreid.search.codes import bits_of, check_packed
 from swiftreid.search.job import Answer, Cells, Job, Order
 from swiftreid.search.results import Report, SearchResult, StageReport
@@ -59,6 +60,8 @@ class Cascade:
                 f"behind cells there must be a stage with a threshold, of a code of at most "
                 f"{8 * kernels.MAX_SLICED_BYTES} bits, and one more stage; not {self}"
             )
+        if len(self.stages) > 1 and any(stage.keep == "certified" for stage in self.stages):
+            raise UsageError(f"a stage with a chance to miss is a cascade of its own: {self}")
         if self.stages[-1].whole_ties:
             raise UsageError(f"the last stage can't keep whole ties, because k ends its results: {self}")
 
@@ -181,6 +184,12 @@ class Cascade:
         cells = _cells(table, self.stages[0]) if self.stages[0].keep == "cells" else None
         if cells is not None and order != "search":
             raise UsageError(f"a full ranking looks at every entry: leave the cells out of {self}")
+        sample = None
+        if self.stages[0].miss is not None:
+            if k is None:
+                raise UsageError(f"a full ranking compares every whole code: leave miss out of {self}")
+            code = self.stages[0].code
+            sample = Sample.of(code, codes[code], self.stages[0].miss / k)
         live = None if mask is None else _bitmap(mask, entries)
         width = k if k is not None else (entries if live is None else int(np.bitwise_count(live).sum()))
         job = Job(
@@ -188,6 +197,7 @@ class Cascade:
             self._rules,
             table,
             cells,
+            sample,
             [codes[stage.code] for stage in self.stages],
             live,
             width,

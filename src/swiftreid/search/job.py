@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from swiftreid.search.certified import Sample
 from swiftreid.search.shelves import Shelf
 from swiftreid.search.stages import Stage
 
@@ -54,6 +55,7 @@ class Job:
         rules: the stages' rules for the native kernels.
         table: what is searched.
         cells: what a cells stage looks into; None if the cascade has none.
+        sample: what a certified stage looks at first; None if the cascade has none.
         queries: for each stage, the queries' codes, uint8 [q, row bytes] or float32 [q, size], contiguous.
         live: packed bitmap of the entries that may be found, uint8 [ceil(entries / 8)], or None for all.
         width: columns of the answer: k, or for a full ranking the number of live entries.
@@ -66,6 +68,7 @@ class Job:
     rules: Any
     table: CodeTable
     cells: Cells | None
+    sample: Sample | None
     queries: list[NDArray[Any]]
     live: NDArray[np.uint8] | None
     width: int

@@ -122,6 +122,16 @@ def slice_planes(column: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return planes
 
 
+def pick(rows: NDArray[np.uint8], bits: NDArray[np.uint16]) -> NDArray[np.uint8]:
+    """Some bits of packed rows, packed in their order: uint8 [n, b], uint16 [8 m] -> uint8 [n, m], in whole lines."""
+    native = _native()
+    if native is None:
+        return np.packbits(np.unpackbits(rows, axis=1, bitorder="little")[:, bits], axis=1, bitorder="little")
+    out = _aligned(len(rows) * (len(bits) // 8)).reshape(len(rows), len(bits) // 8)
+    native.pick(np.ascontiguousarray(rows), bits, out)
+    return out
+
+
 def nearest(rows: NDArray[np.uint8], centres: NDArray[np.uint8], *, kernel: str | None = None) -> NDArray[np.uint32]:
     """For each row the number of the nearest centre, the first of several: uint8 [n, b], [c, b] -> uint32 [n]."""
     chosen = active_kernel(kernel)
@@ -160,7 +170,9 @@ def native_rules(stages: tuple[Stage, ...]) -> Any:
     if native is None:
         return None
     return native.Rules(
-        [stage.keep for stage in stages], [stage.amount for stage in stages], [stage.whole_ties for stage in stages]
+        ["all" if stage.keep == "certified" else stage.keep for stage in stages],
+        [stage.amount for stage in stages],
+        [stage.whole_ties for stage in stages],
     )
 
 
@@ -186,6 +198,7 @@ def run(job: Job, kernel: str | None = None) -> Answer:
     native.cascade(
         _columns(job),
         None if job.cells is None else job.cells.native(job.stages),
+        None if job.sample is None else job.sample.native(job.table),
         job.queries,
         job.rules,
         job.live,

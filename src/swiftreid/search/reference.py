@@ -120,6 +120,10 @@ def _answer(job: Job, answer: Answer, query: int, live: NDArray[np.intp]) -> Non
             continue
         start = perf_counter()
         distances = _distances(job, number, query, entries)
+        if job.sample is not None:
+            _certified(job, answer, query, entries, distances)
+            answer.seconds[number] += perf_counter() - start
+            continue
         keys.append(distances)
         kept = passing(stage, distances, job.min_candidates if number < last else 0)
         answer.entries_in[number] += came_in
@@ -146,6 +150,22 @@ def _answer(job: Job, answer: Answer, query: int, live: NDArray[np.intp]) -> Non
             came_in = len(entries)
             keys = [key[kept] for key in keys]
         answer.seconds[number] += perf_counter() - start
+
+
+def _certified(job: Job, answer: Answer, query: int, entries: NDArray[np.intp], distances: NDArray[np.int32]) -> None:
+    """The closest by the larger of distance and what the sample says (see `certified`), then ordered by distance."""
+    assert job.sample is not None
+    samples = np.concatenate([segment.sample(job.sample.code)[0] for segment in job.table.segments])[entries]
+    least = job.sample.least[hamming(samples, job.sample.queries[query][None])[0]]
+    closest = np.argsort(np.maximum(distances, least), kind="stable")[: job.width]
+    closest = closest[np.lexsort((entries[closest], distances[closest]))]
+    count = len(closest)
+    answer.indices[query, :count] = entries[closest]
+    answer.distances[query, :count] = distances[closest]
+    answer.stages[query, :count] = 0
+    answer.counts[query] = count
+    answer.entries_in[0] += len(entries)
+    answer.entries_kept[0] += len(entries)
 
 
 def _distances(job: Job, number: int, query: int, entries: NDArray[np.intp]) -> NDArray[Any]:

@@ -8,8 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swiftreid.errors import UsageError
+from swiftreid.search.codes import check_packed
+from swiftreid.search.graph import Reordered
 from swiftreid.search.neighbours import BLOCK_BYTES, CodeSpace, Space, VectorSpace, first_by_distance, nearest
 from swiftreid.search.reciprocal import Ids, Inverted, Reciprocal, average, encode
+from swiftreid.search.table import CodeTable
+
+POOL = 1000
+"""Results of a query that `swiftreid search --rerank` re-ranks among themselves."""
 
 
 def rerank_codes(
@@ -47,6 +53,48 @@ def rerank_embeddings(
         UsageError: shapes that do not fit together, or values that are not finite.
     """
     return _rankings(VectorSpace([query, gallery]), len(query), settings)
+
+
+def rerank_results(
+    table: CodeTable,
+    name: str,
+    queries: NDArray[np.uint8],
+    indices: Ids,
+    settings: Reciprocal | None = None,
+) -> Reordered:
+    """Re-rank each query's results among themselves, as if they were the whole gallery.
+
+    This is what a search can afford whatever the size of the gallery: time and memory depend on how many results there
+    are, nothing is made ahead, and nothing goes stale. Neighbours that are not among the results are not seen. If all
+    entries are, the distances are those of `GalleryGraph.rerank`, within rounding.
+
+    Args:
+        table: codes of n entries.
+        name: which code to compare, best the longest.
+        queries: packed codes, uint8 [q, row bytes].
+        indices: positions in the table, int64 [q, m], such as a search's ``indices``; negative ones are padding. Best
+            several hundred, many more than are shown.
+        settings: k1, k2 and lambda.
+
+    Returns:
+        The same results by their final distance (0 to 1), equal ones by position.
+
+    Raises:
+        UsageError: arrays that do not fit together, no such code, or positions out of range.
+    """
+    check_packed(name, queries)
+    if indices.ndim != 2 or len(indices) != len(queries):
+        raise UsageError(f"indices must be [q, m] for {len(queries)} queries, got the shape {indices.shape}")
+    out = Reordered.empty(*indices.shape)
+    for row, found in enumerate(indices):
+        entries = np.unique(found[found >= 0])
+        if not len(entries):
+            continue
+        space = CodeSpace(name, [queries[row : row + 1], table.rows(name, entries)])
+        final = np.concatenate(list(_distances(space, 1, settings or Reciprocal())))[0]
+        order = np.argsort(final, kind="stable")
+        out.put(row, entries[order], final[order])
+    return out
 
 
 def reranked_distances(space: Space, queries: int, settings: Reciprocal | None = None) -> Iterator[NDArray[np.float32]]:

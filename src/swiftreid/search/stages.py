@@ -5,16 +5,18 @@ from __future__ import annotations
 import operator
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from swiftreid.errors import UsageError
 from swiftreid.search.codes import bits_of
 
-Keep = Literal["all", "threshold", "top", "share", "cells"]
+Keep = Literal["all", "threshold", "top", "share", "cells", "certified"]
+CERTIFIED_BITS = 512, 8192
+"""Of shorter codes a sample says too little; longer ones would need large tables."""
 
 EMBEDDING = "embedding"
 
-_TEXT = re.compile(r"([a-z]+[1-9]\d*|embedding)\s*(?:<=\s*(\d+)|:\s*(top|share|cells)\s*=\s*([0-9.eE-]+)(\+?))?")
+_TEXT = re.compile(r"([a-z]+[1-9]\d*|embedding)\s*(?:<=\s*(\d+)|:\s*(top|share|cells|miss)\s*=\s*([0-9.eE-]+)(\+?))?")
 _MAX_BITS = 65_504
 
 
@@ -31,6 +33,9 @@ class Stage:
         cells: only of the first stage, on a table that `Partition.arrange` gave cells by this code: keep the entries
             of the cells nearest to the query, as many cells as hold this share of the entries (0 < cells <= 1). No
             entry is compared, so this is quick on millions of them, and may lose some. In text ``id128:cells=0.1``.
+        miss: only of a cascade's only stage: search exhaustively, but compare whole codes only where a random sample of
+            their bits says that they may be among the k closest. The chance that any of a query's k results is missed
+            is at most this (0 < miss < 1); see `certified`. In text ``id2048:miss=1e-6``.
         whole_ties: with ``top`` or ``share``, keep all at the distance of the last one kept; in text ``top=100+``.
             Short codes tie often, and then who is kept no longer depends on the order of the gallery. Not in the last
             stage, where ``k`` decides.
@@ -44,13 +49,14 @@ class Stage:
     top: int | None = None
     share: float | None = None
     cells: float | None = None
+    miss: float | None = None
     whole_ties: bool = False
 
     def __post_init__(self) -> None:
         bits = 0 if self.code == EMBEDDING else bits_of(self.code)
         if bits > _MAX_BITS:
             raise UsageError(f"code {self.code} is longer than the {_MAX_BITS} bits that search can compare")
-        given = [name for name in ("threshold", "top", "share", "cells") if getattr(self, name) is not None]
+        given = [name for name in ("threshold", "top", "share", "cells", "miss") if getattr(self, name) is not None]
         if len(given) > 1:
             raise UsageError(
                 f"stage {self.code} has the rules {' and '.join(given)}; give one, or split it in two stages"
@@ -60,22 +66,22 @@ class Stage:
                 object.__setattr__(self, name, _whole(self.code, name, getattr(self, name)))
         if self.whole_ties and self.keep not in ("top", "share"):
             raise UsageError(f"stage {self.code}: whole ties go with top or share")
-        if self.code == EMBEDDING and self.keep in ("threshold", "cells"):
-            raise UsageError("the embedding has no threshold in bits and no cells; give it top or share, or no rule")
+        if self.code == EMBEDDING and self.keep in ("threshold", "cells", "certified"):
+            raise UsageError(
+                "the embedding has no threshold in bits, no cells and no sample; give it top or share, or no rule"
+            )
         if self.threshold is not None and not 0 <= self.threshold <= bits:
             raise UsageError(f"stage {self.code}: threshold must be 0 to {bits} bits, got {self.threshold}")
         if self.top is not None and not 1 <= self.top <= 2**52:
             raise UsageError(f"stage {self.code}: top must be at least 1, got {self.top}")
-        for name in ("share", "cells"):
-            given_share = getattr(self, name)
-            if given_share is None:
-                continue
-            try:
-                object.__setattr__(self, name, float(given_share))
-            except (TypeError, ValueError):
-                raise UsageError(f"stage {self.code}: {name} must be a number, got {given_share!r}") from None
-            if not 0 < getattr(self, name) <= 1:
-                raise UsageError(f"stage {self.code}: {name} must be above 0 and at most 1, got {given_share}")
+        if self.miss is not None and not CERTIFIED_BITS[0] <= bits <= CERTIFIED_BITS[1]:
+            raise UsageError(
+                f"stage {self.code}: a chance to miss needs a code of at least {CERTIFIED_BITS[0]} bits, because a "
+                f"sample of fewer says too little, and at most {CERTIFIED_BITS[1]}"
+            )
+        for name in ("share", "cells", "miss"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, _part(self.code, name, getattr(self, name)))
 
     @property
     def keep(self) -> Keep:
@@ -86,18 +92,21 @@ class Stage:
             return "top"
         if self.cells is not None:
             return "cells"
+        if self.miss is not None:
+            return "certified"
         return "all" if self.share is None else "share"
 
     @property
     def amount(self) -> float:
         """The rule's number (0 for ``all``)."""
-        return float(self.threshold or self.top or self.share or self.cells or 0)
+        return float(self.threshold or self.top or self.share or self.cells or self.miss or 0)
 
     @classmethod
     def parse(cls, text: str) -> Stage:
         """Read the text form.
 
-        One of ``id32``, ``id32<=11``, ``id32:top=1000``, ``id32:top=1000+``, ``id32:share=0.2``, ``id128:cells=0.1``.
+        One of ``id32``, ``id32<=11``, ``id32:top=1000``, ``id32:top=1000+``, ``id32:share=0.2``, ``id128:cells=0.1``,
+        ``id2048:miss=1e-6``.
 
         Raises:
             UsageError: the text is none of these.
@@ -117,6 +126,8 @@ class Stage:
             whole = bool(plus)
             if rule == "top":
                 return cls(code, top=int(amount), whole_ties=whole)
+            if rule == "miss":
+                return cls(code, miss=float(amount), whole_ties=whole)
             if rule == "cells":
                 return cls(code, cells=float(amount), whole_ties=whole)
             return cls(code, share=float(amount), whole_ties=whole)
@@ -134,7 +145,21 @@ class Stage:
             return f"{self.code}:top={self.top}{plus}"
         if self.cells is not None:
             return f"{self.code}:cells={self.cells!r}"
+        if self.miss is not None:
+            return f"{self.code}:miss={self.miss!r}"
         return self.code if self.share is None else f"{self.code}:share={self.share!r}{plus}"
+
+
+def _part(code: str, name: str, given: Any) -> float:
+    try:
+        part = float(given)
+    except (TypeError, ValueError):
+        raise UsageError(f"stage {code}: {name} must be a number, got {given!r}") from None
+    if name == "miss" and not 1e-30 <= part < 1:
+        raise UsageError(f"stage {code}: miss must be at least 1e-30 and below 1, got {given}")
+    if not 0 < part <= 1:
+        raise UsageError(f"stage {code}: {name} must be above 0 and at most 1, got {given}")
+    return part
 
 
 def _whole(code: str, name: str, value: object) -> int:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from swiftreid.errors import UsageError
 from swiftreid.search import kernels
+from swiftreid.search.certified import split
 from swiftreid.search.codes import CodeSpec, check_packed
 from swiftreid.search.shelves import Arrangement
 from swiftreid.search.stages import EMBEDDING
@@ -46,6 +47,13 @@ class Segment:
         if name not in self._planes:
             self._planes[name] = kernels.slice_planes(self.codes[name])
         return self._planes[name]
+
+    def sample(self, name: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """A code split for certified searches, made when first wanted (see `certified.split`)."""
+        known: tuple[NDArray[np.uint8], NDArray[np.uint8]] | None = self.notes.get(("sample", name))
+        if known is None:
+            known = self.notes["sample", name] = split(self.codes[name])
+        return known
 
 
 class CodeTable:
@@ -167,6 +175,15 @@ class CodeTable:
             made = [segment.planes(name) for segment in self._segments] if planes else None
             self._native[key] = kernels.native_column(self.column(name), made)
         return self._native[key]
+
+    def native_sample(self, name: str) -> tuple[Any, Any]:
+        """A code's samples and their rests, as `native` for columns; they take as much memory as the code."""
+        key = f"sample of {name}", False
+        if key not in self._native:
+            parts = zip(*(segment.sample(name) for segment in self._segments), strict=True)
+            self._native[key] = tuple(kernels.native_column(list(part), None) for part in parts)
+        part, rest = self._native[key]
+        return part, rest
 
     def rows(self, name: str, positions: NDArray[np.integer]) -> NDArray[Any]:
         """A copy of one column's rows at some positions: uint8 [len(positions), row bytes], or of its own type."""

@@ -12,6 +12,7 @@
 #include "cascade.hpp"
 #include "kernel.hpp"
 #include "live.hpp"
+#include "spares.hpp"
 
 namespace nb = nanobind;
 using namespace swiftreid;
@@ -354,6 +355,23 @@ void make_planes(nb::object rows_, Array<std::uint8_t, nb::ndim<1>> out) {
     slice(rows.data(), rows.shape(0), rows.shape(1), out.data());
 }
 
+Spares& spares() {
+    static Spares* const only = new Spares;  // never destroyed: arrays may outlive the module
+    return *only;
+}
+
+// Memory for results, with anything in it.
+nb::ndarray<nb::numpy, std::uint8_t, nb::ndim<1>> room(std::size_t size) {
+    check(size <= std::size_t{1} << 40, "too large");
+    auto* block = new Spares::Block(spares().take(size));
+    nb::capsule owner(block, [](void* given) noexcept {
+        auto* back = static_cast<Spares::Block*>(given);
+        spares().give(*back);
+        delete back;
+    });
+    return {block->data, {size}, owner};
+}
+
 void pick_bits(nb::object rows_, nb::object chosen_, Array<std::uint8_t, nb::ndim<2>> out) {
     const auto rows = array_of<Codes>(rows_);
     const auto chosen = array_of<Distances>(chosen_);
@@ -391,6 +409,7 @@ NB_MODULE(_native, m) {
           nb::arg("indices").noconvert(), nb::arg("distances").noconvert(), nb::arg("stages").noconvert(),
           nb::arg("counts").noconvert(), nb::arg("entries_in").noconvert(), nb::arg("kept").noconvert(),
           nb::arg("seconds").noconvert());
+    m.def("room", &room, nb::arg("size"), "Memory that others may have used, uint8 [size].");
     m.def("slice", &make_planes, nb::arg("rows").noconvert(), nb::arg("out").noconvert());
     m.def("pick", &pick_bits, nb::arg("rows").noconvert(), nb::arg("bits").noconvert(), nb::arg("out").noconvert());
     m.def("hamming", &hamming, nb::arg("column").noconvert(), nb::arg("queries").noconvert(), nb::arg("kernel"),

@@ -1,6 +1,5 @@
 // A full ranking of the gallery in coarse-to-fine order, for evaluation.
 #include <algorithm>
-#include <cstring>
 
 #include "buffer.hpp"
 #include "loan.hpp"
@@ -18,12 +17,10 @@ struct Memory {
     ByEmbedding by_embedding;
 };
 
+// Positions of the entries that may be found, to be changed.
 std::uint32_t* start(Memory& memory, const std::uint32_t* everything, std::size_t live) {
     std::uint32_t* positions = memory.positions.room(live + 1);
-    if (everything)
-        std::memcpy(positions, everything, live * sizeof *positions);
-    else
-        for (std::size_t i = 0; i < live; ++i) positions[i] = static_cast<std::uint32_t>(i);
+    for (std::size_t i = 0; i < live; ++i) positions[i] = Listed{everything}[i];
     return positions;
 }
 
@@ -47,7 +44,8 @@ void rank_one(const Plan& plan, const std::uint32_t* everything, std::size_t liv
     const Loan<Memory> memory;
     const std::size_t at = query * plan.width, last = plan.stages.size() - 1;
     const Row row{results.indices + at, results.distances + at, results.stages + at};
-    std::uint32_t* positions = start(*memory, everything, live);
+    std::uint32_t* going = memory->positions.room(live + 1);
+    Listed listed{everything};
     std::uint16_t* distances = memory->distances.room(live + 1);
     memory->ranking.start(live, plan.order == Order::rank_by_stages);
     std::size_t count = live;
@@ -55,7 +53,8 @@ void rank_one(const Plan& plan, const std::uint32_t* everything, std::size_t liv
         const StagePlan& stage = plan.stages[s];
         if (stage.embedding()) {
             const Ending ending(stage, live, count);
-            memory->by_embedding.sort(*plan.kernel, stage, query, positions, count, count);
+            if (s == 0) start(*memory, everything, live);
+            memory->by_embedding.sort(*plan.kernel, stage, query, going, count, count);
             for (std::size_t i = 0; i < count; ++i) {
                 row.indices[i] = memory->by_embedding.position(i);
                 row.distances[i] = memory->by_embedding.distance(i);
@@ -68,8 +67,10 @@ void rank_one(const Plan& plan, const std::uint32_t* everything, std::size_t liv
         std::size_t done = 0;
         for (const Segment& segment : stage.segments) {
             const std::uint64_t end = std::uint64_t{segment.first} + segment.count;
-            const std::size_t stop = static_cast<std::size_t>(
-                std::lower_bound(positions + done, positions + count, end) - positions);
+            const std::uint32_t* positions = listed.positions;
+            const std::size_t stop =
+                positions ? static_cast<std::size_t>(std::lower_bound(positions + done, positions + count, end) - positions)
+                          : static_cast<std::size_t>(end);
             if (stop - done == segment.count)
                 plan.kernel->scan(segment.rows, segment.count, stage.row_bytes, stage.query(query), distances + done);
             else if (stop > done)
@@ -79,8 +80,9 @@ void rank_one(const Plan& plan, const std::uint32_t* everything, std::size_t liv
         }
         const std::size_t in = count;
         const Cut cut = cut_of(stage, s == last ? 0 : plan.min_candidates, distances, in, memory->histogram);
-        count = memory->ranking.split(row, static_cast<std::int8_t>(s), s == last, positions, distances, in, cut,
-                                      stage.bits());
+        count = memory->ranking.split(row, static_cast<std::int8_t>(s), s == last, listed, going, distances, in,
+                                      cut, stage.bits());
+        listed.positions = going;
         tally.count(s, in, count);
         tally.seconds[s] += watch.lap();
     }

@@ -90,9 +90,9 @@ inline Cut cut_of(const StagePlan& stage, std::size_t at_least, const std::uint1
     at_least = std::min(at_least, count);
     if (count == 0 || stage.keep == Keep::all) return everything;
     if (stage.keep == Keep::threshold) {
-        std::size_t passing = 0;
-        for (std::size_t i = 0; i < count; ++i) passing += distances[i] <= stage.amount;
-        const auto limit = static_cast<std::uint32_t>(std::min<std::uint64_t>(stage.amount, max_distance));
+        const auto limit = static_cast<std::uint16_t>(std::min<std::uint64_t>(stage.amount, max_distance));
+        std::uint32_t passing = 0;
+        for (std::size_t i = 0; i < count && at_least; ++i) passing += distances[i] <= limit;
         if (passing >= at_least) return {limit, kAllTies};
         histogram.count(distances, count, max_distance);
         return {histogram.closest(at_least).limit, kAllTies};

@@ -234,6 +234,39 @@ print("done")
     assert done.stdout == "done\n", done.stderr
 
 
+@pytest.mark.parametrize("kernel", NATIVE)
+def test_large_results_take_memory_that_nobody_looks_at_any_more(kernel: str) -> None:
+    codes = codes_like(np.random.default_rng(12), 9000, 32, 0.9)
+    table, cascade = CodeTable({"id32": codes}), Cascade.parse("id32")
+
+    def rank(query: int) -> SearchResult:
+        return cascade.rank(table, {"id32": codes[query : query + 1]}, kernel=kernel)
+
+    expected = [cascade.rank(table, {"id32": codes[i : i + 1]}, kernel="reference") for i in range(6)]
+    views = [rank(i).distances[0, 1:] for i in range(3)]  # parts of results keep their memory
+    results = [rank(i) for i in range(6)]
+    for result, wanted in zip(results, expected, strict=True):
+        assert_equal(result, wanted)
+    for view, wanted in zip(views, expected, strict=False):
+        np.testing.assert_array_equal(view, wanted.distances[0, 1:])
+    del result
+    place = results.pop().indices.ctypes.data
+    assert rank(0).indices.ctypes.data == place
+
+
+@pytest.mark.parametrize("size", [0, 1, 70_000, 5_000_000, 40_000_000])
+def test_memory_for_results_is_nobody_elses(size: int) -> None:
+    from swiftreid import _native
+
+    for _ in range(3):
+        blocks = [_native.room(size) for _ in range(3)]
+        for number, block in enumerate(blocks):
+            block.fill(number)
+        assert all(block.shape == (size,) and (block == number).all() for number, block in enumerate(blocks))
+    with pytest.raises(ValueError, match="too large"):
+        _native.room(2**60)
+
+
 def test_a_table_survives_changes_to_the_lists_that_it_gives_out() -> None:
     codes = codes_like(np.random.default_rng(8), 400, 128, 0.9)
     table, cascade = CodeTable({"id128": codes.copy()}), Cascade.parse("id128<=60 > id128")

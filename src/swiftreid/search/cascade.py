@@ -218,6 +218,7 @@ class Cascade:
 
     def _queries(self, queries: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         found: dict[str, NDArray[Any]] = {}
+        counts: set[int] = set()
         if type(queries) is not dict and not isinstance(queries, Mapping):
             raise UsageError(
                 f"queries map code names to arrays; got a {type(queries).__name__} (of an Encoding, pass .codes)"
@@ -230,14 +231,15 @@ class Cascade:
             code = queries[name]
             if name == EMBEDDING:
                 found[name] = _vectors(code)
+                counts.add(len(code))
                 continue
             if isinstance(code, np.ndarray) and code.ndim == 1:
                 raise UsageError(
                     f"queries of code {name} must have shape [q, row bytes]; for one query pass code[None]"
                 )
-            check_packed(name, code)
+            counts.add(check_packed(name, code))
             found[name] = code if code.flags.c_contiguous else np.ascontiguousarray(code)
-        if len({len(code) for code in found.values()}) > 1:
+        if len(counts) > 1:
             raise UsageError(f"codes have different numbers of queries: { {n: len(c) for n, c in found.items()} }")
         return found
 

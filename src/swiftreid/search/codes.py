@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from swiftreid.errors import UsageError
 
 _NAME = re.compile(r"[a-z]+([1-9]\d*)")
+_BYTES = np.dtype(np.uint8)
 
 
 @lru_cache(maxsize=1024)  # a search asks often, and there are few names
@@ -24,6 +25,7 @@ def bits_of(name: str) -> int:
     return int(match[1])
 
 
+@lru_cache(maxsize=1024)
 def row_bytes_of(name: str) -> int:
     """Bytes of one packed row: the bits rounded up to whole bytes, padded to a multiple of 4."""
     return (bits_of(name) + 31) // 32 * 4
@@ -82,14 +84,14 @@ class CodeSpec:
 
 def check_packed(name: str, packed: NDArray[np.uint8]) -> int:
     """Check type, rank and width of one packed code column; return its number of rows."""
-    if not isinstance(packed, np.ndarray) or packed.dtype != np.uint8 or packed.ndim != 2:
+    if not isinstance(packed, np.ndarray) or packed.dtype != _BYTES or packed.ndim != 2:
         shape, kind = getattr(packed, "shape", None), getattr(packed, "dtype", type(packed).__name__)
         raise UsageError(f"code {name} must be a two-dimensional uint8 array, got {kind} of shape {shape}")
-    if packed.shape[1] != row_bytes_of(name):
-        raise UsageError(
-            f"code {name} needs {row_bytes_of(name)} bytes a row ({bits_of(name)} bits), got {packed.shape[1]}"
-        )
-    return int(packed.shape[0])
+    rows: int
+    rows, width = packed.shape
+    if width != row_bytes_of(name):
+        raise UsageError(f"code {name} needs {row_bytes_of(name)} bytes a row ({bits_of(name)} bits), got {width}")
+    return rows
 
 
 def pack_bits(values: NDArray[np.generic]) -> NDArray[np.uint8]:

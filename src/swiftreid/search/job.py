@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from swiftreid.search.table import CodeTable
 
 Order = Literal["search", "gallery", "stages"]
+
+SPARED, MOST_SPARED = 2**16, 2**22
+"""Bytes of answers whose memory is kept for the next: smaller ones are quick to get, larger ones come in huge pages."""
 
 
 @dataclass(frozen=True)
@@ -89,13 +93,20 @@ class Answer:
     seconds: NDArray[np.float64]
 
     @classmethod
-    def empty(cls, job: Job) -> Answer:
-        """Room for the job's answer; the engine fills rows to their end."""
+    def empty(cls, job: Job, room: Callable[[int], NDArray[np.uint8]] | None = None) -> Answer:
+        """Room for the job's answer; the engine fills rows to their end.
+
+        Args:
+            job: what is asked.
+            room: gives so many bytes of memory, for answers so large that fresh memory takes long to get.
+        """
         shape, depth = (len(job.queries[0]), job.width), len(job.stages)
+        size = 13 * shape[0] * shape[1]
+        memory = room(size) if room and SPARED <= size <= MOST_SPARED else None
         return cls(
-            np.empty(shape, np.int64),
-            np.empty(shape, np.int32),
-            np.empty(shape, np.int8),
+            np.empty(shape, np.int64) if memory is None else np.ndarray(shape, np.int64, memory),
+            np.empty(shape, np.int32) if memory is None else np.ndarray(shape, np.int32, memory, size // 13 * 8),
+            np.empty(shape, np.int8) if memory is None else np.ndarray(shape, np.int8, memory, size // 13 * 12),
             np.zeros(shape[0], np.int64),
             np.zeros(depth, np.int64),
             np.zeros(depth, np.int64),

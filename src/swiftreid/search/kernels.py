@@ -188,12 +188,13 @@ def _columns(job: Job) -> list[Any]:
 def run(job: Job, kernel: str | None = None) -> Answer:
     """Answer a checked job with a kernel (see `active_kernel`)."""
     chosen = active_kernel(kernel)
-    answer = Answer.empty(job)
     if chosen == "reference":
+        answer = Answer.empty(job)
         reference.run(job, answer)
         return answer
     native = _native()
     assert native is not None
+    answer = Answer.empty(job, native.room)
     native.cascade(
         _columns(job),
         None if job.cells is None else job.cells.native(job.stages),

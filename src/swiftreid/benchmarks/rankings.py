@@ -18,18 +18,24 @@ _TURNS = 5
 
 
 def numpy_ranking(data: SyntheticCodes, query: int, cascade: Cascade) -> NDArray[np.int64]:
-    """Vectorised NumPy: distances of what is left and a stable argsort at every stage; int64 [entries]."""
-    left = np.arange(len(data.table))
+    """Vectorised NumPy: distances of what is left at every stage, a stable argsort of those that stop; int64 [entries].
+
+    Distances of 32-bit codes stay bytes, which NumPy sorts by counting.
+    """
+    left: NDArray[np.int64] | None = None  # all
     stopped: list[NDArray[np.int64]] = []
     for stage in cascade.stages:
         column = data.table.column(stage.code)[0]
         words = np.uint32 if column.shape[1] % 8 else np.uint64
-        asked = data.queries[stage.code][query].view(words)
-        distances = np.bitwise_count(column.view(words)[left] ^ asked).sum(axis=1, dtype=np.uint16)
-        order = np.argsort(distances, kind="stable")
-        going = distances[order] <= (-1 if stage.threshold is None else stage.threshold)
-        stopped.append(left[order[~going]])
-        left = np.sort(left[order[going]])
+        rows, asked = column.view(words), data.queries[stage.code][query].view(words)
+        differ = (rows if left is None else rows[left]) ^ asked
+        counts = np.bitwise_count(differ)
+        distances = counts[:, 0] if counts.shape[1] == 1 else counts.sum(axis=1, dtype=np.uint16)
+        going = distances <= (-1 if stage.threshold is None else stage.threshold)
+        stop = np.flatnonzero(~going)
+        order = stop[np.argsort(distances[stop], kind="stable")]
+        stopped.append(order if left is None else left[order])
+        left = np.flatnonzero(going) if left is None else left[going]
     return np.concatenate(stopped[::-1])
 
 

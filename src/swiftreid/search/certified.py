@@ -54,7 +54,7 @@ class Sample:
     def of(cls, code: str, queries: NDArray[np.uint8], chance: float) -> Sample:
         """The sample of some queries' codes, uint8 [q, row bytes], for a chance to miss one entry."""
         bits = 8 * queries.shape[1]
-        most, least = tables(bits, len(sampled_bits(bits)), chance)
+        most, least = tables(bits, len(sampled_bits(bits)[0]), chance)
         return cls(code, *split(queries), most, least)
 
     def native(self, table: CodeTable) -> tuple[Any, ...]:
@@ -63,18 +63,16 @@ class Sample:
 
 
 @lru_cache(maxsize=16)
-def sampled_bits(bits: int) -> NDArray[np.uint16]:
-    """Which bits of a code of this length are sampled, ascending: half of them, and a multiple of 128."""
+def sampled_bits(bits: int) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
+    """Which bits of a code of this length are sampled, half of them and a multiple of 128; and the others. Ascending."""
     count = max(1, int(bits * SHARE) // 128) * 128
-    chosen = np.random.default_rng([_SEED, bits]).permutation(bits)[:count]
-    return np.sort(chosen).astype(np.uint16)
+    order = np.random.default_rng([_SEED, bits]).permutation(bits).astype(np.uint16)
+    return np.sort(order[:count]), np.sort(order[count:])
 
 
 def split(rows: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """The sampled bits of rows uint8 [n, row bytes], and the others: uint8 [n, sample bytes], uint8 [n, the rest]."""
-    bits = 8 * rows.shape[1]
-    chosen = sampled_bits(bits)
-    others = np.setdiff1d(np.arange(bits, dtype=np.uint16), chosen)
+    chosen, others = sampled_bits(8 * rows.shape[1])
     return kernels.pick(rows, chosen), kernels.pick(rows, others)
 
 

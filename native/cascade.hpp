@@ -26,8 +26,8 @@ struct Shelf {
     std::size_t count;
     const std::uint32_t* starts;     // of each cell, and the end of the last one: places, counted from `first`
     const std::uint32_t* order;      // position in the table of each place, counted from `first`
-    const std::uint8_t* planes;      // of the stage behind, as for Segment
-    const std::uint8_t* rows;        // of the stage behind that, or null
+    const std::uint8_t* rows;        // of the stage behind
+    const std::uint8_t* next;        // of the stage behind that, or null
 };
 
 // Cells of an inverted file; its entries are those of the shelves. Segments behind the last shelf have no cells yet.
@@ -76,6 +76,7 @@ struct Sample {
     Part part, rest;  // none: the search is not certified
     const std::uint16_t* most = nullptr;   // at each distance of whole codes, how many bits of the sample may differ
     const std::uint16_t* least = nullptr;  // for each number of those, the least distance where so many may
+    bool first = false;  // whether to scan samples and fetch some rests, rather than to scan whole rows
 
     explicit operator bool() const { return most != nullptr; }
 };

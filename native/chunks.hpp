@@ -14,9 +14,8 @@ namespace swiftreid {
 
 struct Chunk {
     std::uint32_t segment;
-    std::uint32_t row;    // first row, in its segment or shelf; a multiple of kBlock
+    std::uint32_t row;    // first row, in its segment (a multiple of kBlock) or shelf
     std::uint32_t rows;
-    std::uint32_t skip;   // so many of them are not meant (of a shelf)
     std::uint32_t live;   // how many of them may be found (of a shelf: perhaps)
     const std::uint32_t* listed;  // their positions, where they are so few that looking at each is quicker; else null
     const Shelf* shelf;           // null: a part of a segment
@@ -39,7 +38,7 @@ public:
                 const std::size_t rows = std::min(kChunk, segments[s].count - row);
                 const std::size_t some = live.count(segments[s].first + row, rows);
                 if (!some) continue;
-                chunks_.push_back({s, static_cast<std::uint32_t>(row), static_cast<std::uint32_t>(rows), 0,
+                chunks_.push_back({s, static_cast<std::uint32_t>(row), static_cast<std::uint32_t>(rows),
                                    static_cast<std::uint32_t>(some), nullptr, nullptr});
                 live_ += some;
                 if (some * kSparse <= rows) listed += some;
@@ -94,9 +93,8 @@ public:
 private:
     void add(const Shelf& shelf, std::uint32_t from, std::uint32_t to) {
         while (from < to) {
-            const std::uint32_t row = from / kBlock * kBlock;
-            const std::uint32_t end = static_cast<std::uint32_t>(std::min<std::size_t>(to, row + kChunk));
-            chunks_.push_back({0, row, end - row, from - row, end - from, nullptr, &shelf});
+            const std::uint32_t end = static_cast<std::uint32_t>(std::min<std::size_t>(to, from + kChunk));
+            chunks_.push_back({0, from, end - from, end - from, nullptr, &shelf});
             from = end;
         }
     }

@@ -22,7 +22,6 @@ constexpr std::size_t kTileBytes = 65536;        // of rows that all queries of 
 constexpr std::size_t kLongTileBytes = 2097152;  // the same for one query, which reads them once
 constexpr std::size_t kTileRows = 16384;
 constexpr std::size_t kManyQueries = 12;  // are worth turning a tile for
-constexpr std::size_t kManyEntries = 131072;  // are worth waiting for the rests of some rather than reading all
 constexpr std::size_t kPilot = 16;        // one tile in so many is looked at beforehand
 
 struct Tile {
@@ -61,7 +60,7 @@ public:
         : plan_(plan), stage_(plan.stages[0]), sample_(plan.sample), kernel_(*plan.kernel), live_(live), first_(first),
           count_(count), counting_(stage_.keep == Keep::threshold),
           many_(count >= kManyQueries && Many::takes(stage_.row_bytes) ? kernel_.many : nullptr),
-          by_sample_(sample_ && !many_ && plan.entries >= kManyEntries),
+          by_sample_(sample_ && sample_.first && !many_),
           scanned_(by_sample_ ? sample_.part : Part{stage_.segments, stage_.queries, stage_.row_bytes}),
           tiles_(memory_->tiles) {
         const std::size_t bytes = (count == 1 ? kLongTileBytes : kTileBytes) / scanned_.row_bytes;

@@ -35,6 +35,10 @@ struct Kernel {
                                  std::uint32_t base, std::size_t row_bytes, const std::uint8_t* query,
                                  std::uint32_t limit, std::uint32_t* out, std::uint16_t* distances);
 
+    // For each of `count` rows a bit: whether its distance is <= limit ((count + 63) / 64 words).
+    void (*rows_within)(const std::uint8_t* rows, std::size_t count, std::size_t row_bytes, const std::uint8_t* query,
+                        std::uint32_t limit, std::uint64_t* words);
+
     // For each entry of `blocks` blocks of bit planes a bit: whether its distance is <= limit (kBlockWords words a
     // block).
     void (*within)(const std::uint8_t* planes, std::size_t blocks, std::size_t row_bytes, const std::uint8_t* query,

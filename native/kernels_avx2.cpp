@@ -116,9 +116,22 @@ void scan_all(const std::uint8_t* rows, std::size_t count, std::size_t row_bytes
     scan(rows, count, row_bytes, query, out);
 }
 
+void rows_within_all(const std::uint8_t* rows, std::size_t count, std::size_t row_bytes, const std::uint8_t* query,
+                     std::uint32_t limit, std::uint64_t* words) {
+    if (row_bytes != 4) return rows_within(rows, count, row_bytes, query, limit, words);
+    const __m256i q = broadcast4(query), most = _mm256_set1_epi8(static_cast<char>(limit < 32 ? limit : 32));
+    const auto look = [&](const std::uint8_t* some) {
+        const __m256i beyond = _mm256_cmpgt_epi8(distances_of_32(some, q), most);
+        return static_cast<std::uint64_t>(static_cast<std::uint32_t>(~_mm256_movemask_epi8(beyond)));
+    };
+    std::size_t i = 0;
+    for (; i + 64 <= count; i += 64) words[i / 64] = look(rows + 4 * i) | look(rows + 4 * (i + 32)) << 32;
+    rows_within(rows + 4 * i, count - i, 4, query, limit, words + i / 64);
+}
+
 constexpr Many kMany{[](std::size_t row_bytes) { return slabs_of(row_bytes) * kTriples; }, patterns_of,
                      nearer_workspace, nearer};
-constexpr Kernel kAvx2{"avx2", scan_all, gather, gather_within, within, sums_size, sum, within_sums, collect, below, cosine, &kMany};
+constexpr Kernel kAvx2{"avx2", scan_all, gather, gather_within, rows_within_all, within, sums_size, sum, within_sums, collect, below, cosine, &kMany};
 
 }  // namespace
 

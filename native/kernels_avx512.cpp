@@ -66,7 +66,25 @@ void scan_all(const std::uint8_t* rows, std::size_t count, std::size_t row_bytes
     scan(rows, count, row_bytes, query, out);
 }
 
-constexpr Kernel kAvx512{"avx512", scan_all, gather, gather_within, within, sums_size, sum, within_sums, collect, below, cosine, nullptr};
+void rows_within_all(const std::uint8_t* rows, std::size_t count, std::size_t row_bytes, const std::uint8_t* query,
+                     std::uint32_t limit, std::uint64_t* words) {
+    if (row_bytes != 4) return rows_within(rows, count, row_bytes, query, limit, words);
+    std::int32_t word;
+    std::memcpy(&word, query, 4);
+    const __m512i q = _mm512_set1_epi32(word), most = _mm512_set1_epi32(static_cast<int>(limit < 32 ? limit : 32));
+    const auto look = [&](const std::uint8_t* some) {
+        const __m512i distances = _mm512_popcnt_epi32(_mm512_xor_si512(_mm512_loadu_si512(some), q));
+        return static_cast<std::uint64_t>(_mm512_cmple_epi32_mask(distances, most));
+    };
+    std::size_t i = 0;
+    for (; i + 64 <= count; i += 64) {
+        const std::uint8_t* some = rows + 4 * i;
+        words[i / 64] = look(some) | look(some + 64) << 16 | look(some + 128) << 32 | look(some + 192) << 48;
+    }
+    rows_within(rows + 4 * i, count - i, 4, query, limit, words + i / 64);
+}
+
+constexpr Kernel kAvx512{"avx512", scan_all, gather, gather_within, rows_within_all, within, sums_size, sum, within_sums, collect, below, cosine, nullptr};
 
 }  // namespace
 

@@ -12,6 +12,7 @@
 #include "cascade.hpp"
 #include "kernel.hpp"
 #include "live.hpp"
+#include "team.hpp"
 #include "spares.hpp"
 
 namespace nb = nanobind;
@@ -190,7 +191,7 @@ private:
     Numbers starts_, order_;
 };
 
-// Centres, the number of segments that shelves cover, and for each shelf (order, planes, rows or None).
+// Centres, the number of segments that shelves cover, and for each shelf (order, rows, next rows or None).
 void give_cells(Plan& plan, nb::handle given) {
     check(plan.stages.size() > 2 && plan.stages[0].keep == Keep::cells && plan.order == Order::search, "bad cells");
     const auto parts = nb::cast<nb::tuple>(given);
@@ -209,18 +210,18 @@ void give_cells(Plan& plan, nb::handle given) {
         const auto shelf = nb::cast<nb::tuple>(item);
         check(shelf.size() == 3, "bad shelf");
         const ShelfOrder& order = nb::cast<const ShelfOrder&>(shelf[0]);
-        const auto planes = array_of<Array<const std::uint8_t, nb::ndim<1>>>(shelf[1]);
+        const auto rows = array_of<Codes>(shelf[1]);
         check(order.cells() == plan.cells.count, "a shelf has other cells");
-        check(planes.shape(0) == planes_bytes(order.count(), scanned.row_bytes), "planes do not fit their shelf");
-        const std::uint8_t* rows = nullptr;
+        check(rows.shape(0) == order.count() && rows.shape(1) == scanned.row_bytes, "rows do not fit their shelf");
+        const std::uint8_t* next_rows = nullptr;
         if (!shelf[2].is_none()) {
             const auto codes = array_of<Codes>(shelf[2]);
             check(codes.shape(0) == order.count() && codes.shape(1) == next.row_bytes, "rows do not fit their shelf");
-            rows = codes.data();
+            next_rows = codes.data();
         }
-        check(rows || !fused, "the second stage needs rows on the shelf");
+        check(next_rows || !fused, "the second stage needs rows on the shelf");
         plan.cells.shelves.push_back({static_cast<std::uint32_t>(first), order.count(), order.starts(), order.order(),
-                                      planes.data(), fused ? rows : nullptr});
+                                      rows.data(), fused ? next_rows : nullptr});
         first += order.count();
     }
     std::size_t covered = 0;
@@ -241,13 +242,13 @@ Part part_of(const Plan& plan, nb::handle column_, nb::handle queries) {
     return {segments, asked.data, asked.row_bytes};
 }
 
-// Columns of samples and of rests, the queries' samples and rests, and the tables of `Sample`.
+// Columns of samples and of rests, the queries' samples and rests, the tables of `Sample`, and whether samples come first.
 void give_sample(Plan& plan, nb::handle given) {
     const StagePlan& stage = plan.stages[0];
     check(plan.stages.size() == 1 && plan.order == Order::search && stage.keep == Keep::all && !stage.embedding(),
           "only an exhaustive search can be certified");
     const auto parts = nb::cast<nb::tuple>(given);
-    check(parts.size() == 6, "bad sample");
+    check(parts.size() == 7, "bad sample");
     const Part part = part_of(plan, parts[0], parts[2]), rest = part_of(plan, parts[1], parts[3]);
     const auto most = array_of<Distances>(parts[4]), least = array_of<Distances>(parts[5]);
     check(part.row_bytes + rest.row_bytes == stage.row_bytes, "samples do not match");
@@ -256,7 +257,7 @@ void give_sample(Plan& plan, nb::handle given) {
     check(std::all_of(most.data(), most.data() + most.shape(0), [&](std::uint16_t few) { return few <= bits; }) &&
               std::all_of(least.data(), least.data() + bits + 1, [&](std::uint16_t d) { return d <= stage.bits(); }),
           "bad tables of a sample");
-    plan.sample = {part, rest, most.data(), least.data()};
+    plan.sample = {part, rest, most.data(), least.data(), nb::cast<bool>(parts[6])};
 }
 
 // The caller keeps columns and arrays alive, and does not write to them, for the time of the call.
@@ -309,7 +310,8 @@ void cascade(const std::vector<const Column*>& columns, nb::object cells, nb::ob
 }
 
 // For each row the number of the nearest centre, the first of several.
-void nearest(nb::object rows_, nb::object centres_, const std::string& name, Array<std::uint32_t, nb::ndim<1>> out) {
+void nearest(nb::object rows_, nb::object centres_, unsigned threads, const std::string& name,
+             Array<std::uint32_t, nb::ndim<1>> out) {
     const auto rows = array_of<Codes>(rows_), centres = array_of<Codes>(centres_);
     const Kernel& kernel = kernel_of(name);
     const std::size_t row_bytes = rows.shape(1), count = centres.shape(0);
@@ -317,14 +319,19 @@ void nearest(nb::object rows_, nb::object centres_, const std::string& name, Arr
     check(centres.shape(1) == row_bytes && count > 0, "rows and centres differ");
     check(out.shape(0) == rows.shape(0), "bad result shape");
     nb::gil_scoped_release release;
-    std::vector<std::uint16_t> distances(count);
-    for (std::size_t i = 0; i < rows.shape(0); ++i) {
-        kernel.scan(centres.data(), count, row_bytes, rows.data() + i * row_bytes, distances.data());
-        // Two simple passes, which the compiler makes vectors of, unlike std::min_element.
-        std::uint16_t least = distances[0];
-        for (const std::uint16_t distance : distances) least = std::min(least, distance);
-        out.data()[i] = static_cast<std::uint32_t>(std::find(distances.begin(), distances.end(), least) - distances.begin());
-    }
+    constexpr std::size_t some = 64;
+    const unsigned members = std::clamp(threads, 1u, kMostThreads);
+    std::vector<std::uint16_t> all(members * count);
+    share_out(members, (rows.shape(0) + some - 1) / some, [&](std::size_t number, unsigned member) {
+        std::uint16_t* distances = all.data() + member * count;
+        for (std::size_t i = number * some; i < std::min(rows.shape(0), (number + 1) * some); ++i) {
+            kernel.scan(centres.data(), count, row_bytes, rows.data() + i * row_bytes, distances);
+            // Two simple passes, which the compiler makes vectors of, unlike std::min_element.
+            std::uint16_t least = distances[0];
+            for (std::size_t c = 0; c < count; ++c) least = std::min(least, distances[c]);
+            out.data()[i] = static_cast<std::uint32_t>(std::find(distances, distances + count, least) - distances);
+        }
+    });
 }
 
 void hamming(nb::object column_, nb::object queries_, const std::string& name, Array<std::int32_t, nb::ndim<2>> out) {
@@ -397,8 +404,8 @@ NB_MODULE(_native, m) {
     m.def("kernels", &kernels, "Names of the kernels that this machine can run, quickest first.");
     nb::class_<ShelfOrder>(m, "ShelfOrder")
         .def(nb::init<nb::object, nb::object>(), nb::arg("starts"), nb::arg("order"));
-    m.def("nearest", &nearest, nb::arg("rows").noconvert(), nb::arg("centres").noconvert(), nb::arg("kernel"),
-          nb::arg("out").noconvert());
+    m.def("nearest", &nearest, nb::arg("rows").noconvert(), nb::arg("centres").noconvert(), nb::arg("threads"),
+          nb::arg("kernel"), nb::arg("out").noconvert());
     nb::class_<Column>(m, "Column")
         .def(nb::init<nb::list, nb::object>(), nb::arg("segments"), nb::arg("planes").none());
     nb::class_<Rules>(m, "Rules")

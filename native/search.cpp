@@ -174,7 +174,7 @@ private:
     };
 
     View view_of(const Chunk& chunk) const {
-        if (chunk.shelf) return {chunk.shelf->first, nullptr, chunk.shelf->planes, chunk.shelf->rows};
+        if (chunk.shelf) return {chunk.shelf->first, chunk.shelf->rows, nullptr, chunk.shelf->next};
         const Segment& segment = plan_.stages[head_].segments[chunk.segment];
         const StagePlan& next = plan_.stages[head_ + 1];
         return {segment.first, segment.rows, segment.planes, next.segments[chunk.segment].rows};
@@ -277,17 +277,12 @@ private:
             plan_.kernel->within(view.planes + offset, (chunk.rows + kBlock - 1) / kBlock, stage.row_bytes,
                                  stage.query(first_ + q), limit, words);
         } else {
-            plan_.kernel->scan(view.rows + offset, chunk.rows, stage.row_bytes, stage.query(first_ + q),
-                               bench.distances);
-            std::fill_n(words, count, 0);
-            for (std::size_t i = 0; i < chunk.rows; ++i)
-                words[i / 64] |= std::uint64_t{bench.distances[i] <= limit} << (i % 64);
+            plan_.kernel->rows_within(view.rows + offset, chunk.rows, stage.row_bytes, stage.query(first_ + q), limit,
+                                      words);
         }
         const std::size_t at = view.first + chunk.row;
         if (chunk.rows % 64) words[count - 1] &= (std::uint64_t{1} << (chunk.rows % 64)) - 1;
         if (chunk.shelf) {
-            std::fill_n(words, chunk.skip / 64, 0);
-            words[chunk.skip / 64] &= ~std::uint64_t{0} << (chunk.skip % 64);
             if (!live_.everything()) drop_dead(*chunk.shelf, chunk.row, words, count);
         } else if (chunk.live < chunk.rows) {
             for (std::size_t w = 0; w < count; ++w) words[w] &= live_.part(at, 64 * w, chunk.rows);

@@ -26,6 +26,7 @@ _ROOMS = {
     "swiftreid.search.same_person": ["fit_same_person", "decide"],
     "swiftreid.search.pairs": ["pair_histograms"],
     "swiftreid.search.partition": ["Partition"],
+    "swiftreid.search.probes": ["probe_share"],
     "swiftreid.search.reciprocal": ["Reciprocal"],
     "swiftreid.search.reranking": ["rerank_codes", "rerank_embeddings", "rerank_results"],
     "swiftreid.search.graph": ["GalleryGraph", "Reordered"],

@@ -118,6 +118,11 @@ void check_rows(const Kernel& kernel) {
             check(to[i] == kept[i] && distances[i] == rows.distances[kept[i] - base], kernel, "gather_within", width,
                   positions.size(), i);
     }
+    std::vector<std::uint64_t> words((count + 63) / 64);
+    kernel.rows_within(rows.rows(), count, width, rows.query.data(), limit, words.data());
+    for (std::size_t i = 0; i < 64 * words.size(); ++i)
+        check((words[i / 64] >> (i % 64) & 1) == (i < count && rows.distances[i] <= limit), kernel, "rows_within", width,
+              count, i);
     const std::uint32_t bound = rows.some_limit();
     std::vector<std::uint32_t> nearer;
     for (std::size_t i = 0; i < count; ++i)

@@ -156,7 +156,7 @@ def test_what_is_refused() -> None:
         Partition.fit("id128", codes["id128"][:3], cells=4)
     with pytest.raises(UsageError, match="no code 'id64'"):
         Partition("id64", np.zeros((2, 8), np.uint8)).arrange(table)
-    assert suggested_cells(1_000_000) == 1024
+    assert suggested_cells(1_000_000) == 4096
 
 
 @pytest.mark.skipif(not NATIVE, reason="the native kernels are not built")

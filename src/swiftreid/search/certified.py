@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 SHARE = 0.5
 """Of the bits are sampled: fewer let too many entries pass, more take longer to read (docs/engine.md)."""
 
+MANY_ENTRIES = 131_072
+"""Smaller galleries are held by caches: it is quicker to read whole rows than to wait for some. The result is equal."""
+
 _SEED = 20_480_512
 
 
@@ -59,12 +62,13 @@ class Sample:
 
     def native(self, table: CodeTable) -> tuple[Any, ...]:
         """As the native kernels take it."""
-        return *table.native_sample(self.code), self.queries, self.rests, self.most, self.least
+        first = len(table) >= MANY_ENTRIES
+        return *table.native_sample(self.code), self.queries, self.rests, self.most, self.least, first
 
 
 @lru_cache(maxsize=16)
 def sampled_bits(bits: int) -> tuple[NDArray[np.uint16], NDArray[np.uint16]]:
-    """Which bits of a code of this length are sampled, half of them and a multiple of 128; and the others. Ascending."""
+    """Which bits of a code are sampled, half of them and a multiple of 128, and the others; ascending."""
     count = max(1, int(bits * SHARE) // 128) * 128
     order = np.random.default_rng([_SEED, bits]).permutation(bits).astype(np.uint16)
     return np.sort(order[:count]), np.sort(order[count:])

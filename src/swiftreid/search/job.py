@@ -40,7 +40,7 @@ class Cells:
         """As the native kernels take it: the codes that the two stages behind compare go with the shelves."""
         fused = len(stages) > 3 and stages[2].keep == "threshold"
         shelves = [
-            (shelf.native, shelf.planes(stages[1].code), shelf.rows(stages[2].code) if fused else None)
+            (shelf.native, shelf.rows(stages[1].code), shelf.rows(stages[2].code) if fused else None)
             for shelf in self.shelves
         ]
         return self.centres, self.segments, shelves

@@ -132,8 +132,13 @@ def pick(rows: NDArray[np.uint8], bits: NDArray[np.uint16]) -> NDArray[np.uint8]
     return out
 
 
-def nearest(rows: NDArray[np.uint8], centres: NDArray[np.uint8], *, kernel: str | None = None) -> NDArray[np.uint32]:
-    """For each row the number of the nearest centre, the first of several: uint8 [n, b], [c, b] -> uint32 [n]."""
+def nearest(
+    rows: NDArray[np.uint8], centres: NDArray[np.uint8], *, threads: int | None = None, kernel: str | None = None
+) -> NDArray[np.uint32]:
+    """For each row the number of the nearest centre, the first of several: uint8 [n, b], [c, b] -> uint32 [n].
+
+    Works on all processors unless a number of threads is given.
+    """
     chosen = active_kernel(kernel)
     out = np.empty(len(rows), np.uint32)
     if chosen == "reference":
@@ -142,7 +147,7 @@ def nearest(rows: NDArray[np.uint8], centres: NDArray[np.uint8], *, kernel: str 
         return out
     native = _native()
     assert native is not None
-    native.nearest(np.ascontiguousarray(rows), centres, chosen, out)
+    native.nearest(np.ascontiguousarray(rows), centres, threads or os.cpu_count() or 1, chosen, out)
     return out
 
 

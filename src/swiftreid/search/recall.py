@@ -134,14 +134,8 @@ def recall_thresholds(
         raise UsageError(f"persons and cameras need shape ({n},), got {people.shape} and {places.shape}")
     queries, entries = relevant_pairs(people, places)
     rng = np.random.default_rng(seed)
-    present = rng.permutation(np.unique(people[queries]))
-    needed = people_needed(share, confidence)
-    if len(present) < needed:
-        raise TooFewPeople(
-            f"to promise {share:.4g} of the exhaustive result at confidence {confidence:.4g} takes {needed} held-out "
-            f"people seen by two cameras; there are {len(present)}: ask for less, or calibrate on more people"
-        )
-    shaping = present[: _shaping(len(present))]
+    present = np.unique(people[queries])
+    shaping = shaping_people(present, share, confidence, rng)
     first, second = _strangers(people, np.isin(people, shaping), rng)
     between = np.stack([_distances(codes[name], first, second) for name in names], axis=1)
     within = np.stack([_distances(codes[name], queries, entries) for name in names], axis=1)
@@ -169,7 +163,7 @@ def recall_thresholds(
             f"{reach} bits; to promise {share:.4g} at confidence {confidence:.4g} takes {_least(share, confidence)}: "
             f"ask for less, or calibrate on more people"
         )
-    place = _certified(losses, _stake(shape, len(losses), share, confidence), share, confidence)
+    place = certified_place(shape, losses, share, confidence)
     values = dict(zip(names[:-1], chain[place].tolist(), strict=True))
     return RecallThresholds(
         values=values,
@@ -197,6 +191,37 @@ def relevant_pairs(people: NDArray[np.int64], places: NDArray[np.int64]) -> tupl
         queries.append(rows[q])
         entries.append(rows[e])
     return np.concatenate(queries), np.concatenate(entries)
+
+
+def shaping_people(
+    people: NDArray[np.int64], share: float, confidence: float, seed: int | np.random.Generator
+) -> NDArray[np.int64]:
+    """A random quarter of the people, who have no say in what is certified.
+
+    Raises:
+        TooFewPeople: there are fewer than a promise takes.
+        UsageError: a share or confidence that is not between 0 and 1.
+    """
+    needed = people_needed(share, confidence)
+    present: NDArray[np.int64] = np.random.default_rng(seed).permutation(np.unique(people))
+    if len(present) < needed:
+        raise TooFewPeople(
+            f"to promise {share:.4g} of the exhaustive result at confidence {confidence:.4g} takes {needed} held-out "
+            f"people seen by two cameras; there are {len(present)}: ask for less, or calibrate on more people"
+        )
+    return present[: _shaping(len(present))]
+
+
+def certified_place(shape: NDArray[np.float64], losses: NDArray[np.float64], share: float, confidence: float) -> int:
+    """The last certified place of a chain.
+
+    Args:
+        shape: what the shaping people lose at each place, float64 [people, places], growing along the places.
+        losses: the same of the certifying people.
+        share: what is to be kept.
+        confidence: of the promise.
+    """
+    return _certified(losses, _stake(shape, len(losses), share, confidence), share, confidence)
 
 
 def _least(share: float, confidence: float) -> int:

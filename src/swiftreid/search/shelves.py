@@ -34,20 +34,12 @@ class Shelf:
         self.starts: NDArray[np.uint32] = np.searchsorted(cells[self.order], np.arange(count + 1)).astype(np.uint32)
         self.native: Any = kernels.shelf_order(self.starts, self.order)
         self._rows: dict[str, NDArray[np.uint8]] = {}
-        self._planes: dict[str, NDArray[np.uint8]] = {}
 
     def rows(self, code: str) -> NDArray[np.uint8]:
         """A code's rows in the shelf's order, copied when first wanted."""
         if code not in self._rows:
             self._rows[code] = np.concatenate([segment.codes[code] for segment in self.segments])[self.order]
         return self._rows[code]
-
-    def planes(self, code: str) -> NDArray[np.uint8]:
-        """A code's bit planes in the shelf's order, made when first wanted."""
-        if code not in self._planes:
-            rows = np.concatenate([segment.codes[code] for segment in self.segments])[self.order]
-            self._planes[code] = kernels.slice_planes(rows)
-        return self._planes[code]
 
 
 @dataclass(frozen=True)

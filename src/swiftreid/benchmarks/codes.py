@@ -5,9 +5,8 @@ to picture, by its frame; a fixed set of hyperplanes, the same for every seed, t
 Short codes see the first latents only, and stray less, because they are trained to keep what matters most. The numbers
 below were chosen so that the thresholds 11, 45 and 195 of the first three codes let through 6.4 %, 0.57 % and 0.11 % of
 the other people's entries, one after another, while pictures of one person differ by 520 +- 90 of 2048 bits and by
-5.5 +- 2.3 of 32, and pictures of different people by 1016 +- 85. That last spread is the one of real codes (987 +- 86 for
-the encoder that `swiftreid hash` makes, on CUHK01, whose positives are at 600 +- 101): it decides how well graphs and
-inverted files can tell near from far, so it must not be left to chance.
+5.5 +- 2.3 of 32, and pictures of different people by 1016 +- 85. That last spread is about that of real codes: it
+decides how well graphs and inverted files can tell near from far, so it must not be left to chance.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@
 #include <nanobind/stl/vector.h>
 
 #include <algorithm>
+#include <cstring>
 #include <limits>
 #include <stdexcept>
 #include <string>
@@ -390,6 +391,24 @@ void pick_bits(nb::object rows_, nb::object chosen_, Array<std::uint8_t, nb::ndi
     pick(rows.data(), rows.shape(0), rows.shape(1), chosen.data(), out.shape(1), out.data());
 }
 
+// Reads all rows, from four places side by side, as scans do (see rows.hpp), and does next to nothing with them.
+std::uint64_t read_rows(nb::object rows_) {
+    const auto rows = array_of<Codes>(rows_);
+    nb::gil_scoped_release release;
+    constexpr std::size_t streams = 4, line = 64;
+    const std::size_t length = rows.shape(0) * rows.shape(1) / streams / line;
+    std::uint64_t seen[line / 8] = {};
+    for (std::size_t i = 0; i < length; ++i)
+        for (std::size_t s = 0; s < streams; ++s) {
+            std::uint64_t words[line / 8];
+            std::memcpy(words, rows.data() + (s * length + i) * line, line);
+            for (std::size_t w = 0; w < line / 8; ++w) seen[w] ^= words[w];
+        }
+    std::uint64_t all = 0;
+    for (const std::uint64_t word : seen) all ^= word;
+    return all;
+}
+
 std::vector<std::string> kernels() {
     std::vector<std::string> names;
     for (const Kernel* const* kernel = able_kernels(); *kernel; ++kernel) names.emplace_back((*kernel)->name);
@@ -419,6 +438,7 @@ NB_MODULE(_native, m) {
     m.def("room", &room, nb::arg("size"), "Memory that others may have used, uint8 [size].");
     m.def("slice", &make_planes, nb::arg("rows").noconvert(), nb::arg("out").noconvert());
     m.def("pick", &pick_bits, nb::arg("rows").noconvert(), nb::arg("bits").noconvert(), nb::arg("out").noconvert());
+    m.def("read", &read_rows, nb::arg("rows").noconvert());
     m.def("hamming", &hamming, nb::arg("column").noconvert(), nb::arg("queries").noconvert(), nb::arg("kernel"),
           nb::arg("out").noconvert());
 }

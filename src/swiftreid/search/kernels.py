@@ -132,6 +132,15 @@ def pick(rows: NDArray[np.uint8], bits: NDArray[np.uint16]) -> NDArray[np.uint8]
     return out
 
 
+def read(rows: NDArray[np.uint8]) -> None:
+    """Read packed rows uint8 [n, b] as quickly as one thread can: the limit of searches that look at all of them."""
+    native = _native()
+    if native is None:
+        rows.view(np.uint32).max(initial=0)
+    else:
+        native.read(rows)
+
+
 def nearest(
     rows: NDArray[np.uint8], centres: NDArray[np.uint8], *, threads: int | None = None, kernel: str | None = None
 ) -> NDArray[np.uint32]:

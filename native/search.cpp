@@ -16,6 +16,7 @@
 namespace swiftreid {
 namespace {
 
+constexpr std::size_t kSliceWords = 16;    // words of bits whose rows are asked for at once
 constexpr std::size_t kManyQueries = 12;  // are worth preparing a chunk for
 
 // What one member of a team needs for one chunk.
@@ -208,6 +209,10 @@ private:
             found.count += passed;
             return;
         }
+        if (count_ < kManyQueries && !chunk.listed && cuts_[q].ties == kAllTies) {
+            scan_by_slices(chunk, view, q, bench, sample, watch);
+            return;
+        }
         const std::size_t passed = pass(chunk, view, q, bench, bench.positions);
         if (sample) bench.first_share += watch.lap();
         found.came_in += passed;
@@ -221,20 +226,49 @@ private:
         if (sample) bench.second_share += watch.lap();
     }
 
+    // The same where few queries want these rows, so that they are not near yet: while those of one slice are on their way,
+    // those of the slice before are compared.
+    void scan_by_slices(const Chunk& chunk, const View& view, std::size_t q, Bench& bench, bool sample, Stopwatch& watch) {
+        const StagePlan& next = plan_.stages[head_ + 1];
+        Found& found = bench.found[q];
+        GrowingLimit& limit = bench.limits[q];
+        const std::size_t words = mask(chunk, view, q, cuts_[q].limit, bench, bench.words);
+        if (sample) bench.first_share += watch.lap();
+        const std::uint8_t* rows = view.next + std::size_t{chunk.row} * next.row_bytes;
+        std::uint32_t* slices[2] = {bench.positions, bench.positions + kChunk / 2};
+        std::size_t waiting = 0;
+        const auto compare = [&](const std::uint32_t* positions) {
+            found.make_room(waiting);
+            found.count += plan_.kernel->gather_within(view.next, positions, waiting, view.first, next.row_bytes,
+                                                       next.query(first_ + q), limit.limit(),
+                                                       found.positions.data() + found.count,
+                                                       found.distances.data() + found.count);
+        };
+        std::size_t turn = 0;
+        for (std::size_t w = 0; w < words; w += kSliceWords, ++turn) {
+            const std::size_t first = 64 * w;
+            const std::size_t listed =
+                plan_.kernel->collect(bench.words + w, std::min(kSliceWords, words - w),
+                                      view.first + chunk.row + static_cast<std::uint32_t>(first),
+                                      rows + first * next.row_bytes, next.row_bytes, slices[turn % 2]);
+            compare(slices[(turn + 1) % 2]);
+            found.came_in += waiting = listed;
+        }
+        compare(slices[(turn + 1) % 2]);
+        limit.look(found, bench.histogram);
+        if (sample) bench.second_share += watch.lap();
+    }
+
     // Positions of the chunk's entries that pass the first stage.
     std::size_t pass(const Chunk& chunk, const View& view, std::size_t q, Bench& bench, std::uint32_t* out) {
         const StagePlan& stage = plan_.stages[head_];
-        const StagePlan& next = plan_.stages[head_ + 1];
         const Cut& cut = cuts_[q];
         if (cut.ties != kAllTies) return pass_ties(chunk, view, q, bench, out);
         if (chunk.listed)
             return plan_.kernel->gather_within(view.rows, chunk.listed, chunk.live, view.first, stage.row_bytes,
                                                stage.query(first_ + q), cut.limit, out, bench.distances);
         const std::size_t words = mask(chunk, view, q, cut.limit, bench, bench.words);
-        // Rows that many queries look at are near already.
-        const bool fetch = fused_ && count_ < kManyQueries;
-        const std::uint8_t* ahead = fetch ? view.next + std::size_t{chunk.row} * next.row_bytes : nullptr;
-        return plan_.kernel->collect(bench.words, words, view.first + chunk.row, ahead, next.row_bytes, out);
+        return plan_.kernel->collect(bench.words, words, view.first + chunk.row, nullptr, 0, out);
     }
 
     // The same where not every entry at the limit passes.

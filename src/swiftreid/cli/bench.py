@@ -137,7 +137,7 @@ def _print_growth(report: Report, figures: dict[str, Any]) -> None:
                     f"{point['model_ms']:.4f}",
                     point["scanned_bytes"] / 1e6,
                     point["gathered_lines"] / 1e3,
-                    f"{point['positives_found']:.3f}",
+                    None if point["positives_found"] is None else f"{point['positives_found']:.3f}",
                 )
                 for point in figures["points"]
                 if point["mode"] == mode

@@ -84,7 +84,7 @@ struct Many {
 // Rows as bit planes: (count + 511) / 512 blocks of 512 * row_bytes bytes.
 void slice(const std::uint8_t* rows, std::size_t count, std::size_t row_bytes, std::uint8_t* planes);
 
-// The bits of each row that are `chosen` (numbers of bits, 8 for each byte that a row of `out` has).
+// The bits of each row that are `chosen` (ascending numbers of bits, 8 for each byte that a row of `out` has).
 void pick(const std::uint8_t* rows, std::size_t count, std::size_t row_bytes, const std::uint16_t* chosen,
           std::size_t out_bytes, std::uint8_t* out);
 

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
 #include <limits>
 #include <stdexcept>
 #include <string>
@@ -387,6 +388,8 @@ void pick_bits(nb::object rows_, nb::object chosen_, Array<std::uint8_t, nb::ndi
     check(std::all_of(chosen.data(), chosen.data() + chosen.shape(0),
                       [&](std::uint16_t bit) { return bit < 8 * rows.shape(1); }),
           "no such bit");
+    const std::uint16_t* end = chosen.data() + chosen.shape(0);
+    check(std::adjacent_find(chosen.data(), end, std::greater_equal<>()) == end, "bits must ascend");
     nb::gil_scoped_release release;
     pick(rows.data(), rows.shape(0), rows.shape(1), chosen.data(), out.shape(1), out.data());
 }

@@ -1,5 +1,6 @@
 // Rows to bit planes and to samples (see kernel.hpp): bits are turned in squares of 8 entries by 8 bits.
 #include <cstring>
+#include <vector>
 
 #include "kernel.hpp"
 
@@ -38,8 +39,34 @@ void slice(const std::uint8_t* rows, std::size_t count, std::size_t row_bytes, s
     }
 }
 
+namespace {
+
+// Many rows: what is chosen of each byte is looked up, for every value that it may have, instead of bit by bit.
+void pick_by_table(const std::uint8_t* rows, std::size_t count, std::size_t row_bytes, const std::uint16_t* chosen,
+                   std::size_t out_bytes, std::uint8_t* out) {
+    std::vector<std::uint8_t> table(256 * row_bytes), widths(row_bytes);
+    for (std::size_t i = 0; i < 8 * out_bytes; ++i) {
+        const std::size_t byte = chosen[i] / 8;
+        for (std::size_t value = 0; value < 256; ++value)
+            table[256 * byte + value] |= static_cast<std::uint8_t>((value >> (chosen[i] % 8) & 1u) << widths[byte]);
+        ++widths[byte];
+    }
+    for (const std::uint8_t* row = rows; row < rows + count * row_bytes; row += row_bytes) {
+        std::uint64_t waiting = 0;  // bits that do not make a byte yet
+        unsigned width = 0;
+        for (std::size_t byte = 0; byte < row_bytes; ++byte) {
+            waiting |= std::uint64_t{table[256 * byte + row[byte]]} << width;
+            width += widths[byte];
+            for (; width >= 8; width -= 8, waiting >>= 8) *out++ = static_cast<std::uint8_t>(waiting);
+        }
+    }
+}
+
+}  // namespace
+
 void pick(const std::uint8_t* rows, std::size_t count, std::size_t row_bytes, const std::uint16_t* chosen,
           std::size_t out_bytes, std::uint8_t* out) {
+    if (count >= 1024) return pick_by_table(rows, count, row_bytes, chosen, out_bytes, out);
     for (const std::uint8_t* row = rows; row < rows + count * row_bytes; row += row_bytes)
         for (std::size_t byte = 0; byte < out_bytes; ++byte) {
             unsigned bits = 0;

@@ -53,9 +53,10 @@ def test_tables_are_those_of_the_hypergeometric_distribution(bits: int, sampled:
         assert least[few] == min((d for d in range(bits + 1) if most[d] >= few), default=bits + 1)
 
 
-def test_a_split_code_is_the_code() -> None:
+@pytest.mark.parametrize("count", [0, 50, 3_000])  # one by one, and by tables
+def test_a_split_code_is_the_code(count: int) -> None:
     rng = np.random.default_rng(0)
-    rows, query = rng.integers(0, 256, (50, 64), np.uint8), rng.integers(0, 256, (1, 64), np.uint8)
+    rows, query = rng.integers(0, 256, (count, 64), np.uint8), rng.integers(0, 256, (1, 64), np.uint8)
     parts = zip(split(rows), split(query), strict=True)
     np.testing.assert_array_equal(sum(hamming(a, b) for a, b in parts), hamming(rows, query))
     assert [len(bits) for bits in sampled_bits(512)] == [256, 256]
@@ -179,6 +180,8 @@ def test_the_native_module_refuses_wrong_samples() -> None:
         (codes, np.arange(16, dtype=np.uint16), np.zeros((3, 1), np.uint8)),
         (codes, np.full(8, 512, np.uint16), np.zeros((3, 1), np.uint8)),
         (codes, np.zeros(8, np.int64), np.zeros((3, 1), np.uint8)),
+        (codes, np.arange(8, dtype=np.uint16)[::-1].copy(), np.zeros((3, 1), np.uint8)),
+        (codes, np.zeros(8, np.uint16), np.zeros((3, 1), np.uint8)),
     ):
         with pytest.raises((ValueError, RuntimeError, TypeError)):
             _native.pick(rows, bits, out)

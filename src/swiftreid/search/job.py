@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from swiftreid.search.certified import Sample
-from swiftreid.search.shelves import Shelf
 from swiftreid.search.stages import Stage
 
 if TYPE_CHECKING:
+    from swiftreid.search.certified import Sample
+    from swiftreid.search.shelves import Shelf
     from swiftreid.search.table import CodeTable
 
 Order = Literal["search", "gallery", "stages"]

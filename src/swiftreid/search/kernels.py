@@ -123,7 +123,7 @@ def slice_planes(column: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def pick(rows: NDArray[np.uint8], bits: NDArray[np.uint16]) -> NDArray[np.uint8]:
-    """Some bits of packed rows, packed in their order: uint8 [n, b], uint16 [8 m] -> uint8 [n, m], in whole lines."""
+    """Some bits of packed rows, ascending and packed: uint8 [n, b], uint16 [8 m] -> uint8 [n, m], in whole lines."""
     native = _native()
     if native is None:
         return np.packbits(np.unpackbits(rows, axis=1, bitorder="little")[:, bits], axis=1, bitorder="little")

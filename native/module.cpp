@@ -14,8 +14,8 @@
 #include "cascade.hpp"
 #include "kernel.hpp"
 #include "live.hpp"
-#include "team.hpp"
 #include "spares.hpp"
+#include "team.hpp"
 
 namespace nb = nanobind;
 using namespace swiftreid;
@@ -169,8 +169,8 @@ StagePlan stage_of(const Column& column, const Raw& asked, const Rule& rule) {
     return stage;
 }
 
-bool same_segments(const StagePlan& a, const StagePlan& b) {
-    return std::equal(a.segments.begin(), a.segments.end(), b.segments.begin(), b.segments.end(),
+bool same_segments(std::span<const Segment> a, std::span<const Segment> b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
                       [](const Segment& x, const Segment& y) { return x.count == y.count; });
 }
 
@@ -237,11 +237,8 @@ Part part_of(const Plan& plan, nb::handle column_, nb::handle queries) {
     check(column.rows() == Rows::bits && asked.rows == Rows::bits && asked.row_bytes == column.row_bytes() &&
               asked.count == plan.queries,
           "samples do not match");
-    const std::span<const Segment> segments = column.segments(), whole = plan.stages[0].segments;
-    check(std::equal(segments.begin(), segments.end(), whole.begin(), whole.end(),
-                     [](const Segment& x, const Segment& y) { return x.count == y.count; }),
-          "samples and codes have different segments");
-    return {segments, asked.data, asked.row_bytes};
+    check(same_segments(column.segments(), plan.stages[0].segments), "samples and codes have different segments");
+    return {column.segments(), asked.data, asked.row_bytes};
 }
 
 // Columns of samples and of rests, the queries' samples and rests, the tables of `Sample`, and whether samples come first.
@@ -281,7 +278,7 @@ void cascade(const std::vector<const Column*>& columns, nb::object cells, nb::ob
         plan.stages.push_back(stage_of(*columns[s], asked, rules[s]));
         check(!plan.stages[s].embedding() || s + 1 == depth, "only the last stage compares embeddings");
         check(!plan.stages[s].embedding() || plan.stages[s].keep != Keep::threshold, "an embedding has no threshold");
-        check(same_segments(plan.stages[s], plan.stages[0]), "columns have different segments");
+        check(same_segments(plan.stages[s].segments, plan.stages[0].segments), "columns have different segments");
     }
     check((plan.stages[0].keep == Keep::cells) == !cells.is_none(), "a cells stage needs cells");
     plan.entries = columns[0]->count();
@@ -433,8 +430,8 @@ NB_MODULE(_native, m) {
     nb::class_<Rules>(m, "Rules")
         .def(nb::init<const std::vector<std::string>&, const std::vector<double>&, const std::vector<bool>&>(),
              nb::arg("keeps"), nb::arg("amounts"), nb::arg("whole_ties"));
-    m.def("cascade", &cascade, nb::arg("columns"), nb::arg("cells").none(), nb::arg("sample").none(), nb::arg("queries"), nb::arg("rules"),
-          nb::arg("bitmap").none(), nb::arg("min_candidates"), nb::arg("order"), nb::arg("threads"), nb::arg("kernel"),
+    m.def("cascade", &cascade, nb::arg("columns"), nb::arg("cells").none(), nb::arg("sample").none(),
+          nb::arg("queries"), nb::arg("rules"), nb::arg("bitmap").none(), nb::arg("min_candidates"), nb::arg("order"), nb::arg("threads"), nb::arg("kernel"),
           nb::arg("indices").noconvert(), nb::arg("distances").noconvert(), nb::arg("stages").noconvert(),
           nb::arg("counts").noconvert(), nb::arg("entries_in").noconvert(), nb::arg("kept").noconvert(),
           nb::arg("seconds").noconvert());

@@ -67,7 +67,7 @@ void scan_rows(const std::uint8_t* rows, std::size_t count, std::size_t row_byte
     };
     std::size_t done = 0;
     // One stream of reads meets a memory page after the other, and with it one memory channel after the other: four far
-    // apart are a third quicker. Long rows leave the processor's own prefetching behind; it does not mind addresses past
+    // apart are quicker. Long rows leave the processor's own prefetching behind; it does not mind addresses past
     // the end. They are wanted once, and need not push anything else out of the caches.
     const std::size_t length = count / kStreams;
     if (step >= 64 && length * step >= kStreamBytes) {

@@ -62,6 +62,12 @@ def codes_like(rng: np.random.Generator, n: int, bits: int, spread: float) -> np
     return pack_bits(rows)
 
 
+def in_two(rng: np.random.Generator, name: str, rows: np.ndarray) -> CodeTable:
+    """A table of one code in two segments, cut somewhere."""
+    cut = int(rng.integers(len(rows) + 1))
+    return CodeTable.from_segments([CodeTable({name: rows[:cut]}), CodeTable({name: rows[cut:]})])
+
+
 @st.composite
 def cases(draw, most: int = 400, names: tuple[str, ...] = NAMES) -> Case:
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))

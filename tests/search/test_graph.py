@@ -7,7 +7,7 @@ import pytest
 from dense_reciprocal import dense_reciprocal
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from search_cases import codes_like
+from search_cases import codes_like, in_two
 from test_reranking import SETTINGS, groups_of_vectors, naive_hamming, own_cosines
 
 from swiftreid.errors import UsageError
@@ -27,8 +27,7 @@ def test_candidates_get_the_dense_distances(
     rng = np.random.default_rng(seed)
     codes = codes_like(rng, 3 + entries, bits_of(name), 0.5)
     queries, gallery = codes[:3], codes[3:]
-    cut = int(rng.integers(entries + 1))
-    table = CodeTable.from_segments([CodeTable({name: gallery[:cut]}), CodeTable({name: gallery[cut:]})])
+    table = in_two(rng, name, gallery)
     mask = rng.random(entries) < 0.7 if rng.random() < 0.5 else None
     live = np.arange(entries) if mask is None else np.flatnonzero(mask)
     graph = GalleryGraph.of_codes(table, name, given_, mask=mask)

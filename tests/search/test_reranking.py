@@ -9,7 +9,7 @@ import pytest
 from dense_reciprocal import dense_reciprocal
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from search_cases import codes_like
+from search_cases import codes_like, in_two
 
 from swiftreid.errors import UsageError
 from swiftreid.search import neighbours, reciprocal
@@ -87,8 +87,7 @@ def test_results_are_reranked_as_if_they_were_the_gallery(
     rng = np.random.default_rng(seed)
     codes = codes_like(rng, 3 + entries, bits_of(name), 0.5)
     queries, gallery = codes[:3], codes[3:]
-    cut = int(rng.integers(entries + 1))
-    table = CodeTable.from_segments([CodeTable({name: gallery[:cut]}), CodeTable({name: gallery[cut:]})])
+    table = in_two(rng, name, gallery)
     results = np.array([rng.permutation(entries)[: 1 + entries // 2] for _ in queries])
     results[rng.random(results.shape) < 0.2] = -1
     answer = rerank_results(table, name, queries, results, given_)

@@ -115,7 +115,8 @@ class Stage:
         if match is None:
             raise UsageError(
                 f"cannot read the stage {text.strip()!r}; write a code name alone or with one rule: "
-                "id32, id32<=11, id32:top=1000 or id32:share=0.2; or embedding at the end"
+                "id32, id32<=11, id32:top=1000 (or top=1000+ with all that tie), id32:share=0.2; at the beginning "
+                "id128:cells=0.3; at the end embedding; by itself id2048:miss=1e-6"
             )
         code, threshold, rule, amount, plus = match.groups()
         if threshold is not None:

@@ -32,6 +32,7 @@ public:
     void cut(std::span<const Segment> segments, const Live& live, std::uint32_t from = 0) {
         chunks_.clear();
         live_ = 0;
+        probed_ = false;
         std::size_t listed = 0;
         for (std::uint32_t s = from; s < segments.size(); ++s) {
             for (std::size_t row = 0; row < segments[s].count; row += kChunk) {
@@ -52,8 +53,9 @@ public:
         }
     }
 
-    // Of the cells nearest to a query's code, and then those of `plain`.
-    void probe(const Plan& plan, std::size_t query, const Chunks& plain) {
+    // Of the cells nearest to a query's code, and then those of `plain`. As many cells as hold the share of what has
+    // cells, and with `plain` as many entries that may be found as the next stage must pass on.
+    void probe(const Plan& plan, std::size_t query, const Chunks& plain, const Live& live, std::size_t least) {
         const Cells& cells = plan.cells;
         const StagePlan& stage = plan.stages[0];
         distances_.resize(cells.count);
@@ -70,9 +72,15 @@ public:
         for (std::size_t d = 1; d < starts_.size(); ++d) starts_[d] += starts_[d - 1];
         order_.resize(cells.count);
         for (std::size_t c = 0; c < cells.count; ++c) order_[starts_[distances_[c]]++] = static_cast<std::uint32_t>(c);
-        const std::size_t wanted = std::max(share_of(stage.share, covered), std::min(plan.min_candidates, covered));
-        std::size_t held = 0, chosen = 0;
+        const std::size_t wanted = share_of(stage.share, covered);
+        std::size_t held = 0, chosen = 0, alive = plain.live();
         while (held < wanted) held += held_[order_[chosen++]];
+        for (std::size_t i = 0; i < cells.count && alive < least; ++i) {
+            alive += live_in(cells, order_[i], live);
+            if (i < chosen) continue;
+            held += held_[order_[i]];
+            ++chosen;
+        }
         chosen_.assign(cells.count, 0);
         for (std::size_t i = 0; i < chosen; ++i) chosen_[order_[i]] = 1;
         chunks_.clear();
@@ -84,13 +92,24 @@ public:
                 c += c == from;
             }
         live_ = held + plain.live();
+        probed_ = true;
         chunks_.insert(chunks_.end(), plain.all().begin(), plain.all().end());
     }
 
     const std::vector<Chunk>& all() const { return chunks_; }
+    bool probed() const { return probed_; }
     std::size_t live() const { return live_; }
 
 private:
+    std::size_t live_in(const Cells& cells, std::size_t cell, const Live& live) const {
+        if (live.everything()) return held_[cell];
+        std::size_t sum = 0;
+        for (const Shelf& shelf : cells.shelves)
+            for (std::size_t row = shelf.starts[cell]; row < shelf.starts[cell + 1]; ++row)
+                sum += live.has(shelf.first + shelf.order[row]);
+        return sum;
+    }
+
     void add(const Shelf& shelf, std::uint32_t from, std::uint32_t to) {
         while (from < to) {
             const std::uint32_t end = static_cast<std::uint32_t>(std::min<std::size_t>(to, from + kChunk));
@@ -106,6 +125,7 @@ private:
     std::vector<std::uint32_t> starts_, order_;
     std::vector<std::uint8_t> chosen_;
     std::size_t live_ = 0;
+    bool probed_ = false;
 };
 
 }  // namespace swiftreid

@@ -47,7 +47,7 @@ class Group {
 public:
     Group(const Plan& plan, const Chunks& chunks, const Live& live, std::size_t first, std::size_t count,
           unsigned threads, Tally& tally)
-        : plan_(plan), head_(plan.cells.count ? 1 : 0), chunks_(chunks.all()), live_count_(chunks.live()), live_(live),
+        : plan_(plan), head_(plan.cells.count ? 1 : 0), chunks_(chunks.all()), live_count_(chunks.live()), probed_(chunks.probed()), live_(live),
           first_(first), count_(count), tally_(tally), least_(std::min(plan.min_candidates, live_count_)),
           fused_(plan.stages.size() > head_ + 2 && plan.stages[head_].keep == Keep::threshold &&
                  plan.stages[head_ + 1].keep == Keep::threshold) {
@@ -154,7 +154,7 @@ private:
                 for (unsigned m = 1; m < members_; ++m) limit.widen(memory_->benches[m]->limits[q]);
                 limit.settle(found_of(q), memory_->histogram);
             }
-            if (head_) to_positions(found_of(q));
+            if (probed_) to_positions(found_of(q));
         }
     }
 
@@ -239,10 +239,12 @@ private:
         std::size_t waiting = 0;
         const auto compare = [&](const std::uint32_t* positions) {
             found.make_room(waiting);
-            found.count += plan_.kernel->gather_within(view.next, positions, waiting, view.first, next.row_bytes,
-                                                       next.query(first_ + q), limit.limit(),
-                                                       found.positions.data() + found.count,
-                                                       found.distances.data() + found.count);
+            const std::size_t kept = plan_.kernel->gather_within(view.next, positions, waiting, view.first, next.row_bytes,
+                                                                 next.query(first_ + q), limit.limit(),
+                                                                 found.positions.data() + found.count,
+                                                                 found.distances.data() + found.count);
+            ask_for_third(chunk, found.positions.data() + found.count, kept);
+            found.count += kept;
         };
         std::size_t turn = 0;
         for (std::size_t w = 0; w < words; w += kSliceWords, ++turn) {
@@ -257,6 +259,15 @@ private:
         compare(slices[(turn + 1) % 2]);
         limit.look(found, bench.histogram);
         if (sample) bench.second_share += watch.lap();
+    }
+
+    // Rows that the third stage will compare, so that they are near by then. Long ones would push each other out again.
+    void ask_for_third(const Chunk& chunk, const std::uint32_t* positions, std::size_t count) const {
+        const StagePlan& third = plan_.stages[head_ + 2];
+        if (chunk.shelf || third.embedding() || third.row_bytes > 64) return;
+        const Segment& segment = third.segments[chunk.segment];
+        for (std::size_t i = 0; i < count; ++i)
+            SWIFTREID_PREFETCH(segment.rows + std::size_t{positions[i] - segment.first} * third.row_bytes);
     }
 
     // Positions of the chunk's entries that pass the first stage.
@@ -509,6 +520,7 @@ private:
     const std::size_t head_;  // number of the first stage that compares entries: behind cells, 1
     const std::vector<Chunk>& chunks_;
     const std::size_t live_count_;
+    const bool probed_;
     const Live& live_;
     const std::size_t first_, count_;
     Tally& tally_;

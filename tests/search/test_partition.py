@@ -44,7 +44,7 @@ def tables(rng: np.random.Generator, n: int, cuts: list[int]) -> tuple[dict[str,
             "id128:cells=1.0 > id32<=1 > id128<=3 > id512",
         ]
     ),
-    live=st.sampled_from([None, 0.9, 0.3, 0.0]),
+    live=st.sampled_from([None, 0.9, 0.3, 0.06, 0.03, 0.0]),
     least=st.sampled_from([None, 0, 5, 5_000]),
     queries=st.sampled_from([1, 5]),
     threads=st.integers(1, 3),
@@ -79,6 +79,37 @@ def test_native_kernels_equal_the_reference(
         np.testing.assert_array_equal(getattr(got, name), getattr(expected, name), err_msg=name)
     for ours, theirs in zip(got.report, expected.report, strict=True):
         assert (ours.entries_in, ours.entries_kept) == (theirs.entries_in, theirs.entries_kept), ours.rule
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    kernel=st.sampled_from([*NATIVE, "reference"]),
+    seed=st.integers(0, 2**32 - 1),
+    n=st.integers(300, 3_000),
+    cut=st.integers(0, 3_000),
+    share=st.sampled_from([0.01, 0.1, 1.0]),
+    live=st.sampled_from([1.0, 0.5, 0.1, 0.06, 0.03, 0.005]),
+    far=st.booleans(),
+)
+def test_k_entries_are_found_where_a_filter_leaves_as_many(
+    kernel: str, seed: int, n: int, cut: int, share: float, live: float, far: bool
+) -> None:
+    """However few cells are asked for, and however far from the query those lie whose entries may be found."""
+    rng = np.random.default_rng(seed)
+    codes, table = tables(rng, n, [cut])
+    query = {name: column[:1] for name, column in codes.items()}
+    mask = rng.random(n) < live
+    if far:
+        distance = np.bitwise_count(codes["id128"] ^ query["id128"]).sum(axis=1)
+        mask = distance >= np.quantile(distance, 1 - live)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(partition, "SMALLEST_SEGMENT", 300)
+        table = Partition.fit("id128", codes["id128"], cells=20).arrange(table)
+    found = Cascade.parse(f"id128:cells={share:g} > id32<=3 > id128<=9 > id512").search(
+        table, query, k=40, mask=mask, kernel=kernel
+    )
+    assert found.counts[0] == min(40, mask.sum())
+    assert mask[found.indices[0, : found.counts[0]]].all()
 
 
 def test_cells_are_the_nearest_that_hold_the_share() -> None:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.search.codes import bits_of, row_bytes_of
-from swiftreid.search.kernels import hamming
+from swiftreid.search.kernels import aligned, hamming
 from swiftreid.search.table import CodeTable
 
 VERSION = 2
@@ -120,7 +120,7 @@ class Population:
 
     def _encode(self, of_queries: bool, progress: Progress | None) -> dict[str, Codes]:
         rows = self.queries if of_queries else self.entries
-        codes = {name: np.empty((rows, row_bytes_of(name)), np.uint8) for name in NAMES}
+        codes = {name: _room(rows, name) for name in NAMES}
         at = 0
         for identity, frame in self._chunks(of_queries):
             upto = at + len(frame)
@@ -165,6 +165,12 @@ def _project(name: str, identity: NDArray[np.float32], frame: NDArray[np.float32
     return values
 
 
+def _room(rows: int, name: str) -> Codes:
+    """For rows of a code, where a gallery would have them: at whole lines of the caches."""
+    width = row_bytes_of(name)
+    return aligned(rows * width).reshape(rows, width)
+
+
 def synthetic_codes(
     entries: int, queries: int, seed: int = 0, *, cache_folder: Path | None = None, progress: Progress | None = None
 ) -> SyntheticCodes:
@@ -188,7 +194,9 @@ def synthetic_codes(
     done = folder / "complete"
     try:
         if done.is_file():
-            gallery = {name: np.load(folder / f"gallery-{name}.npy") for name in NAMES}
+            gallery = {name: _room(entries, name) for name in NAMES}
+            for name in NAMES:
+                gallery[name][:] = np.load(folder / f"gallery-{name}.npy", mmap_mode="r")
             asked = {name: np.load(folder / f"queries-{name}.npy") for name in NAMES}
             return SyntheticCodes(CodeTable(gallery), asked, population.positives(), seed, folder)
         made = population.codes(progress)

@@ -21,6 +21,7 @@ _BITS = 2048
 _NEIGHBOURS = 16
 _BREADTHS = (128, 512)
 _PROBES = (16, 64, 256)
+_GRAPH_STEP = 1_000_000
 _POINTS_PER_LIST = 40  # FAISS warns below 39
 
 
@@ -81,8 +82,7 @@ def _inverted(data: SyntheticCodes, k: int, lists: int, training: int) -> list[C
 def _faiss_graph(data: SyntheticCodes, k: int) -> list[Contender]:
     import faiss
 
-    empty = faiss.IndexBinaryHNSW(_BITS, _NEIGHBOURS)
-    index, seconds = _kept_faiss(empty, data, f"faiss-hnsw{_NEIGHBOURS}", lambda: empty.add(_column(data)))
+    index, seconds = _grown_graph(data, f"faiss-hnsw{_NEIGHBOURS}")
     links = index.hnsw
     size = 256 + (4 * links.neighbors.size() + 8 * links.offsets.size() + 4 * links.levels.size()) / len(data.table)
 
@@ -100,6 +100,34 @@ def _faiss_graph(data: SyntheticCodes, k: int) -> list[Contender]:
         )
 
     return [with_breadth(breadth) for breadth in _BREADTHS]
+
+
+def _grown_graph(data: SyntheticCodes, name: str) -> tuple[Any, float]:
+    """An HNSW index and its processor seconds.
+
+    Ten million entries take hours: where codes are kept, the index is kept as it grows, and an interrupted build goes on.
+    """
+    import faiss
+
+    column = _column(data)
+    folder = None if data.folder is None else data.folder / name
+    index, seconds = faiss.IndexBinaryHNSW(_BITS, _NEIGHBOURS), 0.0
+    if folder is not None:
+        folder.mkdir(exist_ok=True)
+        kept = sorted(folder.glob("index-*"), key=lambda path: path.stat().st_mtime)
+        if kept:
+            index = faiss.read_index_binary(str(kept[-1]))
+            seconds = float(kept[-1].name.removeprefix("index-"))
+    while index.ntotal < len(column):
+        step = column[index.ntotal : index.ntotal + _GRAPH_STEP]
+        seconds += _built(lambda step=step: index.add(step))  # type: ignore[misc]
+        if folder is not None:
+            before = list(folder.glob("index-*"))
+            faiss.write_index_binary(index, str(folder / "unfinished"))
+            (folder / "unfinished").rename(folder / f"index-{seconds:.1f}")
+            for path in before:
+                path.unlink()
+    return index, seconds
 
 
 def _usearch_exact(data: SyntheticCodes, k: int) -> Contender:

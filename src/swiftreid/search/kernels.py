@@ -117,7 +117,7 @@ def slice_planes(column: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return np.empty(0, np.uint8)
     rows, row_bytes = column.shape
     # Lines that begin where the processor's own do.
-    planes = _aligned(-(-rows // BLOCK) * BLOCK * row_bytes)
+    planes = aligned(-(-rows // BLOCK) * BLOCK * row_bytes)
     native.slice(column, planes)
     return planes
 
@@ -127,7 +127,7 @@ def pick(rows: NDArray[np.uint8], bits: NDArray[np.uint16]) -> NDArray[np.uint8]
     native = _native()
     if native is None:
         return np.packbits(np.unpackbits(rows, axis=1, bitorder="little")[:, bits], axis=1, bitorder="little")
-    out = _aligned(len(rows) * (len(bits) // 8)).reshape(len(rows), len(bits) // 8)
+    out = aligned(len(rows) * (len(bits) // 8)).reshape(len(rows), len(bits) // 8)
     native.pick(np.ascontiguousarray(rows), bits, out)
     return out
 
@@ -166,7 +166,12 @@ def shelf_order(starts: NDArray[np.uint32], order: NDArray[np.uint32]) -> Any:
     return None if native is None else native.ShelfOrder(starts, order)
 
 
-def _aligned(size: int, alignment: int = 64) -> NDArray[np.uint8]:
+def aligned(size: int, alignment: int = 64) -> NDArray[np.uint8]:
+    """Memory that begins where a line of the processor's caches does, with anything in it: uint8 [size].
+
+    Rows of 64 bytes then lie in one line each, which halves what fetching one of them costs. A gallery's files are
+    arranged so; arrays that NumPy makes are not.
+    """
     memory = np.empty(size + alignment, np.uint8)
     offset = -memory.ctypes.data % alignment
     return memory[offset : offset + size]

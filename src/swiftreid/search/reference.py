@@ -72,16 +72,36 @@ def passing(stage: Stage, distances: NDArray[Any], at_least: int) -> NDArray[np.
     return np.sort(closest)
 
 
-def probe(cells: Cells, entries: int, query: NDArray[np.uint8], share: float, at_least: int) -> NDArray[np.bool_]:
-    """Which entries a query looks at: those of the nearest cells that hold a share, and all that are on no shelf."""
+SPARSE = 24
+"""Cells are not looked into where at most one entry in so many may be found: all of these are compared instead."""
+
+
+def probe(
+    cells: Cells, live: NDArray[np.bool_], query: NDArray[np.uint8], share: float, at_least: int
+) -> NDArray[np.bool_]:
+    """Which entries a query looks at: those of the nearest cells, and all that are on no shelf.
+
+    Args:
+        cells: what is looked into.
+        live: bool [n], which entries may be found.
+        query: uint8 [row bytes].
+        share: of the entries that have cells, which the cells hold at least, whether they may be found or not.
+        at_least: how many that may be found they hold together with those on no shelf (or all that there are).
+    """
     inside = np.concatenate([*(shelf.cells for shelf in cells.shelves), np.empty(0, np.uint32)])
-    held = np.bincount(inside, minlength=len(cells.centres))
-    wanted = max(_share_of(share, len(inside)), min(at_least, len(inside)))
     nearest = np.argsort(hamming(cells.centres, query[None])[0], kind="stable")
-    chosen = nearest[: int(np.searchsorted(np.cumsum(held[nearest]), wanted)) + 1] if wanted else nearest[:0]
-    looked_into = np.ones(entries, np.bool_)
-    looked_into[: len(inside)] = np.isin(inside, chosen)
+    held = np.cumsum(np.bincount(inside, minlength=len(nearest))[nearest])
+    findable = np.cumsum(np.bincount(inside[live[: len(inside)]], minlength=len(nearest))[nearest])
+    missing = min(at_least, np.count_nonzero(live)) - np.count_nonzero(live[len(inside) :])
+    chosen = max(_first_holding(held, _share_of(share, len(inside))), _first_holding(findable, missing))
+    looked_into = np.ones(len(live), np.bool_)
+    looked_into[: len(inside)] = np.isin(inside, nearest[:chosen])
     return looked_into
+
+
+def _first_holding(held: NDArray[np.intp], wanted: int) -> int:
+    """How many of the first cells hold as many entries, given running sums."""
+    return int(np.searchsorted(held, wanted)) + 1 if wanted > 0 else 0
 
 
 def _share_of(share: float, count: int) -> int:
@@ -106,12 +126,15 @@ def _answer(job: Job, answer: Answer, query: int, live: NDArray[np.intp]) -> Non
     entries = live  # those that reached the stage, in gallery order
     came_in = len(live)
     if job.cells is not None:
-        looked_into = probe(job.cells, len(job.table), job.queries[0][query], job.stages[0].amount, job.min_candidates)
-        entries = live[looked_into[live]]
-        answer.entries_in[0] += len(job.cells.centres)
-        # Whether an entry in a cell may be found shows only when it is compared.
-        covered = sum(job.table.lengths[: job.cells.segments])
-        came_in = int(looked_into[:covered].sum()) + int((entries >= covered).sum())
+        if SPARSE * len(live) > len(job.table):
+            findable = np.zeros(len(job.table), np.bool_)
+            findable[live] = True
+            looked_into = probe(job.cells, findable, job.queries[0][query], job.stages[0].amount, job.min_candidates)
+            entries = live[looked_into[live]]
+            answer.entries_in[0] += len(job.cells.centres)
+            # Whether an entry in a cell may be found shows only when it is compared.
+            covered = sum(job.table.lengths[: job.cells.segments])
+            came_in = int(looked_into[:covered].sum()) + int((entries >= covered).sum())
         answer.entries_kept[0] += came_in
     keys: list[NDArray[Any]] = []  # their distances at each stage so far
     end = len(live)  # results are written from the back: those that stopped first come last

@@ -102,8 +102,8 @@ struct Results {
     std::int32_t* distances;   // [queries, width], -1 where a row has ended; of an embedding the bits of a float
     std::int8_t* stages;       // [queries, width], -1 where a row has ended
     std::int64_t* counts;      // [queries]
-    std::int64_t* entries_in;  // [stages], over all queries
-    std::int64_t* kept;        // [stages], over all queries
+    double* entries_in;        // [stages], over all queries; numbers of entries, which a double holds up to 2^53
+    double* kept;              // [stages], over all queries
     double* seconds;           // [stages], summed over groups of queries
 };
 

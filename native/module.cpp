@@ -264,8 +264,7 @@ void cascade(const std::vector<const Column*>& columns, nb::object cells, nb::ob
              const Rules& rules, nb::object bitmap, std::size_t min_candidates, const std::string& order, unsigned threads,
              const std::string& kernel, Array<std::int64_t, nb::ndim<2>> indices,
              Array<std::int32_t, nb::ndim<2>> distances, Array<std::int8_t, nb::ndim<2>> stages,
-             Array<std::int64_t, nb::ndim<1>> counts, Array<std::int64_t, nb::ndim<1>> entries_in,
-             Array<std::int64_t, nb::ndim<1>> kept, Array<double, nb::ndim<1>> seconds) {
+             Array<std::int64_t, nb::ndim<1>> counts, Array<double, nb::ndim<2>> figures) {
     Plan plan{};
     plan.kernel = &kernel_of(kernel);
     const std::size_t depth = rules.depth();
@@ -301,9 +300,9 @@ void cascade(const std::vector<const Column*>& columns, nb::object cells, nb::ob
     check(plan.order == Order::search || plan.width == live, "a ranking has one column for each live entry");
     const auto fits = [&](const auto& array) { return array.shape(0) == plan.queries && array.shape(1) == plan.width; };
     check(fits(indices) && fits(distances) && fits(stages) && counts.shape(0) == plan.queries, "bad result shape");
-    check(entries_in.shape(0) == depth && kept.shape(0) == depth && seconds.shape(0) == depth, "bad report shape");
-    const Results results{indices.data(), distances.data(),  stages.data(), counts.data(),
-                          entries_in.data(), kept.data(), seconds.data()};
+    check(figures.shape(0) == 3 && figures.shape(1) == depth, "bad report shape");
+    const Results results{indices.data(), distances.data(), stages.data(), counts.data(),
+                          figures.data(), figures.data() + depth, figures.data() + 2 * depth};
     nb::gil_scoped_release release;
     run(plan, results);
 }
@@ -433,8 +432,7 @@ NB_MODULE(_native, m) {
     m.def("cascade", &cascade, nb::arg("columns"), nb::arg("cells").none(), nb::arg("sample").none(),
           nb::arg("queries"), nb::arg("rules"), nb::arg("bitmap").none(), nb::arg("min_candidates"), nb::arg("order"), nb::arg("threads"), nb::arg("kernel"),
           nb::arg("indices").noconvert(), nb::arg("distances").noconvert(), nb::arg("stages").noconvert(),
-          nb::arg("counts").noconvert(), nb::arg("entries_in").noconvert(), nb::arg("kept").noconvert(),
-          nb::arg("seconds").noconvert());
+          nb::arg("counts").noconvert(), nb::arg("figures").noconvert());
     m.def("room", &room, nb::arg("size"), "Memory that others may have used, uint8 [size].");
     m.def("slice", &make_planes, nb::arg("rows").noconvert(), nb::arg("out").noconvert());
     m.def("pick", &pick_bits, nb::arg("rows").noconvert(), nb::arg("bits").noconvert(), nb::arg("out").noconvert());

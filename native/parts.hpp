@@ -37,8 +37,8 @@ struct Tally {
     }
     void add_to(const Results& results, std::size_t stages) const {
         for (std::size_t s = 0; s < stages; ++s) {
-            results.entries_in[s] += static_cast<std::int64_t>(entries_in[s]);
-            results.kept[s] += static_cast<std::int64_t>(kept[s]);
+            results.entries_in[s] += static_cast<double>(entries_in[s]);
+            results.kept[s] += static_cast<double>(kept[s]);
             results.seconds[s] += seconds[s];
         }
     }

@@ -81,10 +81,9 @@ def test_times_are_those_of_one_query(data: SyntheticCodes) -> None:
     rows = measure(contenders, Truth.of(data, K, 2), batch=4, turns=2)
     by = {(row.name, row.batch): row for row in rows}
     assert set(by) == {("slow", 1), ("slow", 4), ("quick", 1), ("quick", 4)}
-    assert 20 <= by["slow", 1].best_ms < 40
-    assert by["slow", 1].best_ms <= by["slow", 1].ms
-    assert 5 <= by["slow", 4].best_ms < 10
-    assert by["quick", 1].best_ms < 5
+    assert 20 <= by["slow", 1].best_ms <= by["slow", 1].ms
+    assert 5 <= by["slow", 4].best_ms < by["slow", 1].best_ms
+    assert by["quick", 1].best_ms < by["slow", 1].best_ms
     assert by["slow", 1].answers >= 2
     assert by["slow", 1].processor_share < 0.5, "sleeping takes no processor"
     assert processor_share([by["slow", 1]]) == by["slow", 1].processor_share

@@ -52,14 +52,14 @@ struct Gallery {
 };
 
 struct Answer {
-    std::vector<std::int64_t> indices, counts, in, kept;
+    std::vector<std::int64_t> indices, counts;
     std::vector<std::int32_t> distances;
     std::vector<std::int8_t> stages;
-    std::vector<double> seconds;
+    std::vector<double> in, kept, seconds;
 
     Answer(std::size_t depth, std::size_t width)
-        : indices(kQueries * width, -1), counts(kQueries), in(depth), kept(depth), distances(kQueries * width, -1),
-          stages(kQueries * width, -1), seconds(depth) {}
+        : indices(kQueries * width, -1), counts(kQueries), distances(kQueries * width, -1), stages(kQueries * width, -1),
+          in(depth), kept(depth), seconds(depth) {}
     Results results() {
         return {indices.data(), distances.data(), stages.data(), counts.data(), in.data(), kept.data(), seconds.data()};
     }

@@ -149,11 +149,9 @@ def test_the_native_module_refuses_wrong_samples() -> None:
             np.zeros(shape, np.int8),
             np.zeros(3, np.int64),
         ]
-        report = [np.zeros(1, np.int64), np.zeros(1, np.int64), np.zeros(1)]
         rules = _native.Rules([rule], [0.0], [False])
-        _native.cascade(
-            [whole], None, sample, [codes], rules, None, 0, "search", 1, "portable", *results, *report
-        )  # fmt: skip
+        figures = np.zeros((3, 1))
+        _native.cascade([whole], None, sample, [codes], rules, None, 0, "search", 1, "portable", *results, figures)
 
     call("all", half, half, part, part, table, least, True)
     with pytest.raises(ValueError, match="certified"):

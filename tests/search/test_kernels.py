@@ -328,7 +328,7 @@ def test_the_native_module_refuses_what_would_overrun() -> None:
             "min_candidates": 0, "order": "search", "threads": 1, "kernel": "portable",
             "indices": np.zeros((3, 2), np.int64), "distances": np.zeros((3, 2), np.int32),
             "stages": np.zeros((3, 2), np.int8), "counts": np.zeros(3, np.int64),
-            "entries_in": np.zeros(1, np.int64), "kept": np.zeros(1, np.int64), "seconds": np.zeros(1),
+            "figures": np.zeros((3, 1)),
         }  # fmt: skip
         _native.cascade(**{**arguments, **changes})
 
@@ -354,7 +354,8 @@ def test_the_native_module_refuses_what_would_overrun() -> None:
         {"indices": np.zeros((2, 2), np.int64)},
         {"distances": np.zeros((3, 3), np.int32)},
         {"counts": np.zeros(2, np.int64)},
-        {"seconds": np.zeros(2)},
+        {"figures": np.zeros((3, 2))},
+        {"figures": np.zeros((3, 1), np.int64)},
     ]
     for changes in wrong:
         with pytest.raises((ValueError, RuntimeError, TypeError)):

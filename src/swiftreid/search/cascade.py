@@ -262,15 +262,13 @@ def _with_floats(answer: Answer, last: int) -> NDArray[np.float32]:
 
 
 def _reports(job: Job, answer: Answer) -> list[StageReport]:
-    figures = zip(
-        job.stages, answer.entries_in.tolist(), answer.entries_kept.tolist(), answer.seconds.tolist(), strict=True
-    )
+    figures = zip(job.stages, *answer.figures.tolist(), strict=True)
     queries = len(answer.counts)
     reports = []
     for stage, came_in, kept, seconds in figures:
         rows = job.table.column(stage.code)[0]
         width = rows.shape[1] * rows.dtype.itemsize
-        reports.append(StageReport(stage.code, str(stage), queries, came_in, kept, seconds, width))
+        reports.append(StageReport(stage.code, str(stage), queries, int(came_in), int(kept), seconds, width))
     return reports
 
 
@@ -285,6 +283,8 @@ def _cells(table: CodeTable, stage: Stage) -> Cells:
 
 
 def _count(name: str, value: int, least: int) -> int:
+    if type(value) is int and least <= value < 2**52:  # the usual case
+        return value
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or not least <= value < 2**52:
         raise UsageError(f"{name} must be a whole number of at least {least}, got {value!r}")
     return int(value)

@@ -81,16 +81,15 @@ class Job:
 class Answer:
     """Result arrays, allocated by the caller of an engine and filled by the engine (see `SearchResult`).
 
-    Distances by embedding are stored as the bits of a float32.
+    Distances by embedding are stored as the bits of a float32. ``figures`` is float64 [3, stages]: entries in, entries
+    kept and seconds of each stage.
     """
 
     indices: NDArray[np.int64]
     distances: NDArray[np.int32]
     stages: NDArray[np.int8]
     counts: NDArray[np.int64]
-    entries_in: NDArray[np.int64]
-    entries_kept: NDArray[np.int64]
-    seconds: NDArray[np.float64]
+    figures: NDArray[np.float64]
 
     @classmethod
     def empty(cls, job: Job, room: Callable[[int], NDArray[np.uint8]] | None = None) -> Answer:
@@ -108,7 +107,5 @@ class Answer:
             np.empty(shape, np.int32) if memory is None else np.ndarray(shape, np.int32, memory, size // 13 * 8),
             np.empty(shape, np.int8) if memory is None else np.ndarray(shape, np.int8, memory, size // 13 * 12),
             np.zeros(shape[0], np.int64),
-            np.zeros(depth, np.int64),
-            np.zeros(depth, np.int64),
-            np.zeros(depth, np.float64),
+            np.zeros((3, depth)),
         )

@@ -197,11 +197,9 @@ def native_rules(stages: tuple[Stage, ...]) -> Any:
 
 def _columns(job: Job) -> list[Any]:
     """The stages' columns; the first that compares entries by a short code has bit planes."""
-    table, scanned = job.table, 0 if job.cells is None else 1
-    columns = [table.native(stage.code) for stage in job.stages]
-    if len(columns) > 1 and job.order == "search" and job.queries[scanned].shape[1] <= MAX_SLICED_BYTES:
-        columns[scanned] = table.native(job.stages[scanned].code, planes=True)
-    return columns
+    scanned = 0 if job.cells is None else 1
+    sliced = len(job.stages) > 1 and job.order == "search" and job.queries[scanned].shape[1] <= MAX_SLICED_BYTES
+    return job.table.native_columns(tuple(stage.code for stage in job.stages), scanned if sliced else None)
 
 
 def run(job: Job, kernel: str | None = None) -> Answer:
@@ -229,8 +227,6 @@ def run(job: Job, kernel: str | None = None) -> Answer:
         answer.distances,
         answer.stages,
         answer.counts,
-        answer.entries_in,
-        answer.entries_kept,
-        answer.seconds,
+        answer.figures,
     )
     return answer

@@ -110,7 +110,7 @@ class CodeTable:
         self._segments = segments
         self._lengths = [segment.rows for segment in segments]
         self._count = sum(self._lengths)
-        self._native: dict[tuple[str, bool], Any] = {}
+        self._native: dict[tuple[Any, Any], Any] = {}
         self.arrangement: Arrangement | None = None
 
     def with_arrangement(self, arrangement: Arrangement) -> Self:
@@ -175,6 +175,15 @@ class CodeTable:
             made = [segment.planes(name) for segment in self._segments] if planes else None
             self._native[key] = kernels.native_column(self.column(name), made)
         return self._native[key]
+
+    def native_columns(self, names: tuple[str, ...], sliced: int | None) -> list[Any]:
+        """The columns of a cascade's stages, that of stage number ``sliced`` with bit planes (see `native`)."""
+        key = names, sliced
+        columns: list[Any] | None = self._native.get(key)
+        if columns is None:
+            columns = [self.native(name, planes=number == sliced) for number, name in enumerate(names)]
+            self._native[key] = columns
+        return columns
 
     def native_sample(self, name: str) -> tuple[Any, Any]:
         """A code's samples and their rests, as `native` for columns; they take as much memory as the code."""

@@ -1,0 +1,305 @@
+// The first stage of a search, and with it the second where both have thresholds, for a group of queries at once. It
+// passes over the gallery in chunks that stay in the second cache while every query of the group looks at them. Included
+// by search.cpp alone.
+#pragma once
+#include <algorithm>
+#include <bit>
+#include <memory>
+#include <vector>
+
+#include "chunks.hpp"
+#include "embedding.hpp"
+#include "found.hpp"
+#include "look.hpp"
+#include "parts.hpp"
+#include "team.hpp"
+
+namespace swiftreid {
+namespace {
+
+constexpr std::size_t kSliceWords = 16;    // words of bits whose rows are asked for at once
+constexpr std::size_t kManyQueries = 12;  // are worth preparing a chunk for
+
+class FirstStages {
+public:
+    FirstStages(const Plan& plan, const Chunks& chunks, const Live& live, std::size_t first, std::size_t count,
+                unsigned threads, GroupMemory& memory)
+        : plan_(plan), head_(plan.cells.count ? 1 : 0), chunks_(chunks.all()), live_count_(chunks.live()),
+          probed_(chunks.probed()), live_(live), look_(plan, head_, live, first), first_(first), count_(count), memory_(&memory), cuts_(memory.cuts),
+          least_(std::min(plan.min_candidates, live_count_)),
+          fused_(plan.stages.size() > head_ + 2 && plan.stages[head_].keep == Keep::threshold &&
+                 plan.stages[head_ + 1].keep == Keep::threshold),
+          members_(static_cast<unsigned>(std::min<std::size_t>(threads, std::max<std::size_t>(1, chunks_.size())))) {
+        while (memory_->benches.size() < members_) memory_->benches.push_back(std::make_unique<Bench>());
+        for (unsigned m = 0; m < members_; ++m) {
+            Bench& bench = *memory_->benches[m];
+            if (bench.found.size() < count) bench.found.resize(count);
+            bench.limits.resize(count);
+            bench.first_share = bench.second_share = 0;
+            for (std::size_t q = 0; q < count_; ++q) bench.found[q].start();
+        }
+    }
+
+    unsigned members() const { return members_; }
+
+    // Number of the first stage that is left to do.
+    std::size_t next() const { return head_ + (fused_ ? 2 : 1); }
+
+    // Leaves what passes with the first member of the team.
+    void run(Tally& tally) {
+        Stopwatch watch;
+        const StagePlan& stage = plan_.stages[head_];
+        cuts_.assign(count_, {static_cast<std::uint32_t>(std::min<std::uint64_t>(stage.amount, stage.bits())), kAllTies});
+        if (stage.keep != Keep::threshold)
+            for (std::size_t q = 0; q < count_; ++q) cuts_[q] = cut_by_counting(q, wanted_of(stage), stage.whole_ties);
+        scan(0, count_);
+        for (std::size_t q = 0; q < count_; ++q) {
+            std::size_t passed = fused_ ? found_of(q).came_in : found_of(q).count;
+            if (passed < least_) {  // a threshold that lets too few pass
+                cuts_[q] = cut_by_counting(q, least_, true);
+                for (unsigned m = 0; m < members_; ++m) memory_->benches[m]->found[q].start();
+                scan(q, q + 1);
+                passed = fused_ ? found_of(q).came_in : found_of(q).count;
+            }
+            tally.count(head_, live_count_, passed);
+            if (fused_) tally.count(head_ + 1, passed, found_of(q).count);
+        }
+        const double seconds = watch.lap();
+        double first = 0, second = 0;
+        for (unsigned m = 0; m < members_; ++m) {
+            first += memory_->benches[m]->first_share;
+            second += memory_->benches[m]->second_share;
+        }
+        const double share = first + second > 0 ? first / (first + second) : 1;
+        tally.seconds[head_] += fused_ ? seconds * share : seconds;
+        if (fused_) tally.seconds[head_ + 1] += seconds * (1 - share);
+    }
+
+private:
+    Found& found_of(std::size_t q) { return memory_->benches[0]->found[q]; }
+
+    std::size_t wanted_of(const StagePlan& stage) const {
+        std::size_t wanted = live_count_;
+        if (stage.keep == Keep::top) wanted = std::min<std::size_t>(stage.amount, live_count_);
+        if (stage.keep == Keep::share) wanted = share_of(stage.share, live_count_);
+        return std::max(wanted, least_);
+    }
+
+    // Queries from..to look at every chunk, with their cuts.
+    void scan(std::size_t from, std::size_t to) {
+        const StagePlan& next = plan_.stages[head_ + 1];
+        for (unsigned m = 0; m < members_; ++m)
+            for (std::size_t q = from; q < to; ++q)
+                memory_->benches[m]->limits[q].start(
+                    static_cast<std::uint32_t>(std::min<std::uint64_t>(next.amount, next.bits())),
+                    fused_ ? plan_.min_candidates : 0, next.bits());
+        // Of a tie, the first in gallery order pass: that takes one pair of eyes.
+        const bool in_order = std::any_of(cuts_.begin() + static_cast<std::ptrdiff_t>(from),
+                                          cuts_.begin() + static_cast<std::ptrdiff_t>(to),
+                                          [](const Cut& cut) { return cut.ties != kAllTies; });
+        share_out(in_order ? 1 : members_, chunks_.size(), [&](std::size_t number, unsigned member) {
+            Bench& bench = *memory_->benches[member];
+            const bool sample = number % 8 == 0;
+            prepare(chunks_[number], to - from, bench);
+            for (std::size_t q = from; q < to; ++q) scan_chunk(chunks_[number], q, bench, sample);
+            bench.summed = nullptr;
+        });
+        for (std::size_t q = from; q < to; ++q) {
+            for (unsigned m = 1; m < members_; ++m) found_of(q).merge(memory_->benches[m]->found[q]);
+            if (fused_) {
+                GrowingLimit& limit = memory_->benches[0]->limits[q];
+                for (unsigned m = 1; m < members_; ++m) limit.widen(memory_->benches[m]->limits[q]);
+                limit.settle(found_of(q), memory_->histogram);
+            }
+            if (probed_) to_positions(found_of(q));
+        }
+    }
+
+    // Places on shelves become positions in the table, in order.
+    void to_positions(Found& found) {
+        std::uint32_t* places = found.positions.room(found.count + kSlack);
+        std::size_t at = 0;
+        for (const Shelf& shelf : plan_.cells.shelves)
+            for (; at < found.count && places[at] - shelf.first < shelf.count; ++at)
+                places[at] = shelf.first + shelf.order[places[at] - shelf.first];
+        sort_positions(places, at, plan_.entries, memory_->sorted, memory_->counts);
+    }
+
+    // What many queries need of a chunk's planes is worked out for all of them, and the rows of the next stage, all of
+    // which some query or other will want, are read in order rather than fetched one by one.
+    void prepare(const Chunk& chunk, std::size_t queries, Bench& bench) const {
+        const Look::View view = look_.view_of(chunk);
+        if (queries < kManyQueries || chunk.listed) return;
+        if (fused_) {
+            const std::size_t row_bytes = plan_.stages[head_ + 1].row_bytes;
+            const volatile std::uint8_t* rows = view.next + chunk.row * row_bytes;
+            for (std::size_t at = 0; at < chunk.rows * row_bytes; at += 64) (void)rows[at];
+        }
+        if (!view.planes || plan_.stages[head_].row_bytes != 4) return;
+        const std::size_t blocks = (chunk.rows + kBlock - 1) / kBlock;
+        void* sums = align(bench.sums.room(plan_.kernel->sums_size(kChunk / kBlock) + 64));
+        plan_.kernel->sum(view.planes + std::size_t{chunk.row} * 4, blocks, sums);
+        bench.summed = sums;
+    }
+
+    void scan_chunk(const Chunk& chunk, std::size_t q, Bench& bench, bool sample) {
+        const StagePlan& next = plan_.stages[head_ + 1];
+        const Look::View view = look_.view_of(chunk);
+        Found& found = bench.found[q];
+        Stopwatch watch;
+        if (!fused_) {
+            found.make_room(chunk.live);
+            const std::size_t passed = look_.pass(chunk, view, q, cuts_[q], bench, found.positions.data() + found.count);
+            found.count += passed;
+            return;
+        }
+        if (count_ < kManyQueries && !chunk.listed && cuts_[q].ties == kAllTies) {
+            scan_by_slices(chunk, view, q, bench, sample, watch);
+            return;
+        }
+        const std::size_t passed = look_.pass(chunk, view, q, cuts_[q], bench, bench.positions);
+        if (sample) bench.first_share += watch.lap();
+        found.came_in += passed;
+        found.make_room(passed);
+        GrowingLimit& limit = bench.limits[q];
+        found.count += plan_.kernel->gather_within(view.next, bench.positions, passed, view.first, next.row_bytes,
+                                                   next.query(first_ + q), limit.limit(),
+                                                   found.positions.data() + found.count,
+                                                   found.distances.data() + found.count);
+        limit.look(found, bench.histogram);
+        if (sample) bench.second_share += watch.lap();
+    }
+
+    // The same where few queries want these rows, so that they are not near yet: while those of one slice are on their way,
+    // those of the slice before are compared.
+    void scan_by_slices(const Chunk& chunk, const Look::View& view, std::size_t q, Bench& bench, bool sample, Stopwatch& watch) {
+        const StagePlan& next = plan_.stages[head_ + 1];
+        Found& found = bench.found[q];
+        GrowingLimit& limit = bench.limits[q];
+        const std::size_t words = look_.mask(chunk, view, q, cuts_[q].limit, bench, bench.words);
+        if (sample) bench.first_share += watch.lap();
+        const std::uint8_t* rows = view.next + std::size_t{chunk.row} * next.row_bytes;
+        std::uint32_t* slices[2] = {bench.positions, bench.positions + kChunk / 2};
+        std::size_t waiting = 0;
+        const auto compare = [&](const std::uint32_t* positions) {
+            found.make_room(waiting);
+            const std::size_t kept = plan_.kernel->gather_within(view.next, positions, waiting, view.first, next.row_bytes,
+                                                                 next.query(first_ + q), limit.limit(),
+                                                                 found.positions.data() + found.count,
+                                                                 found.distances.data() + found.count);
+            ask_for_third(chunk, found.positions.data() + found.count, kept);
+            found.count += kept;
+        };
+        std::size_t turn = 0;
+        for (std::size_t w = 0; w < words; w += kSliceWords, ++turn) {
+            const std::size_t first = 64 * w;
+            const std::size_t listed =
+                plan_.kernel->collect(bench.words + w, std::min(kSliceWords, words - w),
+                                      view.first + chunk.row + static_cast<std::uint32_t>(first),
+                                      rows + first * next.row_bytes, next.row_bytes, slices[turn % 2]);
+            compare(slices[(turn + 1) % 2]);
+            found.came_in += waiting = listed;
+        }
+        compare(slices[(turn + 1) % 2]);
+        limit.look(found, bench.histogram);
+        if (sample) bench.second_share += watch.lap();
+    }
+
+    // Rows that the third stage will compare, so that they are near by then. Long ones would push each other out again.
+    void ask_for_third(const Chunk& chunk, const std::uint32_t* positions, std::size_t count) const {
+        const StagePlan& third = plan_.stages[head_ + 2];
+        if (chunk.shelf || third.embedding() || third.row_bytes > 64) return;
+        const Segment& segment = third.segments[chunk.segment];
+        for (std::size_t i = 0; i < count; ++i)
+            SWIFTREID_PREFETCH(segment.rows + std::size_t{positions[i] - segment.first} * third.row_bytes);
+    }
+
+    // The cut that lets exactly `wanted` entries pass (or with `whole_tie` all at its limit): the limit is found by
+    // halving, which looks at bits only, and never writes a distance.
+    Cut cut_by_counting(std::size_t q, std::size_t wanted, bool whole_tie) {
+        const auto most = static_cast<std::uint32_t>(plan_.stages[head_].bits());
+        if (wanted >= live_count_) return {most, kAllTies};
+        if (plan_.stages[head_].row_bytes > kMaxSlicedBytes) return cut_of_all(q, wanted, whole_tie);
+        std::uint32_t low = 0, high = most;  // the smallest limit that suffices lies in low..high
+        std::size_t below = 0;               // how many are within low - 1
+        while (low < high) {
+            const std::uint32_t middle = (low + high) / 2;
+            const std::size_t within = count_within(q, middle);
+            if (within >= wanted) {
+                high = middle;
+            } else {
+                low = middle + 1;
+                below = within;
+            }
+        }
+        return {low, whole_tie ? kAllTies : wanted - below};
+    }
+
+    std::size_t count_within(std::size_t q, std::uint32_t limit) {
+        const StagePlan& stage = plan_.stages[head_];
+        std::vector<std::uint32_t>& counts = memory_->counts;
+        counts.resize(chunks_.size());
+        share_out(members_, chunks_.size(), [&](std::size_t number, unsigned member) {
+            const Chunk& chunk = chunks_[number];
+            const Look::View view = look_.view_of(chunk);
+            Bench& bench = *memory_->benches[member];
+            if (chunk.listed) {
+                counts[number] = static_cast<std::uint32_t>(
+                    plan_.kernel->gather_within(view.rows, chunk.listed, chunk.live, view.first, stage.row_bytes,
+                                                stage.query(first_ + q), limit, bench.positions, bench.distances));
+                return;
+            }
+            const std::size_t words = look_.mask(chunk, view, q, limit, bench, bench.words);
+            std::size_t sum = 0;
+            for (std::size_t w = 0; w < words; ++w) sum += static_cast<std::size_t>(std::popcount(bench.words[w]));
+            counts[number] = static_cast<std::uint32_t>(sum);
+        });
+        std::size_t sum = 0;
+        for (const std::uint32_t count : counts) sum += count;
+        return sum;
+    }
+
+    // The same for a code without bit planes: looking at its rows again and again would take too long.
+    Cut cut_of_all(std::size_t q, std::size_t wanted, bool whole_tie) {
+        const StagePlan& stage = plan_.stages[head_];
+        for (unsigned m = 0; m < members_; ++m) memory_->benches[m]->histogram.start(stage.bits());
+        share_out(members_, chunks_.size(), [&](std::size_t number, unsigned member) {
+            const Chunk& chunk = chunks_[number];
+            const Segment& segment = stage.segments[chunk.segment];
+            Bench& bench = *memory_->benches[member];
+            const std::uint32_t* positions = chunk.listed;
+            if (!positions && chunk.live < chunk.rows) {
+                live_.list(segment.first + chunk.row, chunk.rows, bench.positions);
+                positions = bench.positions;
+            }
+            if (positions)
+                plan_.kernel->gather(segment.rows, positions, chunk.live, segment.first, stage.row_bytes,
+                                     stage.query(first_ + q), bench.distances);
+            else
+                plan_.kernel->scan(segment.rows + std::size_t{chunk.row} * stage.row_bytes, chunk.rows, stage.row_bytes,
+                                   stage.query(first_ + q), bench.distances);
+            bench.histogram.add(bench.distances, chunk.live);
+        });
+        Histogram& sum = memory_->benches[0]->histogram;
+        for (unsigned m = 1; m < members_; ++m) sum.add(memory_->benches[m]->histogram);
+        const Cut cut = sum.closest(wanted);
+        return {cut.limit, whole_tie ? kAllTies : cut.ties};
+    }
+
+    const Plan& plan_;
+    const std::size_t head_;  // number of the first stage that compares entries: behind cells, 1
+    const std::vector<Chunk>& chunks_;
+    const std::size_t live_count_;
+    const bool probed_;
+    const Live& live_;
+    const Look look_;
+    const std::size_t first_, count_;
+    GroupMemory* const memory_;
+    std::vector<Cut>& cuts_;
+    const std::size_t least_;
+    const bool fused_;
+    const unsigned members_;
+};
+
+}  // namespace
+}  // namespace swiftreid

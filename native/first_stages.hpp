@@ -183,12 +183,10 @@ private:
         std::size_t waiting = 0;
         const auto compare = [&](const std::uint32_t* positions) {
             found.make_room(waiting);
-            const std::size_t kept = plan_.kernel->gather_within(view.next, positions, waiting, view.first, next.row_bytes,
-                                                                 next.query(first_ + q), limit.limit(),
-                                                                 found.positions.data() + found.count,
-                                                                 found.distances.data() + found.count);
-            ask_for_third(chunk, found.positions.data() + found.count, kept);
-            found.count += kept;
+            found.count += plan_.kernel->gather_within(view.next, positions, waiting, view.first, next.row_bytes,
+                                                       next.query(first_ + q), limit.limit(),
+                                                       found.positions.data() + found.count,
+                                                       found.distances.data() + found.count);
         };
         std::size_t turn = 0;
         for (std::size_t w = 0; w < words; w += kSliceWords, ++turn) {
@@ -203,15 +201,6 @@ private:
         compare(slices[(turn + 1) % 2]);
         limit.look(found, bench.histogram);
         if (sample) bench.second_share += watch.lap();
-    }
-
-    // Rows that the third stage will compare, so that they are near by then. Long ones would push each other out again.
-    void ask_for_third(const Chunk& chunk, const std::uint32_t* positions, std::size_t count) const {
-        const StagePlan& third = plan_.stages[head_ + 2];
-        if (chunk.shelf || third.embedding() || third.row_bytes > 64) return;
-        const Segment& segment = third.segments[chunk.segment];
-        for (std::size_t i = 0; i < count; ++i)
-            SWIFTREID_PREFETCH(segment.rows + std::size_t{positions[i] - segment.first} * third.row_bytes);
     }
 
     // The cut that lets exactly `wanted` entries pass (or with `whole_tie` all at its limit): the limit is found by

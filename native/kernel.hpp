@@ -4,15 +4,6 @@
 #include <cstddef>
 #include <cstdint>
 
-// A macro: GCC takes a function that does nothing but prefetch for one without effect, and drops its calls.
-#if defined(__GNUC__)
-#define SWIFTREID_PREFETCH(at) __builtin_prefetch(at)
-#define SWIFTREID_PREFETCH_ONCE(at) __builtin_prefetch(at, 0, 0)
-#else
-#define SWIFTREID_PREFETCH(at) (void)(at)
-#define SWIFTREID_PREFETCH_ONCE(at) (void)(at)
-#endif
-
 namespace swiftreid {
 
 // Functions that report positions may write this many past those that they report.

@@ -49,6 +49,15 @@ constexpr std::size_t kScanAhead = 1024;     // bytes
 constexpr std::size_t kStreams = 4;          // that a long scan reads side by side...
 constexpr std::size_t kStreamBytes = 16384;  // ...where each is so long at least
 
+// A macro: GCC takes a function that does nothing but prefetch for one without effect, and drops its calls.
+#if defined(__GNUC__)
+#define SWIFTREID_PREFETCH(at) __builtin_prefetch(at)
+#define SWIFTREID_PREFETCH_ONCE(at) __builtin_prefetch(at, 0, 0)
+#else
+#define SWIFTREID_PREFETCH(at) (void)(at)
+#define SWIFTREID_PREFETCH_ONCE(at) (void)(at)
+#endif
+
 template <class Row>
 void scan_rows(const std::uint8_t* rows, std::size_t count, std::size_t row_bytes, const std::uint8_t* query,
                std::uint16_t* out) {

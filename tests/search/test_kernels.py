@@ -285,15 +285,28 @@ def test_more_threads_than_there_can_be(kernel: str) -> None:
 
 
 def test_the_variable_forces_a_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(kernels.VARIABLE, raising=False)
+    def look(name: str | None) -> None:
+        monkeypatch.setattr(kernels, "_from_environment", lambda: name)
+
+    look(None)
     assert kernels.active_kernel() == kernels.available_kernels()[0]
     for name in kernels.available_kernels():
-        monkeypatch.setenv(kernels.VARIABLE, name)
+        look(name)
         assert kernels.active_kernel() == name
     assert kernels.active_kernel("portable") == "portable"  # the argument wins
-    monkeypatch.setenv(kernels.VARIABLE, "abacus")
+    look("abacus")
     with pytest.raises(UsageError, match=r"abacus.*portable"):
         kernels.active_kernel()
+
+
+@pytest.mark.parametrize("name", [*kernels.available_kernels(), None])
+def test_the_variable_is_read_from_the_environment(name: str | None) -> None:
+    program = "from swiftreid.search import kernels; print(kernels.active_kernel())"
+    environment = {key: value for key, value in os.environ.items() if key != kernels.VARIABLE}
+    if name is not None:
+        environment[kernels.VARIABLE] = name
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.strip() == (name or kernels.available_kernels()[0])
 
 
 def test_without_the_native_module_the_reference_serves_with_one_warning() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +81,6 @@ def _inverted(data: SyntheticCodes, k: int, lists: int, training: int) -> list[C
 
 
 def _faiss_graph(data: SyntheticCodes, k: int) -> list[Contender]:
-    import faiss
-
     index, seconds = _grown_graph(data, f"faiss-hnsw{_NEIGHBOURS}")
     links = index.hnsw
     size = 256 + (4 * links.neighbors.size() + 8 * links.offsets.size() + 4 * links.levels.size()) / len(data.table)
@@ -105,13 +104,15 @@ def _faiss_graph(data: SyntheticCodes, k: int) -> list[Contender]:
 def _grown_graph(data: SyntheticCodes, name: str) -> tuple[Any, float]:
     """An HNSW index and its processor seconds.
 
-    Ten million entries take hours: where codes are kept, the index is kept as it grows, and an interrupted build goes on.
+    Ten million entries take hours: where codes are kept, the index is kept as it grows, and a build that was
+    interrupted goes on.
     """
     import faiss
 
     column = _column(data)
     folder = None if data.folder is None else data.folder / name
-    index, seconds = faiss.IndexBinaryHNSW(_BITS, _NEIGHBOURS), 0.0
+    index: Any = faiss.IndexBinaryHNSW(_BITS, _NEIGHBOURS)
+    seconds = 0.0
     if folder is not None:
         folder.mkdir(exist_ok=True)
         kept = sorted(folder.glob("index-*"), key=lambda path: path.stat().st_mtime)
@@ -119,8 +120,7 @@ def _grown_graph(data: SyntheticCodes, name: str) -> tuple[Any, float]:
             index = faiss.read_index_binary(str(kept[-1]))
             seconds = float(kept[-1].name.removeprefix("index-"))
     while index.ntotal < len(column):
-        step = column[index.ntotal : index.ntotal + _GRAPH_STEP]
-        seconds += _built(lambda step=step: index.add(step))  # type: ignore[misc]
+        seconds += _built(partial(index.add, column[index.ntotal : index.ntotal + _GRAPH_STEP]))
         if folder is not None:
             before = list(folder.glob("index-*"))
             faiss.write_index_binary(index, str(folder / "unfinished"))

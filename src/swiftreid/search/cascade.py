@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from swiftreid.errors import UsageError
 from swiftreid.search import kernels
 from swiftreid.search.certified import Sample
-from swiftreid.search.codes import bits_of, check_packed
+from swiftreid.search.codes import bits_of, check_packed, row_bytes_of
 from swiftreid.search.job import Answer, Cells, Job, Order
 from swiftreid.search.results import Report, SearchResult, StageReport
 from swiftreid.search.stages import EMBEDDING, Stage
@@ -22,6 +22,7 @@ from swiftreid.search.table import CodeTable
 __all__ = ["Cascade", "Stage"]
 
 MAX_STAGES = 8
+_BYTES = np.dtype(np.uint8)
 
 
 @dataclass(frozen=True)
@@ -216,6 +217,11 @@ class Cascade:
     def _rules(self) -> Any:
         return kernels.native_rules(self.stages)
 
+    @cached_property
+    def _shapes(self) -> dict[str, tuple[int]]:
+        """Of one row of each code."""
+        return {name: (row_bytes_of(name),) for name in self.codes if name != EMBEDDING}
+
     def _queries(self, queries: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         found: dict[str, NDArray[Any]] = {}
         counts: set[int] = set()
@@ -237,7 +243,10 @@ class Cascade:
                 raise UsageError(
                     f"queries of code {name} must have shape [q, row bytes]; for one query pass code[None]"
                 )
-            counts.add(check_packed(name, code))
+            # The usual case first: a search takes little longer than the checks of its arguments.
+            if type(code) is not np.ndarray or code.dtype != _BYTES or code.shape[1:] != self._shapes[name]:
+                check_packed(name, code)
+            counts.add(len(code))
             found[name] = code if code.flags.c_contiguous else np.ascontiguousarray(code)
         if len(counts) > 1:
             raise UsageError(f"codes have different numbers of queries: { {n: len(c) for n, c in found.items()} }")

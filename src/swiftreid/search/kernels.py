@@ -48,13 +48,20 @@ def _available() -> tuple[str, ...]:
     return (*(native.kernels() if native else ()), "reference")
 
 
+@cache
+def _from_environment() -> str | None:
+    return os.environ.get(VARIABLE)
+
+
 def active_kernel(name: str | None = None) -> str:
     """The kernel that a call with ``kernel=name`` uses: that one, else ``SWIFTREID_KERNEL``, else the quickest.
+
+    The environment is looked at once.
 
     Raises:
         UsageError: the kernel asked for does not exist or does not run on this machine.
     """
-    wanted = name or os.environ.get(VARIABLE)
+    wanted = name or _from_environment()
     if wanted == "reference":
         return wanted  # without touching, and so without warning about, the native module
     able = _available()

@@ -92,7 +92,7 @@ def probe(
     nearest = np.argsort(hamming(cells.centres, query[None])[0], kind="stable")
     held = np.cumsum(np.bincount(inside, minlength=len(nearest))[nearest])
     findable = np.cumsum(np.bincount(inside[live[: len(inside)]], minlength=len(nearest))[nearest])
-    missing = min(at_least, np.count_nonzero(live)) - np.count_nonzero(live[len(inside) :])
+    missing = min(at_least, int(live.sum())) - int(live[len(inside) :].sum())
     chosen = max(_first_holding(held, _share_of(share, len(inside))), _first_holding(findable, missing))
     looked_into = np.ones(len(live), np.bool_)
     looked_into[: len(inside)] = np.isin(inside, nearest[:chosen])

@@ -105,7 +105,7 @@ class Report(Sequence[StageReport]):
     __repr__ = __str__
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class SearchResult:
     """Ranked gallery positions for each of ``q`` queries, best first.
 
@@ -123,3 +123,14 @@ class SearchResult:
     stages: NDArray[np.int8]
     counts: NDArray[np.int64]
     report: Report
+
+    def __init__(
+        self,
+        indices: NDArray[np.int64],
+        distances: NDArray[np.int32] | NDArray[np.float32],
+        stages: NDArray[np.int8],
+        counts: NDArray[np.int64],
+        report: Report,
+    ) -> None:
+        # All at once: setting the fields of a frozen class one by one takes as long as some of a search's stages.
+        self.__dict__.update(indices=indices, distances=distances, stages=stages, counts=counts, report=report)

@@ -154,6 +154,14 @@ def test_what_is_refused() -> None:
             Cascade.parse(f"{text} > id32<=9 > id512")
     with pytest.raises(UsageError, match="can't have"):
         Partition.fit("id128", codes["id128"][:3], cells=4)
+    for wrong in (2.5, True, "x", 0, -3, float("nan")):
+        with pytest.raises(UsageError, match=f"cells must be a whole number of at least 1, got {wrong!r}"):
+            Partition.fit("id128", codes["id128"], cells=wrong)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="rounds must be a whole number of at least 0, got None"):
+        Partition.fit("id128", codes["id128"], cells=4, rounds=None)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="seed must be a whole number of at least 0, got -1"):
+        Partition.fit("id128", codes["id128"], cells=4, seed=-1)
+    assert len(Partition.fit("id128", codes["id128"], cells=np.int64(4)).centres) == 4
     with pytest.raises(UsageError, match="no code 'id64'"):
         Partition("id64", np.zeros((2, 8), np.uint8)).arrange(table)
     assert suggested_cells(1_000_000) == 4096

@@ -78,8 +78,8 @@ def test_missing_packages_are_said(tmp_path: Path) -> None:
 
 def test_growth_is_measured_and_extended(swiftreid: Callable[..., Ran], tmp_path: Path) -> None:
     ran = swiftreid(
-        "bench", "growth", "--upto", "24k", "--queries", 16, "--batch", 16, "--rounds", 1, "--plot", "charts/growth.svg",
-        "--card", "card.json",
+        "bench", "growth", "--upto", "24k", "--queries", 16, "--batch", 16, "--rounds", 1,
+        "--plot", "charts/growth.svg", "--card", "card.json",
     )  # fmt: skip
     assert "1,000,000,000" in ran.out
     assert "chart: charts/growth.svg (in a new folder)" in ran.out.splitlines()

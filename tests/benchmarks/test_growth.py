@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from swiftreid.benchmarks.chart import Line, log_log_chart
-from swiftreid.benchmarks.growth import growth_sizes
+from swiftreid.benchmarks.growth import doubt, growth_sizes
 from swiftreid.benchmarks.model import CostModel, Moved
 from swiftreid.errors import UsageError
 from swiftreid.search.cascade import Cascade
@@ -71,6 +71,12 @@ def test_sizes_grow_by_four_up_to_the_largest() -> None:
     assert growth_sizes(10_000_000) == [16_000, 64_000, 256_000, 1_024_000, 4_096_000, 10_000_000]
     assert growth_sizes(1_100_000) == [16_000, 64_000, 256_000, 1_100_000]
     assert growth_sizes(1000) == [1000]
+
+
+def test_a_model_is_doubted_unless_two_sizes_are_beyond_the_caches() -> None:
+    assert "one size, 20,000 entries" in (doubt(growth_sizes(20_000)) or "")
+    assert "is a guess" in (doubt(growth_sizes(256_000)) or "")
+    assert doubt(growth_sizes(1_000_000)) is None
 
 
 def test_the_chart_is_an_svg_within_its_frame() -> None:

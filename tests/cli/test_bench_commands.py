@@ -78,21 +78,57 @@ def test_missing_packages_are_said(tmp_path: Path) -> None:
 
 def test_growth_is_measured_and_extended(swiftreid: Callable[..., Ran], tmp_path: Path) -> None:
     ran = swiftreid(
-        "bench", "growth", "--upto", "20k", "--queries", 16, "--batch", 16, "--rounds", 1, "--plot", "growth.svg",
-        "--card", "card.json",
+        "bench", "growth", "--upto", "24k", "--queries", 16, "--batch", 16, "--rounds", 1,
+        "--plot", "charts/growth.svg", "--card", "card.json",
     )  # fmt: skip
     assert "1,000,000,000" in ran.out
+    assert "chart: charts/growth.svg (in a new folder)" in ran.out.splitlines()
     figures = json.loads((tmp_path / "card.json").read_text())
-    assert {point["entries"] for point in figures["points"]} == {20_000}
+    assert {point["entries"] for point in figures["points"]} == {16_000, 24_000}
+    assert "is a guess" in figures["doubt"]
+    assert f"warning: {figures['doubt']}" in ran.err
     assert set(figures["models"]) == {"single", "batch of 16"}
     for row in figures["paper"]:
         per_entry = 256 if row["search"] == "exhaustive" else 340
         assert row["memory_gb"] == pytest.approx(per_entry * row["entries"] / 1e9)
         assert row["single"]["queries_per_second_per_core"] == pytest.approx(1e3 / row["single"]["ms"])
-    scanned = {point["search"]: point["scanned_bytes"] for point in figures["points"]}
-    assert scanned["exhaustive"] == 256 * 20_000
-    assert scanned["CtF 11/45/195"] == 4 * 20_000
-    assert ElementTree.parse(tmp_path / "growth.svg").getroot().tag.endswith("svg")
+    scanned = {(point["search"], point["entries"]): point["scanned_bytes"] for point in figures["points"]}
+    assert scanned["exhaustive", 24_000] == 256 * 24_000
+    assert scanned["CtF 11/45/195", 16_000] == 4 * 16_000
+    assert ElementTree.parse(tmp_path / "charts" / "growth.svg").getroot().tag.endswith("svg")
+
+
+def test_one_size_is_extended_to_no_other(swiftreid: Callable[..., Ran], tmp_path: Path) -> None:
+    ran = swiftreid(
+        "bench", "growth", "--upto", "2k", "--queries", 8, "--batch", 8, "--rounds", 1, "--plot", "one.svg", "--json"
+    )  # fmt: skip
+    assert (ran.json["paper"], ran.json["shard"]) == ([], [])
+    assert "one size, 2,000 entries" in ran.json["doubt"]
+    assert "--upto 1M" in ran.err
+    assert ElementTree.parse(tmp_path / "one.svg").getroot().tag.endswith("svg")
+    told = swiftreid("bench", "growth", "--upto", "1k", "--queries", 4, "--batch", 4, "--rounds", 1)
+    assert "One thread, single" in told.out
+    assert "On paper" not in told.out
+    assert "Shard" not in told.out
+
+
+@pytest.mark.parametrize("path", ["growth.png", "growth", ".", "file/growth.svg"])
+def test_a_chart_that_cannot_be_written_is_refused_at_once(
+    swiftreid: Callable[..., Ran], tmp_path: Path, path: str
+) -> None:
+    (tmp_path / "file").touch()
+    ran = swiftreid("bench", "growth", "--upto", "1000M", "--plot", path, code=2)
+    assert f"--plot {path}" in ran.err
+    assert ".svg" in ran.err
+
+
+def test_only_what_there_is_can_be_asked_for(swiftreid: Callable[..., Ran], tmp_path: Path) -> None:
+    ran = swiftreid("bench", "search", "--n", "1k", "--only", "ours", "--only", "fais", code=2)
+    assert "--only 'fais' fits none of 'faiss IndexBinaryFlat', " in ran.err
+    for name in ("'faiss IndexBinaryHNSW'", "'usearch exact'", "'numpy'", "'ours'"):
+        assert name in ran.err
+    (tmp_path / "folder").mkdir()
+    assert "--card folder" in swiftreid("bench", "search", "--n", "1k", "--card", "folder", code=2).err
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ def test_evaluate_writes_a_card_that_agrees_with_the_table(swiftreid: Run, drawn
     assert "id2048 exhaustive" in swiftreid("evaluate", drawn_people, "--untimed").out
 
 
-def test_evaluate_further_cascades_beside_exhaustive_search(swiftreid: Run, drawn_people: Path) -> None:
+def test_evaluate_further_cascades_beside_exhaustive_search(swiftreid: Run, drawn_people: Path, tmp_path: Path) -> None:
     texts = ["id32:share=0.1 > id2048", "id32:top=1000 > id512", "id32:share=0.3 > embedding"]
     options = [part for text in texts for part in ("--cascade", text)]
     rows = {row["ranking"]: row for row in swiftreid("evaluate", drawn_people, *options, "--json").json["rows"]}
@@ -47,6 +47,13 @@ def test_evaluate_further_cascades_beside_exhaustive_search(swiftreid: Run, draw
     assert rows[texts[0]]["extra"]["compared"] == "100% > 12.5%"
     table = swiftreid("evaluate", drawn_people, *options, "--untimed").out
     assert "mAP lost" in table
+    missing = swiftreid("evaluate", drawn_people, "--cascade", "id23 > id2048", code=2).err
+    assert "compares id23, which the encoder stripes does not have; the encoder stripes has id32, id128" in missing
+    assert "docs/search.md" in swiftreid(
+        "evaluate", drawn_people, "--cascade", "id128:cells=0.3 > id32<=9 > id2048", code=2
+    ).err  # fmt: skip
+    (tmp_path / "file").touch()
+    assert "--card file/x.json" in swiftreid("evaluate", drawn_people, "--card", "file/x.json", code=2).err
     assert "id32:best=3" in swiftreid("evaluate", drawn_people, "--cascade", "id32:best=3", code=2).err
 
 

@@ -111,7 +111,14 @@ def test_hostile_files_are_skipped_named_and_counted(swiftreid: Run, tmp_path: P
         (["search", "g", "empty/.keep"], 1, ".keep"),
         (["search", "g", "plain/a.png", "--cascade", "id32<=99"], 2, "threshold must be 0 to 32"),
         (["search", "g", "plain/a.png", "--cascade", "id64"], 2, "id64"),
+        (["search", "g", "plain/a.png", "--cascade", "id23 > id2048"], 2, "compares id23, which the gallery does not"),
+        (["search", "g", "plain/a.png", "--cascade", "id23 > id2048"], 2, "has id32, id128, id512, id2048"),
+        (["search", "g", "plain/a.png", "--cascade", "id32 > embedding"], 2, "a gallery keeps no float embeddings"),
+        (["search", "g", "plain/a.png", "--cascade", "id128:cells=0.3 > id32<=9 > id2048"], 2, "cells are there in"),
+        (["search", "g", "plain/a.png", "--cascade", "id128:cells=0.3 > id32<=9 > id2048"], 2, "docs/search.md"),
         (["search", "g", "plain/a.png", "--camera", "7"], 2, "its cameras are 1"),
+        (["search", "g", "plain/a.png", "--camera", "7"], 2, "--camera: gallery g has no camera '7'"),
+        (["search", "g", "plain/a.png", "--not-camera", "7"], 2, "--not-camera: gallery g has no camera '7'; its cam"),
         (["search", "g", "plain/a.png", "--after", "soon"], 2, "no time"),
         (["search", "g", "plain/a.png", "--before", "nan"], 2, "no time"),
         (["gallery", "add", "g", "--manifest", "late.csv"], 2, "late.csv line 3: '1e20' is no time"),
@@ -227,8 +234,15 @@ def test_nothing_to_search_in_is_said(swiftreid: Run, drawn_people: Path) -> Non
     assert "the gallery is empty" in swiftreid("search", "g", query, "--no-picture").err
     swiftreid("gallery", "add", "g", drawn_people / "query")
     assert "no entry of the gallery has a time" in swiftreid("search", "g", query, "--no-picture", "--after", "1").err
-    both = swiftreid("search", "g", query, "--no-picture", "--camera", "1", "--not-camera", "1")
-    assert "no entry passes the filters" in both.err
+    search = ("search", "g", query, "--no-picture")
+    both = swiftreid(*search, "--camera", "1", "--not-camera", "1")
+    assert "nothing to search in: no entry passes --camera 1 --not-camera 1 together" in both.err
+    own = swiftreid(*search, "--camera", "2", "--other-cameras")
+    assert "no entry passes --camera 2 --other-cameras (all but 2) together" in own.err
+    assert "cameras=" not in own.err
+    for person in range(13, 21):
+        swiftreid("gallery", "delete", "g", "--person", person)
+    assert "nothing to search in" in swiftreid(*search).err
 
 
 def test_interrupted_adding_says_how_to_go_on(swiftreid: Run, drawn_people: Path, tmp_path: Path) -> None:

@@ -32,7 +32,9 @@ def test_evaluate_with_re_ranking(swiftreid: Run, drawn_people: Path, tmp_path: 
     ]
     assert list(rows)[-4:] == labels
     assert [row["ranking"] for row in ran.json["rows"]] == list(rows)
+    page = (Path(__file__).resolve().parents[2] / "docs" / "reranking.md").read_text(encoding="utf-8")
     for label in labels:
+        assert f"| {label.removeprefix('id2048 ').removeprefix('float embedding ')}" in page, "rows have one name"
         assert str(rows[label].extra["rules"]).endswith("k-reciprocal k1=5 k2=2 lambda=0.25")
         assert rows[label].microseconds_per_query
         assert "speed_up" not in rows[label].extra

@@ -130,6 +130,7 @@ def test_certified_search_is_judged_by_its_first_results() -> None:
         {text: Cascade.parse(text) for text in ("id512", "id512:miss=1e-9")}, query, gallery, k=20
     )
     same(certified.metrics, whole.metrics)
+    assert (whole.bytes_per_entry, certified.bytes_per_entry) == (64, 128), "the code is kept a second time, split"
     assert certified.microseconds is not None
 
 

@@ -71,6 +71,20 @@ def test_a_cascade_has_one_to_eight_stages() -> None:
             Cascade([Stage("id32")] * count)
 
 
+def test_text_is_for_parse_and_stages_for_the_constructor() -> None:
+    with pytest.raises(UsageError, match=r"the text 'id32<=11 > id2048': read it with Cascade\.parse"):
+        Cascade("id32<=11 > id2048")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=r"stage 2 of the cascade must be a Stage, got 'id2048'.*Cascade\.parse"):
+        Cascade([Stage("id32"), "id2048"])  # type: ignore[list-item]
+    for wrong in (None, 3, Stage("id32")):
+        with pytest.raises(UsageError, match="several Stage objects, got"):
+            Cascade(wrong)  # type: ignore[arg-type]
+    for wrong in (None, 3, [Stage("id32")], b"id32"):
+        with pytest.raises(UsageError, match=r"Cascade\.parse reads text such as .*got"):
+            Cascade.parse(wrong)  # type: ignore[arg-type]
+    assert Cascade(Stage(name) for name in ("id32", "id2048")) == Cascade.parse("id32 > id2048")
+
+
 def test_ties_keep_gallery_order_and_rows_are_padded() -> None:
     result = Cascade([Stage("id32", threshold=1)]).search(TABLE, QUERY, k=5)
     assert result.indices.tolist() == [[0, 1, 3, -1, -1]]

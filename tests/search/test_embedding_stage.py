@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from itertools import pairwise
 
 import numpy as np
@@ -98,11 +99,32 @@ def test_every_half_is_read_right(kernel: str) -> None:
 
 @pytest.mark.parametrize("kernel", [*NATIVE, "reference"])
 def test_what_is_not_finite_is_never_near(kernel: str) -> None:
-    rows = np.array([[1, 0, 0, 0], [np.inf, 0, 0, 0], [np.nan, 0, 0, 0], [0, 0, 1, 0]], np.float16)
+    rows = np.array([[1, 0, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 1, 0]], np.float16)
     table = CodeTable({"embedding": rows})
+    rows[1:3, 0] = np.inf, np.nan  # behind the table's back, which would have refused them
     got = Cascade([Stage("embedding")]).search(table, {"embedding": np.array([[0, 0, 1, 0.1]])}, k=4, kernel=kernel)
     assert got.indices[0, 0] == 3
     assert got.distances[0, 1:].tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32])
+@pytest.mark.parametrize("value", [np.nan, -np.nan, np.inf, -np.inf])
+def test_a_table_refuses_what_is_not_finite_and_says_which_row(kind: type, value: float) -> None:
+    rows = np.full((9_000, 64), np.finfo(kind).max, kind)
+    rows[::2] = np.finfo(kind).smallest_subnormal
+    assert len(CodeTable({"embedding": rows})) == 9_000
+    rows[8_877, 63] = rows[8_990, 0] = value
+    with pytest.raises(UsageError, match=r"row 8877 holds NaN or infinity"):
+        CodeTable({"embedding": rows})
+
+
+def test_the_check_of_embeddings_takes_little_memory() -> None:
+    rows = np.ones((40_000, 256), np.float32)
+    tracemalloc.start()
+    CodeTable({"embedding": rows})
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < rows.nbytes / 10
 
 
 def test_attributes_first_then_codes_then_floats() -> None:

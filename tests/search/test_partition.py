@@ -134,6 +134,18 @@ def test_cells_are_the_nearest_that_hold_the_share() -> None:
     assert result.report[0].entries_kept == inside.sum() == result.report[1].entries_in
 
 
+def test_a_report_gives_no_share_of_centres() -> None:
+    rng = np.random.default_rng(9)
+    codes, table = tables(rng, 20_000, [])
+    arranged = Partition.fit("id128", codes["id128"], cells=16).arrange(table)
+    cascade = Cascade.parse("id128:cells=0.5 > id32<=11 > id512")
+    report = cascade.search(arranged, {name: code[:1] for name, code in codes.items()}, k=5).report
+    cells, threshold = str(report).splitlines()[1:3]
+    assert cells.split()[:2] == ["id128:cells=0.5", "16.0"]
+    assert cells.split()[3] == "-"
+    assert threshold.split()[3] == f"{report[1].entries_kept / report[1].entries_in:.2%}"
+
+
 def test_k_majority_finds_groups() -> None:
     """Entries near one of eight far centres: each group gets cells of its own."""
     rng = np.random.default_rng(5)
@@ -185,6 +197,14 @@ def test_what_is_refused() -> None:
             Cascade.parse(f"{text} > id32<=9 > id512")
     with pytest.raises(UsageError, match="can't have"):
         Partition.fit("id128", codes["id128"][:3], cells=4)
+    for wrong in (2.5, True, "x", 0, -3, float("nan")):
+        with pytest.raises(UsageError, match=f"cells must be a whole number of at least 1, got {wrong!r}"):
+            Partition.fit("id128", codes["id128"], cells=wrong)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="rounds must be a whole number of at least 0, got None"):
+        Partition.fit("id128", codes["id128"], cells=4, rounds=None)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="seed must be a whole number of at least 0, got -1"):
+        Partition.fit("id128", codes["id128"], cells=4, seed=-1)
+    assert len(Partition.fit("id128", codes["id128"], cells=np.int64(4)).centres) == 4
     with pytest.raises(UsageError, match="no code 'id64'"):
         Partition("id64", np.zeros((2, 8), np.uint8)).arrange(table)
     assert suggested_cells(1_000_000) == 4096

@@ -10,6 +10,7 @@ import pytest
 
 from swiftreid.data.market import read_market
 from swiftreid.data.pictures import BadPicture, read_picture, resize
+from swiftreid.encoding.calibrate import calibrated
 from swiftreid.encoding.composed import PyramidEncoder
 from swiftreid.encoding.encoder import open_encoder
 from swiftreid.errors import SwiftReIDError, UsageError
@@ -72,6 +73,9 @@ def test_figures_are_of_people_held_out_and_the_encoder_learns_from_all(drawn_pe
     learned = learn(drawn_people)
     assert learned.card.calibration is not None
     assert learned.card.calibration.persons == round(0.4 * 12)
+    assert learned.card.calibration.encoder == learned.fingerprint
+    with pytest.raises(UsageError, match="this calibration is for the encoder"):
+        calibrated(open_encoder("stripes"), learned.card.calibration)
     assert learned.card.training["persons"] == 12
     assert [row["ranking"] for row in learned.card.metrics] == [
         "id32 exhaustive",

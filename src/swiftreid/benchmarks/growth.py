@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -42,15 +43,38 @@ def growth_sizes(largest: int) -> list[int]:
     return [*sizes, largest]
 
 
+def doubt(sizes: Sequence[int]) -> str | None:
+    """What is to be said against extending a model of these sizes; None where nothing is.
+
+    Of one size no model can tell what a search costs at all from what it costs for each entry: there is nothing to
+    extend. Galleries that caches hold are quicker to read than those that one wants to know about.
+    """
+    if len(sizes) < 2:
+        return (
+            f"one size, {sizes[0]:,} entries, says nothing of others: a line through it would be a guess, so nothing "
+            "is told on paper; measure several sizes with --upto 1M or more"
+        )
+    if sum(size >= _BEYOND_CACHES for size in sizes) < 2:
+        return (
+            f"fewer than two of the sizes measured are beyond {_BEYOND_CACHES:,} entries, where caches no longer help: "
+            "what is told on paper is a guess; measure with --upto 1M or more"
+        )
+    return None
+
+
 def measure_growth(largest: int, options: Options, shown: Shown) -> Figures:
-    """Measure our searches at sizes up to the largest, fit the model and extend it; can be written as JSON."""
+    """Measure our searches at sizes up to the largest, fit the model and extend it; can be written as JSON.
+
+    From one size nothing is extended: ``paper`` and ``shard`` are empty, and ``doubt`` says why.
+    """
     with shown(f"{largest:,} entries: codes") as progress:
         data = synthetic_codes(
             largest, options.queries, options.seed, cache_folder=options.cache_folder, progress=progress
         )
     options = replace(options, judged=min(options.judged, _JUDGED))
     points: list[Figures] = []
-    for size in growth_sizes(largest):
+    sizes = growth_sizes(largest)
+    for size in sizes:
         with shown(f"{size:,} entries: searches") as progress:
             points += _points(data.first(size), options, progress)
     models = {mode: _fitted(points, mode) for mode in dict.fromkeys(point["mode"] for point in points)}
@@ -63,8 +87,9 @@ def measure_growth(largest: int, options: Options, shown: Shown) -> Figures:
         "processor_share": statistics.median(point["processor_share"] for point in points),
         "points": points,
         "models": {mode: model.as_dict() for mode, model in models.items()},
-        "paper": [row for size in PAPER for row in _on_paper(points, models, size)],
-        "shard": _when_to_shard(points, models, data.table.nbytes),
+        "doubt": doubt(sizes),
+        "paper": [row for size in PAPER for row in _on_paper(points, models, size)] if len(sizes) > 1 else [],
+        "shard": _when_to_shard(points, models, data.table.nbytes) if len(sizes) > 1 else [],
     }
 
 

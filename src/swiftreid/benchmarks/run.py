@@ -102,7 +102,7 @@ def benchmark_size(entries: int, options: Options, shown: Shown) -> dict[str, An
     }
     contenders, missing = gather(data, options, shown)
     if not contenders:
-        reasons = "; ".join(f"{one.name}: {one.reason}" for one in missing) or "no name fits --only"
+        reasons = "; ".join(f"{one.name}: {one.reason}" for one in missing)
         raise UsageError(f"nothing of what was asked for can be measured here: {reasons}")
     truth = Truth.of(data, options.k, options.judged)
     read = read_gigabytes_per_second(data.table.column("id2048")[0])
@@ -124,13 +124,18 @@ def benchmark_size(entries: int, options: Options, shown: Shown) -> dict[str, An
 
 
 def gather(data: SyntheticCodes, options: Options, shown: Shown) -> tuple[list[Contender], list[Missing]]:
-    """Everything that was asked for and can be measured here, and what cannot, with the reason."""
+    """Everything that was asked for and can be measured here, and what cannot, with the reason.
+
+    Raises:
+        UsageError: a pattern of ``only`` fits nothing that there is.
+    """
     ours = Offer("ours", 0, lambda: our_contenders(data, options.k, options.cascades))
-    offers = [
-        offer
-        for offer in [*peer_offers(data, options.k), *array_offers(data, options.k), ours]
-        if offer.name == FLAT or _wanted(offer.name, options.only)
-    ]
+    there = [*peer_offers(data, options.k), *array_offers(data, options.k), ours]
+    for pattern in options.only:
+        if not any(_wanted(offer.name, [pattern]) for offer in there):
+            names = ", ".join(repr(offer.name) for offer in there)
+            raise UsageError(f"--only {pattern!r} fits none of {names}")
+    offers = [offer for offer in there if offer.name == FLAT or _wanted(offer.name, options.only)]
     contenders: list[Contender] = []
     missing: list[Missing] = []
     with shown(f"{len(data.table):,} entries: indexes") as progress:

@@ -11,6 +11,7 @@ import typer
 from swiftreid.benchmarks.growth import growth_chart, measure_growth
 from swiftreid.benchmarks.run import Options, benchmark_size, machine
 from swiftreid.cli.console import JsonOption, QuietOption, Report
+from swiftreid.cli.outputs import output_file, written
 from swiftreid.durable import save_bytes
 from swiftreid.errors import UsageError
 
@@ -72,6 +73,7 @@ def search(
 ) -> None:
     """Our search beside FAISS, usearch, NumPy and torch, in turns in one run. Needs the extra 'bench'."""
     report = Report(as_json=as_json, quiet=quiet)
+    card = None if card is None else output_file("--card", card)
     sizes = [size_of(text) for text in n or ["16k"]]
     options = Options(
         queries=queries,
@@ -111,13 +113,18 @@ def growth(
 ) -> None:
     """What a search costs as a gallery grows: measured, and by a fitted model up to a billion entries."""
     report = Report(as_json=as_json, quiet=quiet)
+    card = None if card is None else output_file("--card", card)
+    plot = None if plot is None else output_file("--plot", plot, suffixes=(".svg",))
     options = Options(queries=queries, k=k, batch=min(batch, queries), turns=rounds, seed=seed, cache_folder=cache)
     figures = measure_growth(size_of(upto), options, report.progress)
     document = {"machine": machine(), "seed": seed, **figures}
     _save(card, document)
-    if plot is not None:
-        save_bytes(plot, growth_chart(figures).encode())
+    drawn = None if plot is None else written(plot, growth_chart(figures).encode())
     _print_growth(report, figures)
+    if figures["doubt"]:
+        report.warn(figures["doubt"])
+    if drawn is not None:
+        report.text(f"chart: {drawn}")
     _warn_if_busy(report, figures["processor_share"])
     report.document(document)
 
@@ -149,6 +156,8 @@ def _print_growth(report: Report, figures: dict[str, Any]) -> None:
             f"of 64 bytes gathered; off by {model['error']:.0%} where fitted"
         )
     report.text(f"a plain read by one thread: {figures['read_gb_per_s']:.1f} GB/s")
+    if not figures["paper"]:
+        return
     report.table(
         "On paper, by these models: on one core, all in memory",
         [

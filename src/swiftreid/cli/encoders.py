@@ -291,8 +291,7 @@ def hash_embedding(
         on_bad=bad,
         progress=report.progress,
     )
-    written = learned if learned.card.calibration is None else calibrated(learned, learned.card.calibration)
-    written.save(output)
+    learned.save(output)
     rows: list[dict[str, Any]] = learned.card.metrics
     report.table(
         f"held-out people of {read.name} (the encoder written has learned from all of them)",
@@ -307,7 +306,7 @@ def hash_embedding(
             "encoder": str(output),
             "fingerprint": learned.fingerprint,
             "held_out": rows,
-            "calibration": None if written.card.calibration is None else written.card.calibration.model_dump(),
+            "calibration": None if learned.card.calibration is None else learned.card.calibration.model_dump(),
             "training": learned.card.training,
             **bad.as_dict(),
         }

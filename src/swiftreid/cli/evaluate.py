@@ -8,7 +8,9 @@ from typing import Annotated
 
 import typer
 
+from swiftreid.cli.cascades import read_cascade
 from swiftreid.cli.console import EncoderOption, JsonOption, QuietOption, Report
+from swiftreid.cli.outputs import output_file
 from swiftreid.cli.reranking import K1Option, K2Option, LambdaOption
 from swiftreid.cli.sources import BadPictures
 from swiftreid.data.market import read_market
@@ -48,6 +50,7 @@ def evaluate(
     """Measure rank-1, mAP and time by the single-query protocol: every code, the float embedding, and cascades."""
     report = Report(as_json=as_json, quiet=quiet)
     used = open_encoder(encoder)
+    card = None if card is None else output_file("--card", card)
     bad = BadPictures(report)
     cascades = cascades_of(used, cascade or [])
     settings = Reciprocal(k1, k2, lambda_) if rerank else None
@@ -59,8 +62,13 @@ def evaluate(
 
 
 def cascades_of(encoder: Encoder, texts: list[str]) -> dict[str, Cascade]:
-    """Exhaustive search by each code, the calibrated cascades if there are any, and those given as text."""
-    given = {text: Cascade.parse(text) for text in texts}
+    """Exhaustive search by each code, the calibrated cascades if there are any, and those given as text.
+
+    Raises:
+        UsageError: a text cannot be read, or the encoder has not what it compares.
+    """
+    there = [*encoder.spec, *([EMBEDDING] if encoder.card.embedding is not None else [])]
+    given = {text: read_cascade(text, there, f"the encoder {encoder.card.name}") for text in texts}
     ends = [*encoder.spec, *([EMBEDDING] if any(EMBEDDING in cascade.codes for cascade in given.values()) else [])]
     cascades = {_exhaustive(name): Cascade([Stage(name)]) for name in ends}
     calibration = encoder.card.calibration

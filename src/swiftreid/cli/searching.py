@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,8 +12,12 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from swiftreid.benchmarks.contender import processors
 from swiftreid.cli.calibrations import choose_threshold, note_size, stated
+from swiftreid.cli.cascades import choose_cascade
 from swiftreid.cli.console import JsonOption, QuietOption, Report
+from swiftreid.cli.filters import Filters
+from swiftreid.cli.outputs import output_file, written
 from swiftreid.cli.reranking import (
     K1Option,
     K2Option,
@@ -23,7 +28,7 @@ from swiftreid.cli.reranking import (
     reorder,
     stated_reranking,
 )
-from swiftreid.cli.sources import BadPictures, encoder_of, moment, pictures_below, seconds
+from swiftreid.cli.sources import BadPictures, encoder_of, moment, pictures_below
 from swiftreid.data.pictures import read_picture
 from swiftreid.encoding.encoder import Encoder, open_encoder
 from swiftreid.encoding.stream import encode_paths
@@ -32,7 +37,7 @@ from swiftreid.evaluation.ranking_picture import Candidate, Ranking, draw_rankin
 from swiftreid.gallery.entries import Entry
 from swiftreid.gallery.snapshot import Snapshot
 from swiftreid.gallery.store import Gallery
-from swiftreid.search.cascade import Cascade, Stage
+from swiftreid.search.cascade import Cascade
 from swiftreid.search.codes import bits_of
 from swiftreid.search.reciprocal import Reciprocal
 from swiftreid.search.results import Report as StageReports
@@ -41,7 +46,7 @@ from swiftreid.search.same_person import decide
 
 _DRAWN_QUERIES = 12
 _DRAWN_HITS = 8
-_DRAWABLE = (".png", ".jpg", ".webp")
+_DRAWABLE = {".png": "PNG", ".jpg": "JPEG", ".webp": "WEBP"}
 
 
 @dataclass(frozen=True)
@@ -120,7 +125,9 @@ def search(
         "search.png"
     ),
     no_picture: Annotated[bool, typer.Option("--no-picture", help="Write no picture.")] = False,
-    threads: Annotated[int, typer.Option(min=1, max=256)] = 1,
+    threads: Annotated[
+        int, typer.Option(min=1, max=256, help="Threads that search; no more are used than there are processors.")
+    ] = 1,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -128,23 +135,20 @@ def search(
     report = Report(as_json=as_json, quiet=quiet)
     if exact and cascade is not None:
         raise UsageError("--exact and --cascade exclude each other: give one of them")
-    if not no_picture and (picture.suffix.lower() not in _DRAWABLE or picture.is_dir()):
-        raise UsageError(f"--picture {picture} must be a file name ending in {' or '.join(_DRAWABLE)}")
+    drawn = None if no_picture else output_file("--picture", picture, suffixes=tuple(_DRAWABLE))
+    threads = _threads(threads, report)
     bad = BadPictures(report)
+    filters = Filters(camera or [], not_camera or [], after, before)
     with Gallery.open(gallery, read_only=True) as opened:
         used = open_encoder(encoder or encoder_of(opened))
         opened.check_encoder(used.fingerprint, used.card.name)
+        stages, why = choose_cascade(used, cascade, exact=exact)
+        filters.check(opened)
         queries = [_entry_query(opened, id_) for id_ in like or []]
         queries += _picture_queries(used, pictures or [], bad, report)
         if not queries:
             raise UsageError("say whom to search: query pictures, or --like ID")
-        stages = _choose_cascade(used, cascade, exact=exact)
         threshold = choose_threshold(used, same_person, stages, report) if unknown else None
-        filters: dict[str, Any] = {
-            "cameras": camera or None,
-            "after": seconds(after, "--after") if after else None,
-            "before": seconds(before, "--before") if before else None,
-        }
         settings = Reciprocal(k1, k2, lambda_) if rerank else None
         pool = pool_of(k, settings)
         reports: list[StageReports] = []
@@ -152,11 +156,11 @@ def search(
         answers: dict[int, Found] = {}
         largest = 0
         for own, members in groups.items():
-            excluded = [*(not_camera or []), *([own] if own is not None else [])]
-            with opened.snapshot(not_cameras=excluded or None, **filters) as snapshot:
+            with filters.snapshot(opened, own) as snapshot:
                 codes = {c: np.concatenate([queries[i].codes[c] for i in members]) for c in used.spec}
                 largest = max(largest, snapshot.live)
-                _warn_if_empty(snapshot, opened, filters | {"not_cameras": excluded}, report)
+                if not snapshot.live:
+                    report.warn(f"nothing to search in: {filters.why_empty(opened, snapshot, own)}")
                 # One more than asked for, because a query that is an entry finds itself.
                 result = stages.search(snapshot.table, codes, k=pool + 1, threads=threads, mask=snapshot.mask)
                 reports.append(result.report)
@@ -171,18 +175,17 @@ def search(
                 for row, (i, ranked) in enumerate(zip(members, orders, strict=True)):
                     # Whether somebody is near enough is a matter of the distance, whatever re-ranking shows first.
                     nobody = None if same is None else not bool(same[row, ranked.columns].any())
-                    shown = 0 if no_picture or i >= _DRAWN_QUERIES else _DRAWN_HITS
+                    shown = 0 if drawn is None or i >= _DRAWN_QUERIES else _DRAWN_HITS
                     hits = _hits(result, row, ranked.first(k), queries[i], snapshot, stages, same, thumbnails=shown)
                     answers[i] = Found(hits, nobody)
         found = [answers[i] for i in range(len(queries))]
     _print(report, queries, found)
+    report.text(f"cascade: {stages} ({why})")
     report.note(str(StageReports.total(reports)))
     note_pool(settings, pool, largest, report)
     note_size(threshold, largest, report)
-    drawn = None if no_picture else picture
     if drawn is not None:
-        _draw(queries[:_DRAWN_QUERIES], found, drawn)
-        report.text(f"picture: {drawn}")
+        report.text(f"picture: {_draw(queries[:_DRAWN_QUERIES], found, drawn)}")
     report.document(
         {
             "gallery": str(gallery),
@@ -204,16 +207,6 @@ def search(
             **bad.as_dict(),
         }
     )
-
-
-def _choose_cascade(encoder: Encoder, text: str | None, *, exact: bool = False) -> Cascade:
-    """The cascade asked for; else the encoder's calibrated one; else exhaustive search by its longest code."""
-    if text is not None:
-        return Cascade.parse(text)
-    calibration = encoder.card.calibration
-    if calibration is None or exact:
-        return Cascade([Stage(encoder.spec.names[-1])])
-    return Cascade.parse(calibration.cascade)
 
 
 def _picture_queries(encoder: Encoder, roots: Sequence[Path], bad: BadPictures, report: Report) -> list[Query]:
@@ -247,19 +240,6 @@ def _by_camera(queries: Sequence[Query], *, other_cameras: bool) -> dict[str | N
             raise UsageError(f"--other-cameras: the name of {query.name} does not tell its camera; use --not-camera")
         groups.setdefault(query.camera if other_cameras else None, []).append(i)
     return groups
-
-
-def _warn_if_empty(snapshot: Snapshot, opened: Gallery, filters: dict[str, Any], report: Report) -> None:
-    if snapshot.live:
-        return
-    given = [name for name, value in filters.items() if value not in (None, [])]
-    if not len(snapshot):
-        why = "the gallery is empty"
-    elif {"after", "before"} & set(given) and opened.info().first_time is None:
-        why = "no entry of the gallery has a time"
-    else:
-        why = f"no entry passes the filters {', '.join(given)} together"
-    report.warn(f"nothing to search in: {why}")
 
 
 def _hits(
@@ -342,8 +322,16 @@ def _as_json(rank: int, hit: Hit) -> dict[str, Any]:
     }
 
 
-def _draw(queries: Sequence[Query], found: Sequence[Found], path: Path) -> None:
-    """Write a picture of these queries with their best entries."""
+def _threads(wanted: int, report: Report) -> int:
+    """As many as asked for, up to the processors there are: more only wait for one another."""
+    there = processors()
+    if wanted > there:
+        report.note(f"--threads {wanted}: this process may use {there} processors, so {there} threads search")
+    return min(wanted, there)
+
+
+def _draw(queries: Sequence[Query], found: Sequence[Found], path: Path) -> str:
+    """Write a picture of these queries with their best entries; where it is, in words."""
     rankings = [
         Ranking(
             query=_shown(query.thumbnail, query.name),
@@ -360,8 +348,9 @@ def _draw(queries: Sequence[Query], found: Sequence[Found], path: Path) -> None:
         )
         for query, answer in zip(queries, found, strict=False)
     ]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draw_rankings(rankings).save(path)
+    content = io.BytesIO()
+    draw_rankings(rankings).save(content, _DRAWABLE[path.suffix.lower()])
+    return written(path, content.getvalue())
 
 
 def _shown(thumbnail: bytes | None, name: str) -> NDArray[np.uint8]:

@@ -228,6 +228,11 @@ class Gallery:
         with self._reading("reading ids"):
             return known_ids(self._db, ids)
 
+    def cameras(self) -> list[str]:
+        """Names of the cameras of all entries, sorted."""
+        with self._reading("reading cameras"):
+            return [row[0] for row in fetch(self._db, "SELECT name FROM camera ORDER BY name")]
+
     def ids_of_person(self, person: str) -> list[str]:
         """Ids of all entries of one person, in gallery order; empty when there is none."""
         with self._reading("reading ids"):

@@ -39,13 +39,13 @@ class Cascade:
         array([[1, 3]], dtype=int32)
 
     Raises:
-        UsageError: no stage, or more than 8.
+        UsageError: no stage, or more than 8, or something that is no `Stage`, or stages that do not go together.
     """
 
     stages: tuple[Stage, ...]
 
     def __init__(self, stages: Iterable[Stage]) -> None:
-        object.__setattr__(self, "stages", tuple(stages))
+        object.__setattr__(self, "stages", _stages(stages))
         if not 1 <= len(self.stages) <= MAX_STAGES:
             raise UsageError(f"a cascade has 1 to {MAX_STAGES} stages, got {len(self.stages)}")
         if any(stage.code == EMBEDDING for stage in self.stages[:-1]):
@@ -73,9 +73,12 @@ class Cascade:
         A stage is a code name, alone or with one rule: ``id32<=11``, ``id32:top=1000``, ``id32:share=0.2``.
 
         Raises:
-            UsageError: the text cannot be read; the message names the stage.
+            UsageError: it is no text, or cannot be read; the message names the stage.
         """
-        return cls(Stage.parse(part) for part in text.split(">"))
+        given: object = text  # whatever the annotation says
+        if not isinstance(given, str):
+            raise UsageError(f"Cascade.parse reads text such as 'id32<=11 > id2048', got {given!r}")
+        return cls(Stage.parse(part) for part in given.split(">"))
 
     def __str__(self) -> str:
         return " > ".join(map(str, self.stages))
@@ -251,6 +254,21 @@ class Cascade:
         if len(counts) > 1:
             raise UsageError(f"codes have different numbers of queries: { {n: len(c) for n, c in found.items()} }")
         return found
+
+
+def _stages(given: object) -> tuple[Stage, ...]:
+    if isinstance(given, str):
+        raise UsageError(f"a cascade is made of Stage objects, got the text {given!r}: read it with Cascade.parse")
+    if not isinstance(given, Iterable):
+        raise UsageError(f"a cascade is made of several Stage objects, got {given!r}: write Cascade([Stage(...), ...])")
+    stages = tuple(given)
+    for number, stage in enumerate(stages, 1):
+        if not isinstance(stage, Stage):
+            raise UsageError(
+                f"stage {number} of the cascade must be a Stage, got {stage!r}: write Stage(...), or read the whole "
+                "cascade from text with Cascade.parse"
+            )
+    return stages
 
 
 def _vectors(given: NDArray[Any]) -> NDArray[np.float32]:

@@ -67,11 +67,12 @@ class Partition:
             seed: of the sample and the first centres.
 
         Raises:
-            UsageError: fewer rows than cells, or codes of another width.
+            UsageError: fewer rows than cells, codes of another width, or a number that is not whole or too small.
         """
         check_packed(code, rows)
-        cells = suggested_cells(len(rows)) if cells is None else cells
-        if not 1 <= cells <= len(rows):
+        cells = suggested_cells(len(rows)) if cells is None else _whole("cells", cells, 1)
+        rounds, seed = _whole("rounds", rounds, 0), _whole("seed", seed, 0)
+        if cells > len(rows):
             raise UsageError(f"a partition of {len(rows)} entries can't have {cells} cells")
         rng = np.random.default_rng(seed)
         sample = rows[np.sort(rng.permutation(len(rows))[: SAMPLE_PER_CELL * cells])]
@@ -121,6 +122,12 @@ class Partition:
             cells = np.concatenate([self.cells_of(segment) for segment in segments])
             known = segments[0].notes[key] = Shelf(segments, cells, len(self.centres))
         return known
+
+
+def _whole(name: str, value: object, least: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise UsageError(f"{name} must be a whole number of at least {least}, got {value!r}")
+    return int(value)
 
 
 def suggested_cells(entries: int) -> int:

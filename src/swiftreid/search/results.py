@@ -95,10 +95,12 @@ class Report(Sequence[StageReport]):
     def __str__(self) -> str:
         lines = [f"{'stage':<20}{'in / query':>14}{'kept / query':>14}{'share':>9}{'us / query':>13}"]
         for stage in self:
-            share = stage.entries_kept / max(1, stage.entries_in)
+            # Centres come in and entries go out of a stage that looks for cells: neither is a share of the other.
+            cells = ":cells=" in stage.rule
+            share = "-" if cells else f"{stage.entries_kept / max(1, stage.entries_in):.2%}"
             micros = 1e6 * stage.seconds / max(1, stage.queries)
             lines.append(
-                f"{stage.rule:<20}{stage.in_per_query:>14,.1f}{stage.kept_per_query:>14,.1f}{share:>9.2%}{micros:>13,.1f}"
+                f"{stage.rule:<20}{stage.in_per_query:>14,.1f}{stage.kept_per_query:>14,.1f}{share:>9}{micros:>13,.1f}"
             )
         return "\n".join(lines)
 

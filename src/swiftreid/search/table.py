@@ -17,8 +17,8 @@ from swiftreid.search.stages import EMBEDDING
 
 Columns = Mapping[str, NDArray[Any]]
 
-
 MAX_EMBEDDING = 16_376
+_BLOCK = 1 << 18  # numbers looked at together, so that a check takes little memory
 
 
 class Segment:
@@ -60,7 +60,8 @@ class CodeTable:
     """Packed codes of ``n`` entries: for each code name a uint8 array of shape [n, row bytes].
 
     Besides codes a table may hold float embeddings, under the name ``embedding``: float16 or float32 [n, size], for a
-    cascade's last stage.
+    cascade's last stage. They are read once when a table is made, to see that they are finite; joining tables with
+    `from_segments` does not read them again.
 
     Arrays are kept as they are, memory maps included; nothing is copied, and they must not change while the table is
     in use (searches keep a bit-sliced copy of the first stage's short code). An entry's *position* is its row, counted
@@ -72,8 +73,8 @@ class CodeTable:
         (3, ('id32', 'id128'), 60)
 
     Raises:
-        UsageError: a column has the wrong type or width, rows are not contiguous in memory, row counts differ, or
-            there is no column.
+        UsageError: a column has the wrong type or width, rows are not contiguous in memory, row counts differ,
+            there is no column, or an embedding holds NaN or infinity.
     """
 
     def __init__(self, codes: Columns) -> None:
@@ -223,7 +224,23 @@ def _embedding(rows: NDArray[Any], count: int | None) -> NDArray[Any]:
         raise UsageError(f"there are {len(rows)} embeddings for {count} rows of codes")
     if not rows.flags.c_contiguous:
         raise UsageError("embeddings are not contiguous in memory; pass numpy.ascontiguousarray(...) of them")
+    _check_finite(rows)
     return rows
+
+
+def _check_finite(rows: NDArray[Any]) -> None:
+    """Refuse NaN and infinity, which are all exponent, in blocks; on halves this is quicker than ``numpy.isfinite``."""
+    kind, exponent = ("u2", 0x7C00) if rows.dtype == np.float16 else ("u4", 0x7F800000)
+    block = max(1, _BLOCK // rows.shape[1])
+    for start in range(0, len(rows), block):
+        bits: NDArray[np.unsignedinteger[Any]] = rows[start : start + block].view(kind)
+        wrong = (bits & bits.dtype.type(exponent)) == exponent
+        if wrong.any():
+            row = start + int(np.argmax(wrong.any(axis=1)))
+            raise UsageError(
+                f"the embedding in row {row} holds NaN or infinity, so it is at no distance from anything: leave such "
+                "entries out, and look why the encoder gave it"
+            )
 
 
 def _contiguous(name: str, column: NDArray[np.uint8]) -> NDArray[np.uint8]:

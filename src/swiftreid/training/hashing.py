@@ -120,6 +120,8 @@ def learn_hash(
             "data_fingerprint": fingerprint,
         },
     )
+    if calibration is not None:  # its distances are this encoder's: no other may use it
+        calibration = calibration.model_copy(update={"encoder": learned.fingerprint})
     card = learned.card.model_copy(update={"calibration": calibration, "metrics": metrics})
     return PyramidEncoder(card, learned.tensors)
 

@@ -1,0 +1,87 @@
+"""What `swiftreid search` says of its options, and where it writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command import Ran
+from PIL import Image
+from typer.testing import CliRunner
+
+from drawn_figures import draw_person
+from swiftreid.cli import searching
+from swiftreid.cli.main import app
+from swiftreid.search.cascade import Cascade
+
+Run = Callable[..., Ran]
+
+
+def test_filters_are_told_by_their_options(swiftreid: Run, tmp_path: Path) -> None:
+    draw_person(1, 1, 1).save(tmp_path / "a.png")
+    (tmp_path / "list.csv").write_text("path,camera,time\na.png,door,2026-11-01\n")
+    swiftreid("gallery", "create", "g")
+    swiftreid("gallery", "add", "g", "--manifest", "list.csv")
+    late = swiftreid("search", "g", "a.png", "--no-picture", "--after", "2026-11-02")
+    assert "no entry passes --after 2026-11-02\n" in late.err
+    between = swiftreid("search", "g", "a.png", "--no-picture", "--not-camera", "door", "--before", "2026-11-02")
+    assert "no entry passes --not-camera door --before 2026-11-02 together" in between.err
+
+
+def test_the_picture_is_written_like_every_other_file(swiftreid: Run, drawn_people: Path, tmp_path: Path) -> None:
+    query = drawn_people / "query" / "0015_c2s1_000001_01.jpg"
+    swiftreid("gallery", "create", "g")
+    swiftreid("gallery", "add", "g", drawn_people / "bounding_box_test")
+    (tmp_path / "file").touch()
+    refused = swiftreid("search", "g", query, "--picture", "file/new/a.png", code=2)
+    assert "--picture file/new/a.png can't be written" in refused.err
+    assert "is no folder" in refused.err
+    assert not refused.out, "it is refused before the search"
+    for path, told in (("new/deeper/a.png", "(in a new folder)"), ("new/deeper/b.webp", ""), ("c.jpg", "")):
+        ran = swiftreid("search", "g", query, "--picture", path)
+        assert f"picture: {path} {told}".strip() in ran.out.splitlines()
+        assert Image.open(tmp_path / path).format in ("PNG", "WEBP", "JPEG")
+    assert len(list((tmp_path / "new" / "deeper").iterdir())) == 2
+
+
+def test_a_search_says_which_cascade_it_used_and_why(swiftreid: Run, drawn_people: Path) -> None:
+    query = drawn_people / "query" / "0015_c2s1_000001_01.jpg"
+    swiftreid("calibrate", "stripes", drawn_people, "-o", "c.safetensors", "--beta", "2")
+    swiftreid("gallery", "create", "g")
+    swiftreid("gallery", "add", "g", drawn_people / "bounding_box_test")
+    search = ("search", "g", query, "--no-picture")
+    plain = swiftreid(*search).out
+    assert "cascade: id2048 (every entry: the encoder stripes has no calibration" in plain
+    assert "`swiftreid calibrate`" in plain
+    calibrated = swiftreid(*search, "--encoder", "c.safetensors").out
+    assert "cascade: id32<=" in calibrated
+    assert "(calibrated on drawn train)" in calibrated
+    exact = swiftreid(*search, "--encoder", "c.safetensors", "--exact").out
+    assert "cascade: id2048 (every entry, as --exact asks)" in exact
+    given = swiftreid(*search, "--cascade", "id32:top=9>id512", "--quiet").out
+    assert "cascade: id32:top=9 > id512 (given by --cascade)" in given
+    assert swiftreid(*search, "--cascade", "id512", "--json").json["cascade"] == "id512"
+
+
+def test_no_more_threads_search_than_there_are_processors(
+    swiftreid: Run, drawn_people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query = drawn_people / "query" / "0015_c2s1_000001_01.jpg"
+    swiftreid("gallery", "create", "g")
+    swiftreid("gallery", "add", "g", drawn_people / "bounding_box_test")
+    used: list[int] = []
+    plain = Cascade.search
+
+    def noting(self: Cascade, *arguments: Any, threads: int, **others: Any) -> Any:
+        used.append(threads)
+        return plain(self, *arguments, threads=threads, **others)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Cascade, "search", noting)
+    monkeypatch.setattr(searching, "processors", lambda: 3)
+    for wanted, told in (("64", True), ("3", False), ("2", False)):
+        ran = CliRunner().invoke(app, ["search", "g", str(query), "--no-picture", "--threads", wanted])
+        assert ("may use 3 processors, so 3 threads search" in ran.output) == told
+    assert used == [3, 3, 2]

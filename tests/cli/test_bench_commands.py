@@ -117,7 +117,7 @@ def test_a_chart_that_cannot_be_written_is_refused_at_once(
     swiftreid: Callable[..., Ran], tmp_path: Path, path: str
 ) -> None:
     (tmp_path / "file").touch()
-    ran = swiftreid("bench", "growth", "--upto", "1000M", "--plot", path, code=2)
+    ran = swiftreid("bench", "growth", "--upto", "1k", "--plot", path, code=2)
     assert f"--plot {path}" in ran.err
     assert ".svg" in ran.err
 

@@ -110,12 +110,29 @@ def test_what_is_not_finite_is_never_near(kernel: str) -> None:
 @pytest.mark.parametrize("kind", [np.float16, np.float32])
 @pytest.mark.parametrize("value", [np.nan, -np.nan, np.inf, -np.inf])
 def test_a_table_refuses_what_is_not_finite_and_says_which_row(kind: type, value: float) -> None:
-    rows = np.full((9_000, 64), np.finfo(kind).max, kind)
+    rows = np.full((9_000, 64), min(1e17, float(np.finfo(kind).max)), kind)
     rows[::2] = np.finfo(kind).smallest_subnormal
     assert len(CodeTable({"embedding": rows})) == 9_000
     rows[8_877, 63] = rows[8_990, 0] = value
-    with pytest.raises(UsageError, match=r"row 8877 holds NaN or infinity"):
+    with pytest.raises(UsageError, match=r"row 8877 holds NaN, infinity"):
         CodeTable({"embedding": rows})
+
+
+def test_numbers_whose_squares_cannot_be_added_up_are_refused() -> None:
+    rows = np.ones((10, 64), np.float32)
+    query = {"embedding": np.ones((1, 64))}
+    for value in (1e17, -1e17):
+        rows[3] = value
+        found = Cascade([Stage("embedding")]).search(CodeTable({"embedding": rows}), {"embedding": rows[3:4]}, k=10)
+        assert found.distances[0, 0] == pytest.approx(0, abs=1e-6)
+    rows[3, 5] = 1.1e17
+    with pytest.raises(UsageError, match=r"row 3 holds NaN, infinity or a number beyond 1e\+17"):
+        CodeTable({"embedding": rows})
+    table = CodeTable({"embedding": np.ones((10, 64), np.float32)})
+    for value in (-1.1e17, 1e300):
+        query["embedding"][0, 0] = value
+        with pytest.raises(UsageError, match="beyond"):
+            Cascade([Stage("embedding")]).search(table, query, k=1)
 
 
 def test_the_check_of_embeddings_takes_little_memory() -> None:

@@ -98,7 +98,8 @@ class Snapshot:
             raise UsageError("this snapshot is closed: read entries and thumbnails before closing it")
         for position in positions:
             if not 0 <= position < len(self):
-                raise UsageError(f"position {position} is outside this snapshot of {len(self)} positions")
+                ended = ": a row of results has ended there, cut rows with result.counts" if position == -1 else ""
+                raise UsageError(f"position {position} is outside this snapshot of {len(self)} positions{ended}")
         parts = np.searchsorted(self._starts, positions, side="right") - 1
         return [int(self._seqs[part][at - self._starts[part]]) for part, at in zip(parts, positions, strict=True)]
 

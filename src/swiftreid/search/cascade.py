@@ -17,7 +17,7 @@ from swiftreid.search.codes import bits_of, check_packed, row_bytes_of
 from swiftreid.search.job import Answer, Cells, Job, Order
 from swiftreid.search.results import Report, SearchResult, StageReport
 from swiftreid.search.stages import EMBEDDING, Stage
-from swiftreid.search.table import CodeTable
+from swiftreid.search.table import LARGEST, CodeTable
 
 __all__ = ["Cascade", "Stage"]
 
@@ -178,6 +178,8 @@ class Cascade:
         min_candidates: int,
         kernel: str | None,
     ) -> SearchResult:
+        if not isinstance(table, CodeTable):
+            raise UsageError(f"search in a CodeTable, not a {type(table).__name__}: CodeTable(codes) makes one")
         entries = len(table)
         codes = self._queries(queries)
         if EMBEDDING in codes and codes[EMBEDDING].shape[1] != table.column(EMBEDDING)[0].shape[1]:
@@ -276,9 +278,13 @@ def _vectors(given: NDArray[Any]) -> NDArray[np.float32]:
     kind, shape = getattr(given, "dtype", type(given).__name__), getattr(given, "shape", None)
     if not isinstance(given, np.ndarray) or given.ndim != 2 or not np.issubdtype(given.dtype, np.floating):
         raise UsageError(f"embeddings of queries must be floats of shape [q, size], got {kind} of shape {shape}")
-    vectors = np.ascontiguousarray(given, np.float32)
-    if not np.isfinite(vectors).all():
-        raise UsageError("an embedding of the queries holds NaN or infinity, so it is at no distance from anything")
+    with np.errstate(over="ignore"):  # what becomes infinite is refused
+        vectors = np.ascontiguousarray(given, np.float32)
+    if not (np.abs(vectors) <= LARGEST).all():
+        raise UsageError(
+            f"an embedding of the queries holds NaN, infinity or a number beyond {LARGEST:g}, so it is at no distance "
+            "from anything"
+        )
     return vectors
 
 

@@ -123,6 +123,8 @@ def fuse_embeddings(embeddings: NDArray[np.float32], people: ArrayLike) -> NDArr
 
 
 def _people(codes: Mapping[str, NDArray[np.uint8]], people: ArrayLike) -> tuple[NDArray[np.int64], int]:
+    if not isinstance(codes, Mapping):
+        raise UsageError(f"codes map code names to arrays; got a {type(codes).__name__}")
     return _whose(people, CodeSpec(tuple(codes)).check(codes))
 
 

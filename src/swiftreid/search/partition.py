@@ -101,6 +101,8 @@ class Partition:
         Raises:
             UsageError: the table lacks the partition's code.
         """
+        if not isinstance(table, CodeTable):
+            raise UsageError(f"arrange takes a CodeTable, not a {type(table).__name__}: CodeTable(codes) makes one")
         table.column(self.code)
         segments = list(table.segments)
         while segments and segments[-1].rows < SMALLEST_SEGMENT:

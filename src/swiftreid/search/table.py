@@ -18,6 +18,9 @@ from swiftreid.search.stages import EMBEDDING
 Columns = Mapping[str, NDArray[Any]]
 
 MAX_EMBEDDING = 16_376
+LARGEST = 1e17
+"""Number in an embedding: the squares of more could not be added up in float32."""
+
 _BLOCK = 1 << 18  # numbers looked at together, so that a check takes little memory
 
 
@@ -74,7 +77,7 @@ class CodeTable:
 
     Raises:
         UsageError: a column has the wrong type or width, rows are not contiguous in memory, row counts differ,
-            there is no column, or an embedding holds NaN or infinity.
+            there is no column, or an embedding holds NaN, infinity or a number beyond 1e17.
     """
 
     def __init__(self, codes: Columns) -> None:
@@ -87,6 +90,8 @@ class CodeTable:
         Raises:
             UsageError: there is no table, or the tables do not hold the same codes.
         """
+        if not all(isinstance(part, CodeTable) for part in tables):
+            raise UsageError("segments are joined as tables: pass CodeTable(codes) for each")
         if not tables:
             raise UsageError("a code table needs at least one segment; an empty gallery is a segment with zero rows")
         spec = tables[0].spec
@@ -198,6 +203,13 @@ class CodeTable:
     def rows(self, name: str, positions: NDArray[np.integer]) -> NDArray[Any]:
         """A copy of one column's rows at some positions: uint8 [len(positions), row bytes], or of its own type."""
         columns = self.column(name)
+        positions = np.asarray(positions)
+        if positions.ndim != 1 or (len(positions) and not np.issubdtype(positions.dtype, np.integer)):
+            raise UsageError(
+                f"positions must be whole numbers [m], got {positions.dtype} of shape {positions.shape}; of a mask "
+                "pass numpy.flatnonzero(mask)"
+            )
+        positions = positions.astype(np.int64, copy=False)
         out = np.empty((len(positions), columns[0].shape[1]), columns[0].dtype)
         starts = np.cumsum([0, *self._lengths])
         if len(positions) and not (int(np.min(positions)) >= 0 and int(np.max(positions)) < len(self)):
@@ -229,17 +241,18 @@ def _embedding(rows: NDArray[Any], count: int | None) -> NDArray[Any]:
 
 
 def _check_finite(rows: NDArray[Any]) -> None:
-    """Refuse NaN and infinity, which are all exponent, in blocks; on halves this is quicker than ``numpy.isfinite``."""
-    kind, exponent = ("u2", 0x7C00) if rows.dtype == np.float16 else ("u4", 0x7F800000)
+    """Refuse NaN, infinity and what is too large, in blocks: their bits, but for the sign, are the largest numbers."""
+    kind, sign = ("u2", 0x7FFF) if rows.dtype == np.float16 else ("u4", 0x7FFFFFFF)
+    largest = np.array(min(LARGEST, float(np.finfo(rows.dtype).max)), rows.dtype).view(kind)
     block = max(1, _BLOCK // rows.shape[1])
     for start in range(0, len(rows), block):
         bits: NDArray[np.unsignedinteger[Any]] = rows[start : start + block].view(kind)
-        wrong = (bits & bits.dtype.type(exponent)) == exponent
+        wrong = (bits & bits.dtype.type(sign)) > largest
         if wrong.any():
             row = start + int(np.argmax(wrong.any(axis=1)))
             raise UsageError(
-                f"the embedding in row {row} holds NaN or infinity, so it is at no distance from anything: leave such "
-                "entries out, and look why the encoder gave it"
+                f"the embedding in row {row} holds NaN, infinity or a number beyond {LARGEST:g}, so it is at no "
+                "distance from anything: leave such entries out, and look why the encoder gave it"
             )
 
 

@@ -43,6 +43,7 @@ from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.search.cascade import Cascade
 from swiftreid.search.chains import cost_per_entry, losses_along, pair_loads, threshold_chain
 from swiftreid.search.codes import CodeSpec, bits_of
+from swiftreid.search.labels import people_and_places
 from swiftreid.search.stages import Stage
 
 SHARE, CONFIDENCE, DEPTH = 0.99, 0.95, 0.01
@@ -128,10 +129,7 @@ def recall_thresholds(
     names = sorted(codes, key=bits_of)
     if len(names) < 2:
         raise UsageError(f"a cascade needs two codes at least, got {', '.join(names) or 'none'}")
-    people, places = np.asarray(persons), np.asarray(cameras)
-    n = CodeSpec(tuple(names)).check(codes)
-    if people.shape != (n,) or places.shape != (n,):
-        raise UsageError(f"persons and cameras need shape ({n},), got {people.shape} and {places.shape}")
+    people, places = people_and_places(persons, cameras, CodeSpec(tuple(names)).check(codes))
     queries, entries = relevant_pairs(people, places)
     rng = np.random.default_rng(seed)
     present = np.unique(people[queries])

@@ -146,7 +146,7 @@ def recall_thresholds(
     if not in_shape.any():
         raise TooFewPeople(
             f"no relevant entry of {len(shaping)} people is within {reach} bits of its query by {names[-1]}, where "
-            f"{depth} of the strangers are: these codes do not tell people apart"
+            f"{_percent(depth or 1)} of the strangers are: these codes do not tell people apart"
         )
     bits = np.array([bits_of(name) for name in names])
     loads = [pair_loads(queries[part], people[queries[part]]) for part in (in_shape, ~in_shape)]
@@ -158,7 +158,8 @@ def recall_thresholds(
     if len(losses) < _least(share, confidence):
         raise TooFewPeople(
             f"only {len(losses)} of the {len(present) - len(shaping)} certifying people have a relevant entry within "
-            f"{reach} bits; to promise {share:.4g} at confidence {confidence:.4g} takes {_least(share, confidence)}: "
+            f"{reach} bits; to promise {_percent(share)} at {_percent(confidence)} confidence takes "
+            f"{_least(share, confidence)}: "
             f"ask for less, or calibrate on more people"
         )
     place = certified_place(shape, losses, share, confidence)
@@ -204,8 +205,8 @@ def shaping_people(
     present: NDArray[np.int64] = np.random.default_rng(seed).permutation(np.unique(people))
     if len(present) < needed:
         raise TooFewPeople(
-            f"to promise {share:.4g} of the exhaustive result at confidence {confidence:.4g} takes {needed} held-out "
-            f"people seen by two cameras; there are {len(present)}: ask for less, or calibrate on more people"
+            f"to promise {_percent(share)} of the exhaustive result at {_percent(confidence)} confidence takes "
+            f"{needed} held-out people seen by two cameras; there are {len(present)}: ask for less, or calibrate on more people"
         )
     return present[: _shaping(len(present))]
 
@@ -282,6 +283,11 @@ def _gains(losses: NDArray[np.float64], stake: float, allowed: float) -> NDArray
 
 def _passed(enough: NDArray[np.bool_]) -> int:
     return int(np.argmin(enough)) - 1 if not enough.all() else len(enough) - 1
+
+
+def _percent(share: float) -> str:
+    """Messages speak per cent, as the command's options do."""
+    return f"{100 * share:.4g} %"
 
 
 def _check(share: float, confidence: float, depth: float | None) -> None:

@@ -11,7 +11,7 @@ import typer
 from swiftreid.cli.cascades import read_cascade
 from swiftreid.cli.console import EncoderOption, JsonOption, QuietOption, Report
 from swiftreid.cli.outputs import output_file
-from swiftreid.cli.reranking import K1Option, K2Option, LambdaOption
+from swiftreid.cli.reranking import K1Option, K2Option, LambdaOption, settings_of
 from swiftreid.cli.sources import BadPictures
 from swiftreid.data.market import read_market
 from swiftreid.encoding.encoder import Encoder, open_encoder
@@ -41,19 +41,19 @@ def evaluate(
     rerank: Annotated[
         bool, typer.Option("--rerank", help="Also k-reciprocal re-ranking of the longest code and the float embedding.")
     ] = False,
-    k1: K1Option = 20,
-    k2: K2Option = 6,
-    lambda_: LambdaOption = 0.3,
+    k1: K1Option = None,
+    k2: K2Option = None,
+    lambda_: LambdaOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Measure rank-1, mAP and time by the single-query protocol: every code, the float embedding, and cascades."""
     report = Report(as_json=as_json, quiet=quiet)
+    settings = settings_of(rerank=rerank, k1=k1, k2=k2, lambda_=lambda_)
     used = open_encoder(encoder)
     card = None if card is None else output_file("--card", card)
     bad = BadPictures(report)
     cascades = cascades_of(used, cascade or [])
-    settings = Reciprocal(k1, k2, lambda_) if rerank else None
     result = run_evaluation(data, used, report, bad, cascades=cascades, timed=not untimed, rerank=settings)
     if card is not None:
         result.save(card)

@@ -206,7 +206,8 @@ def shaping_people(
     if len(present) < needed:
         raise TooFewPeople(
             f"to promise {_percent(share)} of the exhaustive result at {_percent(confidence)} confidence takes "
-            f"{needed} held-out people seen by two cameras; there are {len(present)}: ask for less, or calibrate on more people"
+            f"{needed} held-out people seen by two cameras; there are {len(present)}: "
+            "ask for less, or calibrate on more people"
         )
     return present[: _shaping(len(present))]
 

@@ -42,11 +42,15 @@ def test_evaluate_further_cascades_beside_exhaustive_search(swiftreid: Run, draw
         times = exhaustive["microseconds_per_query"] / row["microseconds_per_query"]
         assert row["extra"]["speed_up"] == pytest.approx(times, abs=0.01)
         assert "map_lost" not in exhaustive["extra"]
+        assert row["extra"]["compared_with"] == f"{last} exhaustive"
     assert rows[texts[0]]["extra"]["map_lost"] > 0.01, "a tenth of the gallery must be seen to be too little"
     assert rows[texts[1]]["extra"]["map_lost"] == 0, "everybody is handed on"
     assert rows[texts[0]]["extra"]["compared"] == "100% > 12.5%"
     table = swiftreid("evaluate", drawn_people, *options, "--untimed").out
-    assert "mAP lost" in table
+    assert (
+        f"mAP lost and speed-up: compared with id2048 exhaustive; that of '{texts[1]}' with id512 exhaustive; "
+        f"that of '{texts[2]}' with embedding exhaustive\n"
+    ) in table
     missing = swiftreid("evaluate", drawn_people, "--cascade", "id23 > id2048", code=2).err
     assert "compares id23, which the encoder stripes does not have; the encoder stripes has id32, id128" in missing
     assert "docs/search.md" in swiftreid(

@@ -77,7 +77,7 @@ def test_a_search_says_which_cascade_it_used_and_why(swiftreid: Run, drawn_peopl
     search = ("search", "g", query, "--no-picture")
     plain = swiftreid(*search).out
     assert "cascade: id2048 (every entry: the encoder stripes has no calibration" in plain
-    assert "`swiftreid calibrate`" in plain
+    assert "`swiftreid calibrate ENCODER DATA -o COPY` and give it with --encoder COPY" in plain
     calibrated = swiftreid(*search, "--encoder", "c.safetensors").out
     assert "cascade: id32<=" in calibrated
     assert "(calibrated on drawn train)" in calibrated

@@ -42,11 +42,15 @@ def test_evaluate_further_cascades_beside_exhaustive_search(swiftreid: Run, draw
         times = exhaustive["microseconds_per_query"] / row["microseconds_per_query"]
         assert row["extra"]["speed_up"] == pytest.approx(times, abs=0.01)
         assert "map_lost" not in exhaustive["extra"]
+        assert row["extra"]["compared_with"] == f"{last} exhaustive"
     assert rows[texts[0]]["extra"]["map_lost"] > 0.01, "a tenth of the gallery must be seen to be too little"
     assert rows[texts[1]]["extra"]["map_lost"] == 0, "everybody is handed on"
     assert rows[texts[0]]["extra"]["compared"] == "100% > 12.5%"
     table = swiftreid("evaluate", drawn_people, *options, "--untimed").out
-    assert "mAP lost" in table
+    assert (
+        f"mAP lost and speed-up: compared with id2048 exhaustive; that of '{texts[1]}' with id512 exhaustive; "
+        f"that of '{texts[2]}' with embedding exhaustive\n"
+    ) in table
     missing = swiftreid("evaluate", drawn_people, "--cascade", "id23 > id2048", code=2).err
     assert "compares id23, which the encoder stripes does not have; the encoder stripes has id32, id128" in missing
     assert "docs/search.md" in swiftreid(
@@ -91,12 +95,24 @@ def test_calibrate_by_certified_recall_and_sweep(swiftreid: Run, drawn_people: P
     assert {"CtF, DTO beta 2", "CtF, recall 60 %", "AFR, id32 rank-w 97 %"} <= names
     printed = swiftreid(*arguments, "--beta", 2, "--sweep", "--false-accepts", 20, "--gallery-size", 10).out
     assert "mAP lost" in printed
-    assert "no certified recall: to promise 0.99" in printed
+    assert "no certified recall: to promise 99 % of the exhaustive result at 95 % confidence takes 398" in printed
     assert "short list: id32:share=" in printed
     assert "among 10 entries" in printed
     for option in ("--recall", "--confidence", "--false-accepts"):
         assert "percentage" in swiftreid(*arguments, option, 100, code=2).err
     assert "--method" in swiftreid(*arguments, "--method", "printed", code=2).err
+
+
+def test_percentages_are_not_taken_for_shares(swiftreid: Run, drawn_people: Path, tmp_path: Path) -> None:
+    arguments = ("calibrate", "stripes", drawn_people, "-o", "c.safetensors", "--beta", 2)
+    assert "--recall 0.9 is per cent: write 90 for 90 %" in swiftreid(*arguments, "--recall", 0.9, code=2).err
+    assert "--confidence 0.95 is per cent: write 95" in swiftreid(*arguments, "--confidence", 0.95, code=2).err
+    assert "write 99 for 99 %" in swiftreid(*arguments, "--recall", 1, code=2).err
+    assert not (tmp_path / "c.safetensors").exists()
+    # Few mistakes are a sensible thing to ask for: it is done, and what it means is said.
+    few = swiftreid(*arguments, "--false-accepts", 0.05)
+    assert "--false-accepts 0.05 is 0.05 %; for 5 % write 5" in few.err
+    assert "%; for" not in swiftreid(*arguments, "--false-accepts", 1).err
 
 
 def test_hash_learns_codes_on_a_frozen_embedding(swiftreid: Run, drawn_people: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from swiftreid.cli import reranking
 from swiftreid.cli.main import app
+from swiftreid.cli.reranking import settings_of
 from swiftreid.encoding.encodings_file import load_encodings
 from swiftreid.evaluation.card import ResultCard
 from swiftreid.search import kernels
@@ -56,6 +57,13 @@ def test_a_gallery_of_single_pictures_is_warned_of(swiftreid: Run, drawn_people:
 def test_settings_out_of_range(swiftreid: Run, drawn_people: Path) -> None:
     assert "--lambda" in swiftreid("evaluate", drawn_people, "--rerank", "--lambda", 1.5, code=2).err
     assert "--k1" in swiftreid("evaluate", drawn_people, "--rerank", "--k1", 0, code=2).err
+    assert "--k1 without --rerank" in swiftreid("evaluate", drawn_people, "--k1", 30, code=2).err
+
+
+def test_settings_not_given_are_the_papers() -> None:
+    assert settings_of(rerank=True, k1=None, k2=None, lambda_=None) == Reciprocal()
+    assert settings_of(rerank=True, k1=None, k2=2, lambda_=0.0) == Reciprocal(k2=2, lambda_=0.0)
+    assert settings_of(rerank=False, k1=None, k2=None, lambda_=None) is None
 
 
 @pytest.fixture

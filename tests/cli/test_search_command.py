@@ -46,6 +46,29 @@ def test_the_picture_is_written_like_every_other_file(swiftreid: Run, drawn_peop
     assert len(list((tmp_path / "new" / "deeper").iterdir())) == 2
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--exact", "--cascade", "id2048"], "--exact and --cascade exclude each other"),
+        (["--no-picture", "--picture", "y.png"], "--no-picture and --picture exclude each other"),
+        (["--no-unknown", "--same-person", 0], "--no-unknown and --same-person exclude each other"),
+        (["--k1", 20], "--k1 without --rerank would do nothing"),
+        (["--k2", 3, "--lambda", 0], "--k2 and --lambda without --rerank would do nothing"),
+        (["--after", "2026-11-22", "--before", "2026-11-21"], "both from --after 2026-11-22 on and before --before"),
+        (["--after", "10", "--before", "10"], "both from --after 10 on and before --before 10"),
+    ],
+)
+def test_options_that_contradict_each_other_are_refused(
+    options: list[str], message: str, swiftreid: Run, drawn_people: Path, tmp_path: Path
+) -> None:
+    query = drawn_people / "query" / "0015_c2s1_000001_01.jpg"
+    swiftreid("gallery", "create", "g")
+    ran = swiftreid("search", "g", query, *options, code=2)
+    assert message in ran.err
+    assert not ran.out
+    assert not list(tmp_path.glob("*.png"))
+
+
 def test_a_search_says_which_cascade_it_used_and_why(swiftreid: Run, drawn_people: Path) -> None:
     query = drawn_people / "query" / "0015_c2s1_000001_01.jpg"
     swiftreid("calibrate", "stripes", drawn_people, "-o", "c.safetensors", "--beta", "2")
@@ -54,7 +77,7 @@ def test_a_search_says_which_cascade_it_used_and_why(swiftreid: Run, drawn_peopl
     search = ("search", "g", query, "--no-picture")
     plain = swiftreid(*search).out
     assert "cascade: id2048 (every entry: the encoder stripes has no calibration" in plain
-    assert "`swiftreid calibrate`" in plain
+    assert "`swiftreid calibrate ENCODER DATA -o COPY` and give it with --encoder COPY" in plain
     calibrated = swiftreid(*search, "--encoder", "c.safetensors").out
     assert "cascade: id32<=" in calibrated
     assert "(calibrated on drawn train)" in calibrated

@@ -64,6 +64,27 @@ def test_python_on_the_pages_runs(page: str, tmp_path: Path) -> None:
         assert ran.stdout
 
 
+def test_the_calibration_example_prints_what_the_page_says() -> None:
+    page = (ROOT / "docs/calibration.md").read_text(encoding="utf-8")
+    [(block, printed)] = re.findall(r"^```python\n(.*?)^```\n\nprints\n\n```text\n(.*?)^```", page, re.M | re.S)
+    ran = subprocess.run([sys.executable, "-c", block], capture_output=True, text=True, check=True)
+    assert ran.stdout == printed
+
+
+def test_the_calibrate_command_on_the_pages_runs(tmp_path: Path) -> None:
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    shown = re.compile(r"swiftreid calibrate (stripes examples/station -o \S+\.safetensors)")
+    [options] = {
+        found[1]
+        for page in ("calibration", "commands")
+        for found in shown.finditer((ROOT / f"docs/{page}.md").read_text(encoding="utf-8"))
+    }
+    command = [str(Path(sys.executable).with_name("swiftreid")), "calibrate", *options.split()]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert (tmp_path / options.split()[-1]).is_file()
+
+
 def test_pages_are_in_the_index() -> None:
     index = (ROOT / "docs/index.md").read_text(encoding="utf-8")
     for page in (ROOT / "docs").glob("*.md"):

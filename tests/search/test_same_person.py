@@ -107,6 +107,15 @@ def test_arguments_out_of_range(change: dict, message: str) -> None:
         fit_same_person(**({"vectors": codes, "persons": persons, "cameras": cameras, "code": "id64"} | change))
 
 
+def test_packed_codes_are_no_embeddings() -> None:
+    codes, persons, cameras = drawn(0)
+    with pytest.raises(UsageError, match=r"uint8: for packed codes give their name, as in code='id2048'"):
+        fit_same_person(codes, persons, cameras)
+    with pytest.raises(UsageError, match="these vectors are int64"):
+        fit_same_person(codes.astype(np.int64), persons, cameras)
+    assert fit_same_person(codes.astype(np.float64), persons, cameras).code == "embedding"
+
+
 THRESHOLD = SamePerson("id64", 20, 100, 0.05, 0.001, 0.5, 0.4, True, 5, 30)
 
 

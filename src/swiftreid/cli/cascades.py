@@ -25,7 +25,7 @@ def choose_cascade(encoder: Encoder, text: str | None, *, exact: bool = False) -
     if calibration is None:
         return exhaustive, (
             f"every entry: the encoder {encoder.card.name} has no calibration, which coarse-to-fine search needs; "
-            "make a calibrated copy with `swiftreid calibrate` and give it with --encoder"
+            "make a calibrated copy with `swiftreid calibrate ENCODER DATA -o COPY` and give it with --encoder COPY"
         )
     return Cascade.parse(calibration.cascade), f"calibrated on {calibration.data}"
 

@@ -35,6 +35,8 @@ app = typer.Typer(help="Make encoders of third-party networks, and look into enc
 TRAIN: tuple[SplitName, ...] = ("train",)
 TEST: tuple[SplitName, ...] = ("query", "gallery")
 
+_SMALL_PERCENT = 1  # a share of 1 may be meant; yet few mistakes are a sensible thing to ask for
+
 Output = Annotated[Path, typer.Option("--output", "-o", help="File to write.")]
 
 
@@ -195,9 +197,10 @@ def calibrate(
         str,
         typer.Option(help="How thresholds are fitted: gaussian (the paper), empirical, or recall (certified)."),
     ] = "gaussian",
-    recall: Annotated[float, typer.Option(help="% of the exhaustive result that the certified thresholds keep.")] = 100
-    * SHARE,
-    confidence: Annotated[float, typer.Option(help="% confidence of that promise.")] = 100 * CONFIDENCE,
+    recall: Annotated[
+        float, typer.Option(help="% of the exhaustive result that the certified thresholds keep: 99, not 0.99.")
+    ] = 100 * SHARE,
+    confidence: Annotated[float, typer.Option(help="% confidence of that promise: 95, not 0.95.")] = 100 * CONFIDENCE,
     false_accepts: Annotated[
         float, typer.Option(help="% of people who are not there that may be given an entry (same-person threshold).")
     ] = 100 * FALSE_ACCEPTS,
@@ -214,9 +217,12 @@ def calibrate(
         raise UsageError(f"--split is train or test, not {split!r}")
     if method not in get_args(Method) and method != "recall":
         raise UsageError(f"--method is gaussian, empirical or recall, not {method!r}")
-    for option, percent in (("--recall", recall), ("--confidence", confidence), ("--false-accepts", false_accepts)):
-        if not 0 < percent < 100:
-            raise UsageError(f"{option} is a percentage above 0 and below 100, not {percent:g}")
+    _check_percentages(recall, confidence, false_accepts)
+    if false_accepts < _SMALL_PERCENT:
+        report.note(
+            f"--false-accepts {false_accepts:g} is {false_accepts:g} %; for {100 * false_accepts:g} % write "
+            f"{100 * false_accepts:g}"
+        )
     used = open_encoder(encoder)
     if output is None and not Path(encoder).is_file():
         raise UsageError(f"{encoder} is a shipped encoder and stays as it is: give --output for the calibrated copy")
@@ -253,6 +259,17 @@ def calibrate(
     report.document(
         {"encoder": str(target), "calibration": None if stored is None else stored.model_dump(), **bad.as_dict()}
     )
+
+
+def _check_percentages(recall: float, confidence: float, false_accepts: float) -> None:
+    """Refuse what is no percentage, and what is plainly meant as a share of 1."""
+    for option, percent in (("--recall", recall), ("--confidence", confidence), ("--false-accepts", false_accepts)):
+        if not 0 < percent < 100:
+            raise UsageError(f"{option} is a percentage above 0 and below 100, not {percent:g}")
+    for option, percent in (("--recall", recall), ("--confidence", confidence)):
+        if percent <= 1:
+            example = 100 * percent if percent < 1 else 99
+            raise UsageError(f"{option} {percent:g} is per cent: write {example:g} for {example:g} %")
 
 
 def hash_embedding(

@@ -23,7 +23,7 @@ class Filters:
     before: str | None
 
     def check(self, gallery: Gallery) -> None:
-        """Refuse times that are none, and cameras that the gallery does not have, as to leave them out does nothing.
+        """Refuse times that are none or leave none, and cameras that are not there: to leave them out does nothing.
 
         Raises:
             UsageError: the message names the option and the gallery's cameras.
@@ -60,7 +60,11 @@ class Filters:
         return f"no entry passes {' '.join(given)}{' together' if len(given) > 1 else ''}"
 
     def _times(self) -> tuple[float | None, float | None]:
-        return (
-            seconds(self.after, "--after") if self.after else None,
-            seconds(self.before, "--before") if self.before else None,
-        )
+        after = seconds(self.after, "--after") if self.after else None
+        before = seconds(self.before, "--before") if self.before else None
+        if after is not None and before is not None and after >= before:
+            raise UsageError(
+                f"no time is both from --after {self.after} on and before --before {self.before}: "
+                "--after takes the earlier time"
+            )
+        return after, before

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import numpy as np
@@ -11,16 +11,50 @@ import typer
 from numpy.typing import NDArray
 
 from swiftreid.cli.console import Advance, Report
+from swiftreid.errors import UsageError
 from swiftreid.search.reciprocal import Reciprocal
 from swiftreid.search.reranking import POOL, rerank_results
 from swiftreid.search.results import SearchResult
 from swiftreid.search.table import CodeTable
 
-K1Option = Annotated[int, typer.Option("--k1", min=1, max=1000, help="Neighbours that --rerank looks at.")]
-K2Option = Annotated[int, typer.Option("--k2", min=1, max=1000, help="Neighbours that --rerank averages over.")]
-LambdaOption = Annotated[
-    float, typer.Option("--lambda", min=0, max=1, help="Share of the original distance after --rerank.")
+_PAPER = Reciprocal()
+
+# None where an option is not given, so that one without --rerank is noticed.
+K1Option = Annotated[
+    int | None,
+    typer.Option("--k1", min=1, max=1000, show_default=f"{_PAPER.k1}", help="Neighbours that --rerank looks at."),
 ]
+K2Option = Annotated[
+    int | None,
+    typer.Option("--k2", min=1, max=1000, show_default=f"{_PAPER.k2}", help="Neighbours that --rerank averages over."),
+]
+LambdaOption = Annotated[
+    float | None,
+    typer.Option(
+        "--lambda",
+        min=0,
+        max=1,
+        show_default=f"{_PAPER.lambda_}",
+        help="Share of the original distance after --rerank.",
+    ),
+]
+
+
+def settings_of(*, rerank: bool, k1: int | None, k2: int | None, lambda_: float | None) -> Reciprocal | None:
+    """The settings of re-ranking, where it is asked for.
+
+    Raises:
+        UsageError: a setting is given without --rerank, or they cannot be.
+    """
+    given: dict[str, Any] = {
+        name: value for name, value in (("k1", k1), ("k2", k2), ("lambda_", lambda_)) if value is not None
+    }
+    if rerank:
+        return replace(_PAPER, **given)
+    if given:
+        options = " and ".join(f"--{name.rstrip('_')}" for name in given)
+        raise UsageError(f"{options} without --rerank would do nothing: give --rerank too, or leave {options} out")
+    return None
 
 
 def pool_of(k: int, settings: Reciprocal | None) -> int:

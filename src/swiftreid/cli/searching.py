@@ -26,6 +26,7 @@ from swiftreid.cli.reranking import (
     note_pool,
     pool_of,
     reorder,
+    settings_of,
     stated_reranking,
 )
 from swiftreid.cli.sources import BadPictures, encoder_of, moment, pictures_below
@@ -39,11 +40,11 @@ from swiftreid.gallery.snapshot import Snapshot
 from swiftreid.gallery.store import Gallery
 from swiftreid.search.cascade import Cascade
 from swiftreid.search.codes import bits_of
-from swiftreid.search.reciprocal import Reciprocal
 from swiftreid.search.results import Report as StageReports
 from swiftreid.search.results import SearchResult
 from swiftreid.search.same_person import decide
 
+_PICTURE = Path("search.png")
 _DRAWN_QUERIES = 12
 _DRAWN_HITS = 8
 _DRAWABLE = {".png": "PNG", ".jpg": "JPEG", ".webp": "WEBP"}
@@ -118,12 +119,13 @@ def search(
         bool,
         typer.Option("--rerank", help="Order the first 1,000 results by k-reciprocal neighbours among themselves."),
     ] = False,
-    k1: K1Option = 20,
-    k2: K2Option = 6,
-    lambda_: LambdaOption = 0.3,
-    picture: Annotated[Path, typer.Option(help="Where to write the picture of the first queries' results.")] = Path(
-        "search.png"
-    ),
+    k1: K1Option = None,
+    k2: K2Option = None,
+    lambda_: LambdaOption = None,
+    picture: Annotated[
+        Path | None,
+        typer.Option(show_default=str(_PICTURE), help="Where to write the picture of the first queries' results."),
+    ] = None,
     no_picture: Annotated[bool, typer.Option("--no-picture", help="Write no picture.")] = False,
     threads: Annotated[
         int, typer.Option(min=1, max=256, help="Threads that search; no more are used than there are processors.")
@@ -133,9 +135,13 @@ def search(
 ) -> None:
     """Search a gallery for the people in some pictures."""
     report = Report(as_json=as_json, quiet=quiet)
-    if exact and cascade is not None:
-        raise UsageError("--exact and --cascade exclude each other: give one of them")
-    drawn = None if no_picture else output_file("--picture", picture, suffixes=tuple(_DRAWABLE))
+    _refuse_both(
+        ("--exact", exact, "--cascade", cascade),
+        ("--no-picture", no_picture, "--picture", picture),
+        ("--no-unknown", not unknown, "--same-person", same_person),
+    )
+    settings = settings_of(rerank=rerank, k1=k1, k2=k2, lambda_=lambda_)
+    drawn = None if no_picture else output_file("--picture", picture or _PICTURE, suffixes=tuple(_DRAWABLE))
     threads = _threads(threads, report)
     bad = BadPictures(report)
     filters = Filters(camera or [], not_camera or [], after, before)
@@ -149,7 +155,6 @@ def search(
         if not queries:
             raise UsageError("say whom to search: query pictures, or --like ID")
         threshold = choose_threshold(used, same_person, stages, report) if unknown else None
-        settings = Reciprocal(k1, k2, lambda_) if rerank else None
         pool = pool_of(k, settings)
         reports: list[StageReports] = []
         groups = _by_camera(queries, other_cameras=other_cameras)
@@ -207,6 +212,13 @@ def search(
             **bad.as_dict(),
         }
     )
+
+
+def _refuse_both(*pairs: tuple[str, bool, str, object]) -> None:
+    """Of each pair (flag, whether it is given, option, its value or None) only one may be given."""
+    for flag, given, option, value in pairs:
+        if given and value is not None:
+            raise UsageError(f"{flag} and {option} exclude each other: give one of them")
 
 
 def _picture_queries(encoder: Encoder, roots: Sequence[Path], bad: BadPictures, report: Report) -> list[Query]:

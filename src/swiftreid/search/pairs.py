@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from swiftreid.errors import UsageError
 from swiftreid.search import kernels
 from swiftreid.search.codes import CodeSpec, bits_of
+from swiftreid.search.labels import people_and_places
 
 _BLOCK = 256
 
@@ -62,10 +63,7 @@ def pair_histograms(
     Raises:
         UsageError: shapes do not match, or there is no pair of one of the two kinds.
     """
-    people, places = np.asarray(persons), np.asarray(cameras)
-    n = CodeSpec(tuple(codes)).check(codes)
-    if people.shape != (n,) or places.shape != (n,):
-        raise UsageError(f"persons and cameras need shape ({n},), got {people.shape} and {places.shape}")
+    people, places = people_and_places(persons, cameras, CodeSpec(tuple(codes)).check(codes))
     real = np.flatnonzero(people >= 0)
     people, places = people[real], places[real]
     out = {}

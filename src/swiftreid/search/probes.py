@@ -19,6 +19,7 @@ from swiftreid.errors import UsageError
 from swiftreid.search import kernels, recall
 from swiftreid.search.chains import losses_along, pair_loads
 from swiftreid.search.codes import check_packed
+from swiftreid.search.labels import people_and_places
 from swiftreid.search.stages import Stage
 from swiftreid.search.table import CodeTable
 
@@ -82,10 +83,7 @@ def probe_share(
     if partition.code not in codes:
         raise UsageError(f"cells are by {partition.code}, which is not among the codes: {', '.join(codes) or 'none'}")
     rows = codes[partition.code]
-    people, places = np.asarray(persons), np.asarray(cameras)
-    n = check_packed(partition.code, rows)
-    if people.shape != (n,) or places.shape != (n,):
-        raise UsageError(f"persons and cameras need shape ({n},), got {people.shape} and {places.shape}")
+    people, places = people_and_places(persons, cameras, check_packed(partition.code, rows))
     queries, entries = recall.relevant_pairs(people, places)
     shaping = recall.shaping_people(people[queries], share, confidence, seed)
     held = sum(np.bincount(shelf.cells, minlength=len(partition.centres)) for shelf in table.arrangement.shelves)

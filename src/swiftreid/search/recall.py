@@ -43,6 +43,7 @@ from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.search.cascade import Cascade
 from swiftreid.search.chains import cost_per_entry, losses_along, pair_loads, threshold_chain
 from swiftreid.search.codes import CodeSpec, bits_of
+from swiftreid.search.labels import people_and_places
 from swiftreid.search.stages import Stage
 
 SHARE, CONFIDENCE, DEPTH = 0.99, 0.95, 0.01
@@ -128,10 +129,7 @@ def recall_thresholds(
     names = sorted(codes, key=bits_of)
     if len(names) < 2:
         raise UsageError(f"a cascade needs two codes at least, got {', '.join(names) or 'none'}")
-    people, places = np.asarray(persons), np.asarray(cameras)
-    n = CodeSpec(tuple(names)).check(codes)
-    if people.shape != (n,) or places.shape != (n,):
-        raise UsageError(f"persons and cameras need shape ({n},), got {people.shape} and {places.shape}")
+    people, places = people_and_places(persons, cameras, CodeSpec(tuple(names)).check(codes))
     queries, entries = relevant_pairs(people, places)
     rng = np.random.default_rng(seed)
     present = np.unique(people[queries])
@@ -148,7 +146,7 @@ def recall_thresholds(
     if not in_shape.any():
         raise TooFewPeople(
             f"no relevant entry of {len(shaping)} people is within {reach} bits of its query by {names[-1]}, where "
-            f"{depth} of the strangers are: these codes do not tell people apart"
+            f"{_percent(depth or 1)} of the strangers are: these codes do not tell people apart"
         )
     bits = np.array([bits_of(name) for name in names])
     loads = [pair_loads(queries[part], people[queries[part]]) for part in (in_shape, ~in_shape)]
@@ -160,7 +158,8 @@ def recall_thresholds(
     if len(losses) < _least(share, confidence):
         raise TooFewPeople(
             f"only {len(losses)} of the {len(present) - len(shaping)} certifying people have a relevant entry within "
-            f"{reach} bits; to promise {share:.4g} at confidence {confidence:.4g} takes {_least(share, confidence)}: "
+            f"{reach} bits; to promise {_percent(share)} at {_percent(confidence)} confidence takes "
+            f"{_least(share, confidence)}: "
             f"ask for less, or calibrate on more people"
         )
     place = certified_place(shape, losses, share, confidence)
@@ -206,8 +205,9 @@ def shaping_people(
     present: NDArray[np.int64] = np.random.default_rng(seed).permutation(np.unique(people))
     if len(present) < needed:
         raise TooFewPeople(
-            f"to promise {share:.4g} of the exhaustive result at confidence {confidence:.4g} takes {needed} held-out "
-            f"people seen by two cameras; there are {len(present)}: ask for less, or calibrate on more people"
+            f"to promise {_percent(share)} of the exhaustive result at {_percent(confidence)} confidence takes "
+            f"{needed} held-out people seen by two cameras; there are {len(present)}: "
+            "ask for less, or calibrate on more people"
         )
     return present[: _shaping(len(present))]
 
@@ -284,6 +284,11 @@ def _gains(losses: NDArray[np.float64], stake: float, allowed: float) -> NDArray
 
 def _passed(enough: NDArray[np.bool_]) -> int:
     return int(np.argmin(enough)) - 1 if not enough.all() else len(enough) - 1
+
+
+def _percent(share: float) -> str:
+    """Messages speak per cent, as the command's options do."""
+    return f"{100 * share:.4g} %"
 
 
 def _check(share: float, confidence: float, depth: float | None) -> None:

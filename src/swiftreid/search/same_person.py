@@ -28,6 +28,7 @@ from numpy.typing import ArrayLike, NDArray
 from swiftreid.errors import UsageError
 from swiftreid.search import kernels
 from swiftreid.search.codes import bits_of
+from swiftreid.search.labels import people_and_places
 from swiftreid.search.results import SearchResult
 
 FALSE_ACCEPTS = 0.05
@@ -137,13 +138,16 @@ def fit_same_person(
     Raises:
         UsageError: an argument is out of range, or there are no two people, or none was seen by two cameras.
     """
-    people, places = np.asarray(persons), np.asarray(cameras)
     if not 0 < false_accepts < 1:
         raise UsageError(f"false_accepts must be above 0 and below 1, got {false_accepts}")
     if gallery is not None and gallery < 1:
         raise UsageError(f"the gallery needs at least 1 entry, got {gallery}")
-    if people.shape != (len(vectors),) or places.shape != people.shape:
-        raise UsageError(f"persons and cameras need shape ({len(vectors)},), got {people.shape} and {places.shape}")
+    people, places = people_and_places(persons, cameras, len(vectors))
+    if code == EMBEDDING and not np.issubdtype(vectors.dtype, np.floating):
+        raise UsageError(
+            f"embeddings are floats, and these vectors are {vectors.dtype}: for packed codes give their name, "
+            "as in code='id2048'"
+        )
     real = np.flatnonzero(people >= 0)
     counted = _count(vectors[real], people[real], places[real], code, np.random.default_rng(seed))
     if not counted.matches.sum() or not counted.strangers.sum():

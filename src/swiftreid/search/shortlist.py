@@ -25,6 +25,7 @@ from swiftreid.errors import UsageError
 from swiftreid.search import kernels
 from swiftreid.search.cascade import Cascade
 from swiftreid.search.codes import CodeSpec, bits_of
+from swiftreid.search.labels import people_and_places
 from swiftreid.search.stages import Stage
 
 RANK_SHARE = 0.97
@@ -91,10 +92,7 @@ def fit_short_list(
             raise UsageError(f"there is no code {name!r}; there is: {', '.join(codes) or 'none'}")
     if short == last:
         raise UsageError(f"a short list needs two codes, a short one and a final one; both are {short}")
-    people, places = np.asarray(persons), np.asarray(cameras)
-    n = CodeSpec(tuple(codes)).check(codes)
-    if people.shape != (n,) or places.shape != (n,):
-        raise UsageError(f"persons and cameras need shape ({n},), got {people.shape} and {places.shape}")
+    people, places = people_and_places(persons, cameras, CodeSpec(tuple(codes)).check(codes))
     real = np.flatnonzero(people >= 0)
     people, places, column = people[real], places[real], np.ascontiguousarray(codes[short][real])
     ranks, shares = [], []

@@ -50,8 +50,9 @@ def test_a_wrong_kernel_is_found(tmp_path: Path) -> None:
     shutil.copytree(NATIVE, copy)
     rows = copy / "rows.hpp"
     text = rows.read_text(encoding="utf-8")
-    assert text.count("kept += distance <= limit") == 1
-    rows.write_text(text.replace("kept += distance <= limit", "kept += distance < limit"), encoding="utf-8")
+    right, wrong = "compare(here + at, limit)", "compare(here + at, limit ? limit - 1 : 0)"
+    assert text.count(right) == 1
+    rows.write_text(text.replace(right, wrong), encoding="utf-8")
     program = build("native_kernels.cpp", tmp_path, ["-O1"], native=copy, x86=X86)
     done = subprocess.run([program, "20"], capture_output=True, text=True, check=False)
     assert done.returncode == 1

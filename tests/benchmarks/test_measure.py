@@ -84,6 +84,8 @@ def test_times_are_those_of_one_query(data: SyntheticCodes) -> None:
     assert 20 <= by["slow", 1].best_ms <= by["slow", 1].ms
     assert 5 <= by["slow", 4].best_ms < by["slow", 1].best_ms
     assert by["quick", 1].best_ms < by["slow", 1].best_ms
+    assert by["slow", 1].first_ms >= 20
+    assert by["quick", 1].first_ms > 0
     assert by["slow", 1].answers >= 2
     assert by["slow", 1].processor_share < 0.5, "sleeping takes no processor"
     assert processor_share([by["slow", 1]]) == by["slow", 1].processor_share

@@ -14,7 +14,6 @@ from swiftreid.errors import UsageError
 from swiftreid.search import kernels
 from swiftreid.search.cascade import Cascade
 from swiftreid.search.codes import row_bytes_of
-from swiftreid.search.kernels import aligned
 from swiftreid.search.partition import Partition
 from swiftreid.search.table import CodeTable
 
@@ -123,7 +122,7 @@ def _split(data: SyntheticCodes) -> SyntheticCodes:
     columns = {}
     for name in data.table.names:
         column = data.table.column(name)[0]
-        memory = aligned(column.nbytes + 16)[16:]
+        memory = kernels.aligned(column.nbytes + 16)[16:]
         columns[name] = memory.reshape(column.shape)
         columns[name][:] = column
     return replace(data, table=CodeTable(columns))

@@ -115,16 +115,17 @@ def _grown_graph(data: SyntheticCodes, name: str) -> tuple[Any, float]:
     seconds = 0.0
     if folder is not None:
         folder.mkdir(exist_ok=True)
-        kept = sorted(folder.glob("index-*"), key=lambda path: path.stat().st_mtime)
-        if kept:
-            index = faiss.read_index_binary(str(kept[-1]))
-            seconds = float(kept[-1].name.removeprefix("index-"))
+        kept = max(folder.glob("index-*"), key=lambda path: int(path.name.split("-")[1]), default=None)
+        if kept is not None:
+            index = faiss.read_index_binary(str(kept))
+            seconds = float(kept.name.split("-")[2])
     while index.ntotal < len(column):
         seconds += _built(partial(index.add, column[index.ntotal : index.ntotal + _GRAPH_STEP]))
         if folder is not None:
             before = list(folder.glob("index-*"))
             faiss.write_index_binary(index, str(folder / "unfinished"))
-            (folder / "unfinished").rename(folder / f"index-{seconds:.1f}")
+            # Its entries and seconds are in its name, so that they appear together.
+            (folder / "unfinished").rename(folder / f"index-{index.ntotal}-{seconds:.3f}")
             for path in before:
                 path.unlink()
     return index, seconds

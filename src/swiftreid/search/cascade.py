@@ -15,6 +15,7 @@ from swiftreid.search import kernels
 from swiftreid.search.certified import Sample
 from swiftreid.search.codes import bits_of, check_packed, row_bytes_of
 from swiftreid.search.job import Answer, Cells, Job, Order
+from swiftreid.search.numbers import whole_number
 from swiftreid.search.results import Report, SearchResult, StageReport
 from swiftreid.search.stages import EMBEDDING, Stage
 from swiftreid.search.table import LARGEST, CodeTable
@@ -120,8 +121,8 @@ class Cascade:
         Raises:
             UsageError: a code is missing or has the wrong width, or an argument is out of range.
         """
-        k = _count("k", k, 1)
-        least = k if min_candidates is None else _count("min_candidates", min_candidates, 0)
+        k = whole_number("k", k, 1)
+        least = k if min_candidates is None else whole_number("min_candidates", min_candidates, 0)
         return self._run(
             table, queries, order="search", k=k, threads=threads, mask=mask, min_candidates=least, kernel=kernel
         )
@@ -161,7 +162,7 @@ class Cascade:
         """
         if ties not in ("gallery", "stages"):
             raise UsageError(f"ties must be 'gallery' or 'stages', got {ties!r}")
-        least = _count("min_candidates", min_candidates, 0)
+        least = whole_number("min_candidates", min_candidates, 0)
         return self._run(
             table, queries, order=ties, k=None, threads=threads, mask=mask, min_candidates=least, kernel=kernel
         )
@@ -209,7 +210,7 @@ class Cascade:
             width,
             min_candidates,
             order,
-            _count("threads", threads, 1),
+            whole_number("threads", threads, 1),
         )
         answer = kernels.run(job, kernel)
         report = Report(partial(_reports, job, answer))
@@ -313,14 +314,6 @@ def _cells(table: CodeTable, stage: Stage) -> Cells:
             f'table = Partition.fit("{stage.code}", ...).arrange(table)'
         )
     return Cells(arrangement.partition.centres, arrangement.shelves, arrangement.segments)
-
-
-def _count(name: str, value: int, least: int) -> int:
-    if type(value) is int and least <= value < 2**52:  # the usual case
-        return value
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not least <= value < 2**52:
-        raise UsageError(f"{name} must be a whole number of at least {least}, got {value!r}")
-    return int(value)
 
 
 def _bitmap(mask: NDArray[np.bool_] | NDArray[np.uint8], entries: int) -> NDArray[np.uint8]:

@@ -91,6 +91,24 @@ class Answer:
     counts: NDArray[np.int64]
     figures: NDArray[np.float64]
 
+    @property
+    def entries_in(self) -> NDArray[np.float64]:
+        """Of each stage; may be written to, as the next two."""
+        row: NDArray[np.float64] = self.figures[0]
+        return row
+
+    @property
+    def entries_kept(self) -> NDArray[np.float64]:
+        """Of each stage."""
+        row: NDArray[np.float64] = self.figures[1]
+        return row
+
+    @property
+    def seconds(self) -> NDArray[np.float64]:
+        """Of each stage."""
+        row: NDArray[np.float64] = self.figures[2]
+        return row
+
     @classmethod
     def empty(cls, job: Job, room: Callable[[int], NDArray[np.uint8]] | None = None) -> Answer:
         """Room for the job's answer; the engine fills rows to their end.

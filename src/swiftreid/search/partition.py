@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from swiftreid.errors import UsageError
 from swiftreid.search import kernels
 from swiftreid.search.codes import bits_of, check_packed, pack_bits, unpack_bits
+from swiftreid.search.numbers import whole_number
 from swiftreid.search.shelves import Arrangement, Shelf
 from swiftreid.search.table import CodeTable, Segment
 
@@ -70,8 +71,8 @@ class Partition:
             UsageError: fewer rows than cells, codes of another width, or a number that is not whole or too small.
         """
         check_packed(code, rows)
-        cells = suggested_cells(len(rows)) if cells is None else _whole("cells", cells, 1)
-        rounds, seed = _whole("rounds", rounds, 0), _whole("seed", seed, 0)
+        cells = suggested_cells(len(rows)) if cells is None else whole_number("cells", cells, 1)
+        rounds, seed = whole_number("rounds", rounds, 0), whole_number("seed", seed, 0)
         if cells > len(rows):
             raise UsageError(f"a partition of {len(rows)} entries can't have {cells} cells")
         rng = np.random.default_rng(seed)
@@ -124,12 +125,6 @@ class Partition:
             cells = np.concatenate([self.cells_of(segment) for segment in segments])
             known = segments[0].notes[key] = Shelf(segments, cells, len(self.centres))
         return known
-
-
-def _whole(name: str, value: object, least: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise UsageError(f"{name} must be a whole number of at least {least}, got {value!r}")
-    return int(value)
 
 
 def suggested_cells(entries: int) -> int:

@@ -131,11 +131,11 @@ def _answer(job: Job, answer: Answer, query: int, live: NDArray[np.intp]) -> Non
             findable[live] = True
             looked_into = probe(job.cells, findable, job.queries[0][query], job.stages[0].amount, job.min_candidates)
             entries = live[looked_into[live]]
-            answer.figures[0, 0] += len(job.cells.centres)
+            answer.entries_in[0] += len(job.cells.centres)
             # Whether an entry in a cell may be found shows only when it is compared.
             covered = sum(job.table.lengths[: job.cells.segments])
             came_in = int(looked_into[:covered].sum()) + int((entries >= covered).sum())
-        answer.figures[1, 0] += came_in
+        answer.entries_kept[0] += came_in
     keys: list[NDArray[Any]] = []  # their distances at each stage so far
     end = len(live)  # results are written from the back: those that stopped first come last
     for number, stage in enumerate(job.stages):
@@ -145,12 +145,12 @@ def _answer(job: Job, answer: Answer, query: int, live: NDArray[np.intp]) -> Non
         distances = _distances(job, number, query, entries)
         if job.sample is not None:
             _certified(job, answer, query, entries, distances)
-            answer.figures[2, number] += perf_counter() - start
+            answer.seconds[number] += perf_counter() - start
             continue
         keys.append(distances)
         kept = passing(stage, distances, job.min_candidates if number < last else 0)
-        answer.figures[0, number] += came_in
-        answer.figures[1, number] += len(kept)
+        answer.entries_in[number] += came_in
+        answer.entries_kept[number] += len(kept)
         if number == last and job.order == "search":
             stopped = kept
         elif number == last:
@@ -172,7 +172,7 @@ def _answer(job: Job, answer: Answer, query: int, live: NDArray[np.intp]) -> Non
             entries = entries[kept]
             came_in = len(entries)
             keys = [key[kept] for key in keys]
-        answer.figures[2, number] += perf_counter() - start
+        answer.seconds[number] += perf_counter() - start
 
 
 def _certified(job: Job, answer: Answer, query: int, entries: NDArray[np.intp], distances: NDArray[np.int32]) -> None:
@@ -187,8 +187,8 @@ def _certified(job: Job, answer: Answer, query: int, entries: NDArray[np.intp], 
     answer.distances[query, :count] = distances[closest]
     answer.stages[query, :count] = 0
     answer.counts[query] = count
-    answer.figures[0, 0] += len(entries)
-    answer.figures[1, 0] += len(entries)
+    answer.entries_in[0] += len(entries)
+    answer.entries_kept[0] += len(entries)
 
 
 def _distances(job: Job, number: int, query: int, entries: NDArray[np.intp]) -> NDArray[Any]:

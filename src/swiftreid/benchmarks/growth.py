@@ -12,10 +12,9 @@ from swiftreid.benchmarks.codes import SyntheticCodes, synthetic_codes
 from swiftreid.benchmarks.contender import available_bytes
 from swiftreid.benchmarks.measure import Truth, measure, read_gigabytes_per_second
 from swiftreid.benchmarks.model import CostModel, Moved
-from swiftreid.benchmarks.ours import SEARCHES, our_contender
+from swiftreid.benchmarks.ours import SEARCHES, bytes_per_entry, our_contender
 from swiftreid.benchmarks.run import Options, Shown
 from swiftreid.search.cascade import Cascade
-from swiftreid.search.codes import row_bytes_of
 from swiftreid.search.kernels import active_kernel
 
 # Of a certified search half of the bytes are scanned, which reports do not say.
@@ -154,7 +153,7 @@ def _ways(points: list[Figures]) -> dict[str, Moved]:
 
 
 def _bytes_per_entry(search: str) -> int:
-    return sum(row_bytes_of(name) for name in Cascade.parse(GROWN.get(search, GROWN["CtF 11/45/195"])).codes)
+    return bytes_per_entry(Cascade.parse(GROWN.get(search, GROWN["CtF 11/45/195"])))
 
 
 def _on_paper(points: list[Figures], models: dict[str, CostModel], entries: int) -> list[Figures]:

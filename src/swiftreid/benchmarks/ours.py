@@ -63,16 +63,19 @@ def our_contenders(data: SyntheticCodes, k: int, extra: Sequence[str] = ()) -> l
     """Our engine in all its ways, and further cascades given as text."""
     best = kernels.active_kernel()
     others = [kernel for kernel in kernels.available_kernels() if kernel != best]
-    rows = [our_contender(data, k, name, text, best, batched=True) for name, text in SEARCHES.items()]
     cells = CELLS if len(data.table) >= CELLS_ENTRIES else {}
-    arranged = _Arranged(data.table)
-    for name, text in [*cells.items(), *((text, text) for text in extra)]:
-        rows.append(our_contender(data, k, name, text, best, batched=True, arranged=arranged))
+    made = _Made(data.table)
+    rows = [
+        our_contender(data, k, name, text, best, batched=True, made=made)
+        for name, text in [*SEARCHES.items(), *cells.items(), *((text, text) for text in extra)]
+    ]
     rows += [
         our_contender(data, k, f"closest {share:g}", f"id32:share={share:g} > id2048", best, batched=share == SHARES[0])
         for share in SHARES
     ]
-    rows += [our_contender(data, k, name, text, best, threads=2, batched=True) for name, text in SEARCHES.items()]
+    rows += [
+        our_contender(data, k, name, text, best, threads=2, batched=True, made=made) for name, text in SEARCHES.items()
+    ]
     if len(data.table) <= SPLIT_ENTRIES:
         rows.append(our_contender(_split(data), k, "CtF 11/45/195, split lines", CTF, best, batched=True))
     for kernel in others:
@@ -90,14 +93,15 @@ def our_contender(
     *,
     threads: int = 1,
     batched: bool = False,
-    arranged: _Arranged | None = None,
+    made: _Made | None = None,
 ) -> Contender:
     """One cascade of ours on one kernel."""
-    cascade, table, build, shelf_bytes = Cascade.parse(text), data.table, None, 0
+    cascade, table, build = Cascade.parse(text), data.table, None
+    made = made or _Made(data.table)
     if cascade.stages[0].keep == "cells":
-        table, build = (arranged or _Arranged(data.table)).by(cascade.stages[0].code)
-        # A place, and the codes of the next two stages once more.
-        shelf_bytes = 4 + sum(row_bytes_of(stage.code) for stage in cascade.stages[1:3])
+        table, build = made.cells(cascade.stages[0].code)
+    elif cascade.stages[0].miss:
+        build = made.sample(cascade.stages[0].code)
 
     def answer(first: int, count: int) -> Ranked:
         asked = {code: data.queries[code][first : first + count] for code in cascade.codes}
@@ -106,15 +110,27 @@ def our_contender(
     return Contender(
         f"ours {name}" + (f", {threads} threads" if threads > 1 else ""),
         answer,
-        # A certified search reads a copy that is split in two.
-        bytes_per_entry=sum(row_bytes_of(code) for code in cascade.codes) * (2 if cascade.stages[-1].miss else 1)
-        + shelf_bytes,
+        bytes_per_entry(cascade),
         build_seconds=build,
         batched=batched,
         threads=threads,
         by_id2048=cascade.stages[-1].code == "id2048",
         insert=_Tail(data) if name == "CtF 11/45/195" and threads == 1 else None,
     )
+
+
+def bytes_per_entry(cascade: Cascade) -> int:
+    """What an entry takes in memory for a cascade on our kernels: its codes, and what is kept a second time."""
+    stages = cascade.stages
+    codes = sum(row_bytes_of(code) for code in cascade.codes)
+    if stages[-1].miss:
+        return 2 * codes  # split in two
+    cells = stages[0].keep == "cells"
+    # The position in the gallery, and the codes of the next two stages.
+    shelf = 4 + sum(row_bytes_of(stage.code) for stage in stages[1:3]) if cells else 0
+    scanned = row_bytes_of(stages[1 if cells else 0].code)
+    planes = scanned if len(stages) > 1 and scanned <= kernels.MAX_SLICED_BYTES else 0
+    return codes + shelf + planes
 
 
 def _split(data: SyntheticCodes) -> SyntheticCodes:
@@ -128,19 +144,29 @@ def _split(data: SyntheticCodes) -> SyntheticCodes:
     return replace(data, table=CodeTable(columns))
 
 
-class _Arranged:
-    """A table with cells by a code, and the processor seconds that making them took; made once for each code."""
+class _Made:
+    """What searches need besides codes, and the processor seconds that making it took; made once for each code."""
 
     def __init__(self, table: CodeTable) -> None:
         self._table = table
-        self._made: dict[str, tuple[CodeTable, float]] = {}
+        self._cells: dict[str, tuple[CodeTable, float]] = {}
+        self._samples: dict[str, float] = {}
 
-    def by(self, code: str) -> tuple[CodeTable, float]:
-        if code not in self._made:
+    def cells(self, code: str) -> tuple[CodeTable, float]:
+        """The table with cells by a code."""
+        if code not in self._cells:
             start = time.process_time()
             made = Partition.fit(code, self._table.column(code)[0]).arrange(self._table)
-            self._made[code] = made, time.process_time() - start
-        return self._made[code]
+            self._cells[code] = made, time.process_time() - start
+        return self._cells[code]
+
+    def sample(self, code: str) -> float:
+        """Have the table keep the samples that certified search reads."""
+        if code not in self._samples:
+            start = time.process_time()
+            self._table.native_sample(code)
+            self._samples[code] = time.process_time() - start
+        return self._samples[code]
 
 
 class _Tail:

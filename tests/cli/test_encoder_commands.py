@@ -100,6 +100,10 @@ def test_calibrate_by_certified_recall_and_sweep(swiftreid: Run, drawn_people: P
     assert "among 10 entries" in printed
     for option in ("--recall", "--confidence", "--false-accepts"):
         assert "percentage" in swiftreid(*arguments, option, 100, code=2).err
+    assert "recall has --recall" in swiftreid(*arguments, "--method", "recall", "--beta", 2, code=2).err
+    assert "not both" in swiftreid(*arguments, "--max-loss", 1, "--beta", 2, code=2).err
+    for command in (arguments[:3], ("encode", drawn_people), ("hash", drawn_people, "--encoder", "stripes")):
+        assert "must be a file name, not a folder" in swiftreid(*command, "-o", tmp_path, code=2).err
     assert "--method" in swiftreid(*arguments, "--method", "printed", code=2).err
 
 

@@ -235,3 +235,18 @@ def test_composed_encoder_is_the_pyramid_of_the_base_embedding(tmp_path: Path) -
     assert base.card.name in loaded.card.provenance
     assert base.card.provenance in loaded.card.provenance
     assert loaded.card.licence == base.card.licence
+
+
+def test_values_are_what_the_bits_are_signs_of(network: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    stripes, bands = open_encoder("stripes"), wrap_network(network, Preprocessing(height=32, width=16), name="bands")
+    hashed = compose(bands, small_pyramid(12), name="hashed", provenance="made up")
+    for encoder in (stripes, bands, hashed):
+        encoding = encoder.encode(pictures(*encoder.size))
+        assert encoding.embedding is not None
+        values = encoder.values_of(encoding.embedding)
+        assert list(values) == list(encoder.spec)
+        for name, code in encoding.codes.items():
+            np.testing.assert_array_equal(unpack_bits(code, values[name].shape[1]), values[name] > 0)
+        with pytest.raises(UsageError, match="gives embeddings"):
+            encoder.values_of(encoding.embedding[:, 1:])

@@ -12,6 +12,7 @@ import yaml
 
 from swiftreid.cli.calibrations import print_calibration, print_sweep
 from swiftreid.cli.console import EncoderOption, JsonOption, QuietOption, Report
+from swiftreid.cli.outputs import output_file
 from swiftreid.cli.sources import BadPictures, pictures_below, refuse_same_ids
 from swiftreid.data.fingerprint import fingerprint_of
 from swiftreid.data.market import parse_name, read_market
@@ -35,6 +36,7 @@ app = typer.Typer(help="Make encoders of third-party networks, and look into enc
 TRAIN: tuple[SplitName, ...] = ("train",)
 TEST: tuple[SplitName, ...] = ("query", "gallery")
 
+_MAX_LOSS = 0.5  # mAP points
 _SMALL_PERCENT = 1  # a share of 1 may be meant; yet few mistakes are a sensible thing to ask for
 
 Output = Annotated[Path, typer.Option("--output", "-o", help="File to write.")]
@@ -76,6 +78,7 @@ def wrap(
     report = Report(as_json=as_json, quiet=quiet)
     if colour not in ("rgb", "bgr"):
         raise UsageError(f"--colour is rgb or bgr, not {colour!r}")
+    output = output_file("--output", output)
     divisors = _three(std, "--std")
     if not (math.isfinite(scale) and scale and all(divisors)):
         raise UsageError(f"--scale and --std must be numbers other than 0, got {scale} and {std}")
@@ -116,6 +119,7 @@ def stripes(
 ) -> None:
     """Fit the whitening of the hand-made 'stripes' encoder to your own pictures."""
     report = Report(as_json=as_json, quiet=quiet)
+    output = output_file("--output", output)
     paths = find_pictures(pictures)
     bad = BadPictures(report)
     with report.progress("reading") as advance:
@@ -150,6 +154,7 @@ def encode(
 ) -> None:
     """Encode pictures into one file of packed codes and float embeddings (safetensors)."""
     report = Report(as_json=as_json, quiet=quiet)
+    output = output_file("--output", output)
     used = open_encoder(encoder)
     found = pictures_below(pictures)
     refuse_same_ids(found, "encode them into files of their own, and add those with different --id-prefix")
@@ -191,8 +196,8 @@ def calibrate(
         typer.Option(help="Weight of recall; more finds more and is slower. Default: chosen by --max-loss."),
     ] = None,
     max_loss: Annotated[
-        float, typer.Option(min=0, help="mAP points that may be lost on these people when beta is chosen.")
-    ] = 0.5,
+        float | None, typer.Option(min=0, help="mAP points that may be lost on these people. Default: 0.5.")
+    ] = None,
     method: Annotated[
         str,
         typer.Option(help="How thresholds are fitted: gaussian (the paper), empirical, or recall (certified)."),
@@ -217,12 +222,16 @@ def calibrate(
         raise UsageError(f"--split is train or test, not {split!r}")
     if method not in get_args(Method) and method != "recall":
         raise UsageError(f"--method is gaussian, empirical or recall, not {method!r}")
+    if method == "recall" and (beta is not None or max_loss is not None):
+        raise UsageError("--beta and --max-loss choose the thresholds of gaussian and empirical; recall has --recall")
+    max_loss = _max_loss(beta, max_loss)
     _check_percentages(recall, confidence, false_accepts)
     if false_accepts < _SMALL_PERCENT:
         report.note(
             f"--false-accepts {false_accepts:g} is {false_accepts:g} %; for {100 * false_accepts:g} % write "
             f"{100 * false_accepts:g}"
         )
+    output = None if output is None else output_file("--output", output)
     used = open_encoder(encoder)
     if output is None and not Path(encoder).is_file():
         raise UsageError(f"{encoder} is a shipped encoder and stays as it is: give --output for the calibrated copy")
@@ -261,6 +270,12 @@ def calibrate(
     )
 
 
+def _max_loss(beta: float | None, max_loss: float | None) -> float:
+    if beta is not None and max_loss is not None:
+        raise UsageError("give --beta, or --max-loss to have it chosen, not both")
+    return _MAX_LOSS if max_loss is None else max_loss
+
+
 def _check_percentages(recall: float, confidence: float, false_accepts: float) -> None:
     """Refuse what is no percentage, and what is plainly meant as a share of 1."""
     for option, percent in (("--recall", recall), ("--confidence", confidence), ("--false-accepts", false_accepts)):
@@ -282,7 +297,7 @@ def hash_embedding(
         typer.Option("--set", help="Change one field of the recipe, as in training.epochs=20 or views=4; repeatable."),
     ] = None,
     beta: Annotated[float | None, typer.Option(help="As for `swiftreid calibrate`.")] = None,
-    max_loss: Annotated[float, typer.Option(min=0, help="As for `swiftreid calibrate`.")] = 0.5,
+    max_loss: Annotated[float | None, typer.Option(min=0, help="As for `swiftreid calibrate`.")] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     name: Annotated[str | None, typer.Option(help="Name on the card. Default: the file's.")] = None,
     as_json: JsonOption = False,
@@ -293,6 +308,8 @@ def hash_embedding(
     from swiftreid.training.recipe import load_recipe
 
     report = Report(as_json=as_json, quiet=quiet)
+    output = output_file("--output", output)
+    max_loss = _max_loss(beta, max_loss)
     stated = load_recipe(recipe, settings or [])
     base = open_encoder(encoder)
     read = read_market(data, need=TRAIN)

@@ -32,6 +32,11 @@ class PyramidEncoder(Encoder):
         assert embedding is not None  # compose() refuses a base without one
         return Encoding(codes=self._pyramid(embedding), embedding=embedding)
 
+    def _values(self, embedding: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+        lengths = (f"id{length}" for length in self._pyramid.lengths)
+        values = dict(zip(lengths, self._pyramid.values(embedding), strict=True))
+        return {name: values[name] for name in self.spec}
+
 
 def compose(
     base: Encoder, pyramid: Tensors, *, name: str, provenance: str, training: dict[str, Any] | None = None

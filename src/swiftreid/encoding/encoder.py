@@ -70,9 +70,31 @@ class Encoder(ABC):
             )
         return self._encode(pictures)
 
+    def values_of(self, embedding: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+        """The real values behind the bits of embeddings that `encode` gave: for each code float32 [n, bits].
+
+        A bit is 1 where its value is above 0. Several pictures of one person are pooled by the mean of these, which
+        gives another code than the majority of their bits.
+
+        Args:
+            embedding: float32 [n, d].
+
+        Raises:
+            UsageError: the encoder gives no embedding, or one of another length.
+        """
+        if embedding.ndim != 2 or embedding.shape[1] != self.card.embedding:
+            raise UsageError(
+                f"encoder {self.card.name} gives embeddings [n, {self.card.embedding}], got shape {embedding.shape}"
+            )
+        return self._values(embedding)
+
     @abstractmethod
     def _encode(self, pictures: NDArray[np.uint8]) -> Encoding:
         """Encode pictures whose shape was checked."""
+
+    @abstractmethod
+    def _values(self, embedding: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+        """The values behind the bits of embeddings whose shape was checked."""
 
     def save(self, path: Path) -> None:
         """Write the encoder to one safetensors file, atomically."""

@@ -57,6 +57,9 @@ class ExternalEncoder(Encoder):
         embedding = self._embed(pictures)
         return Encoding(codes=self._planes(embedding - self.tensors["mean"]), embedding=embedding)
 
+    def _values(self, embedding: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+        return self._planes.values(embedding - self.tensors["mean"])
+
 
 def wrap_network(
     model: Path,

@@ -29,7 +29,11 @@ class RandomHyperplanes:
         self._spec = spec
         self._planes = random_signs(dimension, max(bits_of(name) for name in spec), seed)
 
+    def values(self, embedding: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+        """float32 [n, dimension] -> for each code float32 [n, bits], the projections whose signs are its bits."""
+        projected = embedding @ self._planes
+        return {name: projected[:, : bits_of(name)] for name in self._spec}
+
     def __call__(self, embedding: NDArray[np.float32]) -> dict[str, NDArray[np.uint8]]:
         """float32 [n, dimension] -> packed codes by name."""
-        projected = embedding @ self._planes
-        return {name: pack_bits(projected[:, : bits_of(name)]) for name in self._spec}
+        return {name: pack_bits(values) for name, values in self.values(embedding).items()}

@@ -143,6 +143,9 @@ class StripesEncoder(Encoder):
         embedding = whitened / np.maximum(np.linalg.norm(whitened, axis=1, keepdims=True), np.float32(1e-12))
         return Encoding(codes=self._planes(embedding), embedding=embedding)
 
+    def _values(self, embedding: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+        return self._planes.values(embedding)
+
 
 def fit_stripes(
     pictures: NDArray[np.uint8],

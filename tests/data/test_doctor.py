@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from swiftreid.data import doctor
-from swiftreid.data.diagnosis import Diagnosis, Finding
 from swiftreid.data.doctor import diagnose
-from swiftreid.data.duplicates import find_duplicates
+from swiftreid.data.doctor.diagnosis import Diagnosis, Finding
+from swiftreid.data.doctor.duplicates import find_duplicates
 from swiftreid.data.samples import ReidData, Sample, cameras_of, persons_of
 from swiftreid.errors import SwiftReIDError
 from swiftreid.evaluation.protocol import evaluate_rankings

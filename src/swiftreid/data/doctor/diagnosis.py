@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from swiftreid.data.samples import DISTRACTOR, JUNK, SPLITS, Split, SplitName
+from swiftreid.data.samples import DISTRACTOR, JUNK, Split
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
@@ -57,20 +57,28 @@ class Diagnosis:
     """The doctor's report.
 
     Attributes:
-        counts: per split.
+        counts: per split; also of "distractors" and "multi_query" where the data set has them.
         valid_queries: queries with a good match by another camera in the gallery.
         unreadable: picture file -> why it cannot be used; empty if pictures were not decoded.
         unparsable: pictures whose names state no person and camera.
         findings: errors first, then warnings, then notes.
         decoded: whether the pictures were decoded.
+        missing: pictures that a list or manifest names, but that do not exist.
+        benchmark: which published benchmark it is, or None.
+        cross_camera: False where cameras are unknown.
+        notes: what the reader decided.
     """
 
-    counts: Mapping[SplitName, SplitCounts]
+    counts: Mapping[str, SplitCounts]
     valid_queries: int = 0
     unreadable: Mapping[str, str] = field(default_factory=dict)
     unparsable: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     decoded: bool = True
+    missing: list[str] = field(default_factory=list)
+    benchmark: str | None = None
+    cross_camera: bool = True
+    notes: list[str] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
@@ -79,11 +87,7 @@ class Diagnosis:
 
     def count_rows(self) -> list[tuple[str, int, int, int, int, int]]:
         """For a table: split, pictures, persons, cameras, junk, distractors."""
-        return [
-            (name, c.pictures, c.persons, c.cameras, c.junk, c.distractors)
-            for name in SPLITS
-            for c in [self.counts[name]]
-        ]
+        return [(name, c.pictures, c.persons, c.cameras, c.junk, c.distractors) for name, c in self.counts.items()]
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, for JSON."""

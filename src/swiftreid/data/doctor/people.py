@@ -17,10 +17,14 @@ def people_findings(data: ReidData) -> Iterable[Finding]:
         message = (
             f"training and test share people, so figures would be too good: {count(len(both), 'person', 'people')}"
         )
-        advice = f"Give test people other numbers or take them out of {place_of(data, 'train')} ({some(map(str, both))})."
+        advice = (
+            f"Give test people other numbers or take them out of {place_of(data, 'train')} ({some(map(str, both))})."
+        )
         yield Finding("warning", "people-in-both", message, advice)
     if not data.cross_camera:
-        message = "cameras are unknown, so pictures by the same camera count as matches and only a query's own is ignored"
+        message = (
+            "cameras are unknown, so pictures by the same camera count as matches and only a query's own is ignored"
+        )
         advice = (
             "Figures are higher than across cameras, and not comparable with them. State cameras in names (_c3), in "
             "folders (PERSON/cam3) or in a manifest's column 'camera', if they are known."

@@ -44,7 +44,9 @@ def _across_cameras(query: Sample, cameras: dict[int, set[int]]) -> str:
     if query.person not in cameras:
         return _ABSENT
     return (
-        "" if cameras[query.person] - {query.camera} else "the gallery shows their person only by the query's own camera"
+        ""
+        if cameras[query.person] - {query.camera}
+        else "the gallery shows their person only by the query's own camera"
     )
 
 

@@ -1,4 +1,4 @@
-"""`swiftreid evaluate` and `swiftreid doctor`: how good an encoder is, and whether a data set is sound."""
+"""`swiftreid evaluate`: how good an encoder is."""
 
 from __future__ import annotations
 
@@ -207,29 +207,3 @@ def _row(measured: Measured, exhaustive: Measured | None, entries: int, *, loses
         microseconds_per_query=measured.microseconds,
         extra=extra,
     )
-
-
-def doctor(
-    data: Annotated[Path, typer.Argument(help="Data set in Market-1501 layout.")],
-    no_decode: Annotated[bool, typer.Option("--no-decode", help="Do not decode the pictures.")] = False,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-) -> None:
-    """Say what is wrong with a data set and what to do about it; exit code 1 if it cannot be evaluated."""
-    from swiftreid.data.doctor import diagnose
-
-    report = Report(as_json=as_json, quiet=quiet)
-    with report.progress("examining") as advance:
-        diagnosis = diagnose(data, decode=not no_decode, progress=advance)
-    rows = diagnosis.count_rows()
-    if any(row[1] for row in rows):
-        report.table(f"{data}", ["split", "pictures", "persons", "cameras", "junk", "distractors"], rows)
-    for finding in diagnosis.findings:
-        report.text(f"{finding.severity}: {finding.message}")
-        if finding.advice:
-            report.text(f"    {finding.advice}")
-    if not diagnosis.findings:
-        report.text("nothing to complain about")
-    if not diagnosis.ok:
-        report.fail(f"{data} cannot be evaluated as it is; see the findings", diagnosis.to_dict())
-    report.document(diagnosis.to_dict())

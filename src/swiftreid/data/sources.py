@@ -31,6 +31,10 @@ _BOXES: dict[str, Boxes] = {benchmarks.CUHK03_LABELLED: "labelled", benchmarks.C
 _VERSIONS: dict[str, Version] = {benchmarks.MSMT17_V1: "v1", benchmarks.MSMT17_V2: "v2"}
 
 
+class WithdrawnData(SwiftReIDError):
+    """The data set was withdrawn by its authors, and reading it was not asked for."""
+
+
 def open_data(
     source: Path | str,
     *,
@@ -39,6 +43,7 @@ def open_data(
     train: TrainChoice = "train+val",
     allow_withdrawn: bool = False,
     root: Path | str | None = None,
+    attributes: bool = True,
 ) -> ReidData:
     """Open a data set; pictures are listed, not opened, and nothing is downloaded.
 
@@ -50,6 +55,7 @@ def open_data(
         train: for MSMT17: "train+val" or "train".
         allow_withdrawn: read DukeMTMC-reID although its authors withdrew it; ``SWIFTREID_ALLOW_WITHDRAWN=1`` does too.
         root: for a manifest: the folder that its paths start from; default the manifest's own.
+        attributes: whether to read an ``attributes.csv`` beside folders in Market-1501's layout.
 
     Raises:
         UsageError: the kind is unknown, does not fit, or could be several: the message names them.
@@ -82,7 +88,7 @@ def open_data(
         raise UsageError(f"{path} is a folder, not a manifest; give the manifest's file, with root beside it")
     kind = _recognised(path) if kind is None else kind
     refuse_withdrawn(kind, path, allow_withdrawn=allow_withdrawn)
-    return _reader(kind, need, train)(path)
+    return _reader(kind, need, train, attributes)(path)
 
 
 def recognise(root: Path) -> list[str]:
@@ -133,36 +139,36 @@ def refuse_withdrawn(kind: str, root: Path, *, allow_withdrawn: bool = False) ->
     """Raise if a data set is DukeMTMC-reID, by its kind or its names, and reading it was not asked for.
 
     Raises:
-        SwiftReIDError: it is; the message gives the reason and the way to read it all the same.
+        WithdrawnData: it is; the message gives the reason and the way to read it all the same.
     """
     if allow_withdrawn or os.environ.get("SWIFTREID_ALLOW_WITHDRAWN") == "1":
         return
     market = _market_root(root)
     if kind == benchmarks.DUKE or (market is not None and _named_like_duke(market)):
         reason = BENCHMARKS[benchmarks.DUKE].withdrawn
-        raise SwiftReIDError(
+        raise WithdrawnData(
             f"{root} is DukeMTMC-reID by its pictures' names (such as 0005_c2_f0046985.jpg). {reason}; it is not read "
             "by default, and its figures should not be published. If you have grounds to read it (or the pictures are "
             "your own), set SWIFTREID_ALLOW_WITHDRAWN=1 or pass allow_withdrawn=True"
         )
 
 
-def _reader(kind: str, need: Collection[SplitName], train: TrainChoice) -> Callable[[Path], ReidData]:
+def _reader(kind: str, need: Collection[SplitName], train: TrainChoice, attributes: bool) -> Callable[[Path], ReidData]:
     if kind in _BOXES:
         return lambda root: read_cuhk03(root, _BOXES[kind], need=need)
     if kind in _VERSIONS:
         return lambda root: read_msmt17(root, _VERSIONS[kind], train=train, need=need)
     if kind == "folder":
         return lambda root: read_folders(root, need=need)
-    return lambda root: _read_market_kind(kind, root, need)
+    return lambda root: _read_market_kind(kind, root, need, attributes)
 
 
-def _read_market_kind(kind: str, root: Path, need: Collection[SplitName]) -> ReidData:
+def _read_market_kind(kind: str, root: Path, need: Collection[SplitName], attributes: bool) -> ReidData:
     root = _market_root(root) or root
     distractors: bool | Path = kind == benchmarks.MARKET_500K
     if distractors and (named := os.environ.get("SWIFTREID_MARKET1501_500K")):
         distractors = Path(named)
-    data = read_market(root, need=need, distractors=distractors)
+    data = read_market(root, need=need, attributes=attributes, distractors=distractors)
     if kind == "market":
         return replace(data, benchmark=benchmarks.MARKET) if _counts_of_market(data) else data
     return replace(data, name=kind, benchmark=kind)
@@ -179,8 +185,12 @@ def _recognised(root: Path) -> str:
         return kinds[0]
     if kinds:
         raise UsageError(f"{root} can be read as {' or as '.join(kinds)}; say which by its kind")
+    inner = next((path for path in sorted(root.iterdir()) if path.is_dir() and recognise(path)), None)
+    meant = f"Did you mean {inner}? Otherwise " if inner else ""
     layouts = "; ".join(f"{benchmark.title}: {benchmark.layout}" for benchmark in BENCHMARKS.values())
-    raise SwiftReIDError(f"{root} is no data set that SwiftReID knows. Looked for: {layouts}; or {FOLDER_LAYOUT}")
+    raise SwiftReIDError(
+        f"{root} is no data set that SwiftReID knows. {meant}{FOLDER_LAYOUT}; or the layout of a benchmark: {layouts}"
+    )
 
 
 def _benchmark_kinds(root: Path) -> list[str]:
@@ -224,4 +234,4 @@ def _named_like_duke(root: Path) -> bool:
     return bool(names) and all(_DUKE_NAME.match(name) for name in names)
 
 
-__all__ = ["KINDS", "find_benchmark", "open_data", "recognise", "refuse_withdrawn"]
+__all__ = ["KINDS", "WithdrawnData", "find_benchmark", "open_data", "recognise", "refuse_withdrawn"]

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from swiftreid.data.lettering import fitted, font, wrapped
 from swiftreid.errors import UsageError
 
 _INK, _FAINT, _PAPER, _RULE = (28, 28, 30), (110, 110, 116), (255, 255, 255), (214, 214, 218)
@@ -91,7 +89,7 @@ def draw_rankings(
     canvas = Image.new("RGB", (width, height), _PAPER)
     draw = ImageDraw.Draw(canvas)
     if title:
-        draw.text((_MARGIN, _MARGIN), _fitted(title, width - 2 * _MARGIN, 20), _INK, _font(20))
+        draw.text((_MARGIN, _MARGIN), fitted(title, width - 2 * _MARGIN, 20), _INK, font(20))
     top = _MARGIN + heading
     for number, (ranking, count) in enumerate(zip(rankings, rows, strict=True)):
         if number:
@@ -107,7 +105,7 @@ def draw_rankings(
             corner = (left, top + (place // used) * (cell_height + _GAP))
             _draw_candidate(canvas, corner, candidate, place + 1, crop_height)
         if not ranking.candidates:
-            draw.text((bar + _GAP, top + _BORDER), _fitted("nobody found", cell_width, 14), _FAINT, _font(14))
+            draw.text((bar + _GAP, top + _BORDER), fitted("nobody found", cell_width, 14), _FAINT, font(14))
         top += count * (cell_height + _GAP)
     return canvas
 
@@ -154,9 +152,9 @@ def _draw_cell(
     if border is not None:
         _draw_border(draw, (left, top, right, bottom), border, dashed)
     room = right - left + 1
-    draw.text((left, bottom + 5), _fitted(label, room, 14), _INK, _font(14))
-    for number, line in enumerate(_wrapped(caption, room, 12), start=1):
-        draw.text((left, bottom + 5 + number * _LINE), _fitted(line, room, 12), _FAINT, _font(12))
+    draw.text((left, bottom + 5), fitted(label, room, 14), _INK, font(14))
+    for number, line in enumerate(wrapped(caption, room, 12, _MOST_LINES - 1), start=1):
+        draw.text((left, bottom + 5 + number * _LINE), fitted(line, room, 12), _FAINT, font(12))
 
 
 def _draw_border(
@@ -188,33 +186,3 @@ def _draw_badge(draw: ImageDraw.ImageDraw, corner: tuple[int, int], right: bool)
         draw.rectangle(box, _WRONG, outline=_PAPER, width=2)
         draw.line([(x + 8, y + 8), (x + 17, y + 17)], _PAPER, width=3)
         draw.line([(x + 17, y + 8), (x + 8, y + 17)], _PAPER, width=3)
-
-
-@cache
-def _font(size: int) -> Any:
-    """Pillow's own scalable font (it has two types for it, depending on how Pillow was built)."""
-    return ImageFont.load_default(size)
-
-
-def _wrapped(text: str, room: int, size: int) -> list[str]:
-    """The text in as few lines as fit ``room`` pixels, broken at spaces and line ends; at most `_MOST_LINES` - 1."""
-    font, lines = _font(size), [""]
-    for paragraph in text.splitlines():
-        for word in paragraph.split():
-            longer = f"{lines[-1]} {word}".strip()
-            if lines[-1] and font.getlength(longer) > room and len(lines) < _MOST_LINES - 1:
-                lines.append(word)
-            else:
-                lines[-1] = longer
-        if len(lines) < _MOST_LINES - 1:
-            lines.append("")
-    return [line for line in lines if line]
-
-
-def _fitted(text: str, room: int, size: int) -> str:
-    """The text, shortened with an ellipsis to ``room`` pixels."""
-    font = _font(size)
-    if font.getlength(text) <= room:
-        return text
-    kept = bisect_right(range(len(text)), room, key=lambda length: font.getlength(text[:length] + "…"))
-    return text[: max(kept - 1, 0)] + "…"

@@ -25,8 +25,8 @@ from swiftreid.data.doctor.queries import query_findings
 from swiftreid.data.doctor.words import count, has_market_folders, some
 from swiftreid.data.msmt17 import TrainChoice
 from swiftreid.data.pictures import BadPicture, read_picture
-from swiftreid.data.samples import SPLITS, ReidData, Sample
-from swiftreid.data.sources import open_data, refuse_withdrawn
+from swiftreid.data.samples import SPLITS, ReidData, Split
+from swiftreid.data.sources import WithdrawnData, open_data
 from swiftreid.errors import SwiftReIDError, UsageError
 
 __all__ = ["Diagnosis", "Examination", "Finding", "SplitCounts", "diagnose", "examine"]
@@ -90,14 +90,14 @@ def examine(
         UsageError: the folder can be read as several kinds, or options do not fit.
     """
     try:
-        data = open_data(source, kind=kind, need=(), train=train, root=root)
+        data = open_data(source, kind=kind, need=(), train=train, root=root, attributes=False)
     except UsageError:
         raise
     except SwiftReIDError as error:
         return Examination(_unopened(Path(source), error, decode))
 
     unreadable = _decode_all(data, progress) if decode else {}
-    counts = {name: SplitCounts.of(samples) for name, samples in _parts(data).items()}
+    counts: dict[str, SplitCounts] = {name: SplitCounts.of(samples) for name, samples in _parts(data).items()}
     duplicates = duplicate_groups(data)
     valid, findings = query_findings(_without(data, unreadable))
     findings += empty_findings(data)
@@ -125,28 +125,20 @@ def examine(
 
 def _unopened(source: Path, error: SwiftReIDError, decode: bool) -> Diagnosis:
     """The diagnosis of a data set that could not be opened; the error itself where a folder could not be listed."""
-    if source.is_dir() and has_market_folders(source) and not _withdrawn(source):
-        raise error
     kind, advice = "no-layout", "Make those folders, or give the folder that holds them."
-    if not source.exists():
-        kind, advice = "no-folder", "Check the spelling of the path, and where it starts from."
-    elif _withdrawn(source):
+    if isinstance(error, WithdrawnData):
         kind, advice = "withdrawn", "Use another data set."
-    empty = {name: SplitCounts.of([]) for name in SPLITS}
+    elif not source.exists():
+        kind, advice = "no-folder", "Check the spelling of the path, and where it starts from."
+    elif has_market_folders(source):
+        raise error
+    empty: dict[str, SplitCounts] = {name: SplitCounts.of([]) for name in SPLITS}
     return Diagnosis(empty, findings=[Finding("error", kind, str(error), advice)], decoded=decode)
 
 
-def _withdrawn(source: Path) -> bool:
-    try:
-        refuse_withdrawn("", source)
-    except SwiftReIDError:
-        return True
-    return False
-
-
-def _parts(data: ReidData) -> Mapping[str, list[Sample]]:
+def _parts(data: ReidData) -> dict[str, Split]:
     """The three splits, and what the data set brings besides."""
-    parts = {name: data.split(name) for name in SPLITS}
+    parts: dict[str, Split] = {name: data.split(name) for name in SPLITS}
     extra = {"distractors": data.distractors, "multi_query": data.multi_query}
     return parts | {name: samples for name, samples in extra.items() if samples}
 

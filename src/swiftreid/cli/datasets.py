@@ -1,0 +1,36 @@
+"""Options that say which data set a command works on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, cast
+
+import typer
+
+from swiftreid.data.benchmarks import BENCHMARKS
+from swiftreid.data.msmt17 import TrainChoice
+from swiftreid.errors import UsageError
+
+DataArgument = Annotated[
+    str,
+    typer.Argument(help=f"Data set: a folder, a manifest (.csv, .parquet) or a benchmark ({', '.join(BENCHMARKS)})."),
+]
+KindOption = Annotated[
+    str | None,
+    typer.Option("--as", help="What the folder is, where it can be read in several ways: a benchmark, market, folder."),
+]
+TrainOption = Annotated[str, typer.Option("--train", help="Of MSMT17: train+val, or train.")]
+RootOption = Annotated[
+    Path | None, typer.Option("--root", help="Of a manifest: the folder that its paths start from. Default: its own.")
+]
+
+
+def train_choice(text: str) -> TrainChoice:
+    """The choice of MSMT17's training pictures.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if text not in ("train+val", "train"):
+        raise UsageError(f"--train is train+val or train, not {text!r}")
+    return cast(TrainChoice, text)

@@ -1,0 +1,58 @@
+"""`swiftreid doctor`: whether a data set is sound, and what to do if it is not."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from swiftreid.cli.console import JsonOption, QuietOption, Report
+from swiftreid.cli.datasets import DataArgument, KindOption, RootOption, TrainOption, train_choice
+from swiftreid.cli.outputs import output_file, written
+
+
+def doctor(
+    data: DataArgument,
+    kind: KindOption = None,
+    train: TrainOption = "train+val",
+    root: RootOption = None,
+    no_decode: Annotated[bool, typer.Option("--no-decode", help="Do not decode the pictures.")] = False,
+    sheet: Annotated[
+        Path | None, typer.Option(help="Where to draw a contact sheet of some pictures: .png or .jpg.")
+    ] = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Say what is wrong with a data set and what to do about it; exit code 1 if it cannot be evaluated."""
+    from swiftreid.data.doctor import examine
+    from swiftreid.data.doctor.contact_sheet import draw_contact_sheet
+
+    report = Report(as_json=as_json, quiet=quiet)
+    sheet = None if sheet is None else output_file("--sheet", sheet, suffixes=(".png", ".jpg", ".jpeg"))
+    with report.progress("examining") as advance:
+        examination = examine(
+            data, kind=kind, train=train_choice(train), root=root, decode=not no_decode, progress=advance
+        )
+    diagnosis = examination.diagnosis
+    rows = diagnosis.count_rows()
+    if any(row[1] for row in rows):
+        report.table(f"{data}", ["split", "pictures", "persons", "cameras", "junk", "distractors"], rows)
+    for note in diagnosis.notes:
+        report.text(f"read as: {note}")
+    for finding in diagnosis.findings:
+        report.text(f"{finding.severity}: {finding.message}")
+        if finding.advice:
+            report.text(f"    {finding.advice}")
+    if not diagnosis.findings:
+        report.text("nothing to complain about")
+    document = diagnosis.to_dict()
+    if sheet is not None and examination.data is not None:
+        picture = io.BytesIO()
+        draw_contact_sheet(examination).save(picture, "PNG" if sheet.suffix.lower() == ".png" else "JPEG", quality=90)
+        report.text(f"contact sheet: {written(sheet, picture.getvalue())}. It shows people: treat it as the data set.")
+        document |= {"sheet": str(sheet)}
+    if not diagnosis.ok:
+        report.fail(f"{data} cannot be evaluated as it is; see the findings", document)
+    report.document(document)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,7 +37,7 @@ class Miniature:
 def paint(path: Path, person: int, camera: int) -> Path:
     """Save a small drawn figure; the suffix tells the format."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    shot = sum(path.name.encode())
+    shot = zlib.crc32(path.name.encode()) % 1000
     draw_person(abs(person), camera, shot, (16, 32)).save(path)
     return path
 

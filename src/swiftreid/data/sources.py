@@ -186,10 +186,10 @@ def _recognised(root: Path) -> str:
     if kinds:
         raise UsageError(f"{root} can be read as {' or as '.join(kinds)}; say which by its kind")
     inner = next((path for path in sorted(root.iterdir()) if path.is_dir() and recognise(path)), None)
-    meant = f"Did you mean {inner}? Otherwise " if inner else ""
-    layouts = "; ".join(f"{benchmark.title}: {benchmark.layout}" for benchmark in BENCHMARKS.values())
+    meant = f" Did you mean {inner}?" if inner else ""
     raise SwiftReIDError(
-        f"{root} is no data set that SwiftReID knows. {meant}{FOLDER_LAYOUT}; or the layout of a benchmark: {layouts}"
+        f"{root} is no data set that SwiftReID knows.{meant} It may have {FOLDER_LAYOUT.removeprefix('expected ')}; or "
+        f"be one of {', '.join(BENCHMARKS)}: say which by its kind, to learn what is missing"
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from swiftreid.data.attributes import ATTRIBUTE_FILE, read_attributes
@@ -89,8 +90,12 @@ def examine(
         SwiftReIDError: a folder cannot be listed.
         UsageError: the folder can be read as several kinds, or options do not fit.
     """
+    opened = partial(open_data, source, kind=kind, train=train, root=root, attributes=False)
     try:
-        data = open_data(source, kind=kind, need=(), train=train, root=root, attributes=False)
+        try:
+            data = opened()
+        except SwiftReIDError:  # less may be there, which findings will tell
+            data = opened(need=())
     except UsageError:
         raise
     except SwiftReIDError as error:

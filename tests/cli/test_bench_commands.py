@@ -37,7 +37,7 @@ def test_search_is_measured_beside_peers(swiftreid: Callable[..., Ran], tmp_path
         exhaustive = rows["ours exhaustive", 1]
         assert exhaustive["recall"] == 1
         assert rows["numpy exhaustive", 1]["positives_found"] == pytest.approx(exhaustive["positives_found"], abs=0.02)
-        assert rows["ours CtF 11/45/195", 1]["bytes_per_entry"] == 340
+        assert rows["ours CtF 11/45/195", 1]["bytes_per_entry"] == 344
         assert rows["ours id32:top=100 > id2048", 8]["ms"] > 0
         assert rows["ours exhaustive, 2 threads", 8]["threads"] == 2
         assert all(row["ms"] >= row["best_ms"] > 0 and row["ratio"] > 0 for row in size["rows"])
@@ -89,7 +89,7 @@ def test_growth_is_measured_and_extended(swiftreid: Callable[..., Ran], tmp_path
     assert f"warning: {figures['doubt']}" in ran.err
     assert set(figures["models"]) == {"single", "batch of 16"}
     for row in figures["paper"]:
-        per_entry = 256 if row["search"] == "exhaustive" else 340
+        per_entry = 256 if row["search"] == "exhaustive" else 344
         assert row["memory_gb"] == pytest.approx(per_entry * row["entries"] / 1e9)
         assert row["single"]["queries_per_second_per_core"] == pytest.approx(1e3 / row["single"]["ms"])
     scanned = {(point["search"], point["entries"]): point["scanned_bytes"] for point in figures["points"]}

@@ -12,6 +12,8 @@ __version__ = "0.1.0"
 
 _ROOMS = {
     "swiftreid.data.samples": ["Sample", "ReidData"],
+    "swiftreid.data.sources": ["open_data"],
+    "swiftreid.data.benchmarks": ["BENCHMARKS", "Benchmark"],
     "swiftreid.data.market": ["read_market"],
     "swiftreid.data.pictures": ["read_picture", "resize", "BadPicture"],
     "swiftreid.synthetic": ["synthesize"],

@@ -7,11 +7,15 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from swiftreid.data.attributes import ATTRIBUTE_FILE, read_attributes
-from swiftreid.data.pictures import PICTURE_SUFFIXES
-from swiftreid.data.samples import SPLITS, ReidData, Sample, Split, SplitName
+from swiftreid.data.listing import pictures_in
+from swiftreid.data.samples import DISTRACTOR, SPLITS, ReidData, Sample, Split, SplitName
 from swiftreid.errors import SwiftReIDError
 
 FOLDERS: Mapping[SplitName, str] = {"train": "bounding_box_train", "query": "query", "gallery": "bounding_box_test"}
+
+MULTI_QUERY_FOLDER = "gt_bbox"
+
+DISTRACTOR_FOLDERS = ("images", "distractors_500k/images", "distractors_500k", "distractors/images", "distractors")
 
 LAYOUT = (
     "expected the Market-1501 layout: folders bounding_box_train (to learn), query and bounding_box_test (to "
@@ -35,7 +39,11 @@ def parse_name(stem: str) -> tuple[int, int] | None:
 
 
 def read_market(
-    root: Path | str, *, need: Collection[SplitName] = ("query", "gallery"), attributes: bool = True
+    root: Path | str,
+    *,
+    need: Collection[SplitName] = ("query", "gallery"),
+    attributes: bool = True,
+    distractors: bool | Path = False,
 ) -> ReidData:
     """Read a data set in the Market-1501 layout; pictures are listed, not opened.
 
@@ -43,10 +51,15 @@ def read_market(
     ``attributes.csv`` beside the folders gives each sample the attributes of its person. Hidden files are ignored, and
     pictures whose names cannot be understood are listed in ``ReidData.unparsable``.
 
+    A folder ``gt_bbox`` becomes ``ReidData.multi_query``: its pictures of a queried person by the camera of that query,
+    which the multi-query protocol pools with it (Zheng et al., ICCV 2015).
+
     Args:
         root: the folder that holds ``bounding_box_train``, ``query`` and ``bounding_box_test``.
         need: the splits whose folders must exist; others are empty when their folder is missing.
         attributes: whether to read ``attributes.csv``, if there is one.
+        distractors: also list Market-1501's 500,000 further distractors: True to look for their folder (`images`,
+            `distractors_500k/images` and the like, in ``root`` or beside it), or the folder itself.
 
     Raises:
         SwiftReIDError: a needed folder is missing or cannot be listed; the message says what layout is expected.
@@ -59,20 +72,47 @@ def read_market(
     people = read_attributes(table) if attributes and table.is_file() else {}
     unparsable: list[Path] = []
     splits = {name: _read_folder(root / FOLDERS[name], people, unparsable) for name in SPLITS}
-    return ReidData(root.resolve().name, root, splits["train"], splits["query"], splits["gallery"], unparsable)
+    asked = {(sample.person, sample.camera) for sample in splits["query"]}
+    drawn = _read_folder(root / MULTI_QUERY_FOLDER, people, unparsable)
+    data = ReidData(root.resolve().name, root, splits["train"], splits["query"], splits["gallery"], unparsable)
+    data.multi_query.extend(sample for sample in drawn if (sample.person, sample.camera) in asked)
+    if distractors is not False:
+        data.distractors.extend(_read_distractors(distractors_of(root) if distractors is True else distractors))
+    return data
+
+
+def distractors_of(root: Path) -> Path:
+    """The folder of Market-1501's 500,000 further distractors, in or beside a data set's folder.
+
+    Raises:
+        SwiftReIDError: none of the customary places holds one; the message names them.
+    """
+    places = [near / place for near in (root, root.resolve().parent) for place in DISTRACTOR_FOLDERS]
+    for place in places:
+        if place.is_dir() and pictures_in(place):
+            return place
+    raise SwiftReIDError(
+        f"no 500,000 distractors at {root}; looked for pictures in {', '.join(map(str, places))}: unpack "
+        "distractors_500k.zip there, which makes a folder images, or name that folder in SWIFTREID_MARKET1501_500K"
+    )
+
+
+def _read_distractors(folder: Path) -> Split:
+    """Every picture is a distractor (person 0), whatever number its name states.
+
+    The junk rule drops gallery pictures of the query's own person and camera, and person 0 is never queried: the camera
+    of a distractor cannot change a figure, so one whose name states none gets camera 0 and is kept. A name's -1 or
+    other number does not count: the published gallery of 515,913 holds all of them, and none shows anybody queried.
+    """
+    parsed = ((path, parse_name(path.stem)) for path in pictures_in(folder))
+    return [Sample(path, DISTRACTOR, name[1] if name else 0) for path, name in parsed]
 
 
 def _read_folder(folder: Path, attributes: Mapping[int, Mapping[str, str]], unparsable: list[Path]) -> Split:
     if not folder.is_dir():
         return []
-    try:
-        paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES)
-    except OSError as error:
-        raise SwiftReIDError(f"folder {folder} cannot be listed: {error.strerror}; check its permissions") from error
     samples: Split = []
-    for path in paths:
-        if path.name.startswith("."):
-            continue
+    for path in pictures_in(folder):
         parsed = parse_name(path.stem)
         if parsed is None:
             unparsable.append(path)

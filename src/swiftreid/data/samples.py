@@ -48,7 +48,7 @@ class ReidData:
 
     Attributes:
         name: the name that figures and cards show.
-        root: folder that the paths of all samples lie under.
+        root: folder that the paths of all samples lie under, distractors excepted, which may lie beside it.
         train: samples to learn from.
         query: samples to look for.
         gallery: samples to look among.
@@ -58,6 +58,7 @@ class ReidData:
         benchmark: which published benchmark this is, such as "market1501"; None for anybody's own data.
         cross_camera: False where cameras are unknown; same-camera matches then count.
         notes: what the reader decided that a figure depends on, in sentences ("train is list_train and list_val").
+        missing: pictures that a list or manifest names, but that do not exist; they are left out.
     """
 
     name: str
@@ -71,6 +72,7 @@ class ReidData:
     benchmark: str | None = None
     cross_camera: bool = True
     notes: list[str] = field(default_factory=list)
+    missing: list[Path] = field(default_factory=list)
 
     def split(self, name: SplitName) -> Split:
         """The samples of one split."""

@@ -1,0 +1,31 @@
+"""MATLAB files through SciPy, which only readers of annotation files need: imported when the first one is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from swiftreid.errors import SwiftReIDError
+
+
+def load_mat(source: Path) -> dict[str, Any]:
+    """The variables of a MATLAB file (before version 7.3) by name.
+
+    Raises:
+        SwiftReIDError: the extra ``data`` is not installed, or the file cannot be read.
+    """
+    try:
+        from scipy.io import loadmat
+    except ImportError as error:
+        raise SwiftReIDError(f"{source} is a MATLAB file, which needs SciPy: pip install 'swiftreid[data]'") from error
+    try:
+        content = loadmat(source)
+    except FileNotFoundError:
+        raise SwiftReIDError(f"{source} does not exist") from None
+    except NotImplementedError:
+        raise SwiftReIDError(
+            f"{source} is a MATLAB 7.3 (HDF5) file; save it again with -v7, or extract its pictures to files"
+        ) from None
+    except Exception as error:  # SciPy raises errors of many kinds for damaged files
+        raise SwiftReIDError(f"{source} cannot be read as a MATLAB file: {error}; fetch it again") from error
+    return {name: value for name, value in content.items() if not name.startswith("__")}

@@ -1,0 +1,63 @@
+"""Numbers for people and cameras that a data set names in words, and for a person 0 who is somebody."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from swiftreid.data.samples import DISTRACTOR, JUNK, ReidData, Split
+
+_LONGEST = 15  # digits of a number that is taken as such
+
+
+def number_persons(labels: Iterable[str]) -> Mapping[str, int]:
+    """A number for each person's name: the number it is, if all are whole numbers from -1 on, else 1, 2, ... in order.
+
+    Example:
+        >>> number_persons(["0012", "-1", "7"])["0012"]
+        12
+        >>> dict(number_persons(["mia", "jon"]))
+        {'jon': 1, 'mia': 2}
+    """
+    return _number(labels, JUNK)
+
+
+def number_cameras(labels: Iterable[str]) -> Mapping[str, int]:
+    """A number for each camera's name: the number it is if all are whole numbers, else 1, 2, ... in order."""
+    return _number(labels, 0)
+
+
+def _number(labels: Iterable[str], least: int) -> Mapping[str, int]:
+    names = sorted(set(labels))
+    numbers = [_whole(name) for name in names]
+    if all(number is not None and number >= least for number in numbers):
+        return {name: number for name, number in zip(names, numbers, strict=True) if number is not None}
+    return {name: number for number, name in enumerate(names, 1)}
+
+
+def _whole(text: str) -> int | None:
+    digits = text.removeprefix("-")
+    return int(text) if digits.isascii() and digits.isdigit() and len(digits) <= _LONGEST else None
+
+
+def free_person_zero(data: ReidData) -> ReidData:
+    """Give person 0 another number where it is somebody: taught or looked for, and not only a wrong answer.
+
+    Market-1501 keeps 0 for distractors, but people often count from 0 in their own data. A person 0 in the training
+    split or among the queries is a person; it becomes the highest number plus one, and a note says so.
+    """
+    if not any(sample.person == DISTRACTOR for sample in data.train + data.query):
+        return data
+    new = 1 + max(sample.person for sample in data.train + data.query + data.gallery + data.multi_query)
+
+    def moved(split: Split) -> Split:
+        return [replace(sample, person=new) if sample.person == DISTRACTOR else sample for sample in split]
+
+    return replace(
+        data,
+        train=moved(data.train),
+        query=moved(data.query),
+        gallery=moved(data.gallery),
+        multi_query=moved(data.multi_query),
+        notes=[*data.notes, f"person 0 is somebody here and is numbered {new}, as 0 stands for distractors"],
+    )

@@ -1,0 +1,227 @@
+"""Open any data set: a benchmark by its name, a folder whose layout is recognised, or a manifest."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from pathlib import Path
+
+from swiftreid.data import benchmarks
+from swiftreid.data.benchmarks import BENCHMARKS, Benchmark
+from swiftreid.data.cuhk03 import SPELLINGS, Boxes, config_file, market_folder, read_cuhk03
+from swiftreid.data.folders import LAYOUT as FOLDER_LAYOUT
+from swiftreid.data.folders import has_people, read_folders, split_folders_of
+from swiftreid.data.listing import is_picture, names_in
+from swiftreid.data.manifest import read_manifest
+from swiftreid.data.market import FOLDERS, read_market
+from swiftreid.data.msmt17 import TrainChoice, Version, read_msmt17, version_folder
+from swiftreid.data.samples import SPLITS, ReidData, SplitName
+from swiftreid.data.table_file import TABLE_SUFFIXES
+from swiftreid.errors import SwiftReIDError, UsageError
+
+KINDS = (*BENCHMARKS, "market", "folder", "manifest")
+"""Kinds of data set: the benchmarks, any data in Market-1501's layout, one folder per person, and a manifest."""
+
+_MARKET_INNER = "Market-1501-v15.09.15"
+_DUKE_NAME = re.compile(r"\d{4}_c\d_f\d{7}\.", re.ASCII)
+_MARKET_FOLDER_NAME = re.compile(r"market-?_?1501", re.IGNORECASE)
+_BOXES: dict[str, Boxes] = {benchmarks.CUHK03_LABELLED: "labelled", benchmarks.CUHK03_DETECTED: "detected"}
+_VERSIONS: dict[str, Version] = {benchmarks.MSMT17_V1: "v1", benchmarks.MSMT17_V2: "v2"}
+
+
+def open_data(
+    source: Path | str,
+    *,
+    kind: str | None = None,
+    need: Collection[SplitName] = ("query", "gallery"),
+    train: TrainChoice = "train+val",
+    allow_withdrawn: bool = False,
+    root: Path | str | None = None,
+) -> ReidData:
+    """Open a data set; pictures are listed, not opened, and nothing is downloaded.
+
+    Args:
+        source: a folder, a manifest file, or the name of a benchmark (see `KINDS`), whose folder is then found by its
+            environment variable, such as ``SWIFTREID_MARKET1501``, or under a customary name in ``SWIFTREID_DATA``.
+        kind: what it is, where a folder can be read in several ways; None recognises it.
+        need: splits that must be there; others may be empty.
+        train: for MSMT17: "train+val" or "train".
+        allow_withdrawn: read DukeMTMC-reID although its authors withdrew it; ``SWIFTREID_ALLOW_WITHDRAWN=1`` does too.
+        root: for a manifest: the folder that its paths start from; default the manifest's own.
+
+    Raises:
+        UsageError: the kind is unknown, does not fit, or could be several: the message names them.
+        SwiftReIDError: nothing readable is there; the message says what was looked for, where, and what to do.
+
+    Example:
+        >>> len(open_data("examples/station").query)
+        150
+    """
+    if kind is not None and kind not in KINDS:
+        raise UsageError(f"no kind of data set is called {kind!r}; there are {', '.join(KINDS)}")
+    path = Path(source)
+    if not path.exists() and str(source) in BENCHMARKS:
+        if kind not in (None, str(source)):
+            raise UsageError(f"{source} is a benchmark, but kind is {kind!r}; leave the kind out")
+        kind = str(source)
+        path = find_benchmark(BENCHMARKS[kind])
+    if not path.exists():
+        raise SwiftReIDError(
+            f"data set {source} does not exist; give a folder, a manifest ({' or '.join(TABLE_SUFFIXES)}), or the name "
+            f"of a benchmark: {', '.join(BENCHMARKS)}"
+        )
+    if path.is_file():
+        if kind not in (None, "manifest") or path.suffix.lower() not in TABLE_SUFFIXES:
+            raise UsageError(
+                f"{path} is a file, and only manifests ({', '.join(TABLE_SUFFIXES)}) are; give a data set's folder"
+            )
+        return read_manifest(path, root=root, need=need)
+    if root is not None or kind == "manifest":
+        raise UsageError(f"{path} is a folder, not a manifest; give the manifest's file, with root beside it")
+    kind = _recognised(path) if kind is None else kind
+    refuse_withdrawn(kind, path, allow_withdrawn=allow_withdrawn)
+    return _reader(kind, need, train)(path)
+
+
+def recognise(root: Path) -> list[str]:
+    """The kinds of data set that a folder can be read as, surest first; empty if it looks like none.
+
+    Raises:
+        SwiftReIDError: the folder cannot be listed.
+    """
+    kinds = [kind for kind, version in _VERSIONS.items() if version_folder(root, version)]
+    kinds += [kind for kind, boxes in _BOXES.items() if _has_boxes(root, boxes)]
+    if not kinds and (market := _market_root(root)) is not None:
+        kinds.append(_market_kind(market))
+    if split_folders_of(root) or (not kinds and has_people(root)):
+        kinds.append("folder")
+    return kinds
+
+
+def find_benchmark(benchmark: Benchmark) -> Path:
+    """A benchmark's folder, by its environment variables, then by customary names under ``SWIFTREID_DATA``.
+
+    ``SWIFTREID_DATA`` may list several folders, separated as in ``PATH``.
+
+    Raises:
+        SwiftReIDError: a variable names no folder, or nothing is found; the message says where was looked.
+    """
+    for variable in benchmark.variables:
+        if named := os.environ.get(variable):
+            if not Path(named).is_dir():
+                raise SwiftReIDError(f"{variable} names {named}, which is not a folder; correct or unset it")
+            return Path(named)
+    above = [Path(part) for part in os.environ.get("SWIFTREID_DATA", "").split(os.pathsep) if part]
+    places = [folder / name for folder in above for name in benchmark.folders]
+    there = [place for place in places if place.is_dir()]
+    for place in there:
+        if benchmark.name in _benchmark_kinds(place):
+            return place
+    if there:  # not in the expected layout: its reader will say what is missing
+        return there[0]
+    looked = f"SWIFTREID_DATA ({', '.join(map(str, above))}) has none of" if above else "SWIFTREID_DATA is not set, for"
+    raise SwiftReIDError(
+        f"{benchmark.title} was not found: {' and '.join(benchmark.variables)} not set, and {looked} the folders "
+        f"{', '.join(benchmark.folders)}. Nothing is downloaded: get it from its authors, then give its folder or set "
+        f"{benchmark.variables[0]}. Expected there: {benchmark.layout}"
+    )
+
+
+def refuse_withdrawn(kind: str, root: Path, *, allow_withdrawn: bool = False) -> None:
+    """Raise if a data set is DukeMTMC-reID, by its kind or its names, and reading it was not asked for.
+
+    Raises:
+        SwiftReIDError: it is; the message gives the reason and the way to read it all the same.
+    """
+    if allow_withdrawn or os.environ.get("SWIFTREID_ALLOW_WITHDRAWN") == "1":
+        return
+    market = _market_root(root)
+    if kind == benchmarks.DUKE or (market is not None and _named_like_duke(market)):
+        reason = BENCHMARKS[benchmarks.DUKE].withdrawn
+        raise SwiftReIDError(
+            f"{root} is DukeMTMC-reID by its pictures' names (such as 0005_c2_f0046985.jpg). {reason}; it is not read "
+            "by default, and its figures should not be published. If you have grounds to read it (or the pictures are "
+            "your own), set SWIFTREID_ALLOW_WITHDRAWN=1 or pass allow_withdrawn=True"
+        )
+
+
+def _reader(kind: str, need: Collection[SplitName], train: TrainChoice) -> Callable[[Path], ReidData]:
+    if kind in _BOXES:
+        return lambda root: read_cuhk03(root, _BOXES[kind], need=need)
+    if kind in _VERSIONS:
+        return lambda root: read_msmt17(root, _VERSIONS[kind], train=train, need=need)
+    if kind == "folder":
+        return lambda root: read_folders(root, need=need)
+    return lambda root: _read_market_kind(kind, root, need)
+
+
+def _read_market_kind(kind: str, root: Path, need: Collection[SplitName]) -> ReidData:
+    root = _market_root(root) or root
+    distractors: bool | Path = kind == benchmarks.MARKET_500K
+    if distractors and (named := os.environ.get("SWIFTREID_MARKET1501_500K")):
+        distractors = Path(named)
+    data = read_market(root, need=need, distractors=distractors)
+    if kind == "market":
+        return replace(data, benchmark=benchmarks.MARKET) if _counts_of_market(data) else data
+    return replace(data, name=kind, benchmark=kind)
+
+
+def _counts_of_market(data: ReidData) -> bool:
+    published = BENCHMARKS[benchmarks.MARKET].counts
+    return all(len(data.split(name)) == published[name].pictures for name in SPLITS)
+
+
+def _recognised(root: Path) -> str:
+    kinds = recognise(root)
+    if len(kinds) == 1:
+        return kinds[0]
+    if kinds:
+        raise UsageError(f"{root} can be read as {' or as '.join(kinds)}; say which by its kind")
+    layouts = "; ".join(f"{benchmark.title}: {benchmark.layout}" for benchmark in BENCHMARKS.values())
+    raise SwiftReIDError(f"{root} is no data set that SwiftReID knows. Looked for: {layouts}; or {FOLDER_LAYOUT}")
+
+
+def _benchmark_kinds(root: Path) -> list[str]:
+    kinds = recognise(root)
+    return [*kinds, benchmarks.MARKET, benchmarks.MARKET_500K] if {"market", benchmarks.MARKET} & set(kinds) else kinds
+
+
+def _has_boxes(root: Path, boxes: Boxes) -> bool:
+    folder = market_folder(root, boxes)
+    if folder == root:  # Market-1501's layout and no other sign: its own name must say what it is
+        return "cuhk03" in root.resolve().parent.name.lower() and _spells(root, boxes)
+    return folder is not None or config_file(root, boxes) is not None
+
+
+def _spells(root: Path, boxes: Boxes) -> bool:
+    return root.resolve().name.lower() in SPELLINGS[boxes]
+
+
+def _market_root(root: Path) -> Path | None:
+    """The folder itself, or the archive's own folder inside of it, if it has a folder of Market-1501's layout."""
+    for folder in (root, root / _MARKET_INNER, root / "DukeMTMC-reID"):
+        if (folder / FOLDERS["gallery"]).is_dir() or (folder / FOLDERS["train"]).is_dir():
+            return folder
+    return None
+
+
+def _market_kind(root: Path) -> str:
+    if _named_like_duke(root):
+        return benchmarks.DUKE
+    return benchmarks.MARKET if _MARKET_FOLDER_NAME.search(root.resolve().name) else "market"
+
+
+def _named_like_duke(root: Path) -> bool:
+    """Whether the pictures that come first in each folder all have DukeMTMC's names: person, camera, 7-digit frame."""
+    names = [
+        name
+        for folder in FOLDERS.values()
+        if (root / folder).is_dir()
+        for name in [name for name in names_in(root / folder) if is_picture(name)][:20]
+    ]
+    return bool(names) and all(_DUKE_NAME.match(name) for name in names)
+
+
+__all__ = ["KINDS", "find_benchmark", "open_data", "recognise", "refuse_withdrawn"]

@@ -1,0 +1,89 @@
+"""Rows of a table file as text by column name: CSV, or Parquet through pyarrow."""
+
+from __future__ import annotations
+
+import csv
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from swiftreid.errors import SwiftReIDError, UsageError
+
+TABLE_SUFFIXES = (".csv", ".parquet", ".pq")
+
+Rows = list[tuple[int, dict[str, str]]]
+
+
+def read_table(source: Path, called: str = "manifest") -> tuple[list[str], Rows]:
+    """Columns, and rows with the line (of a CSV file) or row number (of a Parquet file) to name in errors.
+
+    Empty cells, and cells that a CSV line lacks, are empty text. Parquet's numbers, dates and booleans become text as a
+    CSV file would hold them; 3.0 becomes 3, since columns with gaps often turn into floats.
+
+    Raises:
+        SwiftReIDError: the file cannot be read, or the extra ``data`` is missing.
+        UsageError: a line has more fields than the header.
+    """
+    if source.suffix.lower() in (".parquet", ".pq"):
+        return _read_parquet(source, called)
+    try:
+        with source.open(newline="", encoding="utf-8-sig") as stream:
+            reader = csv.DictReader(stream, restval="")
+            rows = [(reader.line_num, row) for row in reader]
+            columns = list(reader.fieldnames or [])
+    except FileNotFoundError as error:
+        raise SwiftReIDError(f"no {called} at {source}") from error
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise SwiftReIDError(f"{source} is not a CSV file in UTF-8: {error}") from error
+    for line, row in rows:
+        if None in row:  # csv puts surplus fields there
+            raise UsageError(f"{source} line {line} has more fields than the header")
+    return columns, rows
+
+
+def _read_parquet(source: Path, called: str) -> tuple[list[str], Rows]:
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise SwiftReIDError(
+            f"{source} is a Parquet file, which needs pyarrow: pip install 'swiftreid[data]', or save it as CSV"
+        ) from error
+    try:
+        table = parquet.read_table(source)
+    except FileNotFoundError as error:
+        raise SwiftReIDError(f"no {called} at {source}") from error
+    except (OSError, pyarrow.ArrowException) as error:
+        raise SwiftReIDError(f"{source} cannot be read as a Parquet file: {error}") from error
+    rows = [(number, {name: _text(value) for name, value in row.items()}) for number, row in _numbered(table)]
+    return list(table.column_names), rows
+
+
+def _numbered(table: Any) -> Any:
+    return enumerate(table.to_pylist(), 1)
+
+
+def _text(value: Any) -> str:
+    if value is None or value != value:  # noqa: PLR0124 (NaN)
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def seconds(text: str, where: str) -> float:
+    """Unix seconds from a number or an ISO 8601 date and time (UTC unless it says otherwise).
+
+    Raises:
+        UsageError: the text is neither, or a moment outside the years 1 to 9999.
+    """
+    try:
+        try:
+            time = float(text)
+        except ValueError:
+            parsed = datetime.fromisoformat(text)
+            time = (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
+        datetime.fromtimestamp(time, UTC)  # "nan", "inf" and 1e20 are numbers, but no moments
+    except (ValueError, OverflowError, OSError) as error:
+        raise UsageError(f"{where}: {text!r} is no time; write 2026-11-21T10:30:00 (UTC) or Unix seconds") from error
+    return time

@@ -4,25 +4,39 @@ from __future__ import annotations
 
 import hashlib
 
+from swiftreid.data.market import parse_name
 from swiftreid.data.samples import SPLITS, ReidData
 from swiftreid.errors import SwiftReIDError
 
 
-def fingerprint_of(data: ReidData) -> str:
+def fingerprint_of(data: ReidData, *, distractors: bool = False, multi_query: bool = False) -> str:
     """Hash of the split, relative path and size in bytes of every sample: 16 hexadecimal digits.
 
     It tells data sets apart (another subset, another crop, a missing file) without reading a picture; it does not prove
-    that the pixels are the same. Where the folder lies does not matter.
+    that the pixels are the same. Where the folder lies does not matter. Person and camera count where the
+    pictures' names do not state them in Market-1501's way: a manifest's mended labels make another data set.
+
+    Args:
+        data: a data set.
+        distractors: whether a figure used ``data.distractors``; they count by name and size, wherever they lie.
+        multi_query: whether a figure used ``data.multi_query``.
 
     Raises:
         SwiftReIDError: a sample's file is gone or outside the data set's folder.
     """
+    parts = [(str(name), data.split(name), False) for name in SPLITS]
+    parts += [("distractors", data.distractors, True)] if distractors else []
+    parts += [("multi_query", data.multi_query, False)] if multi_query else []
     lines: list[str] = []
-    for split in SPLITS:
-        for sample in data.split(split):
+    for split, samples, by_name in parts:
+        for sample in samples:
+            path = sample.path
             try:
-                lines.append(f"{split}\t{sample.path.relative_to(data.root).as_posix()}\t{sample.path.stat().st_size}")
+                where = path.name if by_name else path.relative_to(data.root).as_posix()
+                line = f"{split}\t{where}\t{path.stat().st_size}"
             except (OSError, ValueError) as error:
-                raise SwiftReIDError(f"{sample.path} of data set {data.name} cannot be examined: {error}") from error
+                raise SwiftReIDError(f"{path} of data set {data.name} cannot be examined: {error}") from error
+            told = (sample.person, sample.camera)
+            lines.append(line if parse_name(path.stem) == told else f"{line}\t{told[0]}\t{told[1]}")
     content = "\n".join(sorted(lines)).encode("utf-8", "surrogateescape")
     return hashlib.sha256(content).hexdigest()[:16]

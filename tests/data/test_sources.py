@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import miniatures
+from swiftreid.data.benchmarks import BENCHMARKS, benchmark_of
+from swiftreid.data.sources import KINDS, open_data, recognise
+from swiftreid.errors import SwiftReIDError, UsageError
+
+STATION = Path(__file__).resolve().parents[2] / "examples/station"
+
+
+@pytest.fixture(autouse=True)
+def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = {name for benchmark in BENCHMARKS.values() for name in benchmark.variables}
+    for name in (*names, "SWIFTREID_DATA", "SWIFTREID_ALLOW_WITHDRAWN", "SWIFTREID_MARKET1501_500K"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def everything(root: Path) -> dict[str, miniatures.Miniature]:
+    """One miniature of every kind, by kind, under their customary names."""
+    minis = {
+        "market1501": miniatures.market1501(root / "market1501/Market-1501-v15.09.15", distractors="images"),
+        "dukemtmc-reid": miniatures.dukemtmc(root / "DukeMTMC-reID"),
+        "msmt17-v1": miniatures.msmt17(root / "MSMT17_V1", "v1"),
+        "msmt17-v2": miniatures.msmt17(root / "MSMT17_V2", "v2"),
+    }
+    for boxes, mini in miniatures.cuhk03_folders(root / "cuhk03-np").items():
+        minis[f"cuhk03-np-{boxes}"] = mini
+    minis["market1501+500k"] = minis["market1501"]
+    return minis
+
+
+def test_every_benchmark_is_found_by_name_below_one_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    minis = everything(tmp_path)
+    monkeypatch.setenv("SWIFTREID_DATA", f"{tmp_path / 'nothing here'}:{tmp_path}")
+    monkeypatch.setenv("SWIFTREID_ALLOW_WITHDRAWN", "1")
+    assert set(minis) == set(BENCHMARKS)
+    for name, mini in minis.items():
+        data = open_data(name)
+        assert data.benchmark == data.name == name
+        for split in ("train", "query", "gallery"):
+            assert mini.found(data.split(split)) == mini.expected[split], name  # type: ignore[arg-type]
+        assert bool(data.distractors) == (name == "market1501+500k")
+
+
+def test_every_benchmark_is_found_by_its_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    minis = everything(tmp_path)
+    monkeypatch.setenv("SWIFTREID_ALLOW_WITHDRAWN", "1")
+    for name, mini in minis.items():
+        with monkeypatch.context() as patch:
+            patch.setenv(BENCHMARKS[name].variables[0], str(mini.root))
+            assert mini.found(open_data(name).query) == mini.expected["query"]
+            patch.setenv(BENCHMARKS[name].variables[0], str(tmp_path / "gone"))
+            with pytest.raises(SwiftReIDError, match=rf"{BENCHMARKS[name].variables[0]} names .*gone.* unset it"):
+                open_data(name)
+
+
+def test_every_layout_is_recognised(tmp_path: Path) -> None:
+    for name, mini in everything(tmp_path).items():
+        if name != "market1501+500k":
+            assert recognise(mini.root) == [name]
+    assert recognise(tmp_path / "market1501") == ["market1501"]  # the archive's own folder is one below
+    assert recognise(tmp_path / "cuhk03-np") == ["cuhk03-np-labelled", "cuhk03-np-detected"]
+    assert recognise(miniatures.market1501(tmp_path / "mine").root) == ["market"]
+    assert recognise(miniatures.cuhk03_config(tmp_path / "c3").root) == ["cuhk03-np-labelled"]
+    for cameras in ("none", "names", "folders"):
+        assert recognise(miniatures.person_folders(tmp_path / cameras, cameras=cameras).root) == ["folder"]
+    assert recognise(miniatures.split_folders(tmp_path / "splits").root) == ["folder"]
+    (tmp_path / "empty").mkdir()
+    assert recognise(tmp_path / "empty") == []
+    assert recognise(STATION) == ["market"]
+
+
+def test_the_rendered_station_opens() -> None:
+    data = open_data(STATION)
+    assert [len(data.train), len(data.query), len(data.gallery)] == [450, 150, 300]
+    assert data.name == "station"
+    assert data.benchmark is None
+
+
+def test_what_could_be_several_is_refused_by_naming_them(tmp_path: Path) -> None:
+    everything(tmp_path)
+    with pytest.raises(UsageError, match="can be read as cuhk03-np-labelled or as cuhk03-np-detected; say which"):
+        open_data(tmp_path / "cuhk03-np")
+    assert open_data(tmp_path / "cuhk03-np", kind="cuhk03-np-detected").benchmark == "cuhk03-np-detected"
+    with pytest.raises(UsageError, match="can be read as msmt17-v1 or as msmt17-v2"):
+        open_data(_both_versions(tmp_path / "both"))
+    mixed = miniatures.market1501(tmp_path / "mixed").root
+    (mixed / "gallery").mkdir()
+    with pytest.raises(UsageError, match="can be read as market or as folder"):
+        open_data(mixed)
+
+
+def _both_versions(root: Path) -> Path:
+    miniatures.msmt17(root, "v1")
+    miniatures.msmt17(root, "v2")
+    return root
+
+
+def test_a_manifest_opens_by_its_suffix(tmp_path: Path) -> None:
+    mini, path = miniatures.manifest(tmp_path / "m")
+    for kind in (None, "manifest"):
+        assert mini.found(open_data(path, kind=kind).query) == mini.expected["query"]
+    assert len(open_data(path, root=tmp_path / "m").query) == 1
+    with pytest.raises(UsageError, match="is a folder, not a manifest"):
+        open_data(mini.root, kind="manifest")
+    with pytest.raises(UsageError, match="is a folder, not a manifest"):
+        open_data(mini.root, root=tmp_path)
+    with pytest.raises(UsageError, match="is a file, and only manifests"):
+        open_data(path, kind="market")
+    with pytest.raises(UsageError, match=r"a\.png is a file, and only manifests \(\.csv, \.parquet"):
+        open_data(miniatures.paint(tmp_path / "a.png", 1, 1))
+
+
+def test_duke_needs_to_be_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mini = miniatures.dukemtmc(tmp_path / "harmless")
+    for kind in (None, "market", "dukemtmc-reid", "market1501"):
+        with pytest.raises(SwiftReIDError, match=r"withdrawn by its authors .* consented .*allow_withdrawn=True"):
+            open_data(mini.root, kind=kind)
+    data = open_data(mini.root, allow_withdrawn=True)
+    assert mini.found(data.gallery) == mini.expected["gallery"]
+    assert data.benchmark == "dukemtmc-reid"
+    monkeypatch.setenv("SWIFTREID_ALLOW_WITHDRAWN", "1")
+    assert len(open_data(mini.root).query) == 2
+
+
+def test_what_is_not_found_says_where_was_looked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SwiftReIDError, match=r"SWIFTREID_MARKET1501 not set, and SWIFTREID_DATA is not set.*Nothing"):
+        open_data("market1501")
+    monkeypatch.setenv("SWIFTREID_DATA", str(tmp_path))
+    with pytest.raises(
+        SwiftReIDError, match=r"MSMT17_V1 and SWIFTREID_MSMT17 not set, .*SWIFTREID_DATA \(.*list_train"
+    ):
+        open_data("msmt17-v1")
+    (tmp_path / "MSMT17_V1").mkdir()
+    with pytest.raises(SwiftReIDError, match=r"no MSMT17 v1 at .*MSMT17_V1; looked there"):
+        open_data("msmt17-v1")
+    with pytest.raises(SwiftReIDError, match=r"nowhere does not exist; give a folder, a manifest"):
+        open_data(tmp_path / "nowhere")
+    with pytest.raises(SwiftReIDError, match=r"is no data set that SwiftReID knows. Looked for: Market-1501"):
+        open_data(tmp_path)
+    with pytest.raises(UsageError, match="no kind of data set is called 'zip'; there are market1501"):
+        open_data(tmp_path, kind="zip")
+    with pytest.raises(UsageError, match="msmt17-v1 is a benchmark, but kind is 'market'"):
+        open_data("msmt17-v1", kind="market")
+
+
+def test_need_and_train_reach_the_readers(tmp_path: Path) -> None:
+    miniatures.msmt17(tmp_path / "a")
+    assert len(open_data(tmp_path / "a", train="train").train) == 6
+    mini = miniatures.person_folders(tmp_path / "b")
+    assert len(open_data(mini.root, need=("train",)).train) == 9
+    market = miniatures.market1501(tmp_path / "c").root
+    for path in (market / "query").iterdir():
+        path.unlink()
+    (market / "query").rmdir()
+    assert len(open_data(market, need=("train",)).train) == 9
+    with pytest.raises(SwiftReIDError, match="has no query"):
+        open_data(market)
+
+
+def test_benchmarks_are_described() -> None:
+    assert set(BENCHMARKS) < set(KINDS)
+    for name, benchmark in BENCHMARKS.items():
+        assert benchmark.name == name == benchmark_of(name).name
+        assert benchmark.layout
+        assert benchmark.source
+        assert {"train", "query", "gallery"} <= set(benchmark.counts)
+        assert (benchmark.withdrawn is not None) == (name == "dukemtmc-reid")
+    assert BENCHMARKS["market1501"].counts["gallery"].without_junk == 15_913
+    large = BENCHMARKS["market1501+500k"].counts
+    assert large["gallery"].without_junk + large["distractors"].pictures == 515_913
+    assert BENCHMARKS["msmt17-v2"].expected("train", train="train") == BENCHMARKS["msmt17-v1"].train_only
+    assert BENCHMARKS["market1501"].expected("train", train="train") == BENCHMARKS["market1501"].counts["train"]
+    with pytest.raises(UsageError, match="no benchmark is called 'market'; there are market1501"):
+        benchmark_of("market")

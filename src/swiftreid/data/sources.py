@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from swiftreid.data import benchmarks
+from swiftreid.data.attribute_files import FILES, attribute_file_of, read_attribute_mat, with_attributes
+from swiftreid.data.attributes import ATTRIBUTE_FILE
 from swiftreid.data.benchmarks import BENCHMARKS, Benchmark
 from swiftreid.data.cuhk03 import SPELLINGS, Boxes, config_file, market_folder, read_cuhk03
 from swiftreid.data.folders import LAYOUT as FOLDER_LAYOUT
@@ -163,6 +165,8 @@ def _read_market_kind(kind: str, root: Path, need: Collection[SplitName]) -> Rei
     if distractors and (named := os.environ.get("SWIFTREID_MARKET1501_500K")):
         distractors = Path(named)
     data = read_market(root, need=need, distractors=distractors)
+    if (table := attribute_file_of(root)) is not None and not (root / ATTRIBUTE_FILE).is_file():
+        data = with_attributes(data, read_attribute_mat(table, FILES[table.name]))
     if kind == "market":
         return replace(data, benchmark=benchmarks.MARKET) if _counts_of_market(data) else data
     return replace(data, name=kind, benchmark=kind)

@@ -206,8 +206,7 @@ def test_real_market_attributes() -> None:
     people = read_attribute_mat(SHARED / "market_attribute/market_attribute.mat", MARKET1501)
     assert len(people) == 751 + 750
     assert people[1]["gender"] == "female"
-    names = MARKET1501.names
-    index = {name: place for place, name in enumerate(names)}
+    index = {name: place for place, name in enumerate(MARKET1501.names)}
     from scipy.io import loadmat
 
     raw = loadmat(SHARED / "market_attribute/market_attribute.mat", simplify_cells=True)["market_attribute"]
@@ -220,6 +219,8 @@ def test_real_market_attributes() -> None:
     tested = np.stack([MARKET1501.bits_of(people[person])[0] for person in test])
     assert tested[:, index["downpurple"]].sum() == 0
     assert tested[:, index["hat"]].sum() == 23
+    everybody = np.stack([MARKET1501.bits_of(values)[1] for values in people.values()])
+    assert (~everybody[:, index["upblack"]]).sum() == 147  # docs/data.md says so
 
 
 @real

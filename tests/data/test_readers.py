@@ -224,6 +224,14 @@ def test_person_zero_is_somebody_in_folders(tmp_path: Path) -> None:
     assert "person 0 is somebody here and is numbered 3, as 0 stands for distractors" in data.notes
 
 
+def test_junk_is_no_query_where_there_are_no_splits(tmp_path: Path) -> None:
+    for place in ("-1/a.png", "4/b.png", "4/c.png"):
+        miniatures.paint(tmp_path / place, 1, 1)
+    data = read_folders(tmp_path)
+    assert [sample.person for sample in data.query] == [4, 4]
+    assert [sample.person for sample in data.gallery] == [-1, 4, 4]
+
+
 def test_distractor_folders_stay_distractors(tmp_path: Path) -> None:
     for place in ("query/0001/a.png", "gallery/0001/b.png", "gallery/0000/c.png", "gallery/-1/d.png"):
         miniatures.paint(tmp_path / place, 1, 1)

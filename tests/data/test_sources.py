@@ -177,3 +177,18 @@ def test_benchmarks_are_described() -> None:
     assert BENCHMARKS["market1501"].expected("train", train="train") == BENCHMARKS["market1501"].counts["train"]
     with pytest.raises(UsageError, match="no benchmark is called 'market'; there are market1501"):
         benchmark_of("market")
+
+
+def test_the_page_shows_the_published_counts() -> None:
+    page = (STATION.parents[1] / "docs/data.md").read_text(encoding="utf-8").split("## Attributes")[0]
+    rows = {line.split("`")[1]: line.split("|") for line in page.splitlines() if line.startswith("| `")}
+    for name, benchmark in BENCHMARKS.items():
+        cells = [cell.strip().split(" ")[0].replace(",", "") for cell in rows[name][-4:-1]]
+        counts = benchmark.counts
+        last = counts["gallery"].pictures
+        if name == "market1501+500k":
+            last = counts["gallery"].without_junk + counts["distractors"].pictures
+        assert [int(cell) for cell in cells] == [counts["train"].pictures, counts["query"].pictures, last]
+        assert f"`{benchmark.variables[0]}`" in rows[name][3]
+        for folder in rows[name][2].split("`")[1::2]:
+            assert folder in (*benchmark.folders, "images/")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from swiftreid.cli.sources import seconds
+from swiftreid.data.table_file import seconds
 from swiftreid.errors import UsageError
 from swiftreid.gallery.snapshot import Snapshot
 from swiftreid.gallery.store import Gallery

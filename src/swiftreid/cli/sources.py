@@ -1,8 +1,7 @@
-"""Which pictures a command works on, and what is known of each: from folders, names or a CSV manifest."""
+"""Which pictures a command works on, and what is known of each: from folders, names or a manifest."""
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from typing import Any
 from swiftreid.cli.console import Report
 from swiftreid.data.market import parse_name
 from swiftreid.data.pictures import BadPicture, find_pictures
+from swiftreid.data.table_file import read_table, seconds
 from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.gallery.store import Gallery
 
@@ -90,15 +90,7 @@ def _named(path: Path, root: Path, camera: str | None) -> Picture:
 
 
 def _from_manifest(manifest: Path, camera: str | None) -> list[Picture]:
-    try:
-        with manifest.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream, restval="")
-            rows = [(reader.line_num, row) for row in reader]
-            columns = list(reader.fieldnames or [])
-    except FileNotFoundError as error:
-        raise SwiftReIDError(f"no manifest at {manifest}") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise SwiftReIDError(f"{manifest} is not a CSV file in UTF-8: {error}") from error
+    columns, rows = read_table(manifest)
     if "path" not in columns:
         raise UsageError(f"{manifest} needs a header line with a column 'path'; it has {columns or 'nothing'}")
     if not rows:
@@ -107,8 +99,6 @@ def _from_manifest(manifest: Path, camera: str | None) -> list[Picture]:
 
 
 def _listed(row: dict[str, str], manifest: Path, line: int, camera: str | None) -> Picture:
-    if None in row:  # csv puts surplus fields there
-        raise UsageError(f"{manifest} line {line} has more fields than the header")
     if not row["path"]:
         raise UsageError(f"{manifest} line {line} has no path")
     path = manifest.parent / row["path"]
@@ -122,24 +112,6 @@ def _listed(row: dict[str, str], manifest: Path, line: int, camera: str | None) 
         person=row.get("person") or (str(parsed[0]) if parsed else None),
         labels=labels,
     )
-
-
-def seconds(text: str, where: str) -> float:
-    """Unix seconds from a number or an ISO 8601 date and time (UTC unless it says otherwise).
-
-    Raises:
-        UsageError: the text is neither, or a moment outside the years 1 to 9999.
-    """
-    try:
-        try:
-            time = float(text)
-        except ValueError:
-            parsed = datetime.fromisoformat(text)
-            time = (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
-        moment(time)  # "nan", "inf" and 1e20 are numbers, but no moments
-    except (ValueError, OverflowError, OSError) as error:
-        raise UsageError(f"{where}: {text!r} is no time; write 2026-11-21T10:30:00 (UTC) or Unix seconds") from error
-    return time
 
 
 def moment(time: float | None) -> str | None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from swiftreid.data.listing import Present, missing_note, pictures_in
 from swiftreid.data.market import FOLDERS, read_market
-from swiftreid.data.matlab import load_mat
+from swiftreid.data.matlab import load_mat, unwrap
 from swiftreid.data.samples import SPLITS, ReidData, Sample, SplitName
 from swiftreid.errors import SwiftReIDError
 
@@ -80,7 +80,7 @@ def _read_config(root: Path, config: Path, boxes: Boxes, need: Collection[SplitN
     lacking = [key for key in ("filelist", "labels", *_INDICES.values()) if key not in content]
     if lacking:
         raise SwiftReIDError(f"{config} has no {', '.join(lacking)}; give the authors' {CONFIGS[boxes]}")
-    names = [_text(cell) for cell in content["filelist"].ravel()]
+    names = [str(unwrap(cell)).strip() for cell in content["filelist"].ravel()]
     persons = _whole(content["labels"], config, "labels")
     cameras = _cameras(content, names, config)
     if not len(names) == len(persons) == len(cameras):
@@ -138,13 +138,6 @@ def _whole(values: Any, config: Path, key: str) -> np.ndarray[Any, np.dtype[np.i
         return np.asarray(values).ravel().astype(np.int64)  # MATLAB files hold them as uint8, uint16 or double
     except (TypeError, ValueError):
         raise SwiftReIDError(f"{config}: {key} does not hold whole numbers; fetch it again") from None
-
-
-def _text(cell: Any) -> str:
-    """The text in a cell of a MATLAB cell array, which SciPy wraps in an array."""
-    while isinstance(cell, np.ndarray) and cell.size == 1:
-        cell = cell.ravel()[0]
-    return str(cell).strip()
 
 
 def _nothing(root: Path, boxes: Boxes) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from swiftreid.data.listing import is_picture, names_in, pictures_in
 from swiftreid.data.market import parse_name
 from swiftreid.data.numbering import free_person_zero, number_persons
-from swiftreid.data.samples import SPLITS, ReidData, Sample, SplitName
+from swiftreid.data.samples import JUNK, SPLITS, ReidData, Sample, SplitName
 from swiftreid.errors import SwiftReIDError
 
 LAYOUT = (
@@ -83,9 +83,15 @@ def read_folders(root: Path | str, *, need: Collection[SplitName] = ("query", "g
         notes.append(f"people are numbered 1 to {len(persons)} in the order of their folders' names")
     data = free_person_zero(data)
     if not split_folders and data.query:
-        data.gallery.extend(data.query)
-        data.notes.append(EVERY_PICTURE)
+        ask_about_all(data)
     return data
+
+
+def ask_about_all(data: ReidData) -> None:
+    """Make every picture of a data set without splits, now in ``query``, a query against all; junk is only ranked."""
+    data.gallery.extend(data.query)
+    data.query[:] = [sample for sample in data.query if sample.person != JUNK]
+    data.notes.append(EVERY_PICTURE)
 
 
 def split_folders_of(root: Path) -> list[SplitName]:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from swiftreid.data.folders import EVERY_PICTURE, NO_CAMERAS
+from swiftreid.data.folders import NO_CAMERAS, ask_about_all
 from swiftreid.data.listing import Present, missing_note
 from swiftreid.data.market import parse_name
 from swiftreid.data.numbering import free_person_zero, number_cameras, number_persons
@@ -83,8 +83,7 @@ def read_manifest(
         )
     data = free_person_zero(data)
     if "split" not in columns and data.query:
-        data.gallery.extend(data.query)
-        data.notes.append(EVERY_PICTURE)
+        ask_about_all(data)
     if empty := [split for split in SPLITS if split in need and not data.split(split)]:
         raise SwiftReIDError(f"{manifest} lists no existing picture with the split {' or '.join(empty)}; {LAYOUT}")
     return data

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from swiftreid.errors import SwiftReIDError
 
 
@@ -29,3 +31,20 @@ def load_mat(source: Path) -> dict[str, Any]:
     except Exception as error:  # SciPy raises errors of many kinds for damaged files
         raise SwiftReIDError(f"{source} cannot be read as a MATLAB file: {error}; fetch it again") from error
     return {name: value for name, value in content.items() if not name.startswith("__")}
+
+
+def unwrap(value: Any) -> Any:
+    """What arrays of one element hold, however many: SciPy wraps cells and structures so."""
+    while isinstance(value, np.ndarray) and value.size == 1 and value.dtype.names is None:
+        value = value.ravel()[0]
+    return value
+
+
+def field_names(value: Any) -> tuple[str, ...]:
+    """Field names of a MATLAB structure; empty for anything else."""
+    return getattr(getattr(value, "dtype", None), "names", None) or ()
+
+
+def field(value: Any, name: str) -> Any:
+    """One field of a MATLAB structure, unwrapped."""
+    return unwrap(value[name])

@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from swiftreid.data import benchmarks
+from swiftreid.data.attribute_files import FILES, attribute_file_of, read_attribute_mat, with_attributes
+from swiftreid.data.attributes import ATTRIBUTE_FILE
 from swiftreid.data.benchmarks import BENCHMARKS, Benchmark
 from swiftreid.data.cuhk03 import SPELLINGS, Boxes, config_file, market_folder, read_cuhk03
 from swiftreid.data.folders import LAYOUT as FOLDER_LAYOUT
@@ -55,7 +57,7 @@ def open_data(
         train: for MSMT17: "train+val" or "train".
         allow_withdrawn: read DukeMTMC-reID although its authors withdrew it; ``SWIFTREID_ALLOW_WITHDRAWN=1`` does too.
         root: for a manifest: the folder that its paths start from; default the manifest's own.
-        attributes: whether to read an ``attributes.csv`` beside folders in Market-1501's layout.
+        attributes: whether to read the attributes of people beside folders in Market-1501's layout.
 
     Raises:
         UsageError: the kind is unknown, does not fit, or could be several: the message names them.
@@ -169,6 +171,8 @@ def _read_market_kind(kind: str, root: Path, need: Collection[SplitName], attrib
     if distractors and (named := os.environ.get("SWIFTREID_MARKET1501_500K")):
         distractors = Path(named)
     data = read_market(root, need=need, attributes=attributes, distractors=distractors)
+    if (table := attribute_file_of(root)) is not None and not (root / ATTRIBUTE_FILE).is_file():
+        data = with_attributes(data, read_attribute_mat(table, FILES[table.name]))
     if kind == "market":
         return replace(data, benchmark=benchmarks.MARKET) if _counts_of_market(data) else data
     return replace(data, name=kind, benchmark=kind)

@@ -17,10 +17,7 @@ def names_in(folder: Path) -> list[str]:
     Raises:
         SwiftReIDError: the folder cannot be listed.
     """
-    try:
-        return sorted(name for path in folder.iterdir() if not (name := path.name).startswith("."))
-    except OSError as error:
-        raise SwiftReIDError(f"folder {folder} cannot be listed: {error.strerror}; check its permissions") from error
+    return sorted(_entries(folder))
 
 
 def is_picture(name: str) -> bool:
@@ -34,7 +31,29 @@ def pictures_in(folder: Path) -> list[Path]:
     Raises:
         SwiftReIDError: the folder cannot be listed.
     """
-    return [folder / name for name in names_in(folder) if is_picture(name)]
+    entries = _entries(folder)
+    return [entries[name] for name in sorted(filter(is_picture, entries))]
+
+
+def _entries(folder: Path) -> dict[str, Path]:
+    try:
+        return {name: path for path in folder.iterdir() if not (name := path.name).startswith(".")}
+    except OSError as error:
+        raise SwiftReIDError(f"folder {folder} cannot be listed: {error.strerror}; check its permissions") from error
+
+
+def has_pictures(folder: Path) -> bool:
+    """Whether a folder is there and a picture lies directly in it; quick however many there are.
+
+    Raises:
+        SwiftReIDError: the folder cannot be listed.
+    """
+    try:
+        return folder.is_dir() and any(
+            is_picture(path.name) and not path.name.startswith(".") for path in folder.iterdir()
+        )
+    except OSError as error:
+        raise SwiftReIDError(f"folder {folder} cannot be listed: {error.strerror}; check its permissions") from error
 
 
 class Present:

@@ -18,6 +18,7 @@ from swiftreid.data.folders import has_people, read_folders, split_folders_of
 from swiftreid.data.listing import is_picture, names_in
 from swiftreid.data.manifest import read_manifest
 from swiftreid.data.market import FOLDERS, distractors_inside, read_market
+from swiftreid.data.matlab import matlab_readable
 from swiftreid.data.msmt17 import TrainChoice, Version, read_msmt17, version_folder
 from swiftreid.data.samples import SPLITS, ReidData, SplitName
 from swiftreid.data.table_file import TABLE_SUFFIXES
@@ -171,7 +172,10 @@ def _read_market_kind(kind: str, root: Path, need: Collection[SplitName]) -> Rei
         distractors = _distractors_named() or True
     data = read_market(root, need=need, distractors=distractors)
     if (table := attribute_file_of(root)) is not None and not (root / ATTRIBUTE_FILE).is_file():
-        data = with_attributes(data, read_attribute_mat(table, FILES[table.name]))
+        if matlab_readable():
+            data = with_attributes(data, read_attribute_mat(table, FILES[table.name]))
+        else:  # pictures can be used without them
+            data.notes.append(f"{table.name} is not read, as it needs SciPy: pip install 'swiftreid[data]'")
     if kind == "market":
         return replace(data, benchmark=benchmarks.MARKET) if _counts_of_market(data) else data
     return replace(data, name=kind, benchmark=kind)

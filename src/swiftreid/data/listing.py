@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 
 from swiftreid.data.pictures import PICTURE_SUFFIXES
-from swiftreid.data.samples import Sample, Split
 from swiftreid.errors import SwiftReIDError
 
 
@@ -78,11 +76,6 @@ class Present:
             self.missing.append(path)
             return None
         return path.parent / name
-
-    def take(self, listed: Iterable[str], sample: Callable[[Path, str], Sample]) -> Split:
-        """Samples of those listed pictures that are there."""
-        found = ((self.find(entry), entry) for entry in listed)
-        return [sample(path, entry) for path, entry in found if path is not None]
 
     def _names(self, folder: Path) -> dict[str, str]:
         if folder not in self._known:

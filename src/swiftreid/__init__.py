@@ -17,7 +17,7 @@ _ROOMS = {
     "swiftreid.data.market": ["read_market"],
     "swiftreid.data.folders": ["read_folders"],
     "swiftreid.data.manifest": ["read_manifest"],
-    "swiftreid.data.schemas": ["AttributeSchema", "attribute_bits"],
+    "swiftreid.data.schemas": ["AttributeSchema", "attribute_bits", "schema_of"],
     "swiftreid.data.pictures": ["read_picture", "resize", "BadPicture"],
     "swiftreid.synthetic": ["synthesize"],
     "swiftreid.search.codes": ["CodeSpec", "pack_bits", "unpack_bits"],

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import random
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -188,7 +189,7 @@ def test_other_matlab_files_are_refused(tmp_path: Path) -> None:
         read_attribute_mat(mini.root / "cuhk03_new_protocol_config_labeled.mat", MARKET1501)
 
 
-def test_an_attribute_file_beside_the_pictures_is_used(tmp_path: Path) -> None:
+def test_an_attribute_file_beside_the_pictures_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mini = miniatures.market1501(tmp_path / "market1501")
     attribute_mat(mini.root / "market_attribute.mat", MARKET1501)
     people = read_attribute_mat(mini.root / "market_attribute.mat", MARKET1501)
@@ -196,6 +197,12 @@ def test_an_attribute_file_beside_the_pictures_is_used(tmp_path: Path) -> None:
     for sample in data.train + data.query + data.gallery + data.multi_query:
         assert sample.attributes == people.get(sample.person)
     assert schema_of(data.train) is MARKET1501
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "scipy", None)
+        patch.setitem(sys.modules, "scipy.io", None)
+        without = open_data(mini.root)
+        assert without.query[0].attributes is None
+        assert without.notes == ["market_attribute.mat is not read, as it needs SciPy: pip install 'swiftreid[data]'"]
     (mini.root / "attributes.csv").write_text("person,hat\n1,no\n")  # the user's own table comes first
     assert open_data(mini.root).query[0].attributes == {"hat": "no"}
 

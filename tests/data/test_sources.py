@@ -43,7 +43,7 @@ def test_every_benchmark_is_found_by_name_below_one_folder(tmp_path: Path, monke
         assert data.benchmark == data.name == name
         for split in ("train", "query", "gallery"):
             assert mini.found(data.split(split)) == mini.expected[split], name  # type: ignore[arg-type]
-        assert bool(data.distractors) == (name == "market1501+500k")
+        assert bool(data.distractors) == name.startswith("market1501")
 
 
 def test_every_benchmark_is_found_by_its_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,6 +56,19 @@ def test_every_benchmark_is_found_by_its_variable(tmp_path: Path, monkeypatch: p
             patch.setenv(BENCHMARKS[name].variables[0], str(tmp_path / "gone"))
             with pytest.raises(SwiftReIDError, match=rf"{BENCHMARKS[name].variables[0]} names .*gone.* unset it"):
                 open_data(name)
+
+
+def test_distractors_are_where_a_variable_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mini = miniatures.market1501(tmp_path / "a/market1501", distractors="../../far/images")
+    assert open_data(mini.root).distractors == []
+    with pytest.raises(SwiftReIDError, match="no 500,000 distractors"):
+        open_data(mini.root, kind="market1501+500k")
+    monkeypatch.setenv("SWIFTREID_MARKET1501_500K", str(tmp_path / "far/images"))
+    data = open_data(mini.root, kind="market1501+500k")
+    assert mini.found(data.distractors) == mini.expected["distractors"]
+    monkeypatch.setenv("SWIFTREID_MARKET1501_500K", str(tmp_path / "gone"))
+    with pytest.raises(SwiftReIDError, match=r"SWIFTREID_MARKET1501_500K names .*gone"):
+        open_data(mini.root, kind="market1501+500k")
 
 
 def test_every_layout_is_recognised(tmp_path: Path) -> None:
@@ -128,7 +141,7 @@ def test_duke_needs_to_be_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_what_is_not_found_says_where_was_looked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(SwiftReIDError, match=r"SWIFTREID_MARKET1501 not set, and SWIFTREID_DATA is not set.*Nothing"):
+    with pytest.raises(SwiftReIDError, match=r"found: neither SWIFTREID_MARKET1501 nor SWIFTREID_DATA is set\."):
         open_data("market1501")
     monkeypatch.setenv("SWIFTREID_DATA", str(tmp_path))
     with pytest.raises(
@@ -140,7 +153,10 @@ def test_what_is_not_found_says_where_was_looked(tmp_path: Path, monkeypatch: py
         open_data("msmt17-v1")
     with pytest.raises(SwiftReIDError, match=r"nowhere does not exist; give a folder, a manifest"):
         open_data(tmp_path / "nowhere")
-    with pytest.raises(SwiftReIDError, match=r"is no data set that SwiftReID knows. It may have one folder per person"):
+    with pytest.raises(
+        SwiftReIDError,
+        match=r"is no data set that SwiftReID knows. Expected one folder .*\n- Market-1501: bou",
+    ):
         open_data(tmp_path)
     with pytest.raises(UsageError, match="no kind of data set is called 'zip'; there are market1501"):
         open_data(tmp_path, kind="zip")

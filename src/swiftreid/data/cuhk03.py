@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from swiftreid.data.listing import Present, missing_note, pictures_in
+from swiftreid.data.listing import Present, has_pictures, missing_note
 from swiftreid.data.market import FOLDERS, read_market
 from swiftreid.data.matlab import load_mat, unwrap
 from swiftreid.data.samples import SPLITS, ReidData, Sample, SplitName
@@ -116,7 +116,7 @@ def _picture_folder(root: Path, config: Path, boxes: Boxes) -> Path:
     names = [form.format(name) for name in SPELLINGS[boxes] for form in ("images_{}", "cuhk03_{}", "{}")]
     places = [folder / name for folder in dict.fromkeys((config.parent, root)) for name in names]
     for place in places:
-        if place.is_dir() and pictures_in(place):
+        if has_pictures(place):
             return place
     raise SwiftReIDError(
         f"{config} is there, but no pictures; looked for folders {', '.join(map(str, places))}: extract the "

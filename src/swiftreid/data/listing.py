@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 
 from swiftreid.data.pictures import PICTURE_SUFFIXES
-from swiftreid.data.samples import Sample, Split
 from swiftreid.errors import SwiftReIDError
 
 
@@ -17,10 +15,7 @@ def names_in(folder: Path) -> list[str]:
     Raises:
         SwiftReIDError: the folder cannot be listed.
     """
-    try:
-        return sorted(name for path in folder.iterdir() if not (name := path.name).startswith("."))
-    except OSError as error:
-        raise SwiftReIDError(f"folder {folder} cannot be listed: {error.strerror}; check its permissions") from error
+    return sorted(_entries(folder))
 
 
 def is_picture(name: str) -> bool:
@@ -34,7 +29,29 @@ def pictures_in(folder: Path) -> list[Path]:
     Raises:
         SwiftReIDError: the folder cannot be listed.
     """
-    return [folder / name for name in names_in(folder) if is_picture(name)]
+    entries = _entries(folder)
+    return [entries[name] for name in sorted(filter(is_picture, entries))]
+
+
+def _entries(folder: Path) -> dict[str, Path]:
+    try:
+        return {name: path for path in folder.iterdir() if not (name := path.name).startswith(".")}
+    except OSError as error:
+        raise SwiftReIDError(f"folder {folder} cannot be listed: {error.strerror}; check its permissions") from error
+
+
+def has_pictures(folder: Path) -> bool:
+    """Whether a folder is there and a picture lies directly in it; quick however many there are.
+
+    Raises:
+        SwiftReIDError: the folder cannot be listed.
+    """
+    try:
+        return folder.is_dir() and any(
+            is_picture(path.name) and not path.name.startswith(".") for path in folder.iterdir()
+        )
+    except OSError as error:
+        raise SwiftReIDError(f"folder {folder} cannot be listed: {error.strerror}; check its permissions") from error
 
 
 class Present:
@@ -59,11 +76,6 @@ class Present:
             self.missing.append(path)
             return None
         return path.parent / name
-
-    def take(self, listed: Iterable[str], sample: Callable[[Path, str], Sample]) -> Split:
-        """Samples of those listed pictures that are there."""
-        found = ((self.find(entry), entry) for entry in listed)
-        return [sample(path, entry) for path, entry in found if path is not None]
 
     def _names(self, folder: Path) -> dict[str, str]:
         if folder not in self._known:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from swiftreid.data.attributes import ATTRIBUTE_FILE, read_attributes
-from swiftreid.data.listing import pictures_in
+from swiftreid.data.listing import has_pictures, pictures_in
 from swiftreid.data.samples import DISTRACTOR, SPLITS, ReidData, Sample, Split, SplitName
 from swiftreid.errors import SwiftReIDError
 
@@ -87,14 +87,22 @@ def distractors_of(root: Path) -> Path:
     Raises:
         SwiftReIDError: none of the customary places holds one; the message names them.
     """
-    places = [near / place for near in (root, root.resolve().parent) for place in DISTRACTOR_FOLDERS]
+    if (inside := distractors_inside(root)) is not None:
+        return inside
+    places = [root.resolve().parent / place for place in DISTRACTOR_FOLDERS]
     for place in places:
-        if place.is_dir() and pictures_in(place):
+        if has_pictures(place):
             return place
+    places = [*(root / place for place in DISTRACTOR_FOLDERS), *places]
     raise SwiftReIDError(
         f"no 500,000 distractors at {root}; looked for pictures in {', '.join(map(str, places))}: unpack "
         "distractors_500k.zip there, which makes a folder images, or name that folder in SWIFTREID_MARKET1501_500K"
     )
+
+
+def distractors_inside(root: Path) -> Path | None:
+    """The folder of further distractors in a data set's folder; None if there is none."""
+    return next((root / place for place in DISTRACTOR_FOLDERS if has_pictures(root / place)), None)
 
 
 def _read_distractors(folder: Path) -> Split:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from swiftreid.errors import SwiftReIDError
+
+
+def matlab_readable() -> bool:
+    """Whether SciPy, of the extra ``data``, is installed."""
+    try:
+        return find_spec("scipy.io") is not None
+    except (ImportError, ValueError):
+        return False
 
 
 def load_mat(source: Path) -> dict[str, Any]:

@@ -17,7 +17,8 @@ from swiftreid.data.folders import LAYOUT as FOLDER_LAYOUT
 from swiftreid.data.folders import has_people, read_folders, split_folders_of
 from swiftreid.data.listing import is_picture, names_in
 from swiftreid.data.manifest import read_manifest
-from swiftreid.data.market import FOLDERS, read_market
+from swiftreid.data.market import FOLDERS, distractors_inside, read_market
+from swiftreid.data.matlab import matlab_readable
 from swiftreid.data.msmt17 import TrainChoice, Version, read_msmt17, version_folder
 from swiftreid.data.samples import SPLITS, ReidData, SplitName
 from swiftreid.data.table_file import TABLE_SUFFIXES
@@ -129,11 +130,16 @@ def find_benchmark(benchmark: Benchmark) -> Path:
             return place
     if there:  # not in the expected layout: its reader will say what is missing
         return there[0]
-    looked = f"SWIFTREID_DATA ({', '.join(map(str, above))}) has none of" if above else "SWIFTREID_DATA is not set, for"
+    unset = " nor ".join(("neither " + benchmark.variables[0], *benchmark.variables[1:], "SWIFTREID_DATA"))
+    looked = f"{unset} is set"
+    if above:
+        looked = (
+            f"{' and '.join(benchmark.variables)} not set, and below SWIFTREID_DATA ({', '.join(map(str, above))}) "
+            f"there is none of the folders {', '.join(benchmark.folders)}"
+        )
     raise SwiftReIDError(
-        f"{benchmark.title} was not found: {' and '.join(benchmark.variables)} not set, and {looked} the folders "
-        f"{', '.join(benchmark.folders)}. Nothing is downloaded: get it from its authors, then give its folder or set "
-        f"{benchmark.variables[0]}. Expected there: {benchmark.layout}"
+        f"{benchmark.title} was not found: {looked}. Nothing is downloaded: get it from its authors, then give its "
+        f"folder or set {benchmark.variables[0]} to it. Expected there: {benchmark.layout}"
     )
 
 
@@ -167,15 +173,25 @@ def _reader(kind: str, need: Collection[SplitName], train: TrainChoice, attribut
 
 def _read_market_kind(kind: str, root: Path, need: Collection[SplitName], attributes: bool) -> ReidData:
     root = _market_root(root) or root
-    distractors: bool | Path = kind == benchmarks.MARKET_500K
-    if distractors and (named := os.environ.get("SWIFTREID_MARKET1501_500K")):
-        distractors = Path(named)
+    distractors: bool | Path = distractors_inside(root) or False  # listed where they lie, used where asked for
+    if kind == benchmarks.MARKET_500K:
+        distractors = _distractors_named() or True
     data = read_market(root, need=need, attributes=attributes, distractors=distractors)
-    if (table := attribute_file_of(root)) is not None and not (root / ATTRIBUTE_FILE).is_file():
-        data = with_attributes(data, read_attribute_mat(table, FILES[table.name]))
+    if attributes and (table := attribute_file_of(root)) is not None and not (root / ATTRIBUTE_FILE).is_file():
+        if matlab_readable():
+            data = with_attributes(data, read_attribute_mat(table, FILES[table.name]))
+        else:  # pictures can be used without them
+            data.notes.append(f"{table.name} is not read, as it needs SciPy: pip install 'swiftreid[data]'")
     if kind == "market":
         return replace(data, benchmark=benchmarks.MARKET) if _counts_of_market(data) else data
     return replace(data, name=kind, benchmark=kind)
+
+
+def _distractors_named() -> Path | None:
+    named = os.environ.get("SWIFTREID_MARKET1501_500K")
+    if named and not Path(named).is_dir():
+        raise SwiftReIDError(f"SWIFTREID_MARKET1501_500K names {named}, which is not a folder; correct or unset it")
+    return Path(named) if named else None
 
 
 def _counts_of_market(data: ReidData) -> bool:
@@ -190,10 +206,15 @@ def _recognised(root: Path) -> str:
     if kinds:
         raise UsageError(f"{root} can be read as {' or as '.join(kinds)}; say which by its kind")
     inner = next((path for path in sorted(root.iterdir()) if path.is_dir() and recognise(path)), None)
-    meant = f" Did you mean {inner}?" if inner else ""
+    meant = f"Did you mean {inner}? " if inner else ""
+    layouts = "".join(
+        f"\n- {benchmark.title}: {benchmark.layout}"
+        for benchmark in BENCHMARKS.values()
+        if benchmark.name not in (benchmarks.MARKET_500K, benchmarks.DUKE)
+    )
     raise SwiftReIDError(
-        f"{root} is no data set that SwiftReID knows.{meant} It may have {FOLDER_LAYOUT.removeprefix('expected ')}; or "
-        f"be one of {', '.join(BENCHMARKS)}: say which by its kind, to learn what is missing"
+        f"{root} is no data set that SwiftReID knows. {meant}{FOLDER_LAYOUT[0].upper()}{FOLDER_LAYOUT[1:]}. Or one of these:"
+        f"{layouts}"
     )
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from swiftreid.evaluation.labelled import LabelledCodes
 from swiftreid.evaluation.matches import Matches
 from swiftreid.evaluation.protocol import Metrics, Protocol, evaluate_rankings, summarise
-from swiftreid.evaluation.standing import Counted
+from swiftreid.evaluation.standing import Counted, can_count
 from swiftreid.evaluation.verification import PairCounts
 from swiftreid.search.cascade import Cascade, Stage
 from swiftreid.search.results import Report

@@ -125,7 +125,7 @@ class Counted:
             if depth:
                 assert entries is not None
                 code = self.queries[stage.code][number : number + 1]
-                distances = kernels.hamming(self.gallery[stage.code][entries], code, stage.code)[0]
+                distances = kernels.hamming(np.take(self.gallery[stage.code], entries, axis=0), code, stage.code)[0]
             last = depth == len(self.stages) - 1
             passes = _passing(stage, distances)
             self.entries_in[depth] += len(distances)

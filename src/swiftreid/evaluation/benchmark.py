@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -25,6 +25,8 @@ __all__ = ["LabelledCodes", "Measured", "measure", "measure_cascades", "measure_
 
 Kind = Literal["best", "all"]
 """What is timed: a search for the k best, or the ranking of the whole gallery."""
+
+Progress = Callable[[int, int], None]
 
 _Searches = dict[tuple[str, Kind], Search]
 _Times = dict[tuple[str, Kind], float]
@@ -67,8 +69,11 @@ def measure(
     timed: bool = True,
     protocol: Protocol | None = None,
     float_label: str = "float embedding",
+    progress: Progress | None = None,
 ) -> list[Measured]:
     """Each cascade as by `measure_cascades` and then, if there is one, the float embedding; timed in one run.
+
+    ``progress`` is called with the rows done and all rows, as each is judged.
 
     Raises:
         UsageError: a cascade needs a code, or the float embedding, that the encodings do not hold.
@@ -78,7 +83,16 @@ def measure(
     times: _Times = {}
     if timed:
         times = run.times(run.searches(cascades, table) | (run.embedding_searches(float_label) if floats else {}))
-    return run.cascades(cascades, table, times) + ([run.embedding(float_label, times)] if floats else [])
+    told = progress or (lambda done, total: None)
+    total = len(cascades) + floats
+    found = []
+    for row in run.rows(cascades, table, times):
+        found.append(row)
+        told(len(found), total)
+    if floats:
+        found.append(run.embedding(float_label, times))
+        told(total, total)
+    return found
 
 
 def measure_cascades(
@@ -101,7 +115,7 @@ def measure_cascades(
         UsageError: a cascade needs a code, or the float embedding, that the encodings do not hold.
     """
     run, table = _Run(query, gallery, k, protocol or Protocol()), _table(cascades, gallery)
-    return run.cascades(cascades, table, run.times(run.searches(cascades, table)) if timed else {})
+    return list(run.rows(cascades, table, run.times(run.searches(cascades, table)) if timed else {}))
 
 
 def measure_embedding(
@@ -134,8 +148,8 @@ class _Run:
     k: int
     protocol: Protocol
 
-    def cascades(self, cascades: Mapping[str, Cascade], table: CodeTable, times: _Times) -> list[Measured]:
-        return [self._cascade(label, cascade, table, times) for label, cascade in cascades.items()]
+    def rows(self, cascades: Mapping[str, Cascade], table: CodeTable, times: _Times) -> Iterator[Measured]:
+        return (self._cascade(label, cascade, table, times) for label, cascade in cascades.items())
 
     def _cascade(self, label: str, cascade: Cascade, table: CodeTable, times: _Times) -> Measured:
         pairs = None

@@ -57,11 +57,11 @@ class DataCard(_Part):
     persons: dict[str, int]
 
     @classmethod
-    def of(cls, data: ReidData) -> DataCard:
-        """Describe a data set; reads file sizes, no pictures."""
+    def of(cls, data: ReidData, *, distractors: bool = False, multi_query: bool = False) -> DataCard:
+        """Describe a data set, with the parts that were used besides; reads file sizes, no pictures."""
         return cls(
             name=data.name,
-            fingerprint=fingerprint_of(data),
+            fingerprint=fingerprint_of(data, distractors=distractors, multi_query=multi_query),
             pictures={split: len(data.split(split)) for split in SPLITS},
             persons={split: len(set(persons_of(data.split(split)).tolist())) for split in SPLITS},
         )
@@ -182,13 +182,16 @@ class ResultRow(_Part):
         minp: mean inverse negative penalty.
         incomplete: queries whose ranking missed at least one good match.
         bytes_per_entry: storage of one gallery entry's codes, bytes.
-        microseconds_per_query: time of one query, or None where it was not measured; see `Measured.microseconds`.
+        microseconds_per_query: time of one query for the 100 best, or None where it was not measured; see
+            `Measured.microseconds`.
         extra: further figures by name.
         cmc: share of queries with a good match at rank 1, 2, ... 50 or better.
         confidence: 95 % bootstrap intervals over queries, for rank1, map_standard, map_trapezoid and minp.
         tar_at_far: share of pairs of the same person accepted, by the share of pairs of different people wrongly
             accepted ("0.001"); levels that there are too few such pairs for are missing.
         codes: what the ranking compares, in order.
+        full_ranking_microseconds: time of one query for distances to, and sorting of, the whole gallery, as papers
+            report it; None where it was not measured.
         per_query: the figures of each query, or None where they were left out.
     """
 
@@ -207,6 +210,7 @@ class ResultRow(_Part):
     confidence: dict[str, tuple[float, float]] = Field(default_factory=dict)
     tar_at_far: dict[str, float] = Field(default_factory=dict)
     codes: list[str] = Field(default_factory=list)
+    full_ranking_microseconds: float | None = None
     per_query: PerQuery | None = None
 
     @classmethod
@@ -217,6 +221,7 @@ class ResultRow(_Part):
         *,
         bytes_per_entry: int | None = None,
         microseconds_per_query: float | None = None,
+        full_ranking_microseconds: float | None = None,
         extra: dict[str, float | int | str] | None = None,
         tar_at_far: dict[str, float] | None = None,
         codes: Sequence[str] = (),
@@ -239,6 +244,7 @@ class ResultRow(_Part):
             confidence=confidence_of(metrics),
             tar_at_far=tar_at_far or {},
             codes=list(codes),
+            full_ranking_microseconds=full_ranking_microseconds,
             per_query=PerQuery.of(metrics) if per_query else None,
         )
 

@@ -57,3 +57,19 @@ class LabelledCodes:
             None if self.embedding is None else self.embedding[rows],
             None if self.paths is None else [self.paths[i] for i in np.arange(len(self))[rows]],
         )
+
+
+def together(first: LabelledCodes, second: LabelledCodes) -> LabelledCodes:
+    """Both as one set of pictures, the second behind the first; an embedding or paths that one lacks are left out."""
+    embedding = paths = None
+    if first.embedding is not None and second.embedding is not None:
+        embedding = np.concatenate([first.embedding, second.embedding])
+    if first.paths is not None and second.paths is not None:
+        paths = [*first.paths, *second.paths]
+    return LabelledCodes(
+        {name: np.concatenate([code, second.codes[name]]) for name, code in first.codes.items()},
+        np.concatenate([first.persons, second.persons]),
+        np.concatenate([first.cameras, second.cameras]),
+        embedding,
+        paths,
+    )

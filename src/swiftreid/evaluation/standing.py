@@ -22,7 +22,9 @@ from swiftreid.search.stages import EMBEDDING, Stage
 Seen = Callable[[int, NDArray[Any]], None]
 """Called with each query's number and its distances to all entries, as the first stage gives them."""
 
-_BLOCK_BYTES = 2**26
+_BLOCK_BYTES = 2**24
+"""Of distances at a time: fresh memory for more costs as much as short codes' distances themselves."""
+
 _MANY = 24
 
 

@@ -124,7 +124,7 @@ def _print(
     protocol = cards[0].protocol
     report.table(
         f"{cards[0].data.name}: {protocol.queries:,} queries. In %, with 95 % intervals; mAP ({ap})",
-        ["search", "card", "encoder", "rank-1", "mAP", "mINP", "us, 100 best"],
+        ["search", "card", "encoder", "rank-1", "mAP", "mINP", "bytes/entry"],
         [
             (
                 ranking if number == 0 else "",
@@ -133,7 +133,7 @@ def _print(
                 _with_interval(found, "rank1"),
                 _with_interval(found, f"map_{ap}"),
                 _with_interval(found, "minp"),
-                found.microseconds_per_query,
+                found.bytes_per_entry,  # and no times: those of two runs say nothing of two searches
             )
             for ranking in rankings
             for number, (name, card) in enumerate(zip(names, cards, strict=True))

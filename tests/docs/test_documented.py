@@ -53,7 +53,7 @@ def test_readme_shows_the_two_commands() -> None:
     assert "make test" in readme
 
 
-@pytest.mark.parametrize("page", ["search", "calibration", "reranking", "data", "api"])
+@pytest.mark.parametrize("page", ["search", "calibration", "reranking", "data", "evaluation", "api"])
 def test_python_on_the_pages_runs(page: str, tmp_path: Path) -> None:
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / f"docs/{page}.md").read_text(encoding="utf-8"), re.M | re.S)

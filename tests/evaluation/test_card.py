@@ -42,7 +42,7 @@ def test_round_trip(card: ResultCard, tmp_path: Path) -> None:
     card.save(path)
     assert ResultCard.load(path) == card
     content = json.loads(path.read_text())
-    assert content["format"] == 1
+    assert content["format"] == 2
     assert content["data"]["pictures"] == {"train": 0, "query": 1, "gallery": 2}
     assert content["protocol"]["cross_camera"] is True
     assert {"python", "numpy", "swiftreid"} <= set(content["software"])
@@ -75,8 +75,8 @@ def test_what_is_no_card_is_said(card: ResultCard, tmp_path: Path) -> None:
         ResultCard.load(path)
     card.save(path)
     content = json.loads(path.read_text())
-    path.write_text(json.dumps({**content, "format": 2, "novelty": 1}))
-    with pytest.raises(SwiftReIDError, match=r"format 2.*update swiftreid"):
+    path.write_text(json.dumps({**content, "format": 3, "novelty": 1}))
+    with pytest.raises(SwiftReIDError, match=r"format 3.*update swiftreid"):
         ResultCard.load(path)
     path.write_text(json.dumps({**content, "rows": [{}]}))
     with pytest.raises(SwiftReIDError, match=r"rows\.0\.ranking"):
@@ -102,3 +102,62 @@ def test_fingerprint_follows_content_and_not_place(tmp_path: Path) -> None:
     assert fingerprint_of(read_market(root)) != before
     with pytest.raises(SwiftReIDError, match="0001_c1_0"):
         fingerprint_of(data)
+
+
+def test_what_format_2_brought(card: ResultCard, tmp_path: Path) -> None:
+    card = card.model_copy(update={"queries": ["query/0001_c1_0.jpg"], "notes": ["a, 1"], "run": {"cascade": ["x"]}})
+    card.save(tmp_path / "card.json")
+    assert ResultCard.load(tmp_path / "card.json") == card
+    row = card.rows[0]
+    assert row.cmc == [0, *[1] * 49], "the distractor stands first"
+    assert row.confidence["map_trapezoid"] == (0.25, 0.25), "one query is as sure as one query can be"
+    assert row.per_query is not None
+    assert row.per_query.model_dump() == {
+        "ap_standard": [0.5], "ap_trapezoid": [0.25], "inp": [0.5], "first_match": [2],
+    }  # fmt: skip
+    assert '"cmc": [ 0.0, 1.0,' in (tmp_path / "card.json").read_text(), "on one line"
+    assert card.row("CtF") is card.rows[1]
+    assert card.row("ctf") is None
+
+
+def test_queries_left_out_are_null() -> None:
+    metrics = evaluate_rankings(np.array([[1, 0], [0, 1]]), [1, 7], [1, 1], [1, 0], [2, 2])
+    row = ResultRow.of("x", metrics)
+    assert row.per_query is not None
+    assert row.per_query.ap_standard == [0.5, None]
+    assert row.per_query.first_match == [2, 0]
+    assert ResultRow.of("x", metrics, per_query=False).per_query is None
+
+
+def test_a_card_of_format_1_loads(card: ResultCard, tmp_path: Path) -> None:
+    old = {
+        "format": 1, "created": "2026-11-01T00:00:00+00:00", "software": {"numpy": "2.0"},
+        "data": card.data.model_dump(), "encoder": {"name": "stripes", "fingerprint": "abc"}, "seed": None,
+        "protocol": {"words": "w", "cross_camera": True, "empty": "skip", "queries": 1, "skipped": 0},
+        "unreadable": 0,
+        "rows": [
+            {
+                "ranking": "r", "rank1": 0.5, "rank5": 1.0, "rank10": 1.0, "map_standard": 0.5, "map_trapezoid": 0.25,
+                "minp": 0.5, "incomplete": 0, "bytes_per_entry": 256, "microseconds_per_query": None, "extra": {"a": 1},
+            }
+        ],
+    }  # fmt: skip
+    path = tmp_path / "old.json"
+    path.write_text(json.dumps(old))
+    loaded = ResultCard.load(path)
+    assert (loaded.format, loaded.queries, loaded.notes, loaded.run) == (1, [], [], {})
+    assert (loaded.protocol.multi_query, loaded.protocol.distractors, loaded.protocol.ap) == (False, 0, "standard")
+    assert loaded.rows[0].per_query is None
+    assert loaded.rows[0].confidence == {}
+    loaded.save(path)
+    assert ResultCard.load(path) == loaded, "and stays what it is"
+
+
+def test_the_protocol_in_words() -> None:
+    metrics = evaluate_rankings(np.array([[1, 0]]), [1], [1], [1, 0], [2, 2])
+    many = ProtocolCard.of(metrics, multi_query=True, distractors=500_000, ap="trapezoid")
+    assert "multi query" in many.words
+    assert "single query" not in many.words
+    assert "500,000 distractors added" in many.words
+    assert (many.multi_query, many.distractors, many.ap) == (True, 500_000, "trapezoid")
+    assert "distractor" not in ProtocolCard.of(metrics).words

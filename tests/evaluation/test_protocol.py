@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import tracemalloc
 from pathlib import Path
@@ -15,7 +16,8 @@ from test_metrics import naive_inp, naive_standard, naive_trapezoid
 from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.evaluation.protocol import evaluate_rankings
 
-INDEX = Path(__file__).resolve().parents[2].parent / "shared/data/market1501_index"
+SHARED = Path(os.environ.get("SWIFTREID_SHARED", Path(__file__).resolve().parents[2].parent / "shared"))
+INDEX = SHARED / "data/market1501_index"
 
 
 def naive_flags(ranking, person, camera, persons, cameras, cross_camera, own):

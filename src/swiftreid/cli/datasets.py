@@ -17,7 +17,7 @@ DataArgument = Annotated[
 ]
 KindOption = Annotated[
     str | None,
-    typer.Option("--as", help="What the folder is, where it can be read in several ways: a benchmark, market, folder."),
+    typer.Option(help="What a folder is, where it can be read in several ways: a benchmark's name, market or folder."),
 ]
 TrainOption = Annotated[str, typer.Option("--train", help="Of MSMT17: train+val, or train.")]
 RootOption = Annotated[

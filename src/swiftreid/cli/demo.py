@@ -73,7 +73,7 @@ def demo(
             "4. Measure all of them by the single-query protocol.",
             f"evaluate {data} --encoder {calibrated} --card {card}",
         )
-        evaluate.evaluate(data, encoder=str(calibrated), card=card, quiet=quiet)
+        evaluate.evaluate(str(data), encoder=str(calibrated), card=card, quiet=quiet)
     seconds = time.perf_counter() - started
     report.text(f"\nDone in {seconds:.0f} s. Look at {picture}; the gallery in {gallery} is yours to search:")
     report.text(f"  {sys.argv[0]} search {gallery} {chosen[0]}")

@@ -12,12 +12,14 @@ import yaml
 
 from swiftreid.cli.calibrations import print_calibration, print_sweep
 from swiftreid.cli.console import EncoderOption, JsonOption, QuietOption, Report
+from swiftreid.cli.datasets import DataArgument, KindOption, RootOption, TrainOption, train_choice
 from swiftreid.cli.outputs import output_file
 from swiftreid.cli.sources import BadPictures, pictures_below, refuse_same_ids
 from swiftreid.data.fingerprint import fingerprint_of
-from swiftreid.data.market import parse_name, read_market
+from swiftreid.data.market import parse_name
 from swiftreid.data.pictures import find_pictures, read_batches
 from swiftreid.data.samples import SplitName
+from swiftreid.data.sources import open_data
 from swiftreid.encoding.calibrate import CascadeMethod, calibrated, fit_calibration
 from swiftreid.encoding.card import Preprocessing
 from swiftreid.encoding.encoder import open_encoder
@@ -186,11 +188,13 @@ def encode(
 
 def calibrate(
     encoder: Annotated[str, typer.Argument(help="Encoder file to calibrate, or 'stripes'.")],
-    data: Annotated[Path, typer.Argument(help="Data set in Market-1501 layout, of people the encoder never saw.")],
+    data: DataArgument,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File to write. Default: the encoder's own.")
     ] = None,
-    split: Annotated[str, typer.Option(help="Folder to use: train or test (query and gallery together).")] = "train",
+    split: Annotated[str, typer.Option(help="Split to use: train or test (query and gallery together).")] = "train",
+    kind: KindOption = None,
+    root: RootOption = None,
     beta: Annotated[
         float | None,
         typer.Option(help="Weight of recall; more finds more and is slower. Default: chosen by --max-loss."),
@@ -216,7 +220,7 @@ def calibrate(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Fit thresholds on held-out people and store them in the encoder's card: cascades, short list, same person."""
+    """Fit thresholds on people the encoder never saw, and store them in its card: cascades, short list, same person."""
     report = Report(as_json=as_json, quiet=quiet)
     if split not in ("train", "test"):
         raise UsageError(f"--split is train or test, not {split!r}")
@@ -235,7 +239,7 @@ def calibrate(
     used = open_encoder(encoder)
     if output is None and not Path(encoder).is_file():
         raise UsageError(f"{encoder} is a shipped encoder and stays as it is: give --output for the calibrated copy")
-    read = read_market(data, need=TRAIN if split == "train" else TEST)
+    read = open_data(data, kind=kind, root=root, need=TRAIN if split == "train" else TEST)
     samples = read.train if split == "train" else [*read.query, *read.gallery]
     bad = BadPictures(report)
     with report.progress("encoding") as advance:
@@ -288,9 +292,12 @@ def _check_percentages(recall: float, confidence: float, false_accepts: float) -
 
 
 def hash_embedding(
-    data: Annotated[Path, typer.Argument(help="Labelled data set in Market-1501 layout: its bounding_box_train.")],
+    data: DataArgument,
     output: Output,
     encoder: Annotated[str, typer.Option(help="Encoder whose float embedding to hash: a file, or 'stripes'.")],
+    kind: KindOption = None,
+    root: RootOption = None,
+    train: TrainOption = "train+val",
     recipe: Annotated[Path | None, typer.Option(help="How to learn, such as recipes/frozen/paper.yaml.")] = None,
     settings: Annotated[
         list[str] | None,
@@ -303,7 +310,7 @@ def hash_embedding(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Learn a pyramid of codes (id2048 to id32) on a frozen embedding, from person labels. Needs the extra 'torch'."""
+    """Learn a pyramid of codes (id2048 to id32) on a frozen embedding, from training people. Needs the extra 'torch'."""
     from swiftreid.training.hashing import learn_hash
     from swiftreid.training.recipe import load_recipe
 
@@ -312,7 +319,7 @@ def hash_embedding(
     max_loss = _max_loss(beta, max_loss)
     stated = load_recipe(recipe, settings or [])
     base = open_encoder(encoder)
-    read = read_market(data, need=TRAIN)
+    read = open_data(data, kind=kind, root=root, need=TRAIN, train=train_choice(train))
     bad = BadPictures(report)
     learned = learn_hash(
         base,

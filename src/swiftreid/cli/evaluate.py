@@ -2,42 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from swiftreid.cli.cascades import read_cascade
 from swiftreid.cli.console import EncoderOption, JsonOption, QuietOption, Report
+from swiftreid.cli.datasets import DataArgument, KindOption, RootOption
+from swiftreid.cli.evaluating import DISTRACTOR_SEED, Options, check_options, run_evaluation
 from swiftreid.cli.outputs import output_file
 from swiftreid.cli.reranking import K1Option, K2Option, LambdaOption, settings_of
 from swiftreid.cli.sources import BadPictures
-from swiftreid.data.market import read_market
+from swiftreid.data.sources import open_data
 from swiftreid.encoding.encoder import Encoder, open_encoder
-from swiftreid.encoding.labelled import encode_samples
-from swiftreid.evaluation.benchmark import LabelledCodes, Measured, measure_cascades, measure_embedding
-from swiftreid.evaluation.card import DataCard, EncoderCard, ProtocolCard, ResultCard, ResultRow
-from swiftreid.evaluation.reranked import (
-    measure_reranked_results,
-    measure_reranked_search,
-    measure_reranking,
-    pictures_per_person,
-)
+from swiftreid.errors import UsageError
+from swiftreid.evaluation.metrics import AP_RULES
 from swiftreid.search.cascade import Cascade, Stage
-from swiftreid.search.reciprocal import Reciprocal
 from swiftreid.search.stages import EMBEDDING
 
 
 def evaluate(
-    data: Annotated[Path, typer.Argument(help="Data set in Market-1501 layout: its query and bounding_box_test.")],
+    data: DataArgument,
     encoder: EncoderOption = "stripes",
+    kind: KindOption = None,
+    root: RootOption = None,
     cascade: Annotated[
         list[str] | None,
         typer.Option(help="A cascade to measure besides, such as 'id32:share=0.2 > id2048'; repeatable."),
     ] = None,
-    card: Annotated[Path | None, typer.Option(help="Where to write the JSON result card.")] = None,
+    card: Annotated[
+        Path | None,
+        typer.Option(help="Where to write the JSON result card; with several --distractors NAME-0.json and so on."),
+    ] = None,
+    no_cameras: Annotated[
+        bool, typer.Option("--no-cameras", help="Count matches by the same camera too: cameras are unknown or wrong.")
+    ] = False,
     untimed: Annotated[bool, typer.Option("--untimed", help="Measure accuracy only.")] = False,
+    multi_query: Annotated[
+        bool, typer.Option("--multi-query", help="Pool all pictures of a query's person by its camera (gt_bbox).")
+    ] = False,
+    distractors: Annotated[
+        str | None,
+        typer.Option(help="Add so many distractors to the gallery, such as 100000, all, or a sweep: 0,10000,all."),
+    ] = None,
+    empty: Annotated[
+        str, typer.Option(help="Queries without a good match: 'skip', or 'zero' counts them as 0.")
+    ] = "skip",
+    ap: Annotated[
+        str, typer.Option(help="Definition of AP in the tables: 'standard' or 'trapezoid'; cards hold both.")
+    ] = "standard",
+    no_per_query: Annotated[
+        bool, typer.Option("--no-per-query", help="Leave the figures of each query out of the card.")
+    ] = False,
     rerank: Annotated[
         bool, typer.Option("--rerank", help="Also k-reciprocal re-ranking of the longest code and the float embedding.")
     ] = False,
@@ -47,18 +65,51 @@ def evaluate(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Measure rank-1, mAP and time by the single-query protocol: every code, the float embedding, and cascades."""
+    """Measure rank-1, mAP and time by the protocol of the benchmarks: every code, the float embedding, and cascades."""
     report = Report(as_json=as_json, quiet=quiet)
     settings = settings_of(rerank=rerank, k1=k1, k2=k2, lambda_=lambda_)
+    said: dict[str, Any] = {
+        "command": "evaluate", "cascades": cascade or [], "timed": not untimed, "distractor_seed": DISTRACTOR_SEED,
+        "rerank": settings and {"k1": settings.k1, "k2": settings.k2, "lambda": settings.lambda_},
+    }  # fmt: skip
+    options = Options(
+        multi_query=multi_query,
+        distractors=distractors,
+        empty=_one_of("--empty", empty, ("skip", "zero")),
+        ap=_one_of("--ap", ap, AP_RULES),
+        timed=not untimed,
+        per_query=not no_per_query,
+        rerank=settings,
+        said=said,
+        card=None if card is None else output_file("--card", card),
+    )
     used = open_encoder(encoder)
-    card = None if card is None else output_file("--card", card)
-    bad = BadPictures(report)
     cascades = cascades_of(used, cascade or [])
-    result = run_evaluation(data, used, report, bad, cascades=cascades, timed=not untimed, rerank=settings)
-    if card is not None:
-        result.save(card)
-        report.text(f"result card: {card}")
-    report.document(result.model_dump(mode="json") | bad.as_dict())
+    read = open_data(data, kind=kind, root=root)
+    if no_cameras:
+        read = replace(read, cross_camera=False, notes=[*read.notes, "cameras are not used, as was asked for"])
+    check_options(options, read)
+    bad = BadPictures(report)
+    # What a cascade gains and loses is told against exhaustive search by its own last code.
+    ends = {label: _exhaustive(found.stages[-1].code) for label, found in cascades.items()}
+    results = run_evaluation(
+        read,
+        used,
+        report,
+        bad,
+        cascades=cascades,
+        ends={label: end for label, end in ends.items() if label != end},
+        longest=_exhaustive(used.spec.names[-1]),
+        options=options,
+    )
+    documents = [result.model_dump(mode="json") for result in results]
+    report.document(({"sweep": documents} if len(documents) > 1 else documents[0]) | bad.as_dict())
+
+
+def _one_of(option: str, given: str, known: tuple[Any, ...]) -> Any:
+    if given not in known:
+        raise UsageError(f"{option} must be {' or '.join(known)}, got {given!r}")
+    return given
 
 
 def cascades_of(encoder: Encoder, texts: list[str]) -> dict[str, Cascade]:
@@ -79,131 +130,3 @@ def cascades_of(encoder: Encoder, texts: list[str]) -> dict[str, Cascade]:
 
 def _exhaustive(code: str) -> str:
     return f"{code} exhaustive"
-
-
-def run_evaluation(
-    data: Path,
-    encoder: Encoder,
-    report: Report,
-    bad: BadPictures,
-    *,
-    cascades: Mapping[str, Cascade],
-    timed: bool = True,
-    rerank: Reciprocal | None = None,
-) -> ResultCard:
-    """Encode query and gallery, measure, print the table, and return the card."""
-    read = read_market(data, need=("query", "gallery"))
-    with report.progress("encoding queries") as advance:
-        query = encode_samples(encoder, read.query, on_bad=bad, progress=advance)
-    with report.progress("encoding gallery") as advance:
-        gallery = encode_samples(encoder, read.gallery, on_bad=bad, progress=advance)
-    measured = measure_cascades(cascades, query, gallery, timed=timed)
-    if query.embedding is not None:
-        measured.append(measure_embedding(query, gallery, timed=timed))
-    reranked: list[Measured] = []
-    if rerank is not None:
-        reranked = _reranked(query, gallery, encoder.spec.names[-1], rerank, timed=timed)
-        each = pictures_per_person(gallery)
-        if each < 2:
-            report.warn(
-                f"the gallery has {each:.1f} pictures a person: re-ranking relies on several, and loses here as a rule"
-            )
-    # What a cascade gains and loses is told against exhaustive search by its own last code.
-    longest, by_label = _exhaustive(encoder.spec.names[-1]), {m.label: m for m in measured}
-    ends = {label: _exhaustive(cascade.stages[-1].code) for label, cascade in cascades.items()}
-    rows = [
-        _row(m, by_label.get(ends[m.label]), len(gallery), loses=True)
-        if ends.get(m.label, m.label) != m.label
-        else _row(m, by_label.get(longest), len(gallery))
-        for m in measured
-    ]
-    rows += [_row(m, None, len(gallery)) for m in reranked]  # their time is of the re-ranking alone
-    report.table(
-        f"{read.name}: {len(query):,} queries, {len(gallery):,} gallery pictures, encoder {encoder.card.name}",
-        [
-            "search",
-            "rank-1",
-            "rank-5",
-            "mAP (standard)",
-            "mAP lost",
-            "mINP",
-            "bytes/entry",
-            "us/query",
-            "speed-up",
-            "compared per stage",
-        ],
-        [
-            (
-                row.ranking,
-                100 * row.rank1,
-                100 * row.rank5,
-                100 * row.map_standard,
-                f"{round(100 * float(row.extra['map_lost']), 2) + 0.0:.2f}" if "map_lost" in row.extra else None,
-                100 * row.minp,
-                row.bytes_per_entry,
-                row.microseconds_per_query,
-                f"{row.extra['speed_up']:.3g}" if "speed_up" in row.extra else None,
-                row.extra.get("compared"),
-            )
-            for row in rows
-        ],
-    )
-    report.text(_compared_with(rows, longest))
-    metrics = measured[0].metrics
-    report.text(f"protocol: {metrics.protocol}; {metrics.skipped} of {len(query)} queries had no good match")
-    if bad.found:
-        report.text(f"{len(bad.found)} pictures could not be read and were left out")
-    return ResultCard(
-        data=DataCard.of(read),
-        encoder=EncoderCard(name=encoder.card.name, fingerprint=encoder.fingerprint),
-        seed=encoder.card.training.get("seed"),
-        protocol=ProtocolCard.of(metrics),
-        unreadable=len(bad.found),
-        rows=rows,
-    )
-
-
-def _compared_with(rows: Sequence[ResultRow], longest: str) -> str:
-    """What losses and speed-ups are told against, which is not the same for all rows."""
-    others: dict[str, list[str]] = {}
-    for row in rows:
-        against = str(row.extra.get("compared_with", longest))
-        if against != longest:
-            others.setdefault(against, []).append(f"'{row.ranking}'")
-    exceptions = [f"that of {' and '.join(labels)} with {against}" for against, labels in others.items()]
-    return "; ".join([f"mAP lost and speed-up: compared with {longest}", *exceptions])
-
-
-def _reranked(
-    query: LabelledCodes, gallery: LabelledCodes, code: str, settings: Reciprocal, *, timed: bool
-) -> list[Measured]:
-    measured = [
-        measure_reranked_search(query, gallery, code, settings, timed=timed),
-        measure_reranked_results(query, gallery, code, settings, timed=timed),
-        measure_reranking(query, gallery, code, settings, timed=timed),
-    ]
-    if query.embedding is not None:
-        measured.append(measure_reranking(query, gallery, None, settings, timed=timed))
-    return measured
-
-
-def _row(measured: Measured, exhaustive: Measured | None, entries: int, *, loses: bool = False) -> ResultRow:
-    extra: dict[str, float | int | str] = {"bytes_per_query": round(measured.bytes_per_query, 1)}
-    if measured.stages:
-        # Of the whole gallery, how much each stage compares: what the stage before it kept.
-        extra["compared"] = " > ".join(f"{100 * stage['in'] / max(1, entries):.3g}%" for stage in measured.stages)
-        extra["rules"] = " > ".join(str(stage["rule"]) for stage in measured.stages)
-    if exhaustive and exhaustive.microseconds and measured.microseconds:
-        extra["speed_up"] = round(exhaustive.microseconds / measured.microseconds, 2)
-    if exhaustive:
-        extra["compared_with"] = exhaustive.label
-    if exhaustive and loses:
-        extra["rank1_lost"] = round(exhaustive.metrics.rank1 - measured.metrics.rank1, 6) + 0.0
-        extra["map_lost"] = round(exhaustive.metrics.map_standard - measured.metrics.map_standard, 6) + 0.0
-    return ResultRow.of(
-        measured.label,
-        measured.metrics,
-        bytes_per_entry=measured.bytes_per_entry,
-        microseconds_per_query=measured.microseconds,
-        extra=extra,
-    )

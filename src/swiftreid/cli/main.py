@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 import swiftreid
-from swiftreid.cli import bench, demo, doctor, encoders, evaluate, galleries, searching, synth
+from swiftreid.cli import bench, compare, demo, doctor, encoders, evaluate, galleries, searching, synth
 
 app = typer.Typer(
     name="swiftreid",
@@ -32,6 +32,7 @@ def _root(
 app.command("demo")(demo.demo)
 app.command("search")(searching.search)
 app.command("evaluate")(evaluate.evaluate)
+app.command("compare")(compare.compare)
 app.command("doctor")(doctor.doctor)
 app.command("hash")(encoders.hash_embedding)
 app.command("encode")(encoders.encode)

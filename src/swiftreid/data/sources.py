@@ -213,8 +213,8 @@ def _recognised(root: Path) -> str:
         if benchmark.name not in (benchmarks.MARKET_500K, benchmarks.DUKE)
     )
     raise SwiftReIDError(
-        f"{root} is no data set that SwiftReID knows. {meant}{FOLDER_LAYOUT[0].upper()}{FOLDER_LAYOUT[1:]}. Or one of these:"
-        f"{layouts}"
+        f"{root} is no data set that SwiftReID knows. {meant}{FOLDER_LAYOUT[0].upper()}{FOLDER_LAYOUT[1:]}. "
+        f"Or one of these:{layouts}"
     )
 
 

@@ -2,72 +2,34 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from swiftreid.errors import UsageError
-from swiftreid.evaluation.embeddings import rank_by_embedding
-from swiftreid.evaluation.protocol import Metrics, evaluate_rankings
-from swiftreid.search.cascade import Cascade, Stage
-from swiftreid.search.results import Report
+from swiftreid.evaluation.embeddings import distances_by_embedding, stable_order, unit_length
+from swiftreid.evaluation.judging import Verdicts, counted_metrics, pairs_of, rank_and_judge
+from swiftreid.evaluation.labelled import LabelledCodes
+from swiftreid.evaluation.protocol import Metrics, Protocol
+from swiftreid.evaluation.standing import can_count, ranks_by_distance
+from swiftreid.evaluation.timing import Search, time_searches
+from swiftreid.evaluation.verification import COSINE_STEPS
+from swiftreid.search.cascade import Cascade
 from swiftreid.search.stages import EMBEDDING
 from swiftreid.search.table import CodeTable
 
-_BLOCK = 256
-"""Most queries ranked at a time."""
+__all__ = ["LabelledCodes", "Measured", "measure", "measure_cascades", "measure_embedding", "rank_and_judge"]
 
-_BLOCK_BYTES = 2**28
-_RANKED_BYTES = 13  # of a full ranking, for each query and entry
+Kind = Literal["best", "all"]
+"""What is timed: a search for the k best, or the ranking of the whole gallery."""
 
-_TIMED_SECONDS = 0.3
+Progress = Callable[[int, int], None]
 
-
-@dataclass(frozen=True)
-class LabelledCodes:
-    """Encoded pictures of known people.
-
-    Attributes:
-        codes: packed codes by name, uint8 [n, row bytes].
-        persons: person of each, int64 [n].
-        cameras: camera of each, int64 [n].
-        embedding: float32 [n, d], or None.
-    """
-
-    codes: Mapping[str, NDArray[np.uint8]]
-    persons: NDArray[np.int64]
-    cameras: NDArray[np.int64]
-    embedding: NDArray[np.float32] | None = None
-
-    def __len__(self) -> int:
-        return len(self.persons)
-
-    def columns(self, *, embedding: bool = False) -> dict[str, NDArray[Any]]:
-        """What a search takes: the codes, and on request the float embedding beside them.
-
-        Raises:
-            UsageError: the embedding is asked for, and there is none.
-        """
-        found: dict[str, NDArray[Any]] = dict(self.codes)
-        if embedding:
-            if self.embedding is None:
-                raise UsageError("these encodings hold no float embedding for a cascade to end in; end it in a code")
-            found[EMBEDDING] = np.ascontiguousarray(self.embedding)
-        return found
-
-    def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> LabelledCodes:
-        """The chosen rows."""
-        return LabelledCodes(
-            {name: code[rows] for name, code in self.codes.items()},
-            self.persons[rows],
-            self.cameras[rows],
-            None if self.embedding is None else self.embedding[rows],
-        )
+_Searches = dict[tuple[str, Kind], Search]
+_Times = dict[tuple[str, Kind], float]
 
 
 @dataclass(frozen=True)
@@ -76,12 +38,15 @@ class Measured:
 
     Attributes:
         label: what it is, for tables.
-        metrics: accuracy by the single-query protocol over full rankings.
+        metrics: accuracy by the protocol over full rankings.
         bytes_per_entry: what an entry takes in memory for this search.
         bytes_per_query: mean bytes of codes compared per query.
-        microseconds: time of one query; None when it was not timed. Of a cascade the median for the k best on one
-            thread, of the float embedding one full ranking on as many threads as NumPy's matrix product takes.
+        microseconds: time of one query for the k best, one query at a time on one thread; None when it was not timed.
         stages: for each stage its rule and the mean entries in and kept per query.
+        full_microseconds: likewise for distances to, and sorting of, the whole gallery, as the papers report time; None
+            where there is no such ranking.
+        tar_at_far: verification by these distances (see `Roc.tar_at_far`); empty where a ranking has no one distance.
+        codes: what is compared, in order.
     """
 
     label: str
@@ -90,98 +55,177 @@ class Measured:
     bytes_per_query: float
     microseconds: float | None
     stages: list[dict[str, Any]]
+    full_microseconds: float | None = None
+    tar_at_far: dict[str, float] = field(default_factory=dict)
+    codes: tuple[str, ...] = ()
 
 
-def measure_cascades(
-    cascades: Mapping[str, Cascade], query: LabelledCodes, gallery: LabelledCodes, *, k: int = 100, timed: bool = True
+def measure(
+    cascades: Mapping[str, Cascade],
+    query: LabelledCodes,
+    gallery: LabelledCodes,
+    *,
+    k: int = 100,
+    timed: bool = True,
+    protocol: Protocol | None = None,
+    float_label: str = "float embedding",
+    progress: Progress | None = None,
 ) -> list[Measured]:
-    """Accuracy and time of each cascade, exhaustive ones among them; times are taken in turn, in one run.
+    """Each cascade as by `measure_cascades` and then, if there is one, the float embedding; timed in one run.
 
-    Accuracy is that of the full coarse-to-fine ranking by the rules as they stand, as the papers measure it. Time is
-    that of `Cascade.search` for the ``k`` best, which also guarantees k candidates. A certified cascade
-    (``id2048:miss=1e-6``) has no full ranking of its own: it gives the k best, and what follows is in exhaustive order.
+    ``progress`` is called with the rows done and all rows, as each is judged.
 
     Raises:
         UsageError: a cascade needs a code, or the float embedding, that the encodings do not hold.
     """
-    floats = any(EMBEDDING in cascade.codes for cascade in cascades.values())
-    table, columns = CodeTable(gallery.columns(embedding=floats)), query.columns(embedding=floats)
-    times = _times(
-        {label: partial(c.search, table, columns, k=k) for label, c in cascades.items()} if timed else {},
-        len(query),
-    )
-    measured = []
-    for label, cascade in cascades.items():
-        metrics, report = rank_and_judge(cascade, table, query, gallery, k=k)
-        measured.append(
-            Measured(
-                label=label,
-                metrics=metrics,
-                # A certified search keeps a second copy of its code, split in two.
-                bytes_per_entry=sum({stage.code: stage.row_bytes for stage in report}.values())
-                * (2 if cascade.stages[-1].miss else 1),
-                bytes_per_query=report.bytes_per_query,
-                microseconds=times.get(label),
-                stages=[{"rule": s.rule, "in": s.in_per_query, "kept": s.kept_per_query} for s in report],
-            )
-        )
-    return measured
+    floats = query.embedding is not None and gallery.embedding is not None
+    run, table = _Run(query, gallery, k, protocol or Protocol()), _table(cascades, gallery)
+    times: _Times = {}
+    if timed:
+        times = run.times(run.searches(cascades, table) | (run.embedding_searches(float_label) if floats else {}))
+    told = progress or (lambda done, total: None)
+    total = len(cascades) + floats
+    found = []
+    for row in run.rows(cascades, table, times):
+        found.append(row)
+        told(len(found), total)
+    if floats:
+        found.append(run.embedding(float_label, times))
+        told(total, total)
+    return found
+
+
+def measure_cascades(
+    cascades: Mapping[str, Cascade],
+    query: LabelledCodes,
+    gallery: LabelledCodes,
+    *,
+    k: int = 100,
+    timed: bool = True,
+    protocol: Protocol | None = None,
+) -> list[Measured]:
+    """Accuracy and time of each cascade, exhaustive ones among them; times are taken in turn, in one run.
+
+    Accuracy is that of the full coarse-to-fine ranking by the rules as they stand, as the papers measure it. Times are
+    those of `Cascade.search` for the ``k`` best, which also guarantees k candidates, and of `Cascade.rank`. A certified
+    cascade (``id2048:miss=1e-6``) has no full ranking of its own: it gives the k best, and what follows is in
+    exhaustive order.
+
+    Raises:
+        UsageError: a cascade needs a code, or the float embedding, that the encodings do not hold.
+    """
+    run, table = _Run(query, gallery, k, protocol or Protocol()), _table(cascades, gallery)
+    return list(run.rows(cascades, table, run.times(run.searches(cascades, table)) if timed else {}))
 
 
 def measure_embedding(
-    query: LabelledCodes, gallery: LabelledCodes, *, timed: bool = True, label: str = "float embedding"
+    query: LabelledCodes,
+    gallery: LabelledCodes,
+    *,
+    k: int = 100,
+    timed: bool = True,
+    label: str = "float embedding",
+    protocol: Protocol | None = None,
 ) -> Measured:
     """The float embedding by cosine, which the codes are to be compared with.
 
-    Its time is that of one full ranking by matrix product and sorting in NumPy.
+    Its times are those of NumPy: one product of the gallery's matrix with the query on one thread, and then a partition
+    for the ``k`` best or a sort of everything.
 
     Raises:
         UsageError: the encodings hold no float embedding.
     """
-    queries, entries = _embedding_of("query", query), _embedding_of("gallery", gallery)
-    metrics = evaluate_rankings(
-        rank_by_embedding(queries, entries), query.persons, query.cameras, gallery.persons, gallery.cameras
-    )
-    times = _times({label: lambda: list(rank_by_embedding(queries, entries))} if timed else {}, len(query), rounds=1)
-    size = int(entries.shape[1]) * 4
-    return Measured(label, metrics, size, float(size * len(gallery)), times.get(label), [])
+    run = _Run(query, gallery, k, protocol or Protocol())
+    return run.embedding(label, run.times(run.embedding_searches(label)) if timed else {})
 
 
-def rank_and_judge(
-    cascade: Cascade, table: CodeTable, query: LabelledCodes, gallery: LabelledCodes, *, k: int = 100
-) -> tuple[Metrics, Report]:
-    """Metrics of the full coarse-to-fine rankings, and the stages' report over all queries; ``k`` as above."""
-    reports: list[Report] = []
-    columns = query.columns(embedding=EMBEDDING in cascade.codes)
+@dataclass(frozen=True)
+class _Run:
+    """One measurement: what is searched, how it is judged, and what is searched for."""
 
-    def rankings() -> Iterator[NDArray[np.int64]]:
-        at_a_time = _queries_at_a_time(len(table))
-        for start in range(0, len(query), at_a_time):
-            block = {name: column[start : start + at_a_time] for name, column in columns.items()}
-            if cascade.stages[0].keep == "certified":
-                result = cascade.search(table, block, k=k)
-                yield from _completed(
-                    result.indices, Cascade([Stage(cascade.stages[0].code)]).rank(table, block).indices
-                )
-            else:
-                result = cascade.rank(table, block)
-                yield from result.indices
-            reports.append(result.report)
+    query: LabelledCodes
+    gallery: LabelledCodes
+    k: int
+    protocol: Protocol
 
-    metrics = evaluate_rankings(rankings(), query.persons, query.cameras, gallery.persons, gallery.cameras)
-    return metrics, Report.total(reports)
+    def rows(self, cascades: Mapping[str, Cascade], table: CodeTable, times: _Times) -> Iterator[Measured]:
+        return (self._cascade(label, cascade, table, times) for label, cascade in cascades.items())
 
+    def _cascade(self, label: str, cascade: Cascade, table: CodeTable, times: _Times) -> Measured:
+        pairs = None
+        if len(cascade.stages) == 1 and can_count(cascade.stages):
+            row_bytes = int(self.gallery.codes[cascade.codes[0]].shape[1])
+            pairs = pairs_of(self.query, self.gallery, self.protocol, 8 * row_bytes + 1)
+        metrics, report = rank_and_judge(
+            cascade, table, self.query, self.gallery, k=self.k, protocol=self.protocol, pairs=pairs
+        )
+        return Measured(
+            label=label,
+            metrics=metrics,
+            # A certified search keeps a second copy of its code, split in two.
+            bytes_per_entry=sum({stage.code: stage.row_bytes for stage in report}.values())
+            * (2 if cascade.stages[-1].miss else 1),
+            bytes_per_query=report.bytes_per_query,
+            microseconds=times.get((label, "best")),
+            stages=[{"rule": s.rule, "in": s.in_per_query, "kept": s.kept_per_query} for s in report],
+            full_microseconds=times.get((label, "all")),
+            tar_at_far=pairs.roc().tar_at_far() if pairs else {},
+            codes=tuple(stage.code for stage in cascade.stages),
+        )
 
-def _completed(best: NDArray[np.int64], rankings: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-    """The best of each row, and then the others in the order of the full ranking."""
-    for first, ranking in zip(best, rankings, strict=True):
-        found = first[first >= 0]
-        yield np.concatenate([found, ranking[np.isin(ranking, found, invert=True)]])
+    def embedding(self, label: str, times: _Times) -> Measured:
+        queries, entries = _embedding_of("query", self.query), _embedding_of("gallery", self.gallery)
+        pairs = pairs_of(self.query, self.gallery, self.protocol, COSINE_STEPS + 1)
 
+        def ranks(verdicts: Verdicts) -> Iterator[NDArray[np.int64]]:
+            for number, row in enumerate(distances_by_embedding(queries, entries)):
+                pairs.cosine(number, row + np.float32(1))
+                yield ranks_by_distance(row, *next(verdicts))
 
-def _queries_at_a_time(entries: int) -> int:
-    """As many queries as can be ranked in bounded memory, whatever the size of the gallery."""
-    return max(1, min(_BLOCK, _BLOCK_BYTES // (_RANKED_BYTES * max(1, entries))))
+        metrics = counted_metrics(ranks, self.query, self.gallery, self.protocol)
+        size = int(entries.shape[1]) * 4
+        return Measured(
+            label=label,
+            metrics=metrics,
+            bytes_per_entry=size,
+            bytes_per_query=float(size * len(self.gallery)),
+            microseconds=times.get((label, "best")),
+            stages=[],
+            full_microseconds=times.get((label, "all")),
+            tar_at_far=pairs.roc().tar_at_far(),
+            codes=(EMBEDDING,),
+        )
+
+    def searches(self, cascades: Mapping[str, Cascade], table: CodeTable) -> _Searches:
+        columns = self.query.columns(embedding=any(EMBEDDING in cascade.codes for cascade in cascades.values()))
+        one = [{name: column[i : i + 1] for name, column in columns.items()} for i in range(len(self.query))]
+
+        def best(cascade: Cascade) -> Search:
+            return lambda i: cascade.search(table, one[i], k=self.k)
+
+        def everything(cascade: Cascade) -> Search:
+            return lambda i: cascade.rank(table, one[i])
+
+        searches: _Searches = {}
+        for label, cascade in cascades.items():
+            searches[label, "best"] = best(cascade)
+            if cascade.stages[0].keep != "certified":
+                searches[label, "all"] = everything(cascade)
+        return searches
+
+    def embedding_searches(self, label: str) -> _Searches:
+        queries = unit_length(_embedding_of("query", self.query))
+        entries = unit_length(_embedding_of("gallery", self.gallery))
+
+        def best(i: int) -> NDArray[np.int64]:
+            distances = -(entries @ queries[i])
+            few = np.argpartition(distances, min(self.k, len(distances)) - 1)[: self.k]
+            return few[np.lexsort((few, distances[few]))]
+
+        return {(label, "best"): best, (label, "all"): lambda i: stable_order(-(entries @ queries[i]))}
+
+    def times(self, searches: _Searches) -> _Times:
+        return time_searches(searches, len(self.query) if len(self.gallery) else 0)
 
 
 def _embedding_of(name: str, codes: LabelledCodes) -> NDArray[np.float32]:
@@ -190,16 +234,5 @@ def _embedding_of(name: str, codes: LabelledCodes) -> NDArray[np.float32]:
     return codes.embedding
 
 
-def _times(searches: Mapping[str, Callable[[], object]], queries: int, *, rounds: int = 7) -> dict[str, float]:
-    """Median microseconds a query of each search, run in turn so that a busy machine disturbs all alike."""
-    seconds: dict[str, list[float]] = {label: [] for label in searches}
-    for search in searches.values() if rounds > 1 else ():
-        search()  # warm caches
-    for _ in range(rounds):
-        for label, search in searches.items():
-            repeats, started = 0, time.perf_counter()
-            while not repeats or time.perf_counter() - started < _TIMED_SECONDS / rounds:
-                search()
-                repeats += 1
-            seconds[label].append((time.perf_counter() - started) / repeats)
-    return {label: 1e6 * float(np.median(taken)) / max(1, queries) for label, taken in seconds.items()}
+def _table(cascades: Mapping[str, Cascade], gallery: LabelledCodes) -> CodeTable:
+    return CodeTable(gallery.columns(embedding=any(EMBEDDING in cascade.codes for cascade in cascades.values())))

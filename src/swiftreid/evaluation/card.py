@@ -3,24 +3,38 @@
 from __future__ import annotations
 
 import platform
+import re
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from swiftreid.data.fingerprint import fingerprint_of
 from swiftreid.data.samples import SPLITS, ReidData, persons_of
 from swiftreid.durable import save_bytes
 from swiftreid.errors import SwiftReIDError
+from swiftreid.evaluation.confidence import bootstrap_intervals
+from swiftreid.evaluation.metrics import ApRule
 from swiftreid.evaluation.protocol import EmptyRule, Metrics
 
-FORMAT: Final = 1
-"""Version of the card's format; a card of a newer one is refused."""
+FORMAT: Final = 2
+"""Version of the card's format; a card of a newer one is refused, one of format 1 lacks what came with 2."""
+
+CMC_RANKS: Final = 50
+"""Length of a row's CMC curve."""
+
+Domain = Literal["same data set", "cross-domain", "unknown"]
 
 _PACKAGES = ("swiftreid", "numpy", "pillow", "simplejpeg", "torch", "onnxruntime", "openvino")
+
+
+_LIST_OF_NUMBERS = re.compile(r"\[\n[-+.\deE,\snul]+\]")  # a text in JSON holds no line break
 
 
 class _Part(BaseModel):
@@ -43,42 +57,116 @@ class DataCard(_Part):
     persons: dict[str, int]
 
     @classmethod
-    def of(cls, data: ReidData) -> DataCard:
-        """Describe a data set; reads file sizes, no pictures."""
+    def of(cls, data: ReidData, *, distractors: bool = False, multi_query: bool = False) -> DataCard:
+        """Describe a data set, with the parts that were used besides; reads file sizes, no pictures."""
         return cls(
             name=data.name,
-            fingerprint=fingerprint_of(data),
+            fingerprint=fingerprint_of(data, distractors=distractors, multi_query=multi_query),
             pictures={split: len(data.split(split)) for split in SPLITS},
             persons={split: len(set(persons_of(data.split(split)).tolist())) for split in SPLITS},
         )
 
 
 class EncoderCard(_Part):
-    """The encoder that was measured: its name and the fingerprint of its artefact."""
+    """The encoder that was measured: its name, the fingerprint of its artefact, and what it learnt from.
+
+    Attributes:
+        name: its name.
+        fingerprint: equal fingerprints mean comparable codes.
+        trained_on: what its own card says that it was trained or fitted on.
+        domain: whether that is the data set measured on, another one, or not known.
+    """
 
     name: str
     fingerprint: str
+    trained_on: str = ""
+    domain: Domain = "unknown"
 
 
 class ProtocolCard(_Part):
-    """How rankings were judged, in words and in fields that can be compared."""
+    """How rankings were judged, in words and in fields that can be compared.
+
+    Attributes:
+        words: all of it, for people.
+        cross_camera: whether pictures by the query's own camera were ignored.
+        empty: what was done with queries without a good match.
+        queries: queries with a good match.
+        skipped: queries without one.
+        multi_query: whether pictures of the query's person and camera were pooled into one query.
+        distractors: how many further pictures of nobody queried stood in the gallery.
+        ap: the definition of average precision that the headline mAP is by; a row holds both.
+    """
 
     words: str
     cross_camera: bool
     empty: EmptyRule
     queries: int
     skipped: int
+    multi_query: bool = False
+    distractors: int = 0
+    ap: ApRule = "standard"
 
     @classmethod
-    def of(cls, metrics: Metrics) -> ProtocolCard:
+    def of(
+        cls, metrics: Metrics, *, multi_query: bool = False, distractors: int = 0, ap: ApRule = "standard"
+    ) -> ProtocolCard:
         """The protocol that made these figures."""
+        words = metrics.protocol
+        if multi_query:
+            words = words.replace("single query", "multi query (pictures of the query's person and camera pooled)", 1)
         return cls(
-            words=metrics.protocol,
+            words=f"{words}; {distractors:,} distractors added" if distractors else words,
             cross_camera=metrics.cross_camera,
             empty=metrics.empty,
             queries=metrics.valid,
             skipped=metrics.skipped,
+            multi_query=multi_query,
+            distractors=distractors,
+            ap=ap,
         )
+
+
+class PerQuery(_Part):
+    """Figures of each query, in the order of the card's ``queries``; null where a query is left out.
+
+    Attributes:
+        ap_standard: standard average precision.
+        ap_trapezoid: trapezoidal average precision.
+        inp: inverse negative penalty.
+        first_match: rank of the first good match, from 1; 0 where there is none.
+    """
+
+    ap_standard: list[float | None]
+    ap_trapezoid: list[float | None]
+    inp: list[float | None]
+    first_match: list[int]
+
+    @classmethod
+    def of(cls, metrics: Metrics) -> PerQuery:
+        """The figures of each query of `Metrics`."""
+        return cls(
+            ap_standard=_or_null(metrics.ap_standard),
+            ap_trapezoid=_or_null(metrics.ap_trapezoid),
+            inp=_or_null(metrics.inp),
+            first_match=metrics.first_match.tolist(),
+        )
+
+
+def _or_null(values: NDArray[np.float64]) -> list[float | None]:
+    return [None if np.isnan(value) else float(value) for value in values]
+
+
+def confidence_of(metrics: Metrics) -> dict[str, tuple[float, float]]:
+    """95 % bootstrap intervals over the counted queries of rank-1, both mAPs and mINP; see `bootstrap_intervals`."""
+    counted = ~np.isnan(metrics.inp)
+    figures = {
+        "rank1": (metrics.first_match == 1).astype(float),
+        "map_standard": metrics.ap_standard,
+        "map_trapezoid": metrics.ap_trapezoid,
+        "minp": metrics.inp,
+    }
+    ends = bootstrap_intervals(np.stack([values[counted] for values in figures.values()]))
+    return {name: (float(low), float(high)) for name, (low, high) in zip(figures, ends, strict=True)}
 
 
 class ResultRow(_Part):
@@ -94,8 +182,17 @@ class ResultRow(_Part):
         minp: mean inverse negative penalty.
         incomplete: queries whose ranking missed at least one good match.
         bytes_per_entry: storage of one gallery entry's codes, bytes.
-        microseconds_per_query: time of one query, or None where it was not measured; see `Measured.microseconds`.
+        microseconds_per_query: time of one query for the 100 best, or None where it was not measured; see
+            `Measured.microseconds`.
         extra: further figures by name.
+        cmc: share of queries with a good match at rank 1, 2, ... 50 or better.
+        confidence: 95 % bootstrap intervals over queries, for rank1, map_standard, map_trapezoid and minp.
+        tar_at_far: share of pairs of the same person accepted, by the share of pairs of different people wrongly
+            accepted ("0.001"); levels that there are too few such pairs for are missing.
+        codes: what the ranking compares, in order.
+        full_ranking_microseconds: time of one query for distances to, and sorting of, the whole gallery, as papers
+            report it; None where it was not measured.
+        per_query: the figures of each query, or None where they were left out.
     """
 
     ranking: str
@@ -109,6 +206,12 @@ class ResultRow(_Part):
     bytes_per_entry: int | None = None
     microseconds_per_query: float | None = None
     extra: dict[str, float | int | str] = Field(default_factory=dict)
+    cmc: list[float] = Field(default_factory=list)
+    confidence: dict[str, tuple[float, float]] = Field(default_factory=dict)
+    tar_at_far: dict[str, float] = Field(default_factory=dict)
+    codes: list[str] = Field(default_factory=list)
+    full_ranking_microseconds: float | None = None
+    per_query: PerQuery | None = None
 
     @classmethod
     def of(
@@ -118,7 +221,11 @@ class ResultRow(_Part):
         *,
         bytes_per_entry: int | None = None,
         microseconds_per_query: float | None = None,
+        full_ranking_microseconds: float | None = None,
         extra: dict[str, float | int | str] | None = None,
+        tar_at_far: dict[str, float] | None = None,
+        codes: Sequence[str] = (),
+        per_query: bool = True,
     ) -> ResultRow:
         """A row from `Metrics`, which must hold ranks up to 10."""
         return cls(
@@ -133,6 +240,12 @@ class ResultRow(_Part):
             bytes_per_entry=bytes_per_entry,
             microseconds_per_query=microseconds_per_query,
             extra=extra or {},
+            cmc=metrics.cmc[:CMC_RANKS].tolist(),
+            confidence=confidence_of(metrics),
+            tar_at_far=tar_at_far or {},
+            codes=list(codes),
+            full_ranking_microseconds=full_ranking_microseconds,
+            per_query=PerQuery.of(metrics) if per_query else None,
         )
 
 
@@ -162,9 +275,13 @@ class ResultCard(_Part):
         protocol: how rankings were judged.
         unreadable: pictures of the data set that could not be read and were left out.
         rows: one per way of ranking.
+        queries: path of each query relative to the data set's folder, in the order of the rows' per-query figures;
+            those left unread are not among them.
+        notes: what the reader of the data set decided that a figure depends on.
+        run: the options of the run that made the card.
     """
 
-    format: Literal[1] = FORMAT
+    format: Literal[1, 2] = FORMAT
     created: str = Field(default_factory=_now)
     software: dict[str, str] = Field(default_factory=software_versions)
     data: DataCard
@@ -173,6 +290,13 @@ class ResultCard(_Part):
     protocol: ProtocolCard
     unreadable: int = 0
     rows: list[ResultRow]
+    queries: list[str] = Field(default_factory=list)
+    notes: list[str] = Field(default_factory=list)
+    run: dict[str, Any] = Field(default_factory=dict)
+
+    def row(self, ranking: str) -> ResultRow | None:
+        """The row of that ranking, if there is one."""
+        return next((row for row in self.rows if row.ranking == ranking), None)
 
     def save(self, path: Path) -> None:
         """Write the card as JSON; a file that is there is replaced whole or not at all.
@@ -180,7 +304,9 @@ class ResultCard(_Part):
         Raises:
             SwiftReIDError: the file cannot be written.
         """
-        save_bytes(path, (self.model_dump_json(indent=2) + "\n").encode())
+        # Lists of numbers on one line: thousands of queries would make a file that nobody can read.
+        text = _LIST_OF_NUMBERS.sub(lambda found: re.sub(r"\s+", " ", found[0]), self.model_dump_json(indent=2))
+        save_bytes(path, (text + "\n").encode())
 
     @classmethod
     def load(cls, path: Path) -> ResultCard:

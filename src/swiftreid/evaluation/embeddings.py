@@ -29,6 +29,17 @@ def rank_by_embedding(
     Raises:
         UsageError: shapes that do not fit together, values that are not finite.
     """
+    return map(stable_order, distances_by_embedding(query, gallery, block=block))
+
+
+def distances_by_embedding(
+    query: NDArray[np.float32], gallery: NDArray[np.float32], *, block: int = 64
+) -> Iterator[NDArray[np.float32]]:
+    """What `rank_by_embedding` ranks by: for each query minus the cosine to every entry, float32 [n].
+
+    Raises:
+        UsageError: as for `rank_by_embedding`.
+    """
     if query.ndim != 2 or gallery.ndim != 2 or query.shape[1] != gallery.shape[1]:
         raise UsageError(f"embeddings must be [q, d] and [n, d], got {query.shape} and {gallery.shape}")
     if block < 1:
@@ -36,17 +47,17 @@ def rank_by_embedding(
     for name, vectors in (("query", query), ("gallery", gallery)):
         if not bool(np.isfinite(vectors).all()):
             raise UsageError(f"{name} embeddings hold NaN or infinity: the encoder's output is broken")
-    return _ranked(query.astype(np.float32, copy=False), gallery.astype(np.float32, copy=False), block)
+    return _distances(unit_length(query), unit_length(gallery), block)
 
 
-def _ranked(query: NDArray[np.float32], gallery: NDArray[np.float32], block: int) -> Iterator[NDArray[np.int64]]:
-    query, gallery = _unit(query), _unit(gallery)
+def _distances(query: NDArray[np.float32], gallery: NDArray[np.float32], block: int) -> Iterator[NDArray[np.float32]]:
     for start in range(0, len(query), block):
-        for row in -(query[start : start + block] @ gallery.T):  # ranks like 1 - q.g
-            yield stable_order(row)
+        yield from -(query[start : start + block] @ gallery.T)  # ranks like 1 - q.g
 
 
-def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+def unit_length(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Vectors float32 [n, d] divided by their lengths; a zero vector stays what it is."""
+    vectors = vectors.astype(np.float32, copy=False)
     norms = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))[:, None]
     return np.divide(vectors, np.where(norms > 0, norms, np.float32(1)), dtype=np.float32)
 

@@ -7,10 +7,11 @@ them. Those it missed count as never found.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from swiftreid.errors import UsageError
 
@@ -68,12 +69,51 @@ def inverse_negative_penalty(hits: NDArray[np.bool_], positives: int | None = No
     return total / int(ranks[-1]) if len(ranks) == total else 0.0
 
 
+def figures_of_ranks(
+    ranks: Sequence[NDArray[np.int64]], positives: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Both average precisions and the inverse negative penalty of many queries at once.
+
+    The same figures as `average_precision` and `inverse_negative_penalty` give one by one.
+
+    Args:
+        ranks: for each query the ranks of its good matches, counted from 1, ascending int64 [m_i].
+        positives: for each query how many good matches exist, int [q].
+
+    Returns:
+        Standard AP, trapezoidal AP and inverse negative penalty, float64 [q] each; NaN where there is no good match.
+
+    Raises:
+        UsageError: a query has more ranks than good matches.
+    """
+    total, found_of = np.asarray(positives, np.int64), np.fromiter(map(len, ranks), np.int64, len(ranks))
+    for number in np.flatnonzero(found_of > total)[:1]:
+        raise _repeated(int(found_of[number]), int(total[number]))
+    flat = np.concatenate([*ranks, np.empty(0, np.int64)]).astype(np.int64)
+    query = np.repeat(np.arange(len(total)), found_of)
+    ends = np.cumsum(found_of)
+    found = np.arange(1, len(flat) + 1) - np.repeat(ends - found_of, found_of)
+    precision = found / flat
+    before = np.where(flat == 1, 1.0, (found - 1) / np.maximum(flat - 1, 1))
+    last = np.zeros(len(total))
+    last[found_of > 0] = flat[ends[found_of > 0] - 1]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        standard, trapezoid = (
+            np.where(total > 0, np.bincount(query, weights, len(total)) / total, np.nan)
+            for weights in (precision, (before + precision) / 2)
+        )
+        penalty = np.where(total > 0, np.where(found_of == total, total / last, 0.0), np.nan)
+    return standard, trapezoid, penalty
+
+
 def _total(ranks: NDArray[np.int64], positives: int | None) -> int:
     total = len(ranks) if positives is None else positives
     if total < 1:
         raise UsageError("a query without any good match has no average precision; leave it out or count it as 0")
     if total < len(ranks):
-        raise UsageError(
-            f"the ranking holds {len(ranks)} good matches, but only {total} exist: does it repeat entries?"
-        )
+        raise _repeated(len(ranks), total)
     return total
+
+
+def _repeated(ranked: int, total: int) -> UsageError:
+    return UsageError(f"the ranking holds {ranked} good matches, but only {total} exist: does it repeat entries?")

@@ -1,4 +1,4 @@
-"""The single-query protocol of person re-identification: what counts as right, wrong and junk, and the figures."""
+"""The protocols of person re-identification: what counts as right, wrong and junk, and the figures."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from swiftreid.data.samples import JUNK
 from swiftreid.errors import SwiftReIDError, UsageError
-from swiftreid.evaluation.metrics import average_precision, inverse_negative_penalty, ranks_of
+from swiftreid.evaluation.matches import Matches
+from swiftreid.evaluation.metrics import figures_of_ranks
 
 EmptyRule = Literal["skip", "zero"]
+
+_GOOD, _IGNORED = 1, 2
 
 
 @dataclass(frozen=True)
@@ -75,36 +77,24 @@ class Metrics:
 
 
 @dataclass(frozen=True)
-class SingleQuery:
-    """Who stands in the gallery, and the junk rules that turn a ranking into hits.
-
-    A good match is another picture of the query's person. Ignored are junk (person -1) and, across cameras, the
-    query's person by the query's own camera; without cameras, the query's own picture. Market-1501's distractors
-    (person 0) need no rule: no query carries that number, so they stay and are wrong.
+class Protocol:
+    """How rankings are judged.
 
     Attributes:
-        persons: person id of each gallery entry, int64 [n].
-        cameras: camera id of each gallery entry, int64 [n]; None without cameras.
+        empty: queries without a good match in the gallery are left out ("skip", as most toolkits do) or counted as 0
+            ("zero", as Market-1501's own code does).
+        cross_camera: False for data without camera ids: matches by the same camera then count.
+        self_positions: for each query its own position in the gallery, or -1, int64 [q]; that picture is ignored. None
+            where no query stands in the gallery.
     """
 
-    persons: NDArray[np.int64]
-    cameras: NDArray[np.int64] | None
+    empty: EmptyRule = "skip"
+    cross_camera: bool = True
+    self_positions: NDArray[np.int64] | None = None
 
-    def verdicts(self, person: int, camera: int, own: int = -1) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """For one query: which gallery entries are good matches, and which are ignored; two bool arrays [n].
-
-        Args:
-            person: the query's person.
-            camera: the query's camera; not used without cameras.
-            own: the query's own position in the gallery; -1 if it is not there.
-        """
-        same = self.persons == person
-        ignored = self.persons == JUNK
-        if self.cameras is not None:
-            ignored |= same & (self.cameras == camera)
-        if own >= 0:
-            ignored[own] = True
-        return same & ~ignored, ignored
+    def own(self, queries: int) -> NDArray[np.int64]:
+        """Each query's own position in the gallery, or -1: int64 [q]."""
+        return np.full(queries, -1) if self.self_positions is None else self.self_positions
 
 
 def evaluate_rankings(
@@ -145,27 +135,24 @@ def evaluate_rankings(
     if empty not in ("skip", "zero") or max_rank < 1:
         raise UsageError(f"empty must be 'skip' or 'zero' and max_rank at least 1, got {empty!r} and {max_rank}")
 
-    rule = SingleQuery(entries, entry_cameras if cross_camera else None)
-    aps, inp = np.full((2, len(persons)), np.nan), np.full(len(persons), np.nan)
-    first = np.zeros(len(persons), np.int64)
-    incomplete, number = 0, -1
+    matches = Matches(entries, entry_cameras if cross_camera else None)
+    marks = np.zeros(len(entries), np.uint8)
+    marks[matches.junk] = _IGNORED
+    standing: list[NDArray[np.int64]] = []
+    positives: list[int] = []
+    number = -1
     for number, ranking in enumerate(rankings):
         if number >= len(persons):
             raise UsageError(f"there are more rankings than the {len(persons)} queries")
-        good, ignored = rule.verdicts(int(persons[number]), int(cameras[number]), int(own[number]))
-        hits = _hits(ranking, good, ignored, number)
-        positives = int(good.sum())
-        if positives == 0:
-            continue
-        ranks = ranks_of(hits)
-        aps[0, number] = average_precision(hits, "standard", positives)
-        aps[1, number] = average_precision(hits, "trapezoid", positives)
-        inp[number] = inverse_negative_penalty(hits, positives)
-        first[number] = ranks[0] if len(ranks) else 0
-        incomplete += len(ranks) < positives
+        good, ignored = matches.of(int(persons[number]), int(cameras[number]), int(own[number]))
+        marks[good], marks[ignored] = _GOOD, _IGNORED
+        standing.append(_ranks(_checked(ranking, len(entries), number), marks))
+        positives.append(len(good))
+        marks[good] = marks[ignored] = 0
+        marks[matches.junk] = _IGNORED
     if number + 1 < len(persons):
         raise UsageError(f"there are {number + 1} rankings for {len(persons)} queries")
-    return _summary(aps, inp, first, incomplete=incomplete, empty=empty, cross_camera=cross_camera, max_rank=max_rank)
+    return summarise(standing, positives, empty=empty, cross_camera=cross_camera, max_rank=max_rank)
 
 
 def _ids(name: str, values: ArrayLike) -> NDArray[np.int64]:
@@ -190,32 +177,54 @@ def _check(
         raise UsageError(f"self position {int(own.max())} is not in a gallery of {len(entries)}")
 
 
-def _hits(
-    ranking: NDArray[np.integer], good: NDArray[np.bool_], ignored: NDArray[np.bool_], number: int
-) -> NDArray[np.bool_]:
+def _checked(ranking: NDArray[np.integer], entries: int, number: int) -> NDArray[np.integer]:
+    """A ranking without its padding."""
     order = np.asarray(ranking)
     if order.ndim != 1 or (order.size and not np.issubdtype(order.dtype, np.integer)):
         raise UsageError(f"ranking {number} must be gallery positions in one dimension, got shape {order.shape}")
     order = order[order >= 0]
-    if len(order) and int(order.max()) >= len(good):
-        raise UsageError(f"ranking {number} holds position {int(order.max())}; the gallery has {len(good)} entries")
-    seen = np.zeros(len(good), np.bool_)
+    if len(order) and int(order.max()) >= entries:
+        raise UsageError(f"ranking {number} holds position {int(order.max())}; the gallery has {entries} entries")
+    seen = np.zeros(entries, np.bool_)
     seen[order] = True
-    if int(seen.sum()) != len(order):
+    if np.count_nonzero(seen) != len(order):
         raise UsageError(f"ranking {number} holds a gallery position more than once")
-    return good[order[~ignored[order]]]
+    return order
 
 
-def _summary(
-    aps: NDArray[np.float64],
-    inp: NDArray[np.float64],
-    first: NDArray[np.int64],
+def _ranks(order: NDArray[np.integer], marks: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Ranks of the good matches, counted from 1, once what is ignored was taken out."""
+    marked = marks[order]
+    places = np.flatnonzero(marked)
+    ignored = marked[places] == _IGNORED
+    ranks: NDArray[np.int64] = (places + 1 - np.cumsum(ignored))[~ignored]
+    return ranks
+
+
+def summarise(
+    ranks: Sequence[NDArray[np.int64]],
+    positives: Sequence[int] | NDArray[np.int64],
     *,
-    incomplete: int,
-    empty: EmptyRule,
-    cross_camera: bool,
-    max_rank: int,
+    empty: EmptyRule = "skip",
+    cross_camera: bool = True,
+    max_rank: int = 50,
 ) -> Metrics:
+    """Figures of an evaluation, from where the good matches stand.
+
+    Args:
+        ranks: for each query the ranks of its good matches once what is ignored was taken out, from 1, ascending.
+        positives: for each query how many good matches there are, ranked or not.
+        empty: see `evaluate_rankings`, as for the next two.
+        cross_camera: which rule made the ranks.
+        max_rank: length of the CMC curve.
+
+    Raises:
+        SwiftReIDError: no query has a good match in the gallery.
+    """
+    standard, trapezoid, inp = figures_of_ranks(ranks, positives)
+    aps = np.stack([standard, trapezoid])
+    first = np.fromiter((found[0] if len(found) else 0 for found in ranks), np.int64, len(ranks))
+    incomplete = sum(len(found) < total for found, total in zip(ranks, positives, strict=True))
     valid = int((~np.isnan(inp)).sum())
     if valid == 0:
         raise SwiftReIDError(

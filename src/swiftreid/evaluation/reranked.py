@@ -9,12 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swiftreid.errors import UsageError
-from swiftreid.evaluation.benchmark import LabelledCodes, Measured
-from swiftreid.evaluation.protocol import Metrics, evaluate_rankings
+from swiftreid.evaluation.benchmark import Measured
+from swiftreid.evaluation.judging import judge
+from swiftreid.evaluation.labelled import LabelledCodes
+from swiftreid.evaluation.protocol import Protocol
 from swiftreid.search.cascade import Cascade, Stage
 from swiftreid.search.graph import GalleryGraph, Reordered
 from swiftreid.search.reciprocal import Reciprocal
 from swiftreid.search.reranking import POOL, rerank_codes, rerank_embeddings, rerank_results
+from swiftreid.search.stages import EMBEDDING
 from swiftreid.search.table import CodeTable
 
 FIRST = 100
@@ -24,7 +27,13 @@ _BLOCK = 64
 
 
 def measure_reranking(
-    query: LabelledCodes, gallery: LabelledCodes, code: str | None, settings: Reciprocal, *, timed: bool = True
+    query: LabelledCodes,
+    gallery: LabelledCodes,
+    code: str | None,
+    settings: Reciprocal,
+    *,
+    timed: bool = True,
+    protocol: Protocol | None = None,
 ) -> Measured:
     """Whole rankings, re-ranked with all queries known at once: the figure that papers print.
 
@@ -36,6 +45,7 @@ def measure_reranking(
         code: which code to compare; None for the float embedding.
         settings: k1, k2 and lambda.
         timed: whether to tell the time.
+        protocol: how to judge.
 
     Raises:
         UsageError: there is no such code, or no float embedding.
@@ -49,7 +59,7 @@ def measure_reranking(
         rankings = rerank_embeddings(query.embedding, gallery.embedding, settings)
         width = 4 * int(gallery.embedding.shape[1])
     clock = _Clock()
-    metrics = _judge(clock.taken_by(rankings), query, gallery)
+    metrics = judge(clock.taken_by(rankings), query, gallery, protocol or Protocol())
     return Measured(
         label=f"{code or 'float embedding'} re-ranked",
         metrics=metrics,
@@ -57,11 +67,18 @@ def measure_reranking(
         bytes_per_query=float(width * len(gallery)),
         microseconds=clock.of(query) if timed else None,
         stages=[{"rule": _rule(settings), "in": len(gallery), "kept": len(gallery)}],
+        codes=(code or EMBEDDING,),
     )
 
 
 def measure_reranked_search(
-    query: LabelledCodes, gallery: LabelledCodes, code: str, settings: Reciprocal, *, timed: bool = True
+    query: LabelledCodes,
+    gallery: LabelledCodes,
+    code: str,
+    settings: Reciprocal,
+    *,
+    timed: bool = True,
+    protocol: Protocol | None = None,
 ) -> Measured:
     """Exhaustive search whose first `FIRST` results are re-ranked, each query by itself, as a gallery would serve it.
 
@@ -81,11 +98,18 @@ def measure_reranked_search(
         bytes_per_entry=_bytes_per_entry(int(gallery.codes[code].shape[1]), settings),
         bytes_again=int(gallery.codes[code].shape[1]) * len(gallery),  # for the query's own neighbours
         timed=timed,
+        protocol=protocol or Protocol(),
     )
 
 
 def measure_reranked_results(
-    query: LabelledCodes, gallery: LabelledCodes, code: str, settings: Reciprocal, *, timed: bool = True
+    query: LabelledCodes,
+    gallery: LabelledCodes,
+    code: str,
+    settings: Reciprocal,
+    *,
+    timed: bool = True,
+    protocol: Protocol | None = None,
 ) -> Measured:
     """Exhaustive search whose first `POOL` results are re-ranked among themselves: `swiftreid search --rerank`.
 
@@ -104,6 +128,7 @@ def measure_reranked_results(
         bytes_per_entry=width,
         bytes_again=width * pool * (pool + 1),
         timed=timed,
+        protocol=protocol or Protocol(),
     )
 
 
@@ -116,6 +141,7 @@ def _first_results(
     bytes_per_entry: int,
     bytes_again: int,
     timed: bool,
+    protocol: Protocol,
 ) -> Measured:
     query, gallery, code, settings = what
     table, codes = CodeTable(dict(gallery.codes)), _code("query", query, code)
@@ -129,7 +155,7 @@ def _first_results(
                 best = rerank(found[:, :first], block).indices
             yield from np.concatenate([best, found[:, first:]], axis=1)
 
-    metrics = _judge(rankings(), query, gallery)
+    metrics = judge(rankings(), query, gallery, protocol)
     kept = min(first, len(gallery))
     return Measured(
         label=label,
@@ -141,6 +167,7 @@ def _first_results(
             {"rule": code, "in": len(gallery), "kept": kept},
             {"rule": _rule(settings), "in": kept, "kept": kept},
         ],
+        codes=(code,),
     )
 
 
@@ -174,10 +201,6 @@ class _Clock:
     def of(self, query: LabelledCodes) -> float:
         """Microseconds for each query."""
         return 1e6 * self._seconds / max(1, len(query))
-
-
-def _judge(rankings: Iterator[NDArray[np.int64]], query: LabelledCodes, gallery: LabelledCodes) -> Metrics:
-    return evaluate_rankings(rankings, query.persons, query.cameras, gallery.persons, gallery.cameras)
 
 
 def _code(which: str, codes: LabelledCodes, name: str) -> NDArray[np.uint8]:

@@ -65,7 +65,7 @@ def passing(stage: Stage, distances: NDArray[Any], at_least: int) -> NDArray[np.
         if np.count_nonzero(distances <= threshold) < at_least:
             threshold = int(np.sort(distances)[at_least - 1])
         return np.flatnonzero(distances <= threshold)
-    wanted = min(stage.top, came_in) if stage.top is not None else _share_of(stage.share or 0.0, came_in)
+    wanted = min(stage.top, came_in) if stage.top is not None else share_of(stage.share or 0.0, came_in)
     closest = np.argsort(distances, kind="stable")[: max(wanted, at_least)]
     if stage.whole_ties and len(closest):
         return np.flatnonzero(distances <= distances[closest[-1]])
@@ -93,7 +93,7 @@ def probe(
     held = np.cumsum(np.bincount(inside, minlength=len(nearest))[nearest])
     findable = np.cumsum(np.bincount(inside[live[: len(inside)]], minlength=len(nearest))[nearest])
     missing = min(at_least, int(live.sum())) - int(live[len(inside) :].sum())
-    chosen = max(_first_holding(held, _share_of(share, len(inside))), _first_holding(findable, missing))
+    chosen = max(_first_holding(held, share_of(share, len(inside))), _first_holding(findable, missing))
     looked_into = np.ones(len(live), np.bool_)
     looked_into[: len(inside)] = np.isin(inside, nearest[:chosen])
     return looked_into
@@ -104,7 +104,8 @@ def _first_holding(held: NDArray[np.intp], wanted: int) -> int:
     return int(np.searchsorted(held, wanted)) + 1 if wanted > 0 else 0
 
 
-def _share_of(share: float, count: int) -> int:
+def share_of(share: float, count: int) -> int:
+    """How many of ``count`` entries a share is, rounded up."""
     # The tiny amount forgives products such as 0.07 * 100 = 7.000000000000001.
     return min(count, max(0, math.ceil(share * count - 1e-9)))
 

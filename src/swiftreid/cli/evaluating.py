@@ -1,0 +1,267 @@
+"""One evaluation run: encode once, measure with each number of distractors, print, and make the cards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from swiftreid.cli.console import Report
+from swiftreid.cli.result_table import print_card, rows_of
+from swiftreid.cli.sources import BadPictures
+from swiftreid.data.benchmarks import MARKET_500K
+from swiftreid.data.samples import ReidData, Split
+from swiftreid.encoding.domain import domain_of
+from swiftreid.encoding.encoder import Encoder
+from swiftreid.encoding.labelled import encode_samples, pool_queries
+from swiftreid.errors import UsageError
+from swiftreid.evaluation.benchmark import Measured, measure
+from swiftreid.evaluation.card import DataCard, EncoderCard, ProtocolCard, ResultCard
+from swiftreid.evaluation.labelled import LabelledCodes, together
+from swiftreid.evaluation.metrics import ApRule
+from swiftreid.evaluation.protocol import EmptyRule, Protocol
+from swiftreid.evaluation.reranked import (
+    measure_reranked_results,
+    measure_reranked_search,
+    measure_reranking,
+    pictures_per_person,
+)
+from swiftreid.search.cascade import Cascade
+from swiftreid.search.reciprocal import Reciprocal
+
+DISTRACTOR_SEED = 0
+"""Of the order in which distractors join the gallery: fewer of them are always part of more."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user asked for.
+
+    Attributes:
+        multi_query: pool the pictures of a query's person and camera.
+        distractors: sizes to measure with, as text; None for the data set's own way.
+        empty: what queries without a good match count.
+        ap: definition of the headline mAP.
+        timed: whether to take times.
+        per_query: whether cards keep the figures of each query.
+        rerank: settings of re-ranking; None for none.
+        said: the options as given, for the card.
+        card: where to write the card; None for nowhere.
+    """
+
+    multi_query: bool = False
+    distractors: str | None = None
+    empty: EmptyRule = "skip"
+    ap: ApRule = "standard"
+    timed: bool = True
+    per_query: bool = True
+    rerank: Reciprocal | None = None
+    said: Mapping[str, Any] | None = None
+    card: Path | None = None
+
+
+def sizes_of(text: str | None, data: ReidData) -> list[int]:
+    """How many distractors to measure with, ascending: from text such as ``0,10000,all``.
+
+    Without text none are added, except to the benchmark that is named after them.
+
+    Raises:
+        UsageError: the text is no list of numbers, or the data set does not have so many.
+    """
+    there = len(data.distractors)
+    if text is None:
+        return [there] if data.benchmark == MARKET_500K else [0]
+    sizes = set()
+    for part in text.split(","):
+        word = part.strip().replace("_", "")
+        if word != "all" and not (word.isascii() and word.isdigit()):
+            raise UsageError(
+                f"--distractors {text!r}: {part.strip()!r} is neither a number nor 'all'; write 0,10000,all"
+            )
+        sizes.add(there if word == "all" else int(word))
+    if max(sizes) > there or (not there and sizes != {0}):
+        raise UsageError(
+            f"--distractors {text}: data set {data.name} has {there:,} distractors"
+            + ("" if there else "; open one that has, such as market1501+500k or a folder with distractors/ or images/")
+        )
+    return sorted(sizes)
+
+
+def check_options(options: Options, data: ReidData) -> None:
+    """Refuse what the data set cannot give, before anything is encoded.
+
+    Raises:
+        UsageError: there is nothing to pool, or fewer distractors than asked for.
+    """
+    if options.multi_query and not data.multi_query:
+        raise UsageError(
+            f"--multi-query: data set {data.name} has no further pictures of its queries (Market-1501's are in gt_bbox)"
+        )
+    sizes_of(options.distractors, data)
+
+
+def run_evaluation(
+    data: ReidData,
+    encoder: Encoder,
+    report: Report,
+    bad: BadPictures,
+    *,
+    cascades: Mapping[str, Cascade],
+    ends: Mapping[str, str],
+    longest: str,
+    options: Options,
+) -> list[ResultCard]:
+    """Encode, measure, print the tables; one card for each number of distractors.
+
+    Args:
+        data: the data set.
+        encoder: the encoder.
+        report: where to print.
+        bad: where unreadable pictures go.
+        cascades: what to measure, by label.
+        ends: label -> label of exhaustive search by the same last code, for cascades that lose against it.
+        longest: label of exhaustive search by the longest code.
+        options: what the user asked for.
+
+    Raises:
+        UsageError: the data set cannot give what was asked for.
+    """
+    check_options(options, data)
+    sizes = sizes_of(options.distractors, data)
+    added = _some(data.distractors, sizes[-1])
+    query = _encoded("queries", data.query, encoder, report, bad)
+    if options.multi_query:
+        query = pool_queries(encoder, query, _encoded("further pictures", _wanted(data, query), encoder, report, bad))
+    gallery = _encoded("gallery", data.gallery, encoder, report, bad)
+    unreadable = len(bad.found)
+    extra = _encoded("distractors", added, encoder, report, bad) if added else None
+    cards = []
+    for size in sizes:
+        entries, missing = gallery, unreadable
+        if extra is not None and size:
+            readable = _readable(extra, added[:size])
+            entries, missing = together(gallery, extra.take(np.arange(readable))), unreadable + size - readable
+        used = replace(data, distractors=added[:size])
+        card = _card(
+            used, encoder, report, (query, entries), missing, cascades, ends=ends, longest=longest, how=options
+        )
+        path = _place(options.card, size if len(sizes) > 1 else None)
+        if path is not None:
+            card.save(path)  # before anything is printed: `| head` ends the command
+        print_card(report, card, queries=len(query), entries=len(entries), longest=longest)
+        if path is not None:
+            report.text(f"result card: {path}")
+        cards.append(card)
+    if len(cards) > 1:
+        _print_sweep(report, cards, options.ap)
+    return cards
+
+
+def _card(
+    data: ReidData,
+    encoder: Encoder,
+    report: Report,
+    codes: tuple[LabelledCodes, LabelledCodes],
+    unreadable: int,
+    cascades: Mapping[str, Cascade],
+    *,
+    ends: Mapping[str, str],
+    longest: str,
+    how: Options,
+) -> ResultCard:
+    query, gallery = codes
+    protocol = Protocol(how.empty, data.cross_camera, _own_pictures(query, gallery))
+    with report.progress("measuring") as advance:
+        measured = measure(cascades, query, gallery, timed=how.timed, protocol=protocol, progress=advance)
+    if how.rerank is not None:
+        measured += _reranked(query, gallery, encoder.spec.names[-1], how.rerank, timed=how.timed, protocol=protocol)
+        each = pictures_per_person(gallery)
+        if each < 2:
+            report.warn(
+                f"the gallery has {each:.1f} pictures a person: re-ranking relies on several, and loses here as a rule"
+            )
+    words, domain = domain_of(encoder.card, data)
+    recipe = encoder.card.training.get("recipe")
+    return ResultCard(
+        data=DataCard.of(data, distractors=bool(data.distractors), multi_query=how.multi_query),
+        encoder=EncoderCard(name=encoder.card.name, fingerprint=encoder.fingerprint, trained_on=words, domain=domain),
+        seed=encoder.card.training.get("seed"),
+        protocol=ProtocolCard.of(
+            measured[0].metrics, multi_query=how.multi_query, distractors=len(data.distractors), ap=how.ap
+        ),
+        unreadable=unreadable,
+        rows=rows_of(measured, len(gallery), against=ends, longest=longest, ap=how.ap, per_query=how.per_query),
+        queries=[_relative(path, data.root) for path in query.paths or ()],
+        notes=data.notes,
+        run={**(how.said or {}), **({"recipe": recipe} if recipe else {})},
+    )
+
+
+def _place(card: Path | None, size: int | None) -> Path | None:
+    """Of a sweep each card has the number of distractors behind its name."""
+    return card if card is None or size is None else card.with_stem(f"{card.stem}-{size}")
+
+
+def _print_sweep(report: Report, cards: list[ResultCard], ap: ApRule) -> None:
+    """How figures fall as distractors join."""
+    report.table(
+        f"{cards[0].data.name}: rank-1 / mAP ({ap}) by number of distractors, in %",
+        ["search", *(f"{card.protocol.distractors:,}" for card in cards)],
+        [(row.ranking, *(_short(card, row.ranking, ap) for card in cards)) for row in cards[0].rows],
+    )
+
+
+def _short(card: ResultCard, ranking: str, ap: ApRule) -> str:
+    row = card.row(ranking)
+    return "-" if row is None else f"{100 * row.rank1:.1f} / {100 * getattr(row, f'map_{ap}'):.1f}"
+
+
+def _encoded(what: str, samples: Split, encoder: Encoder, report: Report, bad: BadPictures) -> LabelledCodes:
+    with report.progress(f"encoding {what}") as advance:
+        return encode_samples(encoder, samples, on_bad=bad, progress=advance)
+
+
+def _wanted(data: ReidData, query: LabelledCodes) -> Split:
+    """Further pictures of those persons and cameras that are queried."""
+    asked = set(zip(query.persons.tolist(), query.cameras.tolist(), strict=True))
+    return [sample for sample in data.multi_query if (sample.person, sample.camera) in asked]
+
+
+def _some(distractors: Split, count: int) -> Split:
+    """The first ``count`` distractors of a fixed random order."""
+    if not count:
+        return []
+    order = np.random.default_rng(DISTRACTOR_SEED).permutation(len(distractors))
+    return [distractors[i] for i in order[:count]]
+
+
+def _readable(codes: LabelledCodes, samples: Split) -> int:
+    """How many of the first samples were encoded."""
+    paths = {sample.path for sample in samples}
+    return sum(path in paths for path in codes.paths or ())
+
+
+def _own_pictures(query: LabelledCodes, gallery: LabelledCodes) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Where each query's own file stands in the gallery, or -1."""
+    places = {path.resolve(): place for place, path in enumerate(gallery.paths or ())}
+    return np.array([places.get(path.resolve(), -1) for path in query.paths or ()], np.int64)
+
+
+def _relative(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+
+
+def _reranked(
+    query: LabelledCodes, gallery: LabelledCodes, code: str, settings: Reciprocal, *, timed: bool, protocol: Protocol
+) -> list[Measured]:
+    measured = [
+        measure_reranked_search(query, gallery, code, settings, timed=timed, protocol=protocol),
+        measure_reranked_results(query, gallery, code, settings, timed=timed, protocol=protocol),
+        measure_reranking(query, gallery, code, settings, timed=timed, protocol=protocol),
+    ]
+    if query.embedding is not None:
+        measured.append(measure_reranking(query, gallery, None, settings, timed=timed, protocol=protocol))
+    return measured

@@ -1,0 +1,56 @@
+"""Attribute figures against scikit-learn and a loop over pictures."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, balanced_accuracy_score
+
+from swiftreid.errors import UsageError
+from swiftreid.evaluation.attributes import attribute_scores
+
+
+def test_agrees_with_scikit_learn_where_it_is_defined() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        truth, guess, known = (rng.random((40, 6)) < p for p in (rng.choice([0.05, 0.5]), 0.4, 0.8))
+        names = [f"a{i}" for i in range(6)]
+        scores = attribute_scores(guess, truth, names, known)
+        defined = []
+        for i, score in enumerate(scores.each):
+            there = known[:, i]
+            t, g = truth[there, i], guess[there, i]
+            assert score.accuracy == pytest.approx(accuracy_score(t, g), abs=1e-12)
+            assert (score.known, score.positives) == (there.sum(), t.sum())
+            if len(set(t.tolist())) == 2:
+                defined.append(balanced_accuracy_score(t, g))
+                assert score.balanced == pytest.approx(defined[-1], abs=1e-12)
+            else:
+                assert score.balanced is None
+                assert score.name in scores.undefined
+        if defined:
+            assert scores.mean_accuracy == pytest.approx(np.mean(defined), abs=1e-12)
+        else:
+            assert scores.mean_accuracy is None
+        assert scores.accuracy == pytest.approx(np.mean([s.accuracy for s in scores.each]), abs=1e-12)
+
+
+def test_absent_classes_are_undefined_and_not_nan() -> None:
+    scores = attribute_scores([[1, 0, 1]] * 3, [[1, 0, 1]] * 3, ["always", "never", "unknown"], [[1, 1, 0]] * 3)
+    always, never, unknown = scores.each
+    assert (always.recall, always.specificity, always.balanced, always.accuracy) == (1, None, None, 1)
+    assert (never.recall, never.specificity) == (None, 1)
+    assert (unknown.known, unknown.accuracy, unknown.recall, unknown.specificity) == (0, None, None, None)
+    assert scores.accuracy == 1
+    assert scores.mean_accuracy is None
+    assert scores.undefined == ["always", "never", "unknown"]
+    assert attribute_scores(np.zeros((0, 1)), np.zeros((0, 1)), ["x"]).accuracy is None
+
+
+@pytest.mark.parametrize(
+    ("predicted", "truth", "names"),
+    [([[1, 0]], [[1]], ["a"]), ([[1]], [[1]], ["a", "b"]), ([1], [1], ["a"]), ([[2]], [[1]], ["a"])],
+)
+def test_wrong_arguments_are_explained(predicted, truth, names: list[str]) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(UsageError, match=r"attributes|must be"):
+        attribute_scores(predicted, truth, names)

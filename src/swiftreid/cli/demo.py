@@ -55,7 +55,7 @@ def demo(
             "1. Fit the search thresholds on the data set's training people.",
             f"calibrate {encoder} {data} -o {calibrated}",
         )
-        encoders.calibrate(encoder, data, output=calibrated, quiet=quiet)
+        encoders.calibrate(encoder, str(data), output=calibrated, quiet=quiet)
         step("2. Make a durable gallery for that encoder ...", f"gallery create {gallery} --encoder {calibrated}")
         galleries.create(gallery, encoder=str(calibrated), quiet=quiet)
         (gallery / _MARK).touch()

@@ -310,7 +310,7 @@ def hash_embedding(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Learn a pyramid of codes (id2048 to id32) on a frozen embedding, from training people. Needs the extra 'torch'."""
+    """Learn a pyramid of codes (id2048 to id32) on a frozen embedding, from labels. Needs the extra 'torch'."""
     from swiftreid.training.hashing import learn_hash
     from swiftreid.training.recipe import load_recipe
 

@@ -119,7 +119,11 @@ def draw_time(rankings: Sequence[TimedRanking], cards: Sequence[ResultCard], *, 
         compose(figure, "Accuracy against time per query", about_cards(cards), notes)
         for axes, (_, field) in zip(panels, figures, strict=True):
             named = [
-                Named(r.microseconds, 100 * getattr(r, field), f"{r.label.removesuffix(' exhaustive')}\n{r.bytes_per_entry:,} B")
+                Named(
+                    r.microseconds,
+                    100 * getattr(r, field),
+                    f"{r.label.removesuffix(' exhaustive')}\n{r.bytes_per_entry:,} B",
+                )
                 for r in rankings
             ]
             ladder = [n for n, r in zip(named, rankings, strict=True) if r.kind == "exhaustive"]

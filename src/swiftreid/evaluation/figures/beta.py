@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from swiftreid.data.samples import DISTRACTOR
 from swiftreid.errors import UsageError
-from swiftreid.evaluation.benchmark import LabelledCodes
 from swiftreid.evaluation.figures.accuracy_time import decades_axis
 from swiftreid.evaluation.figures.style import TextSize, compose, new_figure, styled
 from swiftreid.evaluation.figures.trials import (
@@ -20,6 +19,8 @@ from swiftreid.evaluation.figures.trials import (
     mark,
     try_cascades,
 )
+from swiftreid.evaluation.labelled import LabelledCodes
+from swiftreid.evaluation.protocol import Protocol
 from swiftreid.search.cascade import Cascade, Stage
 from swiftreid.search.codes import bits_of
 from swiftreid.search.pairs import pair_histograms
@@ -87,20 +88,18 @@ def beta_figure(
     fitted_on: str,
     calibrated: float | None = None,
     timed: bool = False,
-    cross_camera: bool = True,
+    protocol: Protocol | None = None,
     progress: Progress | None = None,
 ) -> BetaFigure:
     """Measure the cascade of every beta, and exhaustive search, on the test set."""
     whole = Cascade([Stage(identity_codes(gallery)[-1])])
     exhaustive, *trials = try_cascades(
-        {0.0: whole, **cascades}, query, gallery, timed=timed, cross_camera=cross_camera, progress=progress
+        {0.0: whole, **cascades}, query, gallery, timed=timed, protocol=protocol, progress=progress
     )
     return BetaFigure(trials, exhaustive, fitted_on, calibrated)
 
 
-def draw_beta(
-    numbers: BetaFigure, about: Sequence[str], *, cost: Cost = "bytes", text: TextSize = "normal"
-) -> Figure:
+def draw_beta(numbers: BetaFigure, about: Sequence[str], *, cost: Cost = "bytes", text: TextSize = "normal") -> Figure:
     """Draw accuracy above cost over a logarithmic axis of beta.
 
     Raises:

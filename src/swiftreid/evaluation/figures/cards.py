@@ -79,6 +79,30 @@ def choose_rows(cards: Sequence[ResultCard], wanted: Sequence[str], default: Seq
     return chosen
 
 
+def choose_pair(cards: Sequence[ResultCard], wanted: Sequence[str]) -> tuple[Chosen, Chosen]:
+    """Two rankings to compare: one of each of two cards, or two of one card.
+
+    Args:
+        cards: one or two.
+        wanted: one name for each card, one for both, or two of a single card; none takes exhaustive search by the
+            longest code of each of two cards.
+
+    Raises:
+        UsageError: these are not two rankings, or a card has no such one.
+    """
+    if (len(cards), len(wanted)) not in ((1, 2), (2, 0), (2, 1), (2, 2)):
+        raise UsageError("changes are between two cards, or between two rankings of one card, each with --ranking")
+    names = _names(cards) * (2 // len(cards))
+    pair = [cards[0], cards[-1]]
+    texts = list(wanted) * (2 // len(wanted)) if wanted else [longest_exhaustive(card) for card in pair]
+    first, second = (
+        Chosen(f"{name}: {row.ranking}" if name else row.ranking, card, row)
+        for name, card, text in zip(names, pair, texts, strict=True)
+        if (row := _one(card, text or "id"))
+    )
+    return first, second
+
+
 def _one(card: ResultCard, text: str) -> ResultRow:
     exact = [row for row in card.rows if row.ranking == text]
     rows = exact or [row for row in card.rows if text.casefold() in row.ranking.casefold()]

@@ -69,9 +69,7 @@ class RankChanges:
     def most(self, count: int) -> list[QueryChange]:
         """The queries whose first match moved by the largest factor, either way; of equal ones that with more AP."""
         moved = [change for change in self.changes if change.before != change.after]
-        ordered = sorted(
-            moved, key=lambda c: (-abs(math.log(c.factor)), -abs(c.ap_after - c.ap_before), c.query)
-        )
+        ordered = sorted(moved, key=lambda c: (-abs(math.log(c.factor)), -abs(c.ap_after - c.ap_before), c.query))
         return ordered[:count]
 
 
@@ -93,10 +91,7 @@ def rank_changes(first: Chosen, second: Chosen) -> RankChanges:
             f"'{first.label}' and '{second.label}' are not of the same queries: {len(alone)} are in one only, the first "
             f"is {alone[0]}. Evaluate both on the same data set"
         )
-    changes = [
-        QueryChange(query, before, b[query][0], ap, b[query][1])
-        for query, (before, ap) in a.items()
-    ]
+    changes = [QueryChange(query, before, b[query][0], ap, b[query][1]) for query, (before, ap) in a.items()]
     moves = Counter(np.sign(_place(c.before) - _place(c.after)) for c in changes)
     return RankChanges(first.label, second.label, moves[1.0], moves[0.0], moves[-1.0], changes)
 
@@ -128,9 +123,7 @@ def draw_changes(changes: RankChanges, about: Sequence[str], *, text: TextSize =
         _bubbles(left, changes, points)
         _differences(right, changes, points)
         total = len(changes.changes)
-        title = (
-            f"{changes.better} queries better, {changes.same} the same, {changes.worse} worse, of {total}"
-        )
+        title = f"{changes.better} queries better, {changes.same} the same, {changes.worse} worse, of {total}"
         notes = ["A bubble's area is its number of queries, written inside where there is room."]
         compose(figure, title, [*about, f"from: {changes.first}   to: {changes.second}"], notes)
         return figure
@@ -147,7 +140,9 @@ def _bubbles(axes: Axes, changes: RankChanges, points: float) -> None:
     axes.fill_between([0.5, top], [0.5, 0.5], [0.5, top], color="#f3f3f5", linewidth=0, zorder=0)
     axes.plot([0.5, top], [0.5, top], color=FAINT, linewidth=0.9, linestyle=(0, (5, 3)), zorder=1)
     for (before, after), count in sorted(cells.items(), key=lambda item: -item[1]):
-        look, hollow = (LOOKS[0], False) if after < before else (LOOKS[1], True) if after > before else (LOOKS[7], False)
+        look, hollow = (
+            (LOOKS[0], False) if after < before else (LOOKS[1], True) if after > before else (LOOKS[7], False)
+        )
         radius = max(_LEAST, scale * math.sqrt(count))
         axes.plot(
             [before],
@@ -203,7 +198,9 @@ def _differences(axes: Axes, changes: RankChanges, points: float) -> None:
         (LOOKS[0], np.maximum(gains, 0), "gained"),
         (LOOKS[1], np.minimum(gains, 0), "lost"),
     ):
-        axes.stairs(part, at, fill=True, facecolor=look.colour + "33", edgecolor=look.colour, hatch=look.hatch, linewidth=0)
+        axes.stairs(
+            part, at, fill=True, facecolor=look.colour + "33", edgecolor=look.colour, hatch=look.hatch, linewidth=0
+        )
         share = 100 * float((part != 0).mean())
         axes.text(
             0.97 if name == "gained" else 0.03,

@@ -79,7 +79,9 @@ def _curve(one: Chosen, ranks: int) -> CmcCurve:
         raise UsageError(f"the curve of '{one.label}' has ranks 1 to {len(row.cmc)}; --ranks {ranks} is not possible")
     low, high = [], []
     if row.per_query is not None:
-        counted = [first for first, inp in zip(row.per_query.first_match, row.per_query.inp, strict=True) if inp is not None]
+        counted = [
+            first for first, inp in zip(row.per_query.first_match, row.per_query.inp, strict=True) if inp is not None
+        ]
         first = np.array(counted, np.int64)
         found = (first > 0) & (first <= np.arange(1, ranks + 1)[:, None])
         ends = bootstrap_intervals(found.astype(np.float64))

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from swiftreid.errors import SwiftReIDError
-from swiftreid.evaluation.benchmark import LabelledCodes
 from swiftreid.evaluation.figures.style import INK, LOOKS, TextSize, compose, new_figure, styled
-from swiftreid.evaluation.protocol import SingleQuery
+from swiftreid.evaluation.labelled import LabelledCodes
+from swiftreid.evaluation.matches import Matches
+from swiftreid.evaluation.protocol import Protocol
 from swiftreid.search import kernels
 from swiftreid.search.codes import bits_of
 
@@ -62,7 +63,7 @@ def distance_histograms(
     gallery: LabelledCodes,
     thresholds: Mapping[str, Sequence[tuple[int, str]]],
     *,
-    cross_camera: bool = True,
+    protocol: Protocol | None = None,
 ) -> list[DistanceHistogram]:
     """Count the distances of all pairs of a query and a gallery entry that the protocol does not ignore.
 
@@ -70,12 +71,14 @@ def distance_histograms(
         query: of the test set.
         gallery: of the test set.
         thresholds: for each code its thresholds, (bits, words).
-        cross_camera: False for data without camera ids.
+        protocol: how rankings are judged.
 
     Raises:
         SwiftReIDError: there is no pair of one of the two kinds.
     """
-    rule = SingleQuery(gallery.persons, gallery.cameras if cross_camera else None)
+    how = protocol or Protocol()
+    matches = Matches(gallery.persons, gallery.cameras if how.cross_camera else None)
+    own = how.own(len(query))
     found = []
     for name in sorted(query.codes, key=bits_of):
         bits = bits_of(name)
@@ -83,14 +86,20 @@ def distance_histograms(
         column, asked = np.ascontiguousarray(gallery.codes[name]), np.ascontiguousarray(query.codes[name])
         for start in range(0, len(query), _BLOCK):
             for row, distances in enumerate(kernels.hamming(column, asked[start : start + _BLOCK], name), start):
-                good, ignored = rule.verdicts(int(query.persons[row]), int(query.cameras[row]))
-                same += np.bincount(distances[good], minlength=bits + 1)
-                different += np.bincount(distances[~good & ~ignored], minlength=bits + 1)
+                good, ignored = matches.of(int(query.persons[row]), int(query.cameras[row]), int(own[row]))
+                here = np.bincount(distances[good], minlength=bits + 1)
+                same += here
+                different += np.bincount(distances, minlength=bits + 1) - here
+                different -= np.bincount(distances[ignored], minlength=bits + 1)
         if not same.any() or not different.any():
             who = "the same person by two cameras" if not same.any() else "different people"
-            raise SwiftReIDError(f"there is no pair of query and gallery picture of {who}, so no histogram can be drawn")
+            raise SwiftReIDError(
+                f"there is no pair of query and gallery picture of {who}, so no histogram can be drawn"
+            )
         marks = [
-            Threshold(t, words, float(same[: t + 1].sum() / same.sum()), float(different[: t + 1].sum() / different.sum()))
+            Threshold(
+                t, words, float(same[: t + 1].sum() / same.sum()), float(different[: t + 1].sum() / different.sum())
+            )
             for t, words in thresholds.get(name, ())
         ]
         found.append(DistanceHistogram(name, same.tolist(), different.tolist(), marks))
@@ -98,7 +107,11 @@ def distance_histograms(
 
 
 def draw_distances(
-    histograms: Sequence[DistanceHistogram], about: Sequence[str], notes: Sequence[str] = (), *, text: TextSize = "normal"
+    histograms: Sequence[DistanceHistogram],
+    about: Sequence[str],
+    notes: Sequence[str] = (),
+    *,
+    text: TextSize = "normal",
 ) -> Figure:
     """Draw one panel for each code; each kind of pair is scaled to its own number.
 
@@ -118,9 +131,7 @@ def draw_distances(
             axes.set_ylabel("share of its pairs (%)")
         for axes in panels[max(0, len(histograms) - across) : len(histograms)]:
             axes.set_xlabel("Hamming distance (bits)")
-        panels[0].legend(
-            loc="lower left", bbox_to_anchor=(-0.02, 1.08), ncols=2, handlelength=1.6, columnspacing=1.4
-        )
+        panels[0].legend(loc="lower left", bbox_to_anchor=(-0.02, 1.08), ncols=2, handlelength=1.6, columnspacing=1.4)
         small = ["Each kind of pair is scaled to its own number: there are far more pairs of different people.", *notes]
         compose(figure, "Hamming distances between queries and gallery", about, small)
         return figure
@@ -159,7 +170,10 @@ def _panel(axes: Axes, histogram: DistanceHistogram, points: float) -> None:
         at = threshold.bits + 0.5
         top = 1 - place * 0.33 / (1.1 + 0.36 * lines) - 0.01
         axes.plot(
-            [at, at], [0, tallest * (1.1 + 0.36 * lines) * top], color=INK, linewidth=1.2,
+            [at, at],
+            [0, tallest * (1.1 + 0.36 * lines) * top],
+            color=INK,
+            linewidth=1.2,
             linestyle=((0, (4, 2)), (0, (1, 1.2)))[place % 2],
         )
         words = (

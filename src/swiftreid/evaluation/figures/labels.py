@@ -56,9 +56,8 @@ def label_ends(axes: Axes, ends: Sequence[Named], looks: Sequence[Look], points:
                 markerfacecolor="white",
             )
         )
-        figure.text(
-            *figure.transFigure.inverted().transform(pixels[3]), ends[i].text, va="center", fontsize=points, color=INK
-        )
+        x, y = figure.transFigure.inverted().transform(pixels[3])
+        figure.text(x, y, ends[i].text, va="center", fontsize=points, color=INK)
 
 
 def ends_inches(widest: float, points: float) -> float:
@@ -124,7 +123,7 @@ def label_points(axes: Axes, named: Sequence[Named], points: float, lines: Seque
                 cost = _cost((x, y, x + size.width, y + size.height), taken, spots, (beside, leaders), frame, pixels)
                 cost += 0.04 * radius + (0.05 if angle % 90 else 0) + (0.1 if across < 0 else 0)
                 edge = (spots[i][0] + pixels * radius * across, spots[i][1] + pixels * radius * up)
-                cost += _crossings(spots[i], edge, taken, leaders, [s for j, s in enumerate(spots) if j != i], pixels)
+                cost += _crossings(spots[i], edge, taken, (leaders, spots[:i] + spots[i + 1 :]), pixels)
                 if best is None or cost < best[0] - 1e-9:
                     best = cost, x, y, across, up
         assert best is not None
@@ -186,18 +185,18 @@ def _cost(
         cost += weight * min(float(inside.sum()), 12)
     outside = max(0.0, frame.x0 - left) + max(0.0, right - frame.x1)
     outside += max(0.0, frame.y0 - low) + max(0.0, high - frame.y1)
-    return cost + 3 * outside / pixels
+    return float(cost + 3 * outside / pixels)
 
 
 def _crossings(
     spot: np.ndarray,
     edge: tuple[float, float],
     taken: Sequence[Bbox],
-    leaders: np.ndarray,
-    others: Sequence[np.ndarray],
+    away: tuple[np.ndarray, Sequence[np.ndarray]],
     pixels: float,
 ) -> float:
     """What is wrong with a leader from the point to its name: it crosses names, other leaders or points."""
+    leaders, others = away
     path = np.linspace(spot, edge, 40)
     cost = 0.0
     for box in taken:

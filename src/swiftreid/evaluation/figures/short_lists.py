@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swiftreid.errors import UsageError
-from swiftreid.evaluation.benchmark import LabelledCodes
 from swiftreid.evaluation.figures.accuracy_time import decades_axis
 from swiftreid.evaluation.figures.beta import _notes
 from swiftreid.evaluation.figures.style import LOOKS, TextSize, compose, new_figure, percent_axis, styled
@@ -24,7 +23,9 @@ from swiftreid.evaluation.figures.trials import (
     mark,
     try_cascades,
 )
-from swiftreid.evaluation.protocol import SingleQuery
+from swiftreid.evaluation.labelled import LabelledCodes
+from swiftreid.evaluation.matches import Matches
+from swiftreid.evaluation.protocol import Protocol
 from swiftreid.search import kernels
 from swiftreid.search.cascade import Cascade, Stage
 from swiftreid.search.codes import bits_of
@@ -94,7 +95,7 @@ def short_list_figure(
     fitted_on: str,
     widths: Sequence[int] | None = None,
     timed: bool = False,
-    cross_camera: bool = True,
+    protocol: Protocol | None = None,
     progress: Progress | None = None,
 ) -> ShortListFigure:
     """Measure a short list of every length on the test set, the rule's choice among them.
@@ -106,7 +107,7 @@ def short_list_figure(
         fitted_on: those people in words.
         widths: lengths to try; by default `lengths`.
         timed: whether to tell the time.
-        cross_camera: False for data without camera ids.
+        protocol: how rankings are judged.
         progress: called with (done, total).
 
     Raises:
@@ -116,17 +117,19 @@ def short_list_figure(
     rule = max(1, math.ceil(fitted.share * entries))
     tried = sorted({*(lengths(entries) if widths is None else widths), rule})
     if tried[0] < 1 or tried[-1] > entries:
-        raise UsageError(f"a short list has 1 to {entries:,} entries of this gallery, not {tried[0]:,} or {tried[-1]:,}")
+        raise UsageError(
+            f"a short list has 1 to {entries:,} entries of this gallery, not {tried[0]:,} or {tried[-1]:,}"
+        )
     cascades = {float(w): Cascade([Stage(fitted.code, top=w), Stage(fitted.final)]) for w in tried}
     exhaustive, *trials = try_cascades(
         {0.0: Cascade([Stage(fitted.final)]), **cascades},
         query,
         gallery,
         timed=timed,
-        cross_camera=cross_camera,
+        protocol=protocol,
         progress=progress,
     )
-    ranks = first_match_ranks(fitted.code, query, gallery, cross_camera=cross_camera)
+    ranks = first_match_ranks(fitted.code, query, gallery, protocol=protocol)
     return ShortListFigure(
         fitted.code,
         fitted.final,
@@ -142,7 +145,7 @@ def short_list_figure(
 
 
 def first_match_ranks(
-    code: str, query: LabelledCodes, gallery: LabelledCodes, *, cross_camera: bool = True
+    code: str, query: LabelledCodes, gallery: LabelledCodes, *, protocol: Protocol | None = None
 ) -> NDArray[np.int64]:
     """Place of the first match of each query that has one, in the whole ranking by one code; ties by gallery order.
 
@@ -151,15 +154,16 @@ def first_match_ranks(
     Returns:
         From 1, int64 [queries with a match].
     """
-    rule = SingleQuery(gallery.persons, gallery.cameras if cross_camera else None)
-    column, ranks = np.ascontiguousarray(gallery.codes[code]), []
+    how = protocol or Protocol()
+    matches = Matches(gallery.persons, gallery.cameras if how.cross_camera else None)
+    own, column = how.own(len(query)), np.ascontiguousarray(gallery.codes[code])
+    ranks = []
     for start in range(0, len(query), _BLOCK):
         block = np.ascontiguousarray(query.codes[code][start : start + _BLOCK])
         for row, distances in enumerate(kernels.hamming(column, block, code), start):
-            good, _ = rule.verdicts(int(query.persons[row]), int(query.cameras[row]))
-            if good.any():
-                places = np.flatnonzero(good)
-                nearest = places[np.argmin(distances[places])]
+            good, _ = matches.of(int(query.persons[row]), int(query.cameras[row]), int(own[row]))
+            if len(good):
+                nearest = int(good[np.lexsort((good, distances[good]))[0]])
                 before = (distances < distances[nearest]).sum() + (distances[:nearest] == distances[nearest]).sum()
                 ranks.append(int(before) + 1)
     return np.array(ranks, np.int64)
@@ -195,8 +199,14 @@ def draw_short_lists(
         above.legend(loc="lower right", handlelength=3.6)
         share = f"{100 * numbers.rank_share:g} %"
         mark(above, numbers.rule, "")
-        mark(below, numbers.rule, f"rank-w {share} rule: w = {numbers.rule:,}, {100 * numbers.share:.3g} % of the gallery")
-        notes = [f"The rule (w at which {share} of the queries have a match on the list) was fitted on {numbers.fitted_on}."]
+        mark(
+            below,
+            numbers.rule,
+            f"rank-w {share} rule: w = {numbers.rule:,}, {100 * numbers.share:.3g} % of the gallery",
+        )
+        notes = [
+            f"The rule (w at which {share} of the queries have a match on the list) was fitted on {numbers.fitted_on}."
+        ]
         notes.append(_notes(cost))
         compose(figure, f"Short list by {numbers.code}, ordered by {numbers.final}", about, notes)
         return figure

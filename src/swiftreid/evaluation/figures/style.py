@@ -219,5 +219,5 @@ def image_of(figure: Figure, suffix: str) -> bytes:
         raise UsageError(f"a figure is written as {', '.join(SUFFIXES)}, not as {suffix!r}")
     buffer = io.BytesIO()
     with styled():
-        figure.savefig(buffer, format=suffix[1:], dpi=_DPI, metadata=silent[suffix])  # type: ignore[arg-type]
+        figure.savefig(buffer, format=suffix[1:], dpi=_DPI, metadata=silent[suffix])
     return buffer.getvalue()

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from swiftreid.evaluation.benchmark import LabelledCodes, measure_cascades
+from swiftreid.evaluation.benchmark import measure_cascades
 from swiftreid.evaluation.confidence import bootstrap_intervals
 from swiftreid.evaluation.figures.style import FAINT, LOOKS, percent_axis
-from swiftreid.evaluation.protocol import Metrics
+from swiftreid.evaluation.labelled import LabelledCodes
+from swiftreid.evaluation.protocol import Metrics, Protocol
 from swiftreid.search.cascade import Cascade
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def try_cascades(
     gallery: LabelledCodes,
     *,
     timed: bool = False,
-    cross_camera: bool = True,
+    protocol: Protocol | None = None,
     progress: Progress | None = None,
 ) -> list[Trial]:
     """Measure each cascade by the single-query protocol; equal ones are measured once.
@@ -67,7 +68,7 @@ def try_cascades(
         query: of the test set.
         gallery: of the test set.
         timed: whether to tell the time too.
-        cross_camera: False for data without camera ids.
+        protocol: how rankings are judged.
         progress: called with (done, total).
 
     Raises:
@@ -78,7 +79,7 @@ def try_cascades(
     for done, (at, cascade) in enumerate(cascades.items(), start=1):
         text = str(cascade)
         if text not in known:
-            [measured] = measure_cascades({text: cascade}, query, gallery, timed=timed)
+            [measured] = measure_cascades({text: cascade}, query, gallery, timed=timed, protocol=protocol)
             rank1, mean = intervals_of(measured.metrics)
             known[text] = Trial(
                 at,
@@ -117,7 +118,7 @@ def intervals_of(metrics: Metrics) -> tuple[tuple[float, float], tuple[float, fl
 
 
 def accuracy_panel(axes: Axes, trials: Sequence[Trial], whole: Trial, points: float) -> tuple[float, float]:
-    """Draw mAP and rank-1 with their bands, and exhaustive search as level lines; gives the range drawn, in per cent."""
+    """Draw mAP and rank-1 with their bands, and exhaustive search as level lines; gives the range in per cent."""
     at = [trial.at for trial in trials]
     drawn: list[float] = []
     for look, name, field, between in (

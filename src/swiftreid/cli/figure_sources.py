@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
@@ -59,7 +59,7 @@ def target(name: str, output: Path | None, text: str, *, suffixes: tuple[str, ..
     path = output_file("--output", output or Path(f"{name}.png"), suffixes=suffixes)
     if suffixes == SUFFIXES:
         style.load()
-    return path, cast(TextSize, text)
+    return path, text
 
 
 def finish(report: Report, path: Path, figure: Figure, numbers: Mapping[str, Any]) -> None:

@@ -35,6 +35,8 @@ from swiftreid.evaluation.figures.cards import about_cards, choose_pair, choose_
 from swiftreid.evaluation.figures.trials import Cost
 from swiftreid.search.cascade import Cascade, Stage
 
+_MARKS = "tick: right; cross: wrong; dots, no rank: ignored by the protocol; beside the rank: distance in bits"
+
 app = typer.Typer(help="Figures of result cards and data sets, readable without colour.", no_args_is_help=True)
 
 
@@ -224,7 +226,7 @@ def ranked_figure(
         test.gallery,
         read_query=lambda i: read_picture(asked[i]),
         read_entry=lambda i: read_picture(entries[i]),
-        title="\n".join([f"First {ranked.FIRST} results by {used}: {which}", *test.about]),
+        title="\n".join([f"First {ranked.FIRST} results by {used}: {which}", " · ".join(test.about), _MARKS]),
         text=size,
     )
     where = written(path, ranked.picture_bytes(picture, path.suffix.lower()))

@@ -38,7 +38,7 @@ def dto_by_beta(
 
 
 def short_list(test: TestSet, people: HeldOut | None, code: str | None, report: Report) -> tuple[ShortList, str]:
-    """The w rule, and on whom it was fitted: people held out, or as on the card where the encoder has learned from them.
+    """The w rule and on whom it was fitted: people held out, or as on the card where the encoder learned from them.
 
     Raises:
         UsageError: there is nobody to fit on, or no such code.

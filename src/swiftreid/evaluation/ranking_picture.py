@@ -142,7 +142,7 @@ def _draw_candidate(
     dash = 3 * _BORDER if candidate.verdict is False else 0
     if candidate.ignored:
         colour, dash = _FAINT, _BORDER
-    number = "–" if candidate.ignored else str(rank)
+    number = "-" if candidate.ignored else str(rank)
     _draw_cell(
         canvas,
         corner,

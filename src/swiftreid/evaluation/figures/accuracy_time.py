@@ -94,7 +94,7 @@ def draw_time(rankings: Sequence[TimedRanking], cards: Sequence[ResultCard], *, 
         SwiftReIDError: matplotlib is not installed.
     """
     with styled(text) as points:
-        figure = new_figure(7.8, 4.4, text)
+        figure = new_figure(7.8, 4.7, text)
         panels = list(figure.subplots(1, 2, sharex=True))
         figures = (("mAP, standard (%)", "map_standard"), ("rank-1 (%)", "rank1"))
         for axes, (label, field) in zip(panels, figures, strict=True):
@@ -103,20 +103,12 @@ def draw_time(rankings: Sequence[TimedRanking], cards: Sequence[ResultCard], *, 
         panels[0].set_xlim(min(times) / 1.6, max(times) * (2.6 if max(times) > 4 * min(times) else 1.6))
         kinds = [kind for kind in _KINDS if any(r.kind == kind for r in rankings)]
         handles = [panels[0].plot([], [], **_marks(kind), label=_WORDS[kind])[0] for kind in kinds]
-        panels[0].legend(
-            handles=handles,
-            loc="lower left",
-            bbox_to_anchor=(-0.02, 1.0),
-            ncols=len(kinds),
-            handletextpad=0.2,
-            columnspacing=1.2,
-        )
         notes = ["Behind the names: bytes in memory per gallery entry. Bars: 95 % bootstrap over queries."]
         if any(r.kind == "float" for r in rankings):
             notes.append("The float embedding's time is of one full ranking in NumPy, on as many threads as it takes.")
         if len({(card.created, str(card.software)) for card in cards}) > 1:
             notes.append("The times are of different runs: compare them only if those ran on one machine, undisturbed.")
-        compose(figure, "Accuracy against time per query", about_cards(cards), notes)
+        compose(figure, "Accuracy against time per query", about_cards(cards), notes, keys=handles)
         for axes, (_, field) in zip(panels, figures, strict=True):
             named = [
                 Named(
@@ -127,8 +119,17 @@ def draw_time(rankings: Sequence[TimedRanking], cards: Sequence[ResultCard], *, 
                 for r in rankings
             ]
             ladder = [n for n, r in zip(named, rankings, strict=True) if r.kind == "exhaustive"]
-            label_points(axes, named, 0.78 * points, [ladder])
+            bars = [
+                [Named(r.microseconds, 100 * end, "") for end in between]
+                for r in rankings
+                if (between := _between(r, field))
+            ]
+            label_points(axes, named, 0.78 * points, [ladder, *bars])
         return figure
+
+
+def _between(ranking: TimedRanking, field: str) -> tuple[float, float] | None:
+    return ranking.map_between if field == "map_standard" else ranking.rank1_between
 
 
 def _marks(kind: Kind) -> dict[str, object]:
@@ -157,7 +158,7 @@ def _panel(axes: Axes, rankings: Sequence[TimedRanking], label: str, field: str)
     values = []
     for r in rankings:
         value = 100 * getattr(r, field)
-        between = r.map_between if field == "map_standard" else r.rank1_between
+        between = _between(r, field)
         values.append(value)
         if between:
             low, high = (100 * end for end in between)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_LEAST, _MOST = 2.2, 17.0  # radius of a bubble, points
+_LEAST, _MOST = 2.2, 14.0  # radius of a bubble, points
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,8 @@ def rank_changes(first: Chosen, second: Chosen) -> RankChanges:
     if a.keys() != b.keys():
         alone = sorted(a.keys() ^ b.keys())
         raise UsageError(
-            f"'{first.label}' and '{second.label}' are not of the same queries: {len(alone)} are in one only, the first "
-            f"is {alone[0]}. Evaluate both on the same data set"
+            f"'{first.label}' and '{second.label}' are not of the same queries: {len(alone)} are in one only, the "
+            f"first is {alone[0]}. Evaluate both on the same data set"
         )
     changes = [QueryChange(query, before, b[query][0], ap, b[query][1]) for query, (before, ap) in a.items()]
     moves = Counter(np.sign(_place(c.before) - _place(c.after)) for c in changes)
@@ -123,9 +123,11 @@ def draw_changes(changes: RankChanges, about: Sequence[str], *, text: TextSize =
         _bubbles(left, changes, points)
         _differences(right, changes, points)
         total = len(changes.changes)
-        title = f"{changes.better} queries better, {changes.same} the same, {changes.worse} worse, of {total}"
-        notes = ["A bubble's area is its number of queries, written inside where there is room."]
-        compose(figure, title, [*about, f"from: {changes.first}   to: {changes.second}"], notes)
+        title = (
+            f"Rank changes: {changes.better} queries better, {changes.same} the same, {changes.worse} worse, of {total}"
+        )
+        notes = ["Up: better; down: worse; round: the same. Area: number of queries; the smallest marks are enlarged."]
+        compose(figure, title, [*about, f"from {changes.first} to {changes.second}"], notes)
         return figure
 
 
@@ -184,8 +186,8 @@ def _bubbles(axes: Axes, changes: RankChanges, points: float) -> None:
     for set_ticks in (axes.set_xticks, axes.set_yticks):
         set_ticks(ticks, words)
         set_ticks([], minor=True)
-    axes.set_xlim(0.62, top)
-    axes.set_ylim(0.62, top)
+    axes.set_xlim(0.5, top)
+    axes.set_ylim(0.5, top)
     axes.text(0.03, 0.97, f"worse: {changes.worse}", transform=axes.transAxes, va="top", weight="bold")
     axes.text(0.97, 0.03, f"better: {changes.better}", transform=axes.transAxes, ha="right", weight="bold")
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _BLOCK = 64
 _BARS = 64
+_ROOM = 0.42
+"""For the words of a threshold, in heights of the tallest bar."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ def draw_distances(
     with styled(text) as points:
         across = 2 if len(histograms) > 1 else 1
         down = -(-len(histograms) // across)
-        figure = new_figure(3.9 * across, 1.1 + 2.5 * down, text)
+        figure = new_figure(3.9 * across, 1.1 + 2.6 * down, text)
         panels = figure.subplots(down, across, squeeze=False).ravel()
         for axes, histogram in zip(panels, histograms, strict=False):
             _panel(axes, histogram, points)
@@ -131,9 +133,9 @@ def draw_distances(
             axes.set_ylabel("share of its pairs (%)")
         for axes in panels[max(0, len(histograms) - across) : len(histograms)]:
             axes.set_xlabel("Hamming distance (bits)")
-        panels[0].legend(loc="lower left", bbox_to_anchor=(-0.02, 1.08), ncols=2, handlelength=1.6, columnspacing=1.4)
+        keys = panels[0].get_legend_handles_labels()[0]
         small = ["Each kind of pair is scaled to its own number: there are far more pairs of different people.", *notes]
-        compose(figure, "Hamming distances between queries and gallery", about, small)
+        compose(figure, "Hamming distances between queries and gallery", about, small, keys=keys)
         return figure
 
 
@@ -163,22 +165,22 @@ def _panel(axes: Axes, histogram: DistanceHistogram, points: float) -> None:
         used += edges[:-1][: len(shares)][shares > 0.02].tolist()
     axes.set_xlim(max(-0.5, min(used) - 2 * width), min(bits + 0.5, max(used) + 3 * width))
     lines = len(histogram.thresholds)
-    axes.set_ylim(0, tallest * (1.1 + 0.36 * lines))
+    axes.set_ylim(0, tallest * (1.1 + _ROOM * lines))
     axes.set_title(f"{histogram.code}" + (f", {width} bits a step" if width > 1 else ""), loc="left", weight="bold")
     left, right = axes.get_xlim()
     for place, threshold in enumerate(sorted(histogram.thresholds, key=lambda t: t.bits)):
         at = threshold.bits + 0.5
-        top = 1 - place * 0.33 / (1.1 + 0.36 * lines) - 0.01
+        top = 0.99 - place * _ROOM / (1.1 + _ROOM * lines)
         axes.plot(
             [at, at],
-            [0, tallest * (1.1 + 0.36 * lines) * top],
+            [0, tallest * (1.1 + _ROOM * lines) * top],
             color=INK,
             linewidth=1.2,
             linestyle=((0, (4, 2)), (0, (1, 1.2)))[place % 2],
         )
         words = (
             f"≤ {threshold.bits}: {threshold.words}\n"
-            f"{100 * threshold.same:.1f} % same, {_share(threshold.different)} different"
+            f"{100 * threshold.same:.1f} % of same person\n{_share(threshold.different)} of different people"
         )
         leftwards = (at - left) / (right - left) > 0.55
         axes.annotate(
@@ -190,6 +192,7 @@ def _panel(axes: Axes, histogram: DistanceHistogram, points: float) -> None:
             ha="right" if leftwards else "left",
             va="top",
             fontsize=0.78 * points,
+            in_layout=False,
             linespacing=1.1,
             bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.8},
         )

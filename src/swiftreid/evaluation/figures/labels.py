@@ -114,13 +114,13 @@ def label_points(axes: Axes, named: Sequence[Named], points: float, lines: Seque
         text.set_linespacing(1.05)
         size = text.get_window_extent()
         text.remove()
-        for radius in (7, 12, 18, 26, 36, 48, 62, 80):
+        for radius in (7, 12, 18, 26, 36, 48, 62, 80, 105, 135):
             for angle in range(0, 360, 15):
                 across, up = math.cos(math.radians(angle)), math.sin(math.radians(angle))
                 # The text's nearest edge stands ``radius`` from the point.
                 x = spots[i][0] + pixels * radius * across + (across - 1) / 2 * size.width
                 y = spots[i][1] + pixels * radius * up + (up - 1) / 2 * size.height
-                cost = _cost((x, y, x + size.width, y + size.height), taken, spots, (beside, leaders), frame, pixels)
+                cost = _cost((x, y, x + size.width, y + size.height), taken, (spots, beside, leaders), frame, pixels)
                 cost += 0.04 * radius + (0.05 if angle % 90 else 0) + (0.1 if across < 0 else 0)
                 edge = (spots[i][0] + pixels * radius * across, spots[i][1] + pixels * radius * up)
                 cost += _crossings(spots[i], edge, taken, (leaders, spots[:i] + spots[i + 1 :]), pixels)
@@ -164,12 +164,13 @@ def _box_of(box: Bbox) -> Bbox:
 def _cost(
     box: tuple[float, float, float, float],
     taken: Sequence[Bbox],
-    spots: Sequence[np.ndarray],
-    lines: tuple[np.ndarray, np.ndarray],
+    drawn: tuple[Sequence[np.ndarray], np.ndarray, np.ndarray],
     frame: Bbox,
     pixels: float,
 ) -> float:
+    """What is wrong with a name in this box: it covers names, points or lines, or sticks out of the axes."""
     left, low, right, high = box
+    spots, *lines = drawn
     cost = 0.0
     for other in taken:
         wide = min(right, other.x1) - max(left, other.x0) + 2 * pixels
@@ -185,7 +186,7 @@ def _cost(
         cost += weight * min(float(inside.sum()), 12)
     outside = max(0.0, frame.x0 - left) + max(0.0, right - frame.x1)
     outside += max(0.0, frame.y0 - low) + max(0.0, high - frame.y1)
-    return float(cost + 3 * outside / pixels)
+    return float(cost + (20 if outside else 0) + 3 * outside / pixels)
 
 
 def _crossings(

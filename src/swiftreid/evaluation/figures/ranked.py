@@ -178,8 +178,7 @@ def draw_ranked(
             )
             for r in ranked.results
         ]
-        where = f"first at {ranked.first_match}" if ranked.first_match else "never found"
-        caption = f"AP {100 * ranked.ap:.0f} %, {where}\ncamera {int(query.cameras[ranked.query])}"
+        caption = f"AP {100 * ranked.ap:.0f} %\ncamera {int(query.cameras[ranked.query])}"
         drawn.append(Ranking(read_query(ranked.query), candidates, caption))
     return draw_rankings(drawn, title=title, columns=FIRST, text=_SCALE[text])
 

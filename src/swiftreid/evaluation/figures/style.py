@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 from swiftreid.errors import SwiftReIDError, UsageError
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -132,14 +133,22 @@ def new_figure(width: float, height: float, text: TextSize) -> Figure:
     return figure
 
 
-def compose(figure: Figure, title: str, about: Sequence[str], notes: Sequence[str] = ()) -> None:
+def compose(
+    figure: Figure,
+    title: str,
+    about: Sequence[str],
+    notes: Sequence[str] = (),
+    *,
+    keys: Sequence[Artist] = (),
+) -> None:
     """Write heading, what was measured, and notes, and give the rest of the figure to its axes, laid out once for all.
 
     Args:
         figure: with its axes drawn; call within `styled`.
         title: what the figure shows, in bold.
-        about: lines under it: data set, protocol, encoder.
+        about: under it: data set, protocol, encoder.
         notes: lines at the foot, in small print.
+        keys: labelled artists to explain in a line above the axes.
     """
     import matplotlib as mpl
     from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -151,10 +160,21 @@ def compose(figure: Figure, title: str, about: Sequence[str], notes: Sequence[st
     for line in wrapped(figure, title, room, 1.12 * points, weight="bold"):
         figure.text(left, top / height, line, va="top", fontsize=1.12 * points, weight="bold")
         top -= 1.12 * points * 1.35 / 72
-    for paragraph in about:
-        for line in wrapped(figure, paragraph, room, 0.9 * points):
-            figure.text(left, top / height, line, va="top", fontsize=0.9 * points, color=FAINT)
-            top -= 0.9 * points * 1.35 / 72
+    for line in wrapped(figure, " · ".join(about), room, 0.9 * points):
+        figure.text(left, top / height, line, va="top", fontsize=0.9 * points, color=FAINT)
+        top -= 0.9 * points * 1.35 / 72
+    if keys:
+        figure.legend(
+            handles=list(keys),
+            loc="upper left",
+            bbox_to_anchor=(left, top / height),
+            borderaxespad=0.3,
+            borderpad=0.2,
+            ncols=len(keys),
+            handletextpad=0.5,
+            columnspacing=1.4,
+        ).set_in_layout(False)
+        top -= 0.9 * points * 1.9 / 72
     bottom = _MARGIN
     small = 0.8 * points
     lines = [line for note in notes for line in wrapped(figure, note, room, small)]
@@ -166,6 +186,7 @@ def compose(figure: Figure, title: str, about: Sequence[str], notes: Sequence[st
         ConstrainedLayoutEngine(rect=(left, low, room / width, high - low), w_pad=0.04, h_pad=0.04, wspace=0.06)
     )
     figure.canvas.draw()
+    figure.canvas.draw()  # ticks chosen for the first layout may need another
     figure.set_layout_engine("none")  # labels are placed next, and nothing may move under them
 
 

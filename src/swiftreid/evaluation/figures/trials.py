@@ -180,12 +180,13 @@ def mark(axes: Axes, at: float, words: str) -> None:
         right = axes.transAxes.inverted().transform(axes.transData.transform((at, axes.get_ylim()[0])))[0] > 0.6
         axes.annotate(
             words,
-            (at, 0.04),
+            (at, 0.5),
             xycoords=("data", "axes fraction"),
             xytext=(-4 if right else 4, 0),
             textcoords="offset points",
             ha="right" if right else "left",
-            va="bottom",
+            va="center",
+            in_layout=False,
             fontsize="small",
             bbox={"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.85},
         )

@@ -105,7 +105,7 @@ def draw_time(rankings: Sequence[TimedRanking], cards: Sequence[ResultCard], *, 
         handles = [panels[0].plot([], [], **_marks(kind), label=_WORDS[kind])[0] for kind in kinds]
         notes = ["Behind the names: bytes in memory per gallery entry. Bars: 95 % bootstrap over queries."]
         if any(r.kind == "float" for r in rankings):
-            notes.append("The float embedding's time is of one full ranking in NumPy, on as many threads as it takes.")
+            notes.append("Times: one query at a time, one thread; the float embedding's is NumPy's.")
         if len({(card.created, str(card.software)) for card in cards}) > 1:
             notes.append("The times are of different runs: compare them only if those ran on one machine, undisturbed.")
         compose(figure, "Accuracy against time per query", about_cards(cards), notes, keys=handles)

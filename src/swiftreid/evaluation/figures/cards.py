@@ -8,6 +8,7 @@ from pathlib import Path
 
 from swiftreid.errors import UsageError
 from swiftreid.evaluation.card import ResultCard, ResultRow
+from swiftreid.evaluation.comparison import differences
 
 
 @dataclass(frozen=True)
@@ -28,33 +29,13 @@ def load_cards(paths: Sequence[Path], *, force: bool = False) -> list[ResultCard
     """
     cards = [ResultCard.load(path) for path in paths]
     for path, card in zip(paths[1:], cards[1:], strict=True):
-        different = differences(cards[0], card)
+        different = differences(cards[0], card, ap="standard")  # figures are by this one definition
         if different and not force:
             raise UsageError(
-                f"{paths[0]} and {path} do not belong in one figure: {'; '.join(different)}. "
+                f"{paths[0]} and {path} do not belong in one figure, they differ in {'; '.join(map(str, different))}. "
                 "Draw them apart, or give --force and say so beside the figure"
             )
     return cards
-
-
-def differences(one: ResultCard, other: ResultCard) -> list[str]:
-    """Why the figures of two cards cannot be compared; empty if they can."""
-    found = []
-    if one.data.fingerprint != other.data.fingerprint:
-        found.append(
-            f"they are of different pictures, {one.data.name} ({one.data.fingerprint}) and "
-            f"{other.data.name} ({other.data.fingerprint})"
-        )
-    for field, words in (
-        ("cross_camera", "whether the query's own camera is ignored"),
-        ("empty", "how queries without a match count"),
-        ("multi_query", "whether queries are pooled"),
-        ("distractors", "how many distractors were added"),
-    ):
-        a, b = getattr(one.protocol, field), getattr(other.protocol, field)
-        if a != b:
-            found.append(f"their protocols differ in {words}: {a} and {b}")
-    return found
 
 
 def choose_rows(cards: Sequence[ResultCard], wanted: Sequence[str], default: Sequence[str]) -> list[Chosen]:

@@ -64,6 +64,9 @@ def cmc_figure(
 def time_figure(
     cards: CardsArgument,
     ranking: RankingOption = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Time of ranking the whole gallery, as papers report, not of the 100 best.")
+    ] = False,
     force: ForceOption = False,
     output: OutputOption = None,
     text: TextOption = "normal",
@@ -77,8 +80,8 @@ def time_figure(
     every = choose_rows(loaded, [], [row.ranking for card in loaded for row in card.rows])
     shown = [one for one in every if accuracy_time.kind_of(one) != "re-ranked"]
     chosen = choose_rows(loaded, ranking, []) if ranking else shown
-    rankings = accuracy_time.timed_rankings(chosen)
-    figure = accuracy_time.draw_time(rankings, loaded, text=size)
+    rankings = accuracy_time.timed_rankings(chosen, full=full)
+    figure = accuracy_time.draw_time(rankings, loaded, full=full, text=size)
     finish(report, path, figure, {"rankings": [asdict(one) for one in rankings]})
 
 

@@ -52,8 +52,8 @@ class TimedRanking:
     map_between: tuple[float, float] | None
 
 
-def timed_rankings(chosen: Sequence[Chosen]) -> list[TimedRanking]:
-    """The chosen rankings that have a time.
+def timed_rankings(chosen: Sequence[Chosen], *, full: bool = False) -> list[TimedRanking]:
+    """The chosen rankings that have a time: for the 100 best, or of the whole gallery's ranking.
 
     Raises:
         UsageError: none has.
@@ -62,7 +62,7 @@ def timed_rankings(chosen: Sequence[Chosen]) -> list[TimedRanking]:
         TimedRanking(
             one.label,
             kind_of(one),
-            one.row.microseconds_per_query,
+            time,
             one.row.bytes_per_entry or 0,
             one.row.rank1,
             one.row.map_standard,
@@ -70,7 +70,7 @@ def timed_rankings(chosen: Sequence[Chosen]) -> list[TimedRanking]:
             one.row.confidence.get("map_standard"),
         )
         for one in chosen
-        if one.row.microseconds_per_query
+        if (time := one.row.full_ranking_microseconds if full else one.row.microseconds_per_query)
     ]
     if not found:
         raise UsageError("no ranking of these cards has a time: run `swiftreid evaluate` without --untimed")
@@ -87,8 +87,16 @@ def kind_of(one: Chosen) -> Kind:
     return "cascade" if ">" in rules else "exhaustive"
 
 
-def draw_time(rankings: Sequence[TimedRanking], cards: Sequence[ResultCard], *, text: TextSize = "normal") -> Figure:
+def draw_time(
+    rankings: Sequence[TimedRanking], cards: Sequence[ResultCard], *, full: bool = False, text: TextSize = "normal"
+) -> Figure:
     """Draw the points, mAP in one panel and rank-1 in the other, over a logarithmic axis of time.
+
+    Args:
+        rankings: the points.
+        cards: that they are from.
+        full: whether their times are of ranking the whole gallery.
+        text: size of the text.
 
     Raises:
         SwiftReIDError: matplotlib is not installed.
@@ -104,8 +112,8 @@ def draw_time(rankings: Sequence[TimedRanking], cards: Sequence[ResultCard], *, 
         kinds = [kind for kind in _KINDS if any(r.kind == kind for r in rankings)]
         handles = [panels[0].plot([], [], **_marks(kind), label=_WORDS[kind])[0] for kind in kinds]
         notes = ["Behind the names: bytes in memory per gallery entry. Bars: 95 % bootstrap over queries."]
-        if any(r.kind == "float" for r in rankings):
-            notes.append("Times: one query at a time, one thread; the float embedding's is NumPy's.")
+        what = "distances to the whole gallery and their sorting" if full else "a search for the 100 best"
+        notes.append(f"Time: {what}, one query at a time on one thread; the float embedding's is NumPy's.")
         if len({(card.created, str(card.software)) for card in cards}) > 1:
             notes.append("The times are of different runs: compare them only if those ran on one machine, undisturbed.")
         compose(figure, "Accuracy against time per query", about_cards(cards), notes, keys=handles)

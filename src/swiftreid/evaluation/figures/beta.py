@@ -17,6 +17,7 @@ from swiftreid.evaluation.figures.trials import (
     accuracy_panel,
     cost_panel,
     mark,
+    trial_notes,
     try_cascades,
 )
 from swiftreid.evaluation.labelled import LabelledCodes
@@ -112,16 +113,11 @@ def draw_beta(numbers: BetaFigure, about: Sequence[str], *, cost: Cost = "bytes"
         cost_panel(below, numbers.trials, numbers.exhaustive, cost)
         decades_axis(below, [trial.at for trial in numbers.trials])
         below.set_xlabel("beta: weight of recall in F_beta (logarithmic)")
-        above.legend(loc="lower right", handlelength=3)
         if numbers.calibrated is not None:
             for axes, words in ((above, f"on the card: {numbers.calibrated:g}"), (below, "")):
                 mark(axes, numbers.calibrated, words)
         notes = [f"Thresholds fitted on {numbers.fitted_on}; accuracy and cost measured on the test set."]
-        notes.append(_notes(cost))
-        compose(figure, "Accuracy and cost against beta (DTO)", about, notes)
+        notes.append(trial_notes(numbers.exhaustive, cost))
+        keys = above.get_legend_handles_labels()[0]
+        compose(figure, "Accuracy and cost against beta (DTO)", about, notes, keys=keys)
         return figure
-
-
-def _notes(cost: Cost) -> str:
-    what = "Time: 100 best, one thread. " if cost == "time" else ""
-    return f"{what}Bands: 95 % bootstrap over queries. Dotted: exhaustive search by the longest code."

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from swiftreid.errors import UsageError
 from swiftreid.evaluation.figures.accuracy_time import decades_axis
-from swiftreid.evaluation.figures.beta import _notes
 from swiftreid.evaluation.figures.style import LOOKS, TextSize, compose, new_figure, percent_axis, styled
 from swiftreid.evaluation.figures.trials import (
     Cost,
@@ -21,6 +20,7 @@ from swiftreid.evaluation.figures.trials import (
     accuracy_panel,
     cost_panel,
     mark,
+    trial_notes,
     try_cascades,
 )
 from swiftreid.evaluation.labelled import LabelledCodes
@@ -190,13 +190,12 @@ def draw_short_lists(
             marker=look.marker,
             markersize=4,
             markerfacecolor="white",
-            label=f"queries with a match on the list (rank-w of {numbers.code})",
+            label="match on the list",
         )
         percent_axis(above, "share (%)", min(low, *matched), max(high, *matched))
         cost_panel(below, numbers.trials, numbers.exhaustive, cost)
         decades_axis(below, at)
         below.set_xlabel("w: entries on the short list (logarithmic)")
-        above.legend(loc="lower right", handlelength=3.6)
         share = f"{100 * numbers.rank_share:g} %"
         mark(above, numbers.rule, "")
         mark(
@@ -207,6 +206,7 @@ def draw_short_lists(
         notes = [
             f"The rule (w at which {share} of the queries have a match on the list) was fitted on {numbers.fitted_on}."
         ]
-        notes.append(_notes(cost))
-        compose(figure, f"Short list by {numbers.code}, ordered by {numbers.final}", about, notes)
+        notes.append(trial_notes(numbers.exhaustive, cost))
+        keys = above.get_legend_handles_labels()[0]
+        compose(figure, f"Short list by {numbers.code}, ordered by {numbers.final}", about, notes, keys=keys)
         return figure

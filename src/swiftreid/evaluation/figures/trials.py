@@ -136,7 +136,7 @@ def accuracy_panel(axes: Axes, trials: Sequence[Trial], whole: Trial, points: fl
             linestyle=look.dashes,
             marker=look.marker,
             markerfacecolor="white",
-            label=f"{name} (exhaustive search: {level:.1f} %)",
+            label=name,
         )
         axes.axhline(level, color=look.colour, linewidth=0.8, linestyle=(0, (1, 2)))
         drawn += [*low, *high, level]
@@ -190,3 +190,10 @@ def mark(axes: Axes, at: float, words: str) -> None:
             fontsize="small",
             bbox={"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.85},
         )
+
+
+def trial_notes(whole: Trial, cost: Cost) -> str:
+    """What the lines and bands of the panels are, in small print."""
+    what = "Time: 100 best, one query at a time, one thread. " if cost == "time" else ""
+    level = f"mAP {100 * whole.map_standard:.1f} %, rank-1 {100 * whole.rank1:.1f} %"
+    return f"{what}Bands: 95 % bootstrap over queries. Dotted: exhaustive search by {whole.cascade}, {level}."

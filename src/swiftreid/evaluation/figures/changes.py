@@ -193,7 +193,7 @@ def _bubbles(axes: Axes, changes: RankChanges, points: float) -> None:
 
 
 def _differences(axes: Axes, changes: RankChanges, points: float) -> None:
-    """The change of each query's average precision, largest gain first."""
+    """The change of each query's average precision (AP), largest gain first."""
     gains = np.sort([100 * (c.ap_after - c.ap_before) for c in changes.changes])[::-1]
     at = np.linspace(0, 100, len(gains) + 1)
     for look, part, name in (
@@ -219,4 +219,4 @@ def _differences(axes: Axes, changes: RankChanges, points: float) -> None:
     axes.set_ylim(-reach, reach)
     axes.set_xlim(0, 100)
     axes.set_xlabel("queries, largest gain first (%)")
-    axes.set_ylabel("change of average precision (points)")
+    axes.set_ylabel("change of AP (points)")

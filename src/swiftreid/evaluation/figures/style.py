@@ -193,7 +193,7 @@ def compose(
 def wrapped(figure: Figure, text: str, room: float, points: float, *, weight: str = "normal") -> list[str]:
     """The text in lines of at most ``room`` inches, broken at spaces."""
     lines = [""]
-    for word in text.split():
+    for word in text.split(" "):  # not at spaces that do not break
         longer = f"{lines[-1]} {word}".strip()
         if lines[-1] and text_inches(figure, longer, points, weight=weight) > room:
             lines.append(word)

@@ -195,5 +195,5 @@ def mark(axes: Axes, at: float, words: str) -> None:
 def trial_notes(whole: Trial, cost: Cost) -> str:
     """What the lines and bands of the panels are, in small print."""
     what = "Time: 100 best, one query at a time, one thread. " if cost == "time" else ""
-    level = f"mAP {100 * whole.map_standard:.1f} %, rank-1 {100 * whole.rank1:.1f} %"
+    level = f"mAP {100 * whole.map_standard:.1f}\u00a0%, rank-1 {100 * whole.rank1:.1f}\u00a0%"
     return f"{what}Bands: 95 % bootstrap over queries. Dotted: exhaustive search by {whole.cascade}, {level}."

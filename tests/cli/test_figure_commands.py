@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +19,7 @@ Command = Callable[..., Ran]
 
 @pytest.fixture(scope="module")
 def cards(tmp_path_factory: pytest.TempPathFactory, drawn_people: Path) -> Path:
-    """Cards of the drawn people, made once: one as it is, one that lacks a query."""
+    """Cards of the drawn people, made once: one as it is, one of other pictures."""
     import subprocess
 
     from command import COMMAND
@@ -118,3 +119,16 @@ def test_rendered_people_are_not_real(swiftreid: Command, drawn_people: Path, tm
 )
 def test_wrong_options_are_refused_before_any_work(swiftreid: Command, options: list[str], message: str) -> None:
     assert message in swiftreid("figure", *options, code=2).err
+
+
+@pytest.mark.slow
+def test_the_commands_on_the_page_run(swiftreid: Command, tmp_path: Path) -> None:
+    root = Path(__file__).resolve().parents[2]
+    (tmp_path / "examples").symlink_to(root / "examples")
+    page = (root / "docs/figures.md").read_text(encoding="utf-8")
+    commands = [shlex.split(line)[1:] for line in page.splitlines() if line.startswith("swiftreid ")]
+    assert len(commands) > 7
+    for command in commands:
+        swiftreid(*command)
+        if command[0] == "figure":
+            assert (tmp_path / command[command.index("-o") + 1]).stat().st_size > 10_000

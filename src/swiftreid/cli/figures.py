@@ -27,7 +27,7 @@ from swiftreid.cli.figure_sources import (
 )
 from swiftreid.cli.fitted import dto_by_beta, short_list, thresholds_of
 from swiftreid.cli.outputs import written
-from swiftreid.cli.ranked_lists import shows_real_people, wanted_queries
+from swiftreid.cli.ranked_lists import name_of, shows_real_people, wanted_queries
 from swiftreid.data.pictures import read_picture
 from swiftreid.errors import UsageError
 from swiftreid.evaluation.figures import accuracy_time, beta, changes, cmc, distances, ranked, short_lists
@@ -239,15 +239,14 @@ def ranked_figure(
         report.warn(
             f"{path} shows pictures of real people, unless those of {test.data.name} are rendered: keep it safe"
         )
-    root = test.data.root
     listed: list[dict[str, Any]] = [
         {
-            "query": asked[one.query].relative_to(root).as_posix(),
+            "query": name_of(asked[one.query], test.data),
             "ap": one.ap,
             "first_match": one.first_match,
             "results": [
                 {
-                    "entry": entries[r.position].relative_to(root).as_posix(),
+                    "entry": name_of(entries[r.position], test.data),
                     "distance": r.distance,
                     "verdict": r.verdict,
                 }

@@ -55,6 +55,11 @@ def test_figures_of_cards_are_written_and_state_their_numbers(swiftreid: Command
 def test_unlike_cards_are_refused_unless_forced(swiftreid: Command, cards: Path) -> None:
     ran = swiftreid("figure", "cmc", cards / "a.json", cards / "other.json", code=2)
     assert "--force" in ran.err
+    assert "fingerprint" in ran.err
+
+
+@pytest.mark.slow
+def test_unlike_cards_are_drawn_when_forced(swiftreid: Command, cards: Path) -> None:
     swiftreid("figure", "cmc", cards / "a.json", cards / "other.json", "--force")
 
 

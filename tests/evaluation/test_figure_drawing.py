@@ -131,6 +131,13 @@ def test_numbers_need_no_matplotlib() -> None:
     assert 'pip install "swiftreid[figures]"' in ran.stdout
 
 
+def test_ticks_are_those_of_the_layout_whatever_the_size_of_text() -> None:
+    figure = distances("large")
+    before = [[tick.get_text() for tick in axes.get_yticklabels()] for axes in figure.axes]
+    style.image_of(figure, ".png")
+    assert [[tick.get_text() for tick in axes.get_yticklabels()] for axes in figure.axes] == before
+
+
 def test_unknown_sizes_and_kinds_are_refused() -> None:
     with pytest.raises(UsageError, match="normal or large"):
         cmc("huge")  # type: ignore[arg-type]

@@ -15,7 +15,7 @@ from swiftreid.cli.outputs import output_file, written
 from swiftreid.cli.sources import BadPictures
 from swiftreid.data.fingerprint import fingerprint_of
 from swiftreid.data.samples import ReidData
-from swiftreid.data.sources import open_data
+from swiftreid.data.sources import KINDS, open_data
 from swiftreid.encoding.encoder import Encoder, open_encoder
 from swiftreid.encoding.labelled import encode_samples
 from swiftreid.errors import UsageError
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 DataArgument = Annotated[str, typer.Argument(help="Data set: a folder, a manifest, or the name of a benchmark.")]
 CardsArgument = Annotated[list[Path], typer.Argument(help="Result cards, as `swiftreid evaluate --card` writes them.")]
+KindOption = Annotated[
+    str | None, typer.Option(help=f"How to read the folder, if it could be several: {', '.join(KINDS)}.")
+]
 OutputOption = Annotated[
     Path | None,
     typer.Option("--output", "-o", help="File to write, .png, .svg or .pdf. Default: the figure's name and .png."),
@@ -111,14 +114,14 @@ class TestSet:
         }
 
 
-def encode_test_set(source: str, encoder: str, report: Report) -> TestSet:
+def encode_test_set(source: str, encoder: str, report: Report, *, kind: str | None = None) -> TestSet:
     """Read a data set and encode its queries and gallery.
 
     Raises:
         SwiftReIDError: the data set cannot be read, or the encoder.
     """
     used = open_encoder(encoder)
-    data = open_data(source)
+    data = open_data(source, kind=kind)
     bad = BadPictures(report)
     with report.progress("encoding queries") as advance:
         query = encode_samples(used, data.query, on_bad=bad, progress=advance)

@@ -16,6 +16,7 @@ from swiftreid.cli.figure_sources import (
     DataArgument,
     ForceOption,
     HeldOutOption,
+    KindOption,
     OutputOption,
     RankingOption,
     TextOption,
@@ -89,6 +90,7 @@ def time_figure(
 def beta_figure(
     data: DataArgument,
     encoder: EncoderOption = "stripes",
+    kind: KindOption = None,
     held_out_data: HeldOutOption = None,
     betas: Annotated[
         str | None, typer.Option(help="Betas to try, with commas between. Default: 16 from 0.1 to 64.")
@@ -104,7 +106,7 @@ def beta_figure(
     path, size = target("beta", output, text)
     paid = _cost(cost)
     tried = None if betas is None else numbers_between("--betas", betas, 0)
-    test = encode_test_set(data, encoder, report)
+    test = encode_test_set(data, encoder, report, kind=kind)
     cascades, fitted_on = dto_by_beta(test, held_out(test, held_out_data, report), tried, report)
     calibration = test.encoder.card.calibration
     with report.progress("measuring") as advance:
@@ -126,6 +128,7 @@ def beta_figure(
 def w_figure(
     data: DataArgument,
     encoder: EncoderOption = "stripes",
+    kind: KindOption = None,
     code: Annotated[
         str | None, typer.Option(help="The short code. Default: the attributes if there are any, else the shortest.")
     ] = None,
@@ -140,7 +143,7 @@ def w_figure(
     report = Report(as_json=as_json, quiet=quiet)
     path, size = target("w", output, text)
     paid = _cost(cost)
-    test = encode_test_set(data, encoder, report)
+    test = encode_test_set(data, encoder, report, kind=kind)
     fitted, fitted_on = short_list(test, held_out(test, held_out_data, report), code, report)
     with report.progress("measuring") as advance:
         numbers = short_lists.short_list_figure(
@@ -168,6 +171,7 @@ def _cost(text: str) -> Cost:
 def distances_figure(
     data: DataArgument,
     encoder: EncoderOption = "stripes",
+    kind: KindOption = None,
     held_out_data: HeldOutOption = None,
     output: OutputOption = None,
     text: TextOption = "normal",
@@ -177,7 +181,7 @@ def distances_figure(
     """Histograms of Hamming distances for every code, with the calibrated and the same-person thresholds."""
     report = Report(as_json=as_json, quiet=quiet)
     path, size = target("distances", output, text)
-    test = encode_test_set(data, encoder, report)
+    test = encode_test_set(data, encoder, report, kind=kind)
     thresholds, note = thresholds_of(test, held_out_data, report)
     histograms = distances.distance_histograms(test.query, test.gallery, thresholds, protocol=test.protocol)
     figure = distances.draw_distances(histograms, test.about, [note], text=size)
@@ -188,6 +192,7 @@ def distances_figure(
 def ranked_figure(
     data: DataArgument,
     encoder: EncoderOption = "stripes",
+    kind: KindOption = None,
     queries: Annotated[
         list[str] | None, typer.Option("--queries", help="A query to draw, by its file's name; repeatable.")
     ] = None,
@@ -209,7 +214,7 @@ def ranked_figure(
     path, size = target("ranked", output, text, suffixes=ranked.RANKED_SUFFIXES)
     if sum(given is not None for given in (queries, worst, best)) > 1:
         raise UsageError("give one of --queries, --worst and --best")
-    test = encode_test_set(data, encoder, report)
+    test = encode_test_set(data, encoder, report, kind=kind)
     spec = test.encoder.spec
     used = (
         Cascade([Stage(spec.names[-1])])

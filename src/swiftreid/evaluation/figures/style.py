@@ -182,6 +182,9 @@ def compose(
         figure.text(left, bottom / height, line, va="bottom", fontsize=small, color=FAINT)
         bottom += small * 1.35 / 72
     low, high = (bottom + 0.4 * _MARGIN) / height, (top - 0.6 * _MARGIN) / height
+    for axes in figure.axes:
+        # Else how many ticks there are would depend on the settings at the time of writing the file.
+        axes.tick_params(labelsize=0.9 * points)
     figure.set_layout_engine(
         ConstrainedLayoutEngine(rect=(left, low, room / width, high - low), w_pad=0.04, h_pad=0.04, wspace=0.06)
     )

@@ -101,6 +101,7 @@ def test_ranked_lists_say_that_people_may_be_real(swiftreid: Command, drawn_peop
     assert Image.open(io.BytesIO((tmp_path / "one.jpg").read_bytes())).format == "JPEG"
 
 
+@pytest.mark.slow
 def test_rendered_people_are_not_real(swiftreid: Command, drawn_people: Path, tmp_path: Path) -> None:
     rendered = tmp_path / "rendered"
     rendered.mkdir()

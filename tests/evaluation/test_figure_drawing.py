@@ -104,9 +104,9 @@ def test_looks_differ_in_every_property_and_in_grey() -> None:
 def test_a_users_own_settings_change_nothing() -> None:
     import matplotlib as mpl
 
-    plain = style.image_of(time("normal"), ".svg")
+    plain = style.image_of(cmc("normal"), ".svg")
     with mpl.rc_context({"font.size": 30, "axes.facecolor": "red", "svg.hashsalt": "other"}):
-        assert style.image_of(time("normal"), ".svg") == plain
+        assert style.image_of(cmc("normal"), ".svg") == plain
         assert mpl.rcParams["font.size"] == 30
 
 
@@ -142,7 +142,7 @@ def test_unknown_sizes_and_kinds_are_refused() -> None:
     with pytest.raises(UsageError, match="normal or large"):
         cmc("huge")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match=r"\.gif"):
-        style.image_of(time("normal"), ".gif")
+        style.image_of(cmc("normal"), ".gif")
 
 
 def test_too_many_curves_are_refused() -> None:

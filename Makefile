@@ -42,5 +42,5 @@ clean:
 
 .venv/.dev: pyproject.toml constraints.txt $(NATIVE) | .venv/bin/python
 	@echo "installing everything into .venv (a few minutes the first time)"
-	$(PIP) -e ".[data,torch,onnx,openvino,synthetic,bench,docs,dev]"
+	$(PIP) -e ".[data,torch,onnx,openvino,synthetic,bench,figures,docs,dev]"
 	touch $@ .venv/.core

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 import swiftreid
-from swiftreid.cli import bench, compare, demo, doctor, encoders, evaluate, galleries, searching, synth
+from swiftreid.cli import bench, compare, demo, doctor, encoders, evaluate, figures, galleries, searching, synth
 
 app = typer.Typer(
     name="swiftreid",
@@ -41,3 +41,4 @@ app.command("synth")(synth.synth)
 app.add_typer(galleries.app, name="gallery")
 app.add_typer(encoders.app, name="encoder")
 app.add_typer(bench.app, name="bench")
+app.add_typer(figures.app, name="figure")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,12 +29,14 @@ class Candidate:
         distance: the distance as short text, such as "212 / 2048"; cut where it is wider than the crop.
         verdict: True right, False wrong, None unknown.
         caption: more to say, such as "camera 3" and "person 17" on two lines; wrapped, and cut after two.
+        ignored: the protocol leaves it out: it takes no rank, and is shown faint in a dotted frame.
     """
 
     picture: NDArray[np.uint8]
     distance: str = ""
     verdict: bool | None = None
     caption: str = ""
+    ignored: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,73 +62,101 @@ def draw_ranking(
 
 
 def draw_rankings(
-    rankings: Sequence[Ranking], *, title: str = "", columns: int = 10, crop_height: int = 192
+    rankings: Sequence[Ranking], *, title: str = "", columns: int = 10, crop_height: int = 192, text: float = 1.0
 ) -> Image.Image:
     """Draw several queries, one under the other, into one RGB picture.
 
     Each candidate shows its rank, its distance and its caption. A right one has a full border and a badge with a tick,
-    a wrong one a dashed border and a badge with a cross, so that a grey print tells them apart; unknown ones have
-    neither.
+    a wrong one a dashed border and a badge with a cross, an ignored one a dotted border, a badge with a bar and no
+    rank, so that a grey print tells them apart; unknown ones have neither border nor badge.
 
     Args:
         rankings: queries with their candidates.
-        title: a heading above all.
+        title: a heading above all, one line for each of its own.
         columns: candidates per row; more of them go on in further rows.
         crop_height: height of each crop in pixels; a crop's cell is half as wide, and crops of other shapes are fitted.
+        text: how much larger than usual text is, 0.5 to 3.
 
     Raises:
         UsageError: no ranking, or sizes that cannot be drawn.
     """
+    if not 0.5 <= text <= 3:
+        raise UsageError(f"text must be 0.5 to 3 times as large as usual, got {text}")
     if not rankings:
         raise UsageError("there is no ranking to draw")
     if columns < 1 or not 64 <= crop_height <= 1024:
         raise UsageError(f"columns must be at least 1 and crop_height 64 to 1024, got {columns} and {crop_height}")
     used = max(1, min(columns, max(len(ranking.candidates) for ranking in rankings)))
-    cell_width, cell_height = crop_height // 2 + 2 * _BORDER, crop_height + 2 * _BORDER + _LINE * _MOST_LINES + 6
-    heading = 40 if title else 0
+    cell_width, cell_height = crop_height // 2 + 2 * _BORDER, crop_height + 2 * _BORDER
+    cell_height += round(text * _LINE) * _MOST_LINES + 6
+    titles = title.splitlines()
+    heading = round(28 * text) * len(titles) + (12 if titles else 0)
     rows = [max(1, -(-len(ranking.candidates) // used)) for ranking in rankings]
     width = 2 * _MARGIN + (used + 1) * (cell_width + _GAP) + _GAP
     height = 2 * _MARGIN + heading + sum(count * (cell_height + _GAP) for count in rows) + _GAP * (len(rows) - 1)
     canvas = Image.new("RGB", (width, height), _PAPER)
     draw = ImageDraw.Draw(canvas)
-    if title:
-        draw.text((_MARGIN, _MARGIN), fitted(title, width - 2 * _MARGIN, 20), _INK, font(20))
+    for number, line in enumerate(titles):
+        size, colour = (round(16 * text), _FAINT) if number else (round(20 * text), _INK)
+        line_top = _MARGIN + number * round(28 * text)
+        draw.text((_MARGIN, line_top), fitted(line, width - 2 * _MARGIN, size), colour, font(size))
     top = _MARGIN + heading
     for number, (ranking, count) in enumerate(zip(rankings, rows, strict=True)):
         if number:
             draw.line((_MARGIN, top, width - _MARGIN, top), _RULE)
             top += _GAP
         _draw_cell(
-            canvas, (_MARGIN, top), ranking.query, crop_height, label="query", caption=ranking.caption, border=_QUERY
+            canvas,
+            (_MARGIN, top),
+            ranking.query,
+            crop_height,
+            label="query",
+            caption=ranking.caption,
+            border=_QUERY,
+            text=text,
         )
         bar = _MARGIN + cell_width + _GAP
         draw.line((bar, top, bar, top + count * (cell_height + _GAP) - _GAP), _RULE)
-        for place, candidate in enumerate(ranking.candidates):
+        ranks = accumulate(not candidate.ignored for candidate in ranking.candidates)
+        for place, (candidate, rank) in enumerate(zip(ranking.candidates, ranks, strict=True)):
             left = bar + _GAP + (place % used) * (cell_width + _GAP)
             corner = (left, top + (place // used) * (cell_height + _GAP))
-            _draw_candidate(canvas, corner, candidate, place + 1, crop_height)
+            _draw_candidate(canvas, corner, candidate, rank, height=crop_height, text=text)
         if not ranking.candidates:
-            draw.text((bar + _GAP, top + _BORDER), fitted("nobody found", cell_width, 14), _FAINT, font(14))
+            draw.text(
+                (bar + _GAP, top + _BORDER),
+                fitted("nobody found", cell_width, round(14 * text)),
+                _FAINT,
+                font(round(14 * text)),
+            )
         top += count * (cell_height + _GAP)
     return canvas
 
 
-def _draw_candidate(canvas: Image.Image, corner: tuple[int, int], candidate: Candidate, rank: int, height: int) -> None:
-    colour = {True: _RIGHT, False: _WRONG, None: None}[candidate.verdict]
-    label, dashed = f"{rank}   {candidate.distance}".rstrip(), candidate.verdict is False
+def _draw_candidate(
+    canvas: Image.Image, corner: tuple[int, int], candidate: Candidate, rank: int, *, height: int, text: float
+) -> None:
+    colour: tuple[int, int, int] | None = {True: _RIGHT, False: _WRONG, None: None}[candidate.verdict]
+    dash = 3 * _BORDER if candidate.verdict is False else 0
+    if candidate.ignored:
+        colour, dash = _FAINT, _BORDER
+    number = "-" if candidate.ignored else str(rank)
     _draw_cell(
         canvas,
         corner,
         candidate.picture,
         height,
-        label=label,
+        label=f"{number}   {candidate.distance}".rstrip(),
         caption=candidate.caption,
         border=colour,
-        dashed=dashed,
+        dash=dash,
+        faint=candidate.ignored,
+        text=text,
     )
-    if candidate.verdict is not None:
+    if candidate.verdict is not None or candidate.ignored:
         right = corner[0] + height // 2 + 2 * _BORDER
-        _draw_badge(ImageDraw.Draw(canvas), (right - _BADGE, corner[1]), candidate.verdict)
+        verdict = None if candidate.ignored else candidate.verdict
+        _draw_badge(ImageDraw.Draw(canvas), (right - _BADGE, corner[1]), verdict)
 
 
 def _draw_cell(
@@ -137,7 +168,9 @@ def _draw_cell(
     label: str,
     caption: str,
     border: tuple[int, int, int] | None,
-    dashed: bool = False,
+    text: float,
+    dash: int = 0,
+    faint: bool = False,
 ) -> None:
     """One crop, fitted into its cell, with border, label and up to two faint lines under it."""
     draw = ImageDraw.Draw(canvas)
@@ -148,23 +181,25 @@ def _draw_cell(
     scale = min(height / crop.height, (height // 2) / crop.width)
     size = (max(1, round(crop.width * scale)), max(1, round(crop.height * scale)))
     crop = crop.resize(size, Image.Resampling.BICUBIC)
+    if faint:
+        crop = Image.blend(crop, Image.new("RGB", size, _PAPER), 0.55)
     canvas.paste(crop, (left + _BORDER + (height // 2 - size[0]) // 2, top + _BORDER + (height - size[1]) // 2))
     if border is not None:
-        _draw_border(draw, (left, top, right, bottom), border, dashed)
+        _draw_border(draw, (left, top, right, bottom), border, dash)
     room = right - left + 1
-    draw.text((left, bottom + 5), fitted(label, room, 14), _INK, font(14))
-    for number, line in enumerate(wrapped(caption, room, 12, _MOST_LINES - 1), start=1):
-        draw.text((left, bottom + 5 + number * _LINE), fitted(line, room, 12), _FAINT, font(12))
+    large, small, step = round(14 * text), round(12 * text), round(_LINE * text)
+    draw.text((left, bottom + 5), fitted(label, room, large), _INK, font(large))
+    for number, line in enumerate(wrapped(caption, room, small, _MOST_LINES - 1), start=1):
+        draw.text((left, bottom + 5 + number * step), fitted(line, room, small), _FAINT, font(small))
 
 
 def _draw_border(
-    draw: ImageDraw.ImageDraw, box: tuple[int, int, int, int], colour: tuple[int, int, int], dashed: bool
+    draw: ImageDraw.ImageDraw, box: tuple[int, int, int, int], colour: tuple[int, int, int], dash: int
 ) -> None:
     left, top, right, bottom = box
-    if not dashed:
+    if not dash:
         draw.rectangle(box, outline=colour, width=_BORDER)
         return
-    dash = 3 * _BORDER
     for start in range(left, right, 2 * dash):
         end = min(start + dash, right)
         draw.rectangle((start, top, end, top + _BORDER - 1), colour)
@@ -175,11 +210,14 @@ def _draw_border(
         draw.rectangle((right - _BORDER + 1, start, right, end), colour)
 
 
-def _draw_badge(draw: ImageDraw.ImageDraw, corner: tuple[int, int], right: bool) -> None:
-    """A tick or a cross, white on the verdict's colour; the right one round, the wrong one square."""
+def _draw_badge(draw: ImageDraw.ImageDraw, corner: tuple[int, int], right: bool | None) -> None:
+    """A tick, a cross or a bar, white on its colour; the right one round, the wrong one square, the ignored one low."""
     x, y = corner
     box = (x, y, x + _BADGE - 1, y + _BADGE - 1)
-    if right:
+    if right is None:
+        draw.rectangle((x, y, x + _BADGE - 1, y + _BADGE // 2), _FAINT, outline=_PAPER, width=2)
+        draw.line([(x + 7, y + _BADGE // 4), (x + _BADGE - 8, y + _BADGE // 4)], _PAPER, width=3)
+    elif right:
         draw.ellipse(box, _RIGHT, outline=_PAPER, width=2)
         draw.line([(x + 7, y + 13), (x + 11, y + 18), (x + 19, y + 8)], _PAPER, width=3, joint="curve")
     else:

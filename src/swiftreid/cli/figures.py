@@ -1,0 +1,294 @@
+"""`swiftreid figure ...`: the figures of papers and reports, one command each."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from swiftreid.cli.cascades import read_cascade
+from swiftreid.cli.console import EncoderOption, JsonOption, QuietOption, Report
+from swiftreid.cli.datasets import DataArgument, KindOption
+from swiftreid.cli.figure_sources import (
+    CardsArgument,
+    CostOption,
+    ForceOption,
+    HeldOutOption,
+    OutputOption,
+    RankingOption,
+    TextOption,
+    encode_test_set,
+    finish,
+    held_out,
+    numbers_between,
+    target,
+)
+from swiftreid.cli.fitted import dto_by_beta, short_list, thresholds_of
+from swiftreid.cli.outputs import written
+from swiftreid.cli.ranked_lists import name_of, shows_real_people, wanted_queries
+from swiftreid.data.pictures import read_picture
+from swiftreid.errors import UsageError
+from swiftreid.evaluation.figures import accuracy_time, beta, changes, cmc, distances, ranked, short_lists
+from swiftreid.evaluation.figures.cards import about_cards, choose_pair, choose_rows, load_cards
+from swiftreid.evaluation.figures.trials import Cost
+from swiftreid.search.cascade import Cascade, Stage
+
+_MARKS = "tick: right; cross: wrong; dots, no rank: ignored by the protocol; beside the rank: distance in bits"
+
+app = typer.Typer(help="Figures of result cards and data sets, readable without colour.", no_args_is_help=True)
+
+
+@app.command("cmc")
+def cmc_figure(
+    cards: CardsArgument,
+    ranking: RankingOption = None,
+    ranks: Annotated[int, typer.Option(min=2, max=50, help="Last rank of the curves.")] = cmc.RANKS,
+    force: ForceOption = False,
+    output: OutputOption = None,
+    text: TextOption = "normal",
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """CMC curves of rankings of one or several cards."""
+    report = Report(as_json=as_json, quiet=quiet)
+    path, size = target("cmc", output, text)
+    loaded = load_cards(cards, force=force)
+    curves = cmc.cmc_curves(choose_rows(loaded, ranking or [], cmc.default_rankings(loaded)), ranks=ranks)
+    figure = cmc.draw_cmc(curves, loaded, text=size)
+    finish(report, path, figure, {"curves": [asdict(curve) for curve in curves]})
+
+
+@app.command("time")
+def time_figure(
+    cards: CardsArgument,
+    ranking: RankingOption = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="Time of ranking the whole gallery, as papers report, not of the 100 best.")
+    ] = False,
+    force: ForceOption = False,
+    output: OutputOption = None,
+    text: TextOption = "normal",
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Accuracy against time per query, with bytes per entry: each ranking a point."""
+    report = Report(as_json=as_json, quiet=quiet)
+    path, size = target("time", output, text)
+    loaded = load_cards(cards, force=force)
+    every = choose_rows(loaded, [], [row.ranking for card in loaded for row in card.rows])
+    shown = [one for one in every if accuracy_time.kind_of(one) != "re-ranked"]
+    chosen = choose_rows(loaded, ranking, []) if ranking else shown
+    rankings = accuracy_time.timed_rankings(chosen, full=full)
+    figure = accuracy_time.draw_time(rankings, loaded, full=full, text=size)
+    finish(report, path, figure, {"rankings": [asdict(one) for one in rankings]})
+
+
+@app.command("beta")
+def beta_figure(
+    data: DataArgument,
+    encoder: EncoderOption = "stripes",
+    kind: KindOption = None,
+    held_out_data: HeldOutOption = None,
+    betas: Annotated[
+        str | None, typer.Option(help="Betas to try, with commas between. Default: 16 from 0.1 to 64.")
+    ] = None,
+    cost: CostOption = "bytes",
+    output: OutputOption = None,
+    text: TextOption = "normal",
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Accuracy and cost against beta of DTO; thresholds come from held-out people."""
+    report = Report(as_json=as_json, quiet=quiet)
+    path, size = target("beta", output, text)
+    paid = _cost(cost)
+    tried = None if betas is None else numbers_between("--betas", betas, 0)
+    test = encode_test_set(data, encoder, report, kind=kind)
+    cascades, fitted_on = dto_by_beta(test, held_out(test, held_out_data, report), tried, report)
+    calibration = test.encoder.card.calibration
+    with report.progress("measuring") as advance:
+        numbers = beta.beta_figure(
+            cascades,
+            test.query,
+            test.gallery,
+            fitted_on=fitted_on,
+            calibrated=calibration.beta if calibration else None,
+            timed=paid == "time",
+            protocol=test.protocol,
+            progress=advance,
+        )
+    figure = beta.draw_beta(numbers, test.about, cost=paid, text=size)
+    finish(report, path, figure, test.as_dict() | asdict(numbers))
+
+
+@app.command("w")
+def w_figure(
+    data: DataArgument,
+    encoder: EncoderOption = "stripes",
+    kind: KindOption = None,
+    code: Annotated[
+        str | None, typer.Option(help="The short code. Default: the attributes if there are any, else the shortest.")
+    ] = None,
+    held_out_data: HeldOutOption = None,
+    cost: CostOption = "bytes",
+    output: OutputOption = None,
+    text: TextOption = "normal",
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Accuracy and cost against w, the length of AFR's short list, with the choice of the 97 % rule."""
+    report = Report(as_json=as_json, quiet=quiet)
+    path, size = target("w", output, text)
+    paid = _cost(cost)
+    test = encode_test_set(data, encoder, report, kind=kind)
+    fitted, fitted_on = short_list(test, held_out(test, held_out_data, report), code, report)
+    with report.progress("measuring") as advance:
+        numbers = short_lists.short_list_figure(
+            fitted,
+            test.query,
+            test.gallery,
+            fitted_on=fitted_on,
+            timed=paid == "time",
+            protocol=test.protocol,
+            progress=advance,
+        )
+    figure = short_lists.draw_short_lists(numbers, test.about, cost=paid, text=size)
+    finish(report, path, figure, test.as_dict() | asdict(numbers))
+
+
+def _cost(text: str) -> Cost:
+    if text == "bytes":
+        return "bytes"
+    if text == "time":
+        return "time"
+    raise UsageError(f"--cost is bytes or time, not {text!r}")
+
+
+@app.command("distances")
+def distances_figure(
+    data: DataArgument,
+    encoder: EncoderOption = "stripes",
+    kind: KindOption = None,
+    held_out_data: HeldOutOption = None,
+    output: OutputOption = None,
+    text: TextOption = "normal",
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Histograms of Hamming distances for every code, with the calibrated and the same-person thresholds."""
+    report = Report(as_json=as_json, quiet=quiet)
+    path, size = target("distances", output, text)
+    test = encode_test_set(data, encoder, report, kind=kind)
+    thresholds, note = thresholds_of(test, held_out_data, report)
+    histograms = distances.distance_histograms(test.query, test.gallery, thresholds, protocol=test.protocol)
+    figure = distances.draw_distances(histograms, test.about, [note], text=size)
+    finish(report, path, figure, {**test.as_dict(), "note": note, "histograms": [asdict(one) for one in histograms]})
+
+
+@app.command("ranked")
+def ranked_figure(
+    data: DataArgument,
+    encoder: EncoderOption = "stripes",
+    kind: KindOption = None,
+    queries: Annotated[
+        list[str] | None, typer.Option("--queries", help="A query to draw, by its file's name; repeatable.")
+    ] = None,
+    worst: Annotated[int | None, typer.Option(min=1, max=100, help="Draw so many queries of lowest AP.")] = None,
+    best: Annotated[int | None, typer.Option(min=1, max=100, help="Draw so many queries of highest AP.")] = None,
+    cascade: Annotated[
+        str | None, typer.Option(help="How to rank. Default: exhaustive search by the longest code.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="File to write, .png, .jpg, .svg or .pdf. Default: ranked.png."),
+    ] = None,
+    text: TextOption = "normal",
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Queries with their first 10 results, right, wrong and ignored; by default 6 from best to worst."""
+    report = Report(as_json=as_json, quiet=quiet)
+    path, size = target("ranked", output, text, suffixes=ranked.RANKED_SUFFIXES)
+    if sum(given is not None for given in (queries, worst, best)) > 1:
+        raise UsageError("give one of --queries, --worst and --best")
+    test = encode_test_set(data, encoder, report, kind=kind)
+    spec = test.encoder.spec
+    used = (
+        Cascade([Stage(spec.names[-1])])
+        if cascade is None
+        else read_cascade(cascade, spec.names, f"the codes of {test.encoder.card.name}")
+    )
+    if used.stages[0].keep == "certified":
+        raise UsageError(f"--cascade {cascade!r} has no full ranking to draw from: leave the chance to miss out")
+    metrics = ranked.judged(used, test.query, test.gallery, protocol=test.protocol)
+    chosen = wanted_queries(queries, test) if queries else ranked.choose_queries(metrics, worst=worst, best=best)
+    lists = ranked.ranked_lists(chosen, used, test.query, test.gallery, metrics, protocol=test.protocol)
+    asked, entries = list(test.query.paths or []), list(test.gallery.paths or [])
+    which = "the lowest AP" if worst else "the highest AP" if best else "those named" if queries else "best to worst"
+    picture = ranked.draw_ranked(
+        lists,
+        test.query,
+        test.gallery,
+        read_query=lambda i: read_picture(asked[i]),
+        read_entry=lambda i: read_picture(entries[i]),
+        title="\n".join([f"First {ranked.FIRST} results by {used}: {which}", " · ".join(test.about), _MARKS]),
+        text=size,
+    )
+    where = written(path, ranked.picture_bytes(picture, path.suffix.lower()))
+    real = shows_real_people(test.data)
+    report.text(f"figure: {where}")
+    if real:
+        report.warn(
+            f"{path} shows pictures of real people, unless those of {test.data.name} are rendered: keep it safe"
+        )
+    listed: list[dict[str, Any]] = [
+        {
+            "query": name_of(asked[one.query], test.data),
+            "ap": one.ap,
+            "first_match": one.first_match,
+            "results": [
+                {
+                    "entry": name_of(entries[r.position], test.data),
+                    "distance": r.distance,
+                    "verdict": r.verdict,
+                }
+                for r in one.results
+            ],
+        }
+        for one in lists
+    ]
+    report.document({"figure": str(path), "real_people": real, **test.as_dict(), "lists": listed})
+
+
+@app.command("changes")
+def changes_figure(
+    cards: CardsArgument,
+    ranking: RankingOption = None,
+    show: Annotated[int, typer.Option(min=0, max=1000, help="How many of the most changed queries to list.")] = 10,
+    force: ForceOption = False,
+    output: OutputOption = None,
+    text: TextOption = "normal",
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """What a second encoder or ranking changes query by query: two cards, or two rankings of one."""
+    report = Report(as_json=as_json, quiet=quiet)
+    path, size = target("changes", output, text)
+    loaded = load_cards(cards, force=force)
+    first, second = choose_pair(loaded, ranking or [])
+    numbers = changes.rank_changes(first, second)
+    figure = changes.draw_changes(numbers, about_cards(loaded), text=size)
+    most = numbers.most(show)
+    report.text(
+        f"from '{numbers.first}' to '{numbers.second}': {numbers.better} queries better, {numbers.same} the same, "
+        f"{numbers.worse} worse"
+    )
+    if most:
+        report.table(
+            "queries whose first match moved most",
+            ["query", "rank before", "rank after", "AP before %", "AP after %"],
+            [(c.query, c.before, c.after, 100 * c.ap_before, 100 * c.ap_after) for c in most],
+        )
+    finish(report, path, figure, asdict(numbers) | {"most": [asdict(change) for change in most]})

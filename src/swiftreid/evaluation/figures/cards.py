@@ -1,0 +1,144 @@
+"""What figures take from result cards: which rankings, whether cards go together, and the words about them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from swiftreid.errors import UsageError
+from swiftreid.evaluation.card import ResultCard, ResultRow
+from swiftreid.evaluation.comparison import differences
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """One ranking of one card, with the label that tells it from the others in a figure."""
+
+    label: str
+    card: ResultCard
+    row: ResultRow
+
+
+def load_cards(paths: Sequence[Path], *, force: bool = False) -> list[ResultCard]:
+    """Read the cards of one figure.
+
+    Raises:
+        SwiftReIDError: a card cannot be read.
+        UsageError: they are not of the same pictures and protocol, and that is not asked for.
+    """
+    cards = [ResultCard.load(path) for path in paths]
+    for path, card in zip(paths[1:], cards[1:], strict=True):
+        different = differences(cards[0], card, ap="standard")  # figures are by this one definition
+        if different and not force:
+            raise UsageError(
+                f"{paths[0]} and {path} do not belong in one figure, they differ in {'; '.join(map(str, different))}. "
+                "Draw them apart, or give --force and say so beside the figure"
+            )
+    return cards
+
+
+def choose_rows(cards: Sequence[ResultCard], wanted: Sequence[str], default: Sequence[str]) -> list[Chosen]:
+    """The rankings of each card that were asked for.
+
+    Args:
+        cards: one or more.
+        wanted: names of rankings, or parts of names that no two rankings of a card share; empty takes the default.
+        default: names of rankings, of which each card has some.
+
+    Raises:
+        UsageError: a card has no such ranking, or several.
+    """
+    names = _names(cards)
+    chosen = []
+    for name, card in zip(names, cards, strict=True):
+        rows = [_one(card, text) for text in wanted] if wanted else [r for r in card.rows if r.ranking in default]
+        for row in rows:
+            chosen.append(Chosen(f"{name}: {row.ranking}" if name else row.ranking, card, row))
+    if not chosen:
+        raise UsageError("none of the cards has a ranking to draw; say which with --ranking")
+    return chosen
+
+
+def choose_pair(cards: Sequence[ResultCard], wanted: Sequence[str]) -> tuple[Chosen, Chosen]:
+    """Two rankings to compare: one of each of two cards, or two of one card.
+
+    Args:
+        cards: one or two.
+        wanted: one name for each card, one for both, or two of a single card; none takes exhaustive search by the
+            longest code of each of two cards.
+
+    Raises:
+        UsageError: these are not two rankings, or a card has no such one.
+    """
+    if (len(cards), len(wanted)) not in ((1, 2), (2, 0), (2, 1), (2, 2)):
+        raise UsageError("changes are between two cards, or between two rankings of one card, each with --ranking")
+    names = _names(cards) * (2 // len(cards))
+    pair = [cards[0], cards[-1]]
+    texts = list(wanted) * (2 // len(wanted)) if wanted else [longest_exhaustive(card) for card in pair]
+    first, second = (
+        Chosen(f"{name}: {row.ranking}" if name else row.ranking, card, row)
+        for name, card, text in zip(names, pair, texts, strict=True)
+        if (row := _one(card, text or "id"))
+    )
+    return first, second
+
+
+def _one(card: ResultCard, text: str) -> ResultRow:
+    exact = [row for row in card.rows if row.ranking == text]
+    rows = exact or [row for row in card.rows if text.casefold() in row.ranking.casefold()]
+    if len(rows) == 1:
+        return rows[0]
+    there = ", ".join(repr(row.ranking) for row in rows or card.rows)
+    if rows:
+        raise UsageError(f"--ranking {text!r} may be any of {there}: write more of its name")
+    raise UsageError(f"the card of {encoder_name(card)} on {card.data.name} has no ranking {text!r}; it has {there}")
+
+
+def _names(cards: Sequence[ResultCard]) -> list[str]:
+    """What tells each card from the others: encoder, data set, both, or at last its place."""
+    if len(cards) == 1:
+        return [""]
+    by_encoder = [encoder_name(card) for card in cards]
+    by_data = [card.data.name for card in cards]
+    both = [f"{encoder} on {data}" for encoder, data in zip(by_encoder, by_data, strict=True)]
+    for names in (by_encoder if len(set(by_data)) == 1 else by_data, both):
+        if len(set(names)) == len(cards):
+            return names
+    return [f"{name} ({place})" for place, name in enumerate(both, start=1)]
+
+
+def encoder_name(card: ResultCard) -> str:
+    """The encoder's name, as far as the card knows it."""
+    return card.encoder.name if card.encoder else "unknown encoder"
+
+
+def longest_exhaustive(card: ResultCard) -> str | None:
+    """Name of the exhaustive ranking by the longest code: the one that stores most for an entry."""
+    rows = [row for row in card.rows if row.ranking.startswith("id") and row.ranking.endswith(" exhaustive")]
+    return max(rows, key=lambda row: row.bytes_per_entry or 0).ranking if rows else None
+
+
+def about_cards(cards: Sequence[ResultCard]) -> list[str]:
+    """Data set, protocol and encoder in words, a line for each card that differs in them."""
+    lines: list[str] = []
+    for card in cards:
+        p, pictures = card.protocol, card.data.pictures
+        lines.append(
+            about(
+                card.data.name,
+                queries=p.queries,
+                gallery=pictures.get("gallery", 0) + p.distractors,
+                cross_camera=p.cross_camera,
+                multi_query=p.multi_query,
+            )
+        )
+    names = ", ".join(dict.fromkeys(encoder_name(card) for card in cards))
+    return [*dict.fromkeys(lines), f"encoder{'s' if ', ' in names else ''} {names}"]
+
+
+def about(data: str, *, queries: int, gallery: int, cross_camera: bool, multi_query: bool = False) -> str:
+    """Data set and protocol in one line."""
+    query = "multi query" if multi_query else "single query"
+    camera = "cross-camera" if cross_camera else "same-camera matches count"
+    return f"{data} · {queries:,} queries, {gallery:,} gallery pictures · {query}, {camera}"

@@ -28,6 +28,7 @@ from swiftreid.evaluation.protocol import Protocol
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+CardsArgument = Annotated[list[Path], typer.Argument(help="Result cards, as `swiftreid evaluate --card` writes them.")]
 OutputOption = Annotated[
     Path | None,
     typer.Option("--output", "-o", help="File to write, .png, .svg or .pdf. Default: the figure's name and .png."),

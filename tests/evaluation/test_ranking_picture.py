@@ -7,9 +7,6 @@ from swiftreid.errors import UsageError
 from swiftreid.evaluation.ranking_picture import (
     Candidate,
     Ranking,
-    _fitted,
-    _font,
-    _wrapped,
     draw_ranking,
     draw_rankings,
 )
@@ -88,14 +85,6 @@ def test_odd_crops_no_candidates_and_hostile_captions() -> None:
     edge = np.asarray(picture)[:, -8:]
     assert (edge == 255).all(), "nothing may run over the margin"
     assert draw_ranking(GREY, []).width > 0
-
-
-def test_texts_fit_their_room() -> None:
-    assert _fitted("short", 200, 14) == "short"
-    assert _font(14).getlength(_fitted("a text much too long for its room", 80, 14)) <= 80
-    assert _wrapped("camera 1\nperson 12", 90, 12) == ["camera 1", "person 12"]
-    assert _wrapped("camera 1 person 12", 90, 12) == ["camera 1", "person 12"]
-    assert _wrapped("", 90, 12) == []
 
 
 def test_wrong_arguments_are_explained() -> None:

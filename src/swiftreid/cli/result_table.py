@@ -11,7 +11,7 @@ from swiftreid.evaluation.metrics import ApRule
 
 _FAR = "0.001"
 _DOMAINS: Mapping[Domain, str] = {
-    "same data set": "Measured on the data set that it learnt from",
+    "same data set": "Measured on the test people of the data set that it learnt from",
     "cross-domain": "Measured on another data set than it learnt from (cross-domain)",
     "unknown": "Whether it learnt from this data set is not known",
 }

@@ -92,6 +92,8 @@ def draw_time(
 ) -> Figure:
     """Draw the points, mAP in one panel and rank-1 in the other, over a logarithmic axis of time.
 
+    Points are numbered: cascades stand too close together for names beside them. A list says which is which.
+
     Args:
         rankings: the points.
         cards: that they are from.
@@ -102,8 +104,10 @@ def draw_time(
         SwiftReIDError: matplotlib is not installed.
     """
     with styled(text) as points:
-        figure = new_figure(7.8, 4.7, text)
-        panels = list(figure.subplots(1, 2, sharex=True))
+        figure = new_figure(10.2, 4.7, text)
+        *panels, names = figure.subplots(1, 3, width_ratios=[1, 1, 0.62])
+        panels[1].sharex(panels[0])
+        names.set_axis_off()
         figures = (("mAP, standard (%)", "map_standard"), ("rank-1 (%)", "rank1"))
         for axes, (label, field) in zip(panels, figures, strict=True):
             _panel(axes, rankings, label, field)
@@ -111,7 +115,7 @@ def draw_time(
         panels[0].set_xlim(min(times) / 1.6, max(times) * (2.6 if max(times) > 4 * min(times) else 1.6))
         kinds = [kind for kind in _KINDS if any(r.kind == kind for r in rankings)]
         handles = [panels[0].plot([], [], **_marks(kind), label=_WORDS[kind])[0] for kind in kinds]
-        notes = ["Behind the names: bytes in memory per gallery entry. Bars: 95 % bootstrap over queries."]
+        notes = ["B: bytes in memory per gallery entry. Bars: 95 % bootstrap over queries."]
         what = "distances to the whole gallery and their sorting" if full else "a search for the 100 best"
         notes.append(f"Time: {what}, one query at a time on one thread; the float embedding's is NumPy's.")
         if len({(card.created, str(card.software)) for card in cards}) > 1:
@@ -119,12 +123,7 @@ def draw_time(
         compose(figure, "Accuracy against time per query", about_cards(cards), notes, keys=handles)
         for axes, (_, field) in zip(panels, figures, strict=True):
             named = [
-                Named(
-                    r.microseconds,
-                    100 * getattr(r, field),
-                    f"{r.label.removesuffix(' exhaustive')}\n{r.bytes_per_entry:,} B",
-                )
-                for r in rankings
+                Named(r.microseconds, 100 * getattr(r, field), str(number)) for number, r in enumerate(rankings, 1)
             ]
             ladder = [n for n, r in zip(named, rankings, strict=True) if r.kind == "exhaustive"]
             bars = [
@@ -132,8 +131,22 @@ def draw_time(
                 for r in rankings
                 if (between := _between(r, field))
             ]
-            label_points(axes, named, 0.78 * points, [ladder, *bars])
+            label_points(axes, named, 0.85 * points, [ladder, *bars])
+        _list(names, rankings, points)
         return figure
+
+
+def _list(axes: Axes, rankings: Sequence[TimedRanking], points: float) -> None:
+    """Number, name, bytes and time of every point, from the top of the axes down."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    step = 2.9 * points * figure.dpi / 72 / axes.get_window_extent().height
+    for number, r in enumerate(rankings, 1):
+        top = 1 - (number - 1) * min(step, 1 / len(rankings))
+        name = r.label.removesuffix(" exhaustive")
+        axes.text(0, top, f"{number}", transform=axes.transAxes, va="top", fontsize=0.85 * points, weight="bold")
+        told = f"{name}\n{r.bytes_per_entry:,} B, {r.microseconds:,.3g} µs"
+        axes.text(0.12, top, told, transform=axes.transAxes, va="top", fontsize=0.85 * points, linespacing=1.1)
 
 
 def _between(ranking: TimedRanking, field: str) -> tuple[float, float] | None:

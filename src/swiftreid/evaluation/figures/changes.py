@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _LEAST, _MOST = 2.2, 14.0  # radius of a bubble, points
+_LONG = 28  # letters that an axis has no room for
 
 
 @dataclass(frozen=True)
@@ -169,9 +170,10 @@ def _bubbles(axes: Axes, changes: RankChanges, points: float) -> None:
                 fontsize=0.75 * points,
                 color=INK if hollow else "white",
             )
+    long = max(len(changes.first), len(changes.second)) > _LONG  # the heading has the names
     for axis, setter, label in (
-        (axes.xaxis, axes.set_xlabel, changes.first),
-        (axes.yaxis, axes.set_ylabel, changes.second),
+        (axes.xaxis, axes.set_xlabel, "before" if long else changes.first),
+        (axes.yaxis, axes.set_ylabel, "after" if long else changes.second),
     ):
         setter(f"first match's rank: {label}")
         axis.set_ticks([], minor=True)

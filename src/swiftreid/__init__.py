@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 _ROOMS = {
     "swiftreid.data.samples": ["Sample", "ReidData"],
     "swiftreid.data.sources": ["open_data"],
+    "swiftreid.data.doctor": ["diagnose", "Diagnosis"],
     "swiftreid.data.benchmarks": ["BENCHMARKS", "Benchmark"],
     "swiftreid.data.market": ["read_market"],
     "swiftreid.data.folders": ["read_folders"],

@@ -4,8 +4,6 @@ import hashlib
 import shutil
 from pathlib import Path
 
-import pytest
-
 import miniatures
 from swiftreid.data.fingerprint import fingerprint_of
 from swiftreid.data.folders import read_folders
@@ -13,7 +11,6 @@ from swiftreid.data.manifest import read_manifest
 from swiftreid.data.market import read_market
 from swiftreid.data.msmt17 import read_msmt17
 from swiftreid.data.sources import open_data
-from swiftreid.errors import SwiftReIDError
 
 
 def test_market_layout_is_hashed_as_it_always_was(tmp_path: Path) -> None:
@@ -60,9 +57,11 @@ def test_labels_count_where_names_do_not_state_them(tmp_path: Path) -> None:
     assert fingerprint_of(read_msmt17(tmp_path / "v1", "v1")) != fingerprint_of(read_msmt17(tmp_path / "v2", "v2"))
 
 
-def test_lost_files_are_named(tmp_path: Path) -> None:
+def test_lost_files_make_another_data_set(tmp_path: Path) -> None:
     mini = miniatures.split_folders(tmp_path)
     data = read_folders(mini.root)
+    before = fingerprint_of(data)
     data.query[0].path.unlink()
-    with pytest.raises(SwiftReIDError, match=r"1-1\.webp of data set .* cannot be examined"):
-        fingerprint_of(data)
+    assert fingerprint_of(data) != before
+    (mini.root / "query" / "bert" / "gone.webp").symlink_to("nowhere")
+    assert len(fingerprint_of(read_folders(mini.root))) == 16

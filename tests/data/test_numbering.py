@@ -16,10 +16,12 @@ def test_numbers_stay_what_they_are(names: list[str]) -> None:
 
 @given(st.lists(st.text(max_size=6), min_size=1), st.text(st.characters(categories=["L"]), min_size=1, max_size=6))
 def test_names_are_numbered_in_order_and_apart(names: list[str], word: str) -> None:
-    for number in (number_persons, number_cameras):
-        numbered = number([*names, word])
+    for number, nobody in ((number_persons, {"-1": -1, "0": 0}), (number_cameras, {})):
+        numbered = dict(number([*names, word]))
+        kept = {name: numbered.pop(name) for name in nobody if name in numbered}
+        assert kept == {name: nobody[name] for name in kept}
         if any(not name.lstrip("-").isdecimal() for name in numbered):
-            assert sorted(numbered, key=numbered.__getitem__) == sorted({*names, word})
+            assert sorted(numbered, key=numbered.__getitem__) == sorted({*names, word} - set(kept))
             assert sorted(numbered.values()) == list(range(1, len(numbered) + 1))
 
 

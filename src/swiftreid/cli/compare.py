@@ -53,7 +53,7 @@ def compare(
     _print(report, loaded, names, rankings, rule, tests)
     for number, found in unlike.items():
         report.warn(f"{names[number - 1]} is not like {names[0]}: {'; '.join(map(str, found))}")
-    sayings = _verdicts(loaded, names, rankings, tests)
+    sayings = _verdicts(loaded, names, rankings, tests, unlike=set(unlike))
     for line in sayings:
         report.text(line)
     report.document(
@@ -182,6 +182,8 @@ def _verdicts(
     names: Sequence[str],
     rankings: Sequence[str],
     tests: Sequence[Paired],
+    *,
+    unlike: set[int],
 ) -> list[str]:
     """One line for each ranking and further card, in plain words."""
     lines = []
@@ -189,7 +191,8 @@ def _verdicts(
         for number in range(1, len(cards)):
             found = [test for test in tests if test.ranking == ranking and test.card == number]
             if found:
-                lines.append(f"{ranking}: {_verdict(found, names[number], names[0])}")
+                doubt = ", under unlike conditions (see the warning)" if number + 1 in unlike else ""
+                lines.append(f"{ranking}: {_verdict(found, names[number], names[0])}{doubt}")
             else:
                 lines.append(f"{ranking}: {names[number]} is not tested against {names[0]}: {_why(cards, number)}")
     return lines

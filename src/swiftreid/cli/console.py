@@ -30,6 +30,17 @@ class _Rate(ProgressColumn):
         return Text("" if speed is None else f"{speed:,.1f}/s", style="progress.data.speed")
 
 
+_CONTROLS = {code: f"\\x{code:02x}" for code in [*range(32), *range(127, 160)] if chr(code) not in "\n\t"}
+
+
+def printable(text: str) -> str:
+    """The text without what is no text: control characters and bytes of file names that are not UTF-8 are written out.
+
+    A file's name may hold what changes a terminal's colours, or worse.
+    """
+    return text.translate(_CONTROLS).encode("utf-8", "backslashreplace").decode()
+
+
 class Report:
     """The output of one command run."""
 
@@ -52,16 +63,16 @@ class Report:
     def note(self, message: str) -> None:
         """A notice on stderr; nothing with --json, whose document says it all."""
         if not (self._quiet or self.as_json):
-            self._err.print(message, style="dim", highlight=False, markup=False, soft_wrap=True)
+            self._err.print(printable(message), style="dim", highlight=False, markup=False, soft_wrap=True)
 
     def warn(self, message: str) -> None:
         """A warning on stderr; --quiet does not silence it."""
-        self._err.print(f"warning: {message}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+        self._err.print(f"warning: {printable(message)}", style="yellow", highlight=False, markup=False, soft_wrap=True)
 
     def text(self, line: str = "") -> None:
         """A line for people; nothing with --json."""
         if not self.as_json:
-            self._out.print(line, highlight=False, markup=False, soft_wrap=True)
+            self._out.print(printable(line), highlight=False, markup=False, soft_wrap=True)
 
     def table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """A table for people; nothing with --json. Columns after the first are right-aligned when numeric."""

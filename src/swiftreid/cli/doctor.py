@@ -48,7 +48,7 @@ def doctor(
     if not diagnosis.findings:
         report.text("nothing to complain about")
     document = diagnosis.to_dict()
-    if sheet is not None and examination.data is not None:
+    if sheet is not None and any(row[1] for row in rows):
         picture = io.BytesIO()
         draw_contact_sheet(examination).save(picture, "PNG" if sheet.suffix.lower() == ".png" else "JPEG", quality=90)
         report.text(f"contact sheet: {written(sheet, picture.getvalue())}. It shows people: treat it as the data set.")

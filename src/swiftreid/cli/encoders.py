@@ -11,7 +11,7 @@ import typer
 import yaml
 
 from swiftreid.cli.calibrations import print_calibration, print_sweep
-from swiftreid.cli.console import EncoderOption, JsonOption, QuietOption, Report
+from swiftreid.cli.console import EncoderOption, JsonOption, QuietOption, Report, printable
 from swiftreid.cli.datasets import DataArgument, KindOption, RootOption, TrainOption, train_choice
 from swiftreid.cli.outputs import output_file
 from swiftreid.cli.sources import BadPictures, pictures_below, refuse_same_ids
@@ -170,7 +170,7 @@ def encode(
         output,
         used,
         encoding,
-        ids=[picture.id for picture in chosen],
+        ids=[printable(picture.id) for picture in chosen],
         cameras=[picture.camera or None for picture in chosen],
         persons=[picture.person for picture in chosen],
     )

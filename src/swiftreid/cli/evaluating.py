@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from swiftreid.cli.console import Report
+from swiftreid.cli.console import Report, printable
 from swiftreid.cli.result_table import print_card, rows_of
 from swiftreid.cli.sources import BadPictures
 from swiftreid.data.benchmarks import MARKET_500K
@@ -251,7 +251,8 @@ def _own_pictures(query: LabelledCodes, gallery: LabelledCodes) -> np.ndarray[tu
 
 
 def _relative(path: Path, root: Path) -> str:
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+    name = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+    return printable(name)
 
 
 def _reranked(

@@ -13,6 +13,7 @@ import typer
 from swiftreid.cli.console import Report
 from swiftreid.cli.outputs import output_file, written
 from swiftreid.cli.sources import BadPictures
+from swiftreid.data.doctor.duplicates import find_duplicates
 from swiftreid.data.fingerprint import fingerprint_of
 from swiftreid.data.samples import ReidData
 from swiftreid.data.sources import open_data
@@ -162,7 +163,11 @@ def held_out(test: TestSet, source: str | None, report: Report) -> HeldOut | Non
     if not samples:
         samples, split = [*data.query, *data.gallery], "query and gallery"
     tested = {path.resolve() for path in [*(test.query.paths or []), *(test.gallery.paths or [])]}
-    shared = sum(sample.path.resolve() in tested for sample in samples)
+    fitted_on = {sample.path.resolve() for sample in samples}
+    shared = len(fitted_on & tested)
+    if source is not None:  # copies under other names too
+        files = {path: path in tested for path in [*fitted_on, *tested]}
+        shared = max(shared, sum(len(set(group)) > 1 for group in find_duplicates(files)))
     if shared:
         raise UsageError(
             f"{shared} of the {len(samples)} pictures to fit on are in the test set itself: thresholds fitted on the "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 
 from swiftreid.data.market import parse_name
 from swiftreid.data.samples import SPLITS, ReidData
@@ -21,8 +22,10 @@ def fingerprint_of(data: ReidData, *, distractors: bool = False, multi_query: bo
         distractors: whether a figure used ``data.distractors``; they count by name and size, wherever they lie.
         multi_query: whether a figure used ``data.multi_query``.
 
+    A file that cannot be examined (a link to nothing) counts with the size "?".
+
     Raises:
-        SwiftReIDError: a sample's file is gone or outside the data set's folder.
+        SwiftReIDError: a sample's file is outside the data set's folder.
     """
     parts = [(str(name), data.split(name), False) for name in SPLITS]
     parts += [("distractors", data.distractors, True)] if distractors else []
@@ -33,10 +36,17 @@ def fingerprint_of(data: ReidData, *, distractors: bool = False, multi_query: bo
             path = sample.path
             try:
                 where = path.name if by_name else path.relative_to(data.root).as_posix()
-                line = f"{split}\t{where}\t{path.stat().st_size}"
-            except (OSError, ValueError) as error:
-                raise SwiftReIDError(f"{path} of data set {data.name} cannot be examined: {error}") from error
+            except ValueError as error:
+                raise SwiftReIDError(f"{path} lies outside the folder of data set {data.name}: {error}") from error
+            line = f"{split}\t{where}\t{_size(path)}"
             told = (sample.person, sample.camera)
             lines.append(line if parse_name(path.stem) == told else f"{line}\t{told[0]}\t{told[1]}")
     content = "\n".join(sorted(lines)).encode("utf-8", "surrogateescape")
     return hashlib.sha256(content).hexdigest()[:16]
+
+
+def _size(path: Path) -> str:
+    try:
+        return str(path.stat().st_size)
+    except OSError:
+        return "?"

@@ -102,7 +102,7 @@ def _check(manifest: Path, columns: list[str], rows: Rows) -> None:
     for line, row in rows:
         if not row["path"]:
             raise UsageError(f"{manifest} line {line} has no path")
-        key = f"{row['path']}\n{row.get('split', '')}"
+        key = f"{os.path.normpath(row['path'])}\n{row.get('split', '')}"
         if key in seen:
             raise UsageError(f"{manifest} line {line} lists {row['path']} again (line {seen[key]}); remove one of them")
         seen[key] = line

@@ -13,13 +13,19 @@ _LONGEST = 15  # digits of a number that is taken as such
 def number_persons(labels: Iterable[str]) -> Mapping[str, int]:
     """A number for each person's name: the number it is, if all are whole numbers from -1 on, else 1, 2, ... in order.
 
+    "-1" (junk) and "0" (distractors) keep their meaning among names.
+
     Example:
         >>> number_persons(["0012", "-1", "7"])["0012"]
         12
         >>> dict(number_persons(["mia", "jon"]))
         {'jon': 1, 'mia': 2}
+        >>> number_persons(["mia", "-1", "0"])["-1"]
+        -1
     """
-    return _number(labels, JUNK)
+    labels = set(labels)
+    nobody = {label: int(label) for label in labels & {str(JUNK), str(DISTRACTOR)}}
+    return {**_number(labels - set(nobody), JUNK), **nobody}
 
 
 def number_cameras(labels: Iterable[str]) -> Mapping[str, int]:

@@ -70,6 +70,8 @@ def open_data(
     """
     if kind is not None and kind not in KINDS:
         raise UsageError(f"no kind of data set is called {kind!r}; there are {', '.join(KINDS)}")
+    if not str(source):
+        raise UsageError("the data set's name is empty; give a folder, a manifest or a benchmark's name")
     path = Path(source)
     if not path.exists() and str(source) in BENCHMARKS:
         if kind not in (None, str(source)):
@@ -204,8 +206,8 @@ def _recognised(root: Path) -> str:
     if len(kinds) == 1:
         return kinds[0]
     if kinds:
-        raise UsageError(f"{root} can be read as {' or as '.join(kinds)}; say which by its kind")
-    inner = next((path for path in sorted(root.iterdir()) if path.is_dir() and recognise(path)), None)
+        raise UsageError(f"{root} can be read as {' or as '.join(kinds)}; say which with --kind (kind= in Python)")
+    inner = next((path for path in sorted(root.iterdir()) if path.is_dir() and {*recognise(path)} - {"folder"}), None)
     meant = f"Did you mean {inner}? " if inner else ""
     layouts = "".join(
         f"\n- {benchmark.title}: {benchmark.layout}"

@@ -33,7 +33,9 @@ def read_table(source: Path, called: str = "manifest") -> tuple[list[str], Rows]
             columns = list(reader.fieldnames or [])
     except FileNotFoundError as error:
         raise SwiftReIDError(f"no {called} at {source}") from error
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except csv.Error as error:
+        raise SwiftReIDError(f"{source} line {reader.line_num} cannot be read as CSV: {error}") from error
+    except (OSError, UnicodeDecodeError) as error:
         raise SwiftReIDError(f"{source} is not a CSV file in UTF-8: {error}") from error
     for line, row in rows:
         if None in row:  # csv puts surplus fields there

@@ -9,11 +9,11 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from swiftreid.data.fingerprint import fingerprint_of
 from swiftreid.data.samples import SPLITS, ReidData, persons_of
@@ -204,13 +204,13 @@ class ResultRow(_Part):
     minp: float
     incomplete: int = 0
     bytes_per_entry: int | None = None
-    microseconds_per_query: float | None = None
+    microseconds_per_query: float | None = Field(default=None, ge=0)
     extra: dict[str, float | int | str] = Field(default_factory=dict)
-    cmc: list[float] = Field(default_factory=list)
+    cmc: list[Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=list)
     confidence: dict[str, tuple[float, float]] = Field(default_factory=dict)
     tar_at_far: dict[str, float] = Field(default_factory=dict)
     codes: list[str] = Field(default_factory=list)
-    full_ranking_microseconds: float | None = None
+    full_ranking_microseconds: float | None = Field(default=None, ge=0)
     per_query: PerQuery | None = None
 
     @classmethod
@@ -297,6 +297,15 @@ class ResultCard(_Part):
     def row(self, ranking: str) -> ResultRow | None:
         """The row of that ranking, if there is one."""
         return next((row for row in self.rows if row.ranking == ranking), None)
+
+    @model_validator(mode="after")
+    def _figures_of_every_query(self) -> ResultCard:
+        for row in self.rows if self.queries else ():
+            found = row.per_query
+            lists = () if found is None else (found.ap_standard, found.ap_trapezoid, found.inp, found.first_match)
+            if any(len(figures) != len(self.queries) for figures in lists):
+                raise ValueError(f"the figures of {row.ranking!r} are not of its {len(self.queries)} queries")
+        return self
 
     def save(self, path: Path) -> None:
         """Write the card as JSON; a file that is there is replaced whole or not at all.

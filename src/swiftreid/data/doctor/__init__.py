@@ -114,7 +114,7 @@ def examine(
     findings += duplicate_findings(data, duplicates)
     findings += _attribute_findings(data)
     diagnosis = Diagnosis(
-        counts=counts,
+        counts=counts if data.cross_camera else {name: replace(c, cameras=0) for name, c in counts.items()},
         valid_queries=valid,
         unreadable=unreadable,
         unparsable=[str(path) for path in data.unparsable],
@@ -130,8 +130,10 @@ def examine(
 
 def _unopened(source: Path, error: SwiftReIDError, decode: bool) -> Diagnosis:
     """The diagnosis of a data set that could not be opened; the error itself where a folder could not be listed."""
-    kind, advice = "no-layout", "Make those folders, or give the folder that holds them."
-    if isinstance(error, WithdrawnData):
+    kind, advice = "no-layout", "Give the folder that holds them, or see the documentation on data sets for layouts."
+    if source.is_file():
+        kind, advice = "bad-manifest", "Mend the file."
+    elif isinstance(error, WithdrawnData):
         kind, advice = "withdrawn", "Use another data set."
     elif not source.exists():
         kind, advice = "no-folder", "Check the spelling of the path, and where it starts from."
@@ -155,8 +157,8 @@ def _without(data: ReidData, unreadable: Mapping[str, str]) -> ReidData:
 
 def _attribute_findings(data: ReidData) -> Iterable[Finding]:
     table = data.root / ATTRIBUTE_FILE
-    if not table.is_file():
-        return
+    if not table.is_file() or not has_market_folders(data.root):
+        return  # nothing else reads it
     try:
         described = set(read_attributes(table))
     except SwiftReIDError as error:

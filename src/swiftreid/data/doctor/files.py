@@ -31,7 +31,8 @@ def empty_findings(data: ReidData) -> Iterable[Finding]:
 def _why_empty(data: ReidData, name: SplitName) -> tuple[str, str]:
     purpose = f"so there is nothing to {PURPOSE[name]}"
     if not has_market_folders(data.root):
-        return f"the split {name} holds no picture, {purpose}", ""
+        advice = f"Folders {name}/PERSON may stand beside the others." if (data.root / "gallery").is_dir() else ""
+        return f"the split {name} holds no picture, {purpose}", advice
     folder = data.root / FOLDERS[name]
     if not folder.is_dir():
         advice = f"Make it, with pictures such as {folder.name}/0844_c3s2_107328_01.jpg."
@@ -106,7 +107,9 @@ def duplicate_findings(data: ReidData, groups: list[Group]) -> Iterable[Finding]
         yield Finding("warning", "train-test-duplicates", message, advice)
     if torn:
         message = f"the same picture, byte for byte, under several persons or cameras: {count(len(torn), 'picture')}"
-        examples = some(" = ".join(sample.path.name for _, sample in group[:2]) for group in torn)
+        examples = some(
+            " = ".join(f"{sample.path.parent.name}/{sample.path.name}" for _, sample in group[:2]) for group in torn
+        )
         yield Finding("warning", "torn-duplicates", message, f"Find out which name is right ({examples}).")
     told = {id(group) for group in [*leaks, *torn]}
     alike = [group for group in groups if id(group) not in told]

@@ -15,6 +15,8 @@ PURPOSE: dict[SplitName, str] = {"train": "learn from", "query": "look for", "ga
 
 def has_market_folders(root: Path) -> bool:
     """Whether splits are folders of the Market-1501 layout."""
+    if (root / "gallery").is_dir():  # beside a folder query, one folder per person
+        return (root / FOLDERS["gallery"]).is_dir()
     return any((root / folder).is_dir() for folder in FOLDERS.values())
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["exhaustive", "cascade", "float", "re-ranked"]
 
+_TWO_LINES = 11  # points that the list has room for two lines each
 _KINDS: tuple[Kind, ...] = ("exhaustive", "cascade", "float", "re-ranked")
 _WORDS = {
     "exhaustive": "one code, every entry",
@@ -145,7 +146,8 @@ def _list(axes: Axes, rankings: Sequence[TimedRanking], points: float) -> None:
         top = 1 - (number - 1) * min(step, 1 / len(rankings))
         name = r.label.removesuffix(" exhaustive")
         axes.text(0, top, f"{number}", transform=axes.transAxes, va="top", fontsize=0.85 * points, weight="bold")
-        told = f"{name}\n{r.bytes_per_entry:,} B, {r.microseconds:,.3g} µs"
+        between = "\n" if len(rankings) <= _TWO_LINES else ", "
+        told = f"{name}{between}{r.bytes_per_entry:,} B, {r.microseconds:,.3g} µs"
         axes.text(0.12, top, told, transform=axes.transAxes, va="top", fontsize=0.85 * points, linespacing=1.1)
 
 

@@ -102,7 +102,7 @@ def _by_query(chosen: Chosen) -> dict[str, tuple[int, float]]:
     figures: PerQuery | None = chosen.row.per_query
     if figures is None or not chosen.card.queries:
         raise UsageError(
-            f"the card of '{chosen.label}' has no figures of single queries (cards of format 1 lack them): "
+            f"the card of '{chosen.label}' has no figures of single queries (--no-per-query, or an old card): "
             "run `swiftreid evaluate` again"
         )
     return {

@@ -135,7 +135,9 @@ def run_evaluation(
     query = _encoded("queries", data.query, encoder, report, bad)
     if options.multi_query:
         query = pool_queries(encoder, query, _encoded("further pictures", _wanted(data, query), encoder, report, bad))
-    gallery = _encoded("gallery", data.gallery, encoder, report, bad)
+    # Without splits every picture is a query and an entry: once is enough.
+    same = data.gallery == data.query and not options.multi_query
+    gallery = query if same else _encoded("gallery", data.gallery, encoder, report, bad)
     unreadable = len(bad.found)
     extra = _encoded("distractors", added, encoder, report, bad) if added else None
     cards = []

@@ -140,7 +140,8 @@ def print_card(report: Report, card: ResultCard, *, queries: int, entries: int, 
             "us: microseconds of one query, one at a time on one thread; '100 best' searches for them, 'all' takes "
             "distances to the whole gallery and sorts it, as papers report time"
         )
-    report.text(_compared_with(rows, longest))
+    if any("speed_up" in row.extra or "map_lost" in row.extra for row in rows):
+        report.text(_compared_with(rows, longest))
     report.text(f"protocol: {protocol.words}; {protocol.skipped} of {queries} queries had no good match")
     for note in card.notes:
         report.text(f"data: {note}")

@@ -138,10 +138,14 @@ class BadPictures:
 
     def __init__(self, report: Report) -> None:
         self.found: list[BadPicture] = []
+        self._known: set[str] = set()
         self._report = report
 
     def __call__(self, error: BadPicture) -> None:
-        """Note one unreadable picture."""
+        """Note one unreadable picture; one that is met again is still one."""
+        if error.name in self._known:
+            return
+        self._known.add(error.name)
         self.found.append(error)
         if len(self.found) <= _SHOWN_BAD:
             self._report.warn(f"skipped {error.name}: {error.reason}")

@@ -20,7 +20,7 @@ from swiftreid.data.samples import DISTRACTOR, JUNK, Sample, Split
 from swiftreid.errors import UsageError
 
 _INK, _FAINT, _PAPER, _EMPTY, _BAD = (28, 28, 30), (110, 110, 116), (255, 255, 255), (240, 240, 242), (176, 32, 32)
-_MARGIN, _GAP, _LINE, _CAPTION_LINES = 16, 10, 16, 2
+_MARGIN, _GAP, _LINE, _CAPTION_LINES = 16, 10, 16, 3
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class _Row:
 
 
 def draw_contact_sheet(
-    examination: Examination, *, columns: int = 12, crop_height: int = 128, seed: int = 0
+    examination: Examination, *, columns: int = 12, crop_height: int = 152, seed: int = 0
 ) -> Image.Image:
     """Draw pictures of people chosen at random, one row for each split, and the pictures that findings are about.
 
@@ -92,16 +92,12 @@ def _rows(examination: Examination, columns: int, rng: np.random.Generator) -> l
         "the same picture under several persons or cameras": torn_of(list(examination.duplicates)),
     }
     for words, groups in shared.items():
-        cells = [(sample.path, f"{name}, {_caption(sample)}") for group in groups for name, sample in group]
+        cells = [(sample.path, f"{name}\n{_caption(sample)}") for group in groups for name, sample in group]
         if cells:
             rows.append(_Row(f"{words}: {count(len(groups), 'picture')}", cells[:columns]))
     if diagnosis.unreadable:
-        files = [Path(name) for name in list(diagnosis.unreadable)[:columns]]
-        rows.append(
-            _Row(
-                f"cannot be read: {count(len(diagnosis.unreadable), 'picture')}", [(path, path.name) for path in files]
-            )
-        )
+        told = [(Path(name), f"{Path(name).name}\n{why}") for name, why in diagnosis.unreadable.items()]
+        rows.append(_Row(f"cannot be read: {count(len(told), 'picture')}", told[:columns]))
     return rows
 
 

@@ -173,14 +173,18 @@ def draw_ranked(
                 read_entry(r.position),
                 str(r.distance),
                 None if r.verdict == "ignored" else r.verdict == "right",
-                f"{_who(int(gallery.persons[r.position]))}\ncamera {int(gallery.cameras[r.position])}",
+                f"{_who(int(gallery.persons[r.position]))}{_by(int(gallery.cameras[r.position]))}",
                 ignored=r.verdict == "ignored",
             )
             for r in ranked.results
         ]
-        caption = f"AP {100 * ranked.ap:.0f} %\ncamera {int(query.cameras[ranked.query])}"
+        caption = f"AP {100 * ranked.ap:.0f} %{_by(int(query.cameras[ranked.query]))}"
         drawn.append(Ranking(read_query(ranked.query), candidates, caption))
     return draw_rankings(drawn, title=title, columns=FIRST, text=_SCALE[text])
+
+
+def _by(camera: int) -> str:
+    return f"\ncamera {camera}" if camera else ""  # 0: not known
 
 
 def _who(person: int) -> str:

@@ -11,12 +11,12 @@ from command import Ran
 from typer.testing import CliRunner
 
 from miniatures import market1501, person_folders
-from swiftreid.cli.evaluating import _own_pictures, sizes_of
+from swiftreid.cli.evaluating import sizes_of
 from swiftreid.cli.main import app
 from swiftreid.data.samples import ReidData, Sample
 from swiftreid.errors import UsageError
 from swiftreid.evaluation.card import ResultCard
-from swiftreid.evaluation.labelled import LabelledCodes
+from swiftreid.evaluation.labelled import LabelledCodes, own_pictures
 
 Run = Callable[..., Ran]
 
@@ -92,7 +92,7 @@ def test_a_query_finds_its_own_file_in_the_gallery(tmp_path: Path) -> None:
     none = np.zeros(2, np.int64)
     query = LabelledCodes({}, none, none, None, [tmp_path / "link.jpg", tmp_path / "b.jpg"])
     gallery = LabelledCodes({}, none, none, None, [tmp_path / "c.jpg", tmp_path / "a.jpg"])
-    assert _own_pictures(query, gallery).tolist() == [1, -1]
+    assert own_pictures(query, gallery).tolist() == [1, -1]
 
 
 def test_compare_says_what_is_more_than_chance(swiftreid: Run, drawn_people: Path, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from swiftreid.encoding.labelled import encode_samples, pool_queries
 from swiftreid.errors import UsageError
 from swiftreid.evaluation.benchmark import Measured, measure
 from swiftreid.evaluation.card import DataCard, EncoderCard, ProtocolCard, ResultCard
-from swiftreid.evaluation.labelled import LabelledCodes, together
+from swiftreid.evaluation.labelled import LabelledCodes, own_pictures, together
 from swiftreid.evaluation.metrics import ApRule
 from swiftreid.evaluation.protocol import EmptyRule, Protocol
 from swiftreid.evaluation.reranked import (
@@ -175,7 +175,7 @@ def _card(
     how: Options,
 ) -> ResultCard:
     query, gallery = codes
-    protocol = Protocol(how.empty, data.cross_camera, _own_pictures(query, gallery))
+    protocol = Protocol(how.empty, data.cross_camera, own_pictures(query, gallery))
     with report.progress("measuring") as advance:
         measured = measure(cascades, query, gallery, timed=how.timed, protocol=protocol, progress=advance)
     if how.rerank is not None:
@@ -244,12 +244,6 @@ def _readable(codes: LabelledCodes, samples: Split) -> int:
     """How many of the first samples were encoded."""
     paths = {sample.path for sample in samples}
     return sum(path in paths for path in codes.paths or ())
-
-
-def _own_pictures(query: LabelledCodes, gallery: LabelledCodes) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Where each query's own file stands in the gallery, or -1."""
-    places = {path.resolve(): place for place, path in enumerate(gallery.paths or ())}
-    return np.array([places.get(path.resolve(), -1) for path in query.paths or ()], np.int64)
 
 
 def _relative(path: Path, root: Path) -> str:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 
 from swiftreid.cli.console import Report
@@ -23,7 +22,7 @@ from swiftreid.errors import UsageError
 from swiftreid.evaluation.figures import style
 from swiftreid.evaluation.figures.cards import about
 from swiftreid.evaluation.figures.style import SUFFIXES, TEXT_SIZES, TextSize
-from swiftreid.evaluation.labelled import LabelledCodes
+from swiftreid.evaluation.labelled import LabelledCodes, own_pictures
 from swiftreid.evaluation.protocol import Protocol
 
 if TYPE_CHECKING:
@@ -122,13 +121,12 @@ def encode_test_set(source: str, encoder: str, report: Report, *, kind: str | No
     bad = BadPictures(report)
     with report.progress("encoding queries") as advance:
         query = encode_samples(used, data.query, on_bad=bad, progress=advance)
-    with report.progress("encoding gallery") as advance:
-        gallery = encode_samples(used, data.gallery, on_bad=bad, progress=advance)
-    protocol = Protocol(cross_camera=data.cross_camera)
-    if not data.cross_camera:
-        places = {path: place for place, path in enumerate(gallery.paths or [])}
-        own = np.array([places.get(path, -1) for path in query.paths or []], np.int64)
-        protocol = Protocol(cross_camera=False, self_positions=own)
+    if data.gallery == data.query:  # no splits: once is enough
+        gallery = query
+    else:
+        with report.progress("encoding gallery") as advance:
+            gallery = encode_samples(used, data.gallery, on_bad=bad, progress=advance)
+    protocol = Protocol(cross_camera=data.cross_camera, self_positions=own_pictures(query, gallery))
     return TestSet(data, used, query, gallery, protocol, bad)
 
 

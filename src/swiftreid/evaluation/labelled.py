@@ -73,3 +73,9 @@ def together(first: LabelledCodes, second: LabelledCodes) -> LabelledCodes:
         embedding,
         paths,
     )
+
+
+def own_pictures(query: LabelledCodes, gallery: LabelledCodes) -> NDArray[np.int64]:
+    """Where each query's own file stands in the gallery, or -1; int64 [q]. Both must know their files."""
+    places = {path.resolve(): place for place, path in enumerate(gallery.paths or ())}
+    return np.array([places.get(path.resolve(), -1) for path in query.paths or ()], np.int64)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -91,19 +91,7 @@ def try_cascades(
                 measured.bytes_per_query,
                 measured.microseconds,
             )
-        trial = known[text]
-        trials.append(
-            Trial(
-                at,
-                text,
-                trial.rank1,
-                trial.rank1_between,
-                trial.map_standard,
-                trial.map_between,
-                trial.bytes_per_query,
-                trial.microseconds,
-            )
-        )
+        trials.append(replace(known[text], at=at))
         if progress is not None:
             progress(done, len(cascades))
     return trials

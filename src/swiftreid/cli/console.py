@@ -85,7 +85,7 @@ class Report:
             numeric = bool(body) and all(_numeric(row[i]) for row in body)
             shown.add_column(name, justify="right" if numeric else "left", overflow="fold", no_wrap=i == 0)
         for row in body:
-            shown.add_row(*(Text(cell) for cell in row))
+            shown.add_row(*(Text(printable(cell)) for cell in row))
         self._out.print(shown)
 
     def document(self, content: Mapping[str, Any]) -> None:
@@ -97,7 +97,7 @@ class Report:
     def fail(self, message: str, content: Mapping[str, Any]) -> NoReturn:
         """End with exit code 1 after a run that found something to report: one document, which holds the error too."""
         self.document({**content, "error": message, "exit": 1})
-        sys.stderr.write(f"error: {message}\n")
+        sys.stderr.write(f"error: {printable(message)}\n")
         raise typer.Exit(1)
 
 

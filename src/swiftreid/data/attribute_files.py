@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from swiftreid.data.matlab import field, field_names, load_mat, unwrap
-from swiftreid.data.samples import ReidData, Split
+from swiftreid.data.samples import ReidData
 from swiftreid.data.schemas import DUKEMTMC, MARKET1501, AttributeSchema
 from swiftreid.errors import SwiftReIDError
 
@@ -52,17 +52,7 @@ def attribute_file_of(root: Path) -> Path | None:
 
 def with_attributes(data: ReidData, people: Mapping[int, Mapping[str, str]]) -> ReidData:
     """The same data set with each sample's attributes taken from its person's, where there are some."""
-
-    def described(split: Split) -> Split:
-        return [replace(sample, attributes=people.get(sample.person, sample.attributes)) for sample in split]
-
-    return replace(
-        data,
-        train=described(data.train),
-        query=described(data.query),
-        gallery=described(data.gallery),
-        multi_query=described(data.multi_query),
-    )
+    return data.changed(lambda s: replace(s, attributes=people.get(s.person, s.attributes)))
 
 
 def _rows(table: Any, schema: AttributeSchema, where: str) -> dict[int, dict[str, str]]:

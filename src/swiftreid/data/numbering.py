@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from swiftreid.data.samples import DISTRACTOR, JUNK, ReidData, Split
+from swiftreid.data.samples import DISTRACTOR, JUNK, ReidData
 
 _LONGEST = 15  # digits of a number that is taken as such
 
@@ -56,14 +56,6 @@ def free_person_zero(data: ReidData) -> ReidData:
         return data
     new = 1 + max(sample.person for sample in data.train + data.query + data.gallery + data.multi_query)
 
-    def moved(split: Split) -> Split:
-        return [replace(sample, person=new) if sample.person == DISTRACTOR else sample for sample in split]
-
-    return replace(
-        data,
-        train=moved(data.train),
-        query=moved(data.query),
-        gallery=moved(data.gallery),
-        multi_query=moved(data.multi_query),
-        notes=[*data.notes, f"person 0 is somebody here and is numbered {new}, as 0 stands for distractors"],
-    )
+    moved = data.changed(lambda s: replace(s, person=new) if s.person == DISTRACTOR else s)
+    told = f"person 0 is somebody here and is numbered {new}, as 0 stands for distractors"
+    return replace(moved, notes=[*data.notes, told])

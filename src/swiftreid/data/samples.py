@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -73,6 +73,13 @@ class ReidData:
     cross_camera: bool = True
     notes: list[str] = field(default_factory=list)
     missing: list[Path] = field(default_factory=list)
+
+    def changed(self, change: Callable[[Sample], Sample]) -> ReidData:
+        """The same data set with a change made to every sample but distractors."""
+        train, query, gallery, multi_query = (
+            [change(sample) for sample in split] for split in (self.train, self.query, self.gallery, self.multi_query)
+        )
+        return replace(self, train=train, query=query, gallery=gallery, multi_query=multi_query)
 
     def split(self, name: SplitName) -> Split:
         """The samples of one split."""

@@ -103,19 +103,26 @@ def measure_cascades(
     k: int = 100,
     timed: bool = True,
     protocol: Protocol | None = None,
+    progress: Progress | None = None,
 ) -> list[Measured]:
     """Accuracy and time of each cascade, exhaustive ones among them; times are taken in turn, in one run.
 
     Accuracy is that of the full coarse-to-fine ranking by the rules as they stand, as the papers measure it. Times are
     those of `Cascade.search` for the ``k`` best, which also guarantees k candidates, and of `Cascade.rank`. A certified
     cascade (``id2048:miss=1e-6``) has no full ranking of its own: it gives the k best, and what follows is in
-    exhaustive order.
+    exhaustive order. ``progress`` is called with the rows done and all rows.
 
     Raises:
         UsageError: a cascade needs a code, or the float embedding, that the encodings do not hold.
     """
     run, table = _Run(query, gallery, k, protocol or Protocol()), _table(cascades, gallery)
-    return list(run.rows(cascades, table, run.times(run.searches(cascades, table)) if timed else {}))
+    times = run.times(run.searches(cascades, table)) if timed else {}
+    found = []
+    for row in run.rows(cascades, table, times):
+        found.append(row)
+        if progress is not None:
+            progress(len(found), len(cascades))
+    return found
 
 
 def measure_embedding(

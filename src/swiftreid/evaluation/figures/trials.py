@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -61,7 +61,7 @@ def try_cascades(
     protocol: Protocol | None = None,
     progress: Progress | None = None,
 ) -> list[Trial]:
-    """Measure each cascade by the single-query protocol; equal ones are measured once.
+    """Measure each cascade by the single-query protocol; equal ones are measured once, and all are timed in turn.
 
     Args:
         cascades: by beta or w.
@@ -69,31 +69,30 @@ def try_cascades(
         gallery: of the test set.
         timed: whether to tell the time too.
         protocol: how rankings are judged.
-        progress: called with (done, total).
+        progress: called with how many different cascades are done, and how many there are.
 
     Raises:
         UsageError: a cascade needs a code that the encodings do not hold.
     """
-    known: dict[str, Trial] = {}
+    unlike = {str(cascade): cascade for cascade in cascades.values()}
+    measured = measure_cascades(unlike, query, gallery, timed=timed, protocol=protocol, progress=progress)
+    found = {row.label: row for row in measured}
     trials = []
-    for done, (at, cascade) in enumerate(cascades.items(), start=1):
-        text = str(cascade)
-        if text not in known:
-            [measured] = measure_cascades({text: cascade}, query, gallery, timed=timed, protocol=protocol)
-            rank1, mean = intervals_of(measured.metrics)
-            known[text] = Trial(
+    for at, cascade in cascades.items():
+        row = found[str(cascade)]
+        rank1, mean = intervals_of(row.metrics)
+        trials.append(
+            Trial(
                 at,
-                text,
-                measured.metrics.rank1,
+                row.label,
+                row.metrics.rank1,
                 rank1,
-                measured.metrics.map_standard,
+                row.metrics.map_standard,
                 mean,
-                measured.bytes_per_query,
-                measured.microseconds,
+                row.bytes_per_query,
+                row.microseconds,
             )
-        trials.append(replace(known[text], at=at))
-        if progress is not None:
-            progress(done, len(cascades))
+        )
     return trials
 
 

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from command import Ran
 from typer.testing import CliRunner
 
+from command import Ran, all_commands
+from drawn_figures import draw_person
 from swiftreid.cli.main import app
 from swiftreid.encoding.encoder import open_encoder
 from swiftreid.encoding.encodings_file import load_encodings
@@ -199,7 +200,29 @@ def test_pictures_left_out_are_in_the_card_and_named(swiftreid: Run, drawn_peopl
     (data / "query" / "0013_c1s1_000001_01.jpg").write_bytes(b"")
     told = swiftreid("evaluate", data, "--untimed", "--card", "card.json", "--json").json
     assert (told["unreadable"], len(told["unreadable_files"]), told["protocol"]["queries"]) == (1, 1, 23)
-    assert ResultCard.load(tmp_path / "card.json").unreadable == 1
+    card = ResultCard.load(tmp_path / "card.json")
+    assert card.unreadable == 1
+    assert [bad.file for bad in card.unreadable_files] == ["query/0013_c1s1_000001_01.jpg"]
+    assert ResultCard.model_validate(told) == card  # what --json prints is a card
+
+
+def test_stripes_are_fitted_to_the_training_split(swiftreid: Run, tmp_path: Path) -> None:
+    for person in range(70):
+        for shot in range(3):
+            split = "train" if person < 66 else "gallery" if shot else "query"
+            folder = tmp_path / "mine" / split / f"p{person}"
+            folder.mkdir(parents=True, exist_ok=True)
+            draw_person(person, 1, shot).save(folder / f"{shot}.png")
+    assert "198 pictures of 66 people" in swiftreid("encoder", "stripes", "mine", "-o", "s.safetensors").out
+    card = open_encoder(tmp_path / "s.safetensors").card
+    assert card.provenance == "training split of mine"
+    assert card.training["pictures"] == 198
+    swiftreid("evaluate", "mine", "--encoder", "s.safetensors", "--untimed", "--card", "c.json")
+    found = ResultCard.load(tmp_path / "c.json").encoder
+    assert found is not None
+    assert found.domain == "same data set"
+    everything = swiftreid("encoder", "stripes", "mine", "--every", "-o", "t.safetensors").out
+    assert "210 pictures without persons" in everything
 
 
 def test_demo_runs_twice_and_never_removes_a_gallery_of_yours(
@@ -227,15 +250,6 @@ def test_every_command_has_help_json_and_quiet() -> None:
         text = CliRunner().invoke(app, [*command, "--help"]).output
         assert "--json" in text, command
         assert "--quiet" in text, command
-
-
-def all_commands() -> list[list[str]]:
-    groups = [([], app), *(([group.name], group.typer_instance) for group in app.registered_groups)]
-    return [
-        [*prefix, command.name or command.callback.__name__]  # type: ignore[union-attr]
-        for prefix, group in groups
-        for command in group.registered_commands  # type: ignore[union-attr]
-    ]
 
 
 def test_import_is_quick_and_without_torch() -> None:

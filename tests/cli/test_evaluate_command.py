@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command import Ran
 from typer.testing import CliRunner
 
+from command import Ran
 from miniatures import market1501, person_folders
 from swiftreid.cli.evaluating import sizes_of
 from swiftreid.cli.main import app
@@ -44,7 +44,7 @@ def test_a_sweep_of_distractors_writes_a_card_for_each_size(swiftreid: Run, tmp_
     assert len({card.data.fingerprint for card in cards.values()}) == 3
     refused = swiftreid("compare", "r-0.json", "r-7.json", code=2).err
     assert "distractors (0 and 7)" in refused
-    forced = swiftreid("compare", "r-0.json", "r-7.json", "--force", "--row", "float embedding", "--json")
+    forced = swiftreid("compare", "r-0.json", "r-7.json", "--force", "--ranking", "float embedding", "--json")
     assert [d["field"] for d in forced.json["differences"]["r-7"]] == ["data set", "distractors"]
     assert "distractors (0 and 7)" in forced.err
     assert len(forced.json["tests"]) == 2
@@ -105,7 +105,7 @@ def test_compare_says_what_is_more_than_chance(swiftreid: Run, drawn_people: Pat
     each = row.per_query.model_copy(update={"ap_standard": halved, "first_match": [2] * 24})
     changed = row.model_copy(update={"per_query": each, "map_standard": row.map_standard / 2, "rank1": 0.0})
     card.model_copy(update={"rows": [*card.rows[:-1], changed]}).save(tmp_path / "b.json")
-    out = swiftreid("compare", "a.json", "b.json", "--row", "float embedding").out
+    out = swiftreid("compare", "a.json", "b.json", "--ranking", "FLOAT").out
     assert "float embedding: b is worse than a by" in out
     assert "10,000 random sign flips" in out
     told = swiftreid("compare", "a.json", "b.json", "--json").json
@@ -115,7 +115,7 @@ def test_compare_says_what_is_more_than_chance(swiftreid: Run, drawn_people: Pat
     assert change["significant"] is True
     assert tests["id32 exhaustive", "mAP"]["difference"] == 0
     assert len(told["verdict"]) == len(card.rows)
-    assert "no row 'x'" in swiftreid("compare", "a.json", "b.json", "--row", "x", code=2).err
+    assert "no ranking 'y'" in swiftreid("compare", "a.json", "b.json", "--ranking", "y", code=2).err
     assert "at least two" in swiftreid("compare", "a.json", code=2).err
     assert "cannot be read" in swiftreid("compare", "a.json", "nowhere.json", code=1).err
 
@@ -123,6 +123,7 @@ def test_compare_says_what_is_more_than_chance(swiftreid: Run, drawn_people: Pat
 def test_options_that_cannot_be_are_refused(drawn_people: Path) -> None:
     for options, message in (
         (["--multi-query"], "no further pictures"),
+        (["--multi-query", "--no-cameras"], "pools pictures by camera"),
         (["--distractors", "5"], "has 0 distractors"),
         (["--distractors", "many"], "neither a number"),
         (["--empty", "one"], "--empty must be"),

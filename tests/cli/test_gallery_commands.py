@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from command import COMMAND, Ran
 from PIL import Image
 
+from command import COMMAND, Ran
 from drawn_figures import draw_person
 from swiftreid.gallery.store import Gallery
 
@@ -125,15 +125,11 @@ def test_hostile_files_are_skipped_named_and_counted(swiftreid: Run, tmp_path: P
         (["search", "g", "plain/a.png", "--other-cameras"], 2, "does not tell its camera"),
     ],
 )
-def test_errors_say_what_to_do(swiftreid: Run, tmp_path: Path, arguments: list[str], code: int, message: str) -> None:
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "empty" / ".keep").touch()
-    (tmp_path / "plain").mkdir()
-    (tmp_path / "empty.csv").touch()
-    (tmp_path / "late.csv").write_text("path,camera,time\n\nplain/a.png,2,1e20\n")
-    draw_person(1, 1, 1).save(tmp_path / "plain" / "a.png")
-    swiftreid("gallery", "create", "g")
-    swiftreid("gallery", "add", "g", "plain", "--camera", "1")
+def test_errors_say_what_to_do(swiftreid: Run, small: Path, arguments: list[str], code: int, message: str) -> None:
+    (small / "empty").mkdir()
+    (small / "empty" / ".keep").touch()
+    (small / "empty.csv").touch()
+    (small / "late.csv").write_text("path,camera,time\n\nplain/a.png,2,1e20\n")
     ran = swiftreid(*arguments, code=code)
     assert message in ran.err
     assert ran.err.startswith("error: ") or "warning" in ran.err

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command import Ran
 from typer.testing import CliRunner
 
+from command import Ran
 from swiftreid.cli import reranking
 from swiftreid.cli.main import app
 from swiftreid.cli.reranking import settings_of
@@ -64,16 +64,6 @@ def test_settings_not_given_are_the_papers() -> None:
     assert settings_of(rerank=True, k1=None, k2=None, lambda_=None) == Reciprocal()
     assert settings_of(rerank=True, k1=None, k2=2, lambda_=0.0) == Reciprocal(k2=2, lambda_=0.0)
     assert settings_of(rerank=False, k1=None, k2=None, lambda_=None) is None
-
-
-@pytest.fixture
-def filled(swiftreid: Run, drawn_people: Path) -> Path:
-    """A gallery, and a file of the codes of its pictures and the queries."""
-    swiftreid("gallery", "create", "g")
-    swiftreid("gallery", "add", "g", drawn_people / "bounding_box_test")
-    swiftreid("encode", drawn_people / "bounding_box_test", "-o", "gallery.codes")
-    swiftreid("encode", drawn_people / "query", "-o", "query.codes")
-    return drawn_people / "query"
 
 
 def test_search_is_reranked_among_what_the_filters_pass(swiftreid: Run, filled: Path, tmp_path: Path) -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import Ran
 from PIL import Image
 from typer.testing import CliRunner
 
+from command import Ran
 from drawn_figures import draw_person
 from swiftreid.cli import searching
 from swiftreid.cli.main import app
@@ -30,10 +30,8 @@ def test_filters_are_told_by_their_options(swiftreid: Run, tmp_path: Path) -> No
     assert "no entry passes --not-camera door --before 2026-11-02 together" in between.err
 
 
-def test_the_picture_is_written_like_every_other_file(swiftreid: Run, drawn_people: Path, tmp_path: Path) -> None:
-    query = drawn_people / "query" / "0015_c2s1_000001_01.jpg"
-    swiftreid("gallery", "create", "g")
-    swiftreid("gallery", "add", "g", drawn_people / "bounding_box_test")
+def test_the_picture_is_written_like_every_other_file(swiftreid: Run, filled: Path, tmp_path: Path) -> None:
+    query = filled / "0015_c2s1_000001_01.jpg"
     (tmp_path / "file").touch()
     refused = swiftreid("search", "g", query, "--picture", "file/new/a.png", code=2)
     assert "--picture file/new/a.png can't be written" in refused.err
@@ -59,21 +57,18 @@ def test_the_picture_is_written_like_every_other_file(swiftreid: Run, drawn_peop
     ],
 )
 def test_options_that_contradict_each_other_are_refused(
-    options: list[str], message: str, swiftreid: Run, drawn_people: Path, tmp_path: Path
+    options: list[str], message: str, swiftreid: Run, filled: Path, tmp_path: Path
 ) -> None:
-    query = drawn_people / "query" / "0015_c2s1_000001_01.jpg"
-    swiftreid("gallery", "create", "g")
+    query = filled / "0015_c2s1_000001_01.jpg"
     ran = swiftreid("search", "g", query, *options, code=2)
     assert message in ran.err
     assert not ran.out
     assert not list(tmp_path.glob("*.png"))
 
 
-def test_a_search_says_which_cascade_it_used_and_why(swiftreid: Run, drawn_people: Path) -> None:
-    query = drawn_people / "query" / "0015_c2s1_000001_01.jpg"
-    swiftreid("calibrate", "stripes", drawn_people, "-o", "c.safetensors", "--beta", "2")
-    swiftreid("gallery", "create", "g")
-    swiftreid("gallery", "add", "g", drawn_people / "bounding_box_test")
+def test_a_search_says_which_cascade_it_used_and_why(swiftreid: Run, filled: Path) -> None:
+    query = filled / "0015_c2s1_000001_01.jpg"
+    swiftreid("calibrate", "stripes", filled.parent, "-o", "c.safetensors", "--beta", "2")
     search = ("search", "g", query, "--no-picture")
     plain = swiftreid(*search).out
     assert "cascade: id2048 (every entry: the encoder stripes has no calibration" in plain
@@ -89,11 +84,9 @@ def test_a_search_says_which_cascade_it_used_and_why(swiftreid: Run, drawn_peopl
 
 
 def test_no_more_threads_search_than_there_are_processors(
-    swiftreid: Run, drawn_people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    query = drawn_people / "query" / "0015_c2s1_000001_01.jpg"
-    swiftreid("gallery", "create", "g")
-    swiftreid("gallery", "add", "g", drawn_people / "bounding_box_test")
+    query = filled / "0015_c2s1_000001_01.jpg"
     used: list[int] = []
     plain = Cascade.search
 

@@ -200,7 +200,7 @@ def test_split_folders(tmp_path: Path) -> None:
     same(data, mini)
     assert not data.cross_camera
     assert EVERY_PICTURE not in data.notes
-    assert "people are numbered 1 to 3 in the order of their folders' names" in data.notes
+    assert "people are numbered 1 to 3 in the order of their names" in data.notes
 
 
 def test_one_camera_or_some_cameras_are_no_cameras(tmp_path: Path) -> None:
@@ -294,6 +294,27 @@ def test_manifest_with_names_and_absolute_paths(tmp_path: Path) -> None:
     assert "cameras are numbered 1 to 2 in the order of their names" in data.notes
 
 
+def test_names_that_may_be_one_person_are_told(tmp_path: Path) -> None:
+    lines = [
+        f"{miniatures.paint(tmp_path / f'{n}.png', n, 1)},{name},1"
+        for n, name in enumerate(["Zo\u00eb", "Zoe\u0308", "zoe", "Mia", "mia "])
+    ]
+    (tmp_path / "m.csv").write_text("path,person,camera\n" + "\n".join(lines) + "\n,,\n")
+    data = read_manifest(tmp_path / "m.csv")
+    assert len({sample.person for sample in data.query}) == 5
+    assert [note for note in data.notes if "count as two" in note] == [
+        "'Mia' and 'mia' count as two people",
+        "'Zoe\u0308' and 'Zo\u00eb' count as two people",
+    ]
+
+
+@pytest.mark.parametrize(("mark", "name"), [(";", "semicolons"), ("\t", "tabs"), ("|", "upright strokes")])
+def test_other_separators_are_named(tmp_path: Path, mark: str, name: str) -> None:
+    (tmp_path / "m.csv").write_text(f"path{mark}person\na.png{mark}1\n")
+    with pytest.raises(UsageError, match=f"separates its fields with {name}: save it with commas"):
+        read_manifest(tmp_path / "m.csv")
+
+
 def test_manifest_takes_persons_and_cameras_from_names(tmp_path: Path) -> None:
     for name in ("0003_c1_a.png", "0003_c2_b.png"):
         miniatures.paint(tmp_path / name, 3, 1)
@@ -325,7 +346,7 @@ def test_manifest_with_every_split(tmp_path: Path) -> None:
         ("path,person\na.png,1\nb.png,\n", "line 3 has no person, but others have one"),
         ("path,person,camera\na.png,1,1\nb.png,1,\n", "line 3 has no camera, .* or remove it to evaluate without"),
         ("path,person,split\na.png,1,test\n", "line 2 has the split 'test'; write one of train, query, gallery"),
-        ("path,person\na.png,1,2\n", "line 2 has more fields"),
+        ("path,person\na.png,1,2\n", "line 2 has 3 fields, but the header 2"),
         ("path,person\na.png,1\na.png,2\n", r"line 3 lists a\.png again \(line 2\)"),
         ("path,person,hat,hat\na.png,1,a,b\n", "column 'hat' twice"),
         ("path,person,time\na.png,1,noon\n", "line 2: 'noon' is no time"),

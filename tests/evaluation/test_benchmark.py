@@ -205,3 +205,11 @@ def test_nobody_to_measure_is_said(timed: bool) -> None:
     for left, right in ((query.take(none), gallery), (query, gallery.take(none))):
         with pytest.raises(SwiftReIDError, match="nothing to measure"):
             measure_cascades(cascades, left, right, timed=timed)
+
+
+def test_parts_of_unlike_length_are_refused() -> None:
+    codes = {"id32": np.zeros((3, 4), np.uint8)}
+    with pytest.raises(UsageError, match="cameras are of 2 pictures, but persons of 3"):
+        LabelledCodes(codes, np.arange(3), np.arange(2))
+    with pytest.raises(UsageError, match="id32 are of 3 pictures, but persons of 4"):
+        LabelledCodes(codes, np.arange(4), np.arange(4))

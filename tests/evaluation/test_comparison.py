@@ -133,7 +133,7 @@ def test_rankings_shared_and_asked_for() -> None:
     one, other = card(("a", metrics(1)), ("b", metrics(2))), card(("b", metrics(3)), ("c", metrics(4)))
     assert shared_rankings([one, other]) == ["b"]
     assert shared_rankings([one, one], ["b", "b"]) == ["b"]
-    with pytest.raises(UsageError, match=r"card 2 has no row 'a'; it has 'b', 'c'"):
+    with pytest.raises(UsageError, match=r"card 2 has no ranking 'a'; it has 'b', 'c'"):
         shared_rankings([one, other], ["a"])
-    with pytest.raises(UsageError, match="no row in common"):
+    with pytest.raises(UsageError, match="no ranking in common"):
         shared_rankings([one, card(("x", metrics(1)))])

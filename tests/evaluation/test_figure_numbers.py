@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -121,6 +122,14 @@ def test_rankings_of_other_queries_have_no_changes() -> None:
     other = made.model_copy(update={"queries": [f"x{name}" for name in made.queries]})
     with pytest.raises(UsageError, match="not of the same queries"):
         rank_changes(*choose_pair([made, other], []))
+
+
+def test_cards_of_one_encoder_and_data_set_are_told_apart_by_their_files() -> None:
+    files = [Path("before/h.json"), Path("after/h.json")]
+    labels = [chosen.label for chosen in choose_rows([card(1), card(1)], ["id32"], [], files)]
+    assert labels == ["before/h.json: id32 exhaustive", "after/h.json: id32 exhaustive"]
+    first, _ = choose_pair([card(1), card(1)], ["id32"], [Path("a.json"), Path("b.json")])
+    assert first.label == "a: id32 exhaustive"
 
 
 @pytest.mark.parametrize("wanted", [[], ["id32"], ["id32", "id128", "CtF"]])

@@ -11,7 +11,15 @@ import typer
 from swiftreid.cli.console import JsonOption, QuietOption, Report
 from swiftreid.errors import UsageError
 from swiftreid.evaluation.card import ResultCard, ResultRow
-from swiftreid.evaluation.comparison import FLIPS, Difference, Paired, compare_rows, differences, shared_rankings
+from swiftreid.evaluation.comparison import (
+    FLIPS,
+    Difference,
+    Paired,
+    compare_rows,
+    differences,
+    shared_rankings,
+    short_names,
+)
 from swiftreid.evaluation.metrics import AP_RULES, ApRule
 
 
@@ -19,9 +27,12 @@ def compare(
     cards: Annotated[
         list[Path], typer.Argument(help="Result cards of `swiftreid evaluate --card`; the first is the base.")
     ],
-    row: Annotated[
+    ranking: Annotated[
         list[str] | None,
-        typer.Option(help="Compare this row only, such as 'id2048 exhaustive'; repeatable. Default: all shared ones."),
+        typer.Option(
+            help="Compare this ranking only, by its name or a part of it, such as 'id2048 ex'; repeatable. "
+            "Default: all that the cards share."
+        ),
     ] = None,
     ap: Annotated[
         str | None, typer.Option(help="Definition of AP: 'standard' or 'trapezoid'. Default: the cards' own.")
@@ -47,9 +58,9 @@ def compare(
     }
     if unlike and not force:
         raise UsageError(f"{_refusal(unlike)}; --force shows them side by side all the same")
-    rankings = shared_rankings(loaded, row or [])
+    rankings = shared_rankings(loaded, ranking or [])
     tests = compare_rows(loaded, rankings, ap=rule)
-    names = _names(cards)
+    names = short_names(cards)
     _print(report, loaded, names, rankings, rule, tests)
     for number, found in unlike.items():
         report.warn(f"{names[number - 1]} is not like {names[0]}: {'; '.join(map(str, found))}")
@@ -82,14 +93,6 @@ def compare(
             "verdict": sayings,
         }
     )  # fmt: skip
-
-
-def _names(paths: Sequence[Path]) -> list[str]:
-    """Short names that tell the cards apart."""
-    stems = [path.stem for path in paths]
-    if len(set(stems)) == len(stems):
-        return stems
-    return [str(path) if stems.count(path.stem) > 1 else path.stem for path in paths]
 
 
 def _refusal(unlike: Mapping[int, Sequence[Difference]]) -> str:

@@ -18,8 +18,8 @@ from swiftreid.cli.sources import BadPictures, pictures_below, refuse_same_ids
 from swiftreid.data.fingerprint import fingerprint_of
 from swiftreid.data.market import parse_name
 from swiftreid.data.pictures import find_pictures, read_batches
-from swiftreid.data.samples import SplitName
-from swiftreid.data.sources import open_data
+from swiftreid.data.samples import DISTRACTOR, NOBODY, ReidData, SplitName
+from swiftreid.data.sources import open_data, recognise
 from swiftreid.encoding.calibrate import CascadeMethod, calibrated, fit_calibration
 from swiftreid.encoding.card import Preprocessing
 from swiftreid.encoding.encoder import open_encoder
@@ -111,10 +111,18 @@ def _three(text: str, option: str) -> tuple[float, float, float]:
 
 @app.command("stripes")
 def stripes(
-    pictures: Annotated[Path, typer.Argument(help="Folder of pictures of people; names that tell persons help much.")],
+    pictures: Annotated[
+        Path, typer.Argument(help="Data set, whose training split is taken, or a folder of any pictures of people.")
+    ],
     output: Output,
+    kind: KindOption = None,
+    every: Annotated[
+        bool, typer.Option("--every", help="Take every picture below the folder, those of test splits too.")
+    ] = False,
     name: Annotated[str, typer.Option(help="Name on the card.")] = "stripes",
-    provenance: Annotated[str, typer.Option(help="Whose pictures they are.")] = "not stated",
+    provenance: Annotated[
+        str | None, typer.Option(help="Whose pictures they are. Default: the data set, where it is one.")
+    ] = None,
     licence: Annotated[str, typer.Option(help="Licence of the result.")] = "Apache-2.0",
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -122,29 +130,47 @@ def stripes(
     """Fit the whitening of the hand-made 'stripes' encoder to your own pictures."""
     report = Report(as_json=as_json, quiet=quiet)
     output = output_file("--output", output)
-    paths = find_pictures(pictures)
+    data = None if every else _data_set(pictures, kind)
+    if data is None:
+        paths = find_pictures(pictures)
+        names = [parse_name(path.stem) for path in paths]
+        persons = [parsed[0] if parsed else DISTRACTOR for parsed in names]
+    else:
+        paths = [sample.path for sample in data.train]
+        persons = [sample.person for sample in data.train]
     bad = BadPictures(report)
     with report.progress("reading") as advance:
-        parts, names = [], []
+        parts, kept = [], []
         for batch in read_batches(paths, HEIGHT, WIDTH, on_bad=bad):
             parts.append(batch.pictures)
-            names += [parse_name(paths[i].stem) for i in batch.indices]
+            kept += [persons[i] for i in batch.indices]
             advance(int(batch.indices[-1]) + 1, len(paths))
     if not parts:
         raise SwiftReIDError(f"none of the {len(paths)} pictures under {pictures} could be read")
-    persons = [parsed[0] for parsed in names if parsed and parsed[0] > 0]
-    labelled = len(persons) == len(names)
+    shown, who = np.concatenate(parts), np.array(kept, np.int64)
+    somebody = ~np.isin(who, list(NOBODY))
+    if data is not None:  # junk and distractors of a training split teach nothing
+        shown, who = shown[somebody], who[somebody]
+    labelled = data is not None or bool(somebody.all())
     encoder = fit_stripes(
-        np.concatenate(parts),
-        np.array(persons, np.int64) if labelled else None,
-        provenance=provenance,
+        shown,
+        who if labelled else None,
+        provenance=provenance or (f"training split of {data.name}" if data else "not stated"),
         licence=licence,
         name=name,
+        training={"data": data.name, "data_fingerprint": fingerprint_of(data), "pictures": len(who)} if data else None,
     )
     encoder.save(output)
-    known = "with their persons, from their names" if labelled else "without persons, since not every name tells one"
-    report.text(f"wrote {output}, fitted to {len(names):,} pictures {known}")
+    known = f"of {len(np.unique(who)):,} people" if labelled else "without persons, since not every name tells one"
+    report.text(f"wrote {output}, fitted to {len(shown):,} pictures {known}")
     report.document({"encoder": str(output), "fingerprint": encoder.fingerprint, **bad.as_dict()})
+
+
+def _data_set(pictures: Path, kind: str | None) -> ReidData | None:
+    """The data set that a folder or manifest is, with a training split; None for any other pictures."""
+    if kind is None and pictures.is_dir() and not recognise(pictures):
+        return None
+    return open_data(pictures, kind=kind, need=TRAIN, attributes=False)
 
 
 def encode(

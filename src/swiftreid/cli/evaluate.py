@@ -103,7 +103,7 @@ def evaluate(
         options=options,
     )
     documents = [result.model_dump(mode="json") for result in results]
-    report.document(({"sweep": documents} if len(documents) > 1 else documents[0]) | bad.as_dict())
+    report.document({"sweep": documents} if len(documents) > 1 else documents[0])
 
 
 def _one_of(option: str, given: str, known: tuple[Any, ...]) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from swiftreid.encoding.encoder import Encoder
 from swiftreid.encoding.labelled import encode_samples, pool_queries
 from swiftreid.errors import UsageError
 from swiftreid.evaluation.benchmark import Measured, measure
-from swiftreid.evaluation.card import DataCard, EncoderCard, ProtocolCard, ResultCard
+from swiftreid.evaluation.card import DataCard, EncoderCard, ProtocolCard, ResultCard, UnreadableFile
 from swiftreid.evaluation.labelled import LabelledCodes, own_pictures, together
 from swiftreid.evaluation.metrics import ApRule
 from swiftreid.evaluation.protocol import EmptyRule, Protocol
@@ -94,8 +95,10 @@ def check_options(options: Options, data: ReidData) -> None:
     """Refuse what the data set cannot give, before anything is encoded.
 
     Raises:
-        UsageError: there is nothing to pool, or fewer distractors than asked for.
+        UsageError: there is nothing to pool, no camera to pool by, or fewer distractors than asked for.
     """
+    if options.multi_query and not data.cross_camera:
+        raise UsageError("--multi-query pools pictures by camera, so it needs cameras: leave it or --no-cameras out")
     if options.multi_query and not data.multi_query:
         raise UsageError(
             f"--multi-query: data set {data.name} has no further pictures of its queries (Market-1501's are in gt_bbox)"
@@ -138,18 +141,14 @@ def run_evaluation(
     # Without splits every picture is a query and an entry: once is enough.
     same = data.gallery == data.query and not options.multi_query
     gallery = query if same else _encoded("gallery", data.gallery, encoder, report, bad)
-    unreadable = len(bad.found)
     extra = _encoded("distractors", added, encoder, report, bad) if added else None
     cards = []
     for size in sizes:
-        entries, missing = gallery, unreadable
+        entries = gallery
         if extra is not None and size:
-            readable = _readable(extra, added[:size])
-            entries, missing = together(gallery, extra.take(np.arange(readable))), unreadable + size - readable
+            entries = together(gallery, extra.take(np.arange(_readable(extra, added[:size]))))
         used = replace(data, distractors=added[:size])
-        card = _card(
-            used, encoder, report, (query, entries), missing, cascades, ends=ends, longest=longest, how=options
-        )
+        card = _card(used, encoder, report, (query, entries), bad, cascades, ends=ends, longest=longest, how=options)
         path = _place(options.card, size if len(sizes) > 1 else None)
         if path is not None:
             card.save(path)  # before anything is printed: `| head` ends the command
@@ -167,7 +166,7 @@ def _card(
     encoder: Encoder,
     report: Report,
     codes: tuple[LabelledCodes, LabelledCodes],
-    unreadable: int,
+    bad: BadPictures,
     cascades: Mapping[str, Cascade],
     *,
     ends: Mapping[str, str],
@@ -186,6 +185,7 @@ def _card(
                 f"the gallery has {each:.1f} pictures a person: re-ranking relies on several, and loses here as a rule"
             )
     words, domain = domain_of(encoder.card, data)
+    unreadable = _unreadable(data, bad)
     recipe = encoder.card.training.get("recipe")
     return ResultCard(
         data=DataCard.of(data, distractors=bool(data.distractors), multi_query=how.multi_query),
@@ -194,12 +194,20 @@ def _card(
         protocol=ProtocolCard.of(
             measured[0].metrics, multi_query=how.multi_query, distractors=len(data.distractors), ap=how.ap
         ),
-        unreadable=unreadable,
+        unreadable=len(unreadable),
+        unreadable_files=unreadable,
         rows=rows_of(measured, len(gallery), against=ends, longest=longest, ap=how.ap, per_query=how.per_query),
         queries=[_relative(path, data.root) for path in query.paths or ()],
         notes=data.notes,
         run={**(how.said or {}), **({"recipe": recipe} if recipe else {})},
     )
+
+
+def _unreadable(data: ReidData, bad: BadPictures) -> list[UnreadableFile]:
+    """Those unreadable pictures that this data set holds: of a sweep each size has its own."""
+    samples = chain(data.query, data.gallery, data.multi_query, data.distractors)
+    names = {str(sample.path): _relative(sample.path, data.root) for sample in samples} if bad.found else {}
+    return [UnreadableFile(file=names[e.name], reason=e.reason) for e in bad.found if e.name in names]
 
 
 def _place(card: Path | None, size: int | None) -> Path | None:

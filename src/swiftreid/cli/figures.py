@@ -55,7 +55,7 @@ def cmc_figure(
     report = Report(as_json=as_json, quiet=quiet)
     path, size = target("cmc", output, text)
     loaded = load_cards(cards, force=force)
-    curves = cmc.cmc_curves(choose_rows(loaded, ranking or [], cmc.default_rankings(loaded)), ranks=ranks)
+    curves = cmc.cmc_curves(choose_rows(loaded, ranking or [], cmc.default_rankings(loaded), cards), ranks=ranks)
     figure = cmc.draw_cmc(curves, loaded, text=size)
     finish(report, path, figure, {"curves": [asdict(curve) for curve in curves]})
 
@@ -77,9 +77,9 @@ def time_figure(
     report = Report(as_json=as_json, quiet=quiet)
     path, size = target("time", output, text)
     loaded = load_cards(cards, force=force)
-    every = choose_rows(loaded, [], [row.ranking for card in loaded for row in card.rows])
+    every = choose_rows(loaded, [], [row.ranking for card in loaded for row in card.rows], cards)
     shown = [one for one in every if accuracy_time.kind_of(one) != "re-ranked"]
-    chosen = choose_rows(loaded, ranking, []) if ranking else shown
+    chosen = choose_rows(loaded, ranking, [], cards) if ranking else shown
     rankings = accuracy_time.timed_rankings(chosen, full=full)
     figure = accuracy_time.draw_time(rankings, loaded, full=full, text=size)
     finish(report, path, figure, {"rankings": [asdict(one) for one in rankings]})
@@ -277,7 +277,7 @@ def changes_figure(
     report = Report(as_json=as_json, quiet=quiet)
     path, size = target("changes", output, text)
     loaded = load_cards(cards, force=force)
-    first, second = choose_pair(loaded, ranking or [])
+    first, second = choose_pair(loaded, ranking or [], cards)
     numbers = changes.rank_changes(first, second)
     figure = changes.draw_changes(numbers, about_cards(loaded), text=size)
     most = numbers.most(show)

@@ -1,13 +1,55 @@
-"""The `swiftreid` command and its groups."""
+"""The `swiftreid` command and its groups. Each command's module is imported when it is called: most need little."""
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import Any, Final
+
 import typer
+from typer.core import TyperGroup
+from typer.main import get_group
 
 import swiftreid
-from swiftreid.cli import bench, compare, demo, doctor, encoders, evaluate, figures, galleries, searching, synth
+
+COMMANDS: Final = {
+    "demo": "demo:demo",
+    "search": "searching:search",
+    "evaluate": "evaluate:evaluate",
+    "compare": "compare:compare",
+    "doctor": "doctor:doctor",
+    "hash": "encoders:hash_embedding",
+    "encode": "encoders:encode",
+    "calibrate": "encoders:calibrate",
+    "synth": "synth:synth",
+    "gallery": "galleries:app",
+    "encoder": "encoders:app",
+    "bench": "bench:app",
+    "figure": "figures:app",
+}
+"""Name of each command and group -> its module in `swiftreid.cli`, and the function or group there."""
+
+
+class _Lazy(TyperGroup):
+    """A group that imports a command's module only when that command is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in COMMANDS:
+            return None
+        module, name = COMMANDS[cmd_name].split(":")
+        found = getattr(import_module(f"swiftreid.cli.{module}"), name)
+        around = typer.Typer(rich_markup_mode=None, add_completion=False)
+        if isinstance(found, typer.Typer):
+            around.add_typer(found, name=cmd_name)
+        else:
+            around.command(cmd_name)(found)
+        return get_group(around).commands[cmd_name]
+
 
 app = typer.Typer(
+    cls=_Lazy,
     name="swiftreid",
     help="Find a person across cameras: binary codes, a durable gallery, coarse-to-fine search.",
     no_args_is_help=True,
@@ -27,18 +69,3 @@ def _root(
     version: bool = typer.Option(False, "--version", help="Print the version.", callback=_version, is_eager=True),
 ) -> None:
     pass
-
-
-app.command("demo")(demo.demo)
-app.command("search")(searching.search)
-app.command("evaluate")(evaluate.evaluate)
-app.command("compare")(compare.compare)
-app.command("doctor")(doctor.doctor)
-app.command("hash")(encoders.hash_embedding)
-app.command("encode")(encoders.encode)
-app.command("calibrate")(encoders.calibrate)
-app.command("synth")(synth.synth)
-app.add_typer(galleries.app, name="gallery")
-app.add_typer(encoders.app, name="encoder")
-app.add_typer(bench.app, name="bench")
-app.add_typer(figures.app, name="figure")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from swiftreid.data.listing import is_picture, names_in, pictures_in
 from swiftreid.data.market import parse_name
-from swiftreid.data.numbering import free_person_zero, number_persons
+from swiftreid.data.numbering import free_person_zero, notes_on_names, number_persons
 from swiftreid.data.samples import JUNK, SPLITS, ReidData, Sample, SplitName
 from swiftreid.errors import SwiftReIDError
 
@@ -79,8 +79,7 @@ def read_folders(root: Path | str, *, need: Collection[SplitName] = ("query", "g
             Sample(picture.path, persons[picture.person], (picture.camera or 0) if cross_camera else 0)
             for picture in pictures
         )
-    if any(str(number) != name.lstrip("0") for name, number in persons.items() if name != "0" * len(name)):
-        notes.append(f"people are numbered 1 to {len(persons)} in the order of their folders' names")
+    notes.extend(notes_on_names("people", persons))
     data = free_person_zero(data)
     if not split_folders and data.query:
         ask_about_all(data)

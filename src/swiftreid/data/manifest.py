@@ -10,7 +10,7 @@ from pathlib import Path
 from swiftreid.data.folders import NO_CAMERAS, ask_about_all
 from swiftreid.data.listing import Present, missing_note
 from swiftreid.data.market import parse_name
-from swiftreid.data.numbering import free_person_zero, number_cameras, number_persons
+from swiftreid.data.numbering import free_person_zero, notes_on_names, number_cameras, number_persons
 from swiftreid.data.samples import SPLITS, ReidData, Sample, Split, SplitName
 from swiftreid.data.table_file import Rows, read_table, seconds
 from swiftreid.errors import SwiftReIDError, UsageError
@@ -137,11 +137,7 @@ def _splits(manifest: Path, columns: list[str], rows: Rows, need: Collection[Spl
 
 
 def _notes(persons: Mapping[str, int], cameras: Mapping[str, int], known: list[str] | None) -> list[str]:
-    notes = []
-    if any(not name.lstrip("-").isdigit() for name in persons):
-        notes.append(f"people are numbered 1 to {len(persons)} in the order of their names")
-    if any(not name.isdigit() for name in cameras):
-        notes.append(f"cameras are numbered 1 to {len(cameras)} in the order of their names")
+    notes = notes_on_names("people", persons) + notes_on_names("cameras", cameras)
     return [*notes, NO_CAMERAS] if known is None else notes
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import unicodedata
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from swiftreid.data.samples import DISTRACTOR, JUNK, ReidData
 
 _LONGEST = 15  # digits of a number that is taken as such
+_SHOWN_TWINS = 3
 
 
 def number_persons(labels: Iterable[str]) -> Mapping[str, int]:
@@ -44,6 +47,30 @@ def _number(labels: Iterable[str], least: int) -> Mapping[str, int]:
 def _whole(text: str) -> int | None:
     digits = text.removeprefix("-")
     return int(text) if digits.isascii() and digits.isdigit() and len(digits) <= _LONGEST else None
+
+
+def notes_on_names(what: str, numbers: Mapping[str, int]) -> list[str]:
+    """What people should know of names that were numbered: the order, and names that may be meant to be one.
+
+    Args:
+        what: "people" or "cameras".
+        numbers: what `number_persons` or `number_cameras` gave.
+
+    Example:
+        >>> notes_on_names("people", {"Mia": 1, "mia": 2})
+        ['people are numbered 1 to 2 in the order of their names', "'Mia' and 'mia' count as two people"]
+    """
+    if all(_whole(name) == number for name, number in numbers.items()):
+        return []
+    notes = [f"{what} are numbered 1 to {max(numbers.values())} in the order of their names"]
+    alike: dict[str, list[str]] = defaultdict(list)
+    for name in sorted(numbers):
+        alike["".join(unicodedata.normalize("NFKC", name).casefold().split())].append(name)
+    twins = [names for names in alike.values() if len(names) > 1]
+    notes += [f"{names[0]!r} and {names[1]!r} count as two {what}" for names in twins[:_SHOWN_TWINS]]
+    if len(twins) > _SHOWN_TWINS:
+        notes.append(f"{len(twins) - _SHOWN_TWINS} more pairs of nearly equal names count as two {what} each")
+    return notes
 
 
 def free_person_zero(data: ReidData) -> ReidData:

@@ -20,6 +20,10 @@ SplitName = Literal["train", "query", "gallery"]
 SPLITS: tuple[SplitName, ...] = ("train", "query", "gallery")
 
 
+NOBODY = frozenset((JUNK, DISTRACTOR))
+"""Person ids that stand for no person."""
+
+
 @dataclass(frozen=True)
 class Sample:
     """One picture of one person.

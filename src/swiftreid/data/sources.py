@@ -70,6 +70,8 @@ def open_data(
     """
     if kind is not None and kind not in KINDS:
         raise UsageError(f"no kind of data set is called {kind!r}; there are {', '.join(KINDS)}")
+    if not isinstance(source, (str, Path)):
+        raise UsageError(f"a data set is given by its folder, manifest or name, not by {type(source).__name__}")
     if not str(source):
         raise UsageError("the data set's name is empty; give a folder, a manifest or a benchmark's name")
     path = Path(source)

@@ -7,6 +7,7 @@ the floor that every learned encoder must beat, and the encoder of the tests.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -154,12 +155,14 @@ def fit_stripes(
     provenance: str,
     licence: str,
     name: str = "stripes",
+    training: Mapping[str, Any] | None = None,
 ) -> StripesEncoder:
     """Fit the whitening to uint8 RGB pictures [n, 128, 64, 3]; a few hundred are enough.
 
     With ``persons``, int64 [n], what varies between pictures of one person (light, pose, camera) is whitened away and
     the directions are kept in which people differ most for it (the discriminant analysis of KISSME and XQDA). Without,
-    all variation counts alike (PCA), which serves much worse.
+    all variation counts alike (PCA), which serves much worse. ``training`` is the card's record of what was
+    learned from.
 
     Raises:
         UsageError: fewer pictures than whitened dimensions, or no person with two pictures.
@@ -191,6 +194,7 @@ def fit_stripes(
         preprocessing=Preprocessing(height=HEIGHT, width=WIDTH),
         provenance=provenance,
         licence=licence,
+        training=dict(training or {}),
     )
     return StripesEncoder(card, tensors)
 

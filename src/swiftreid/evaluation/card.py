@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from swiftreid.data.fingerprint import fingerprint_of
-from swiftreid.data.samples import SPLITS, ReidData, persons_of
+from swiftreid.data.samples import NOBODY, SPLITS, ReidData, persons_of
 from swiftreid.durable import save_bytes
-from swiftreid.errors import SwiftReIDError
+from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.evaluation.confidence import bootstrap_intervals
 from swiftreid.evaluation.metrics import ApRule
 from swiftreid.evaluation.protocol import EmptyRule, Metrics
@@ -48,7 +48,7 @@ class DataCard(_Part):
         name: its name.
         fingerprint: see `swiftreid.data.fingerprint.fingerprint_of`.
         pictures: split -> number of pictures.
-        persons: split -> number of different person ids.
+        persons: split -> number of different people; junk and distractors are nobody.
     """
 
     name: str
@@ -63,8 +63,15 @@ class DataCard(_Part):
             name=data.name,
             fingerprint=fingerprint_of(data, distractors=distractors, multi_query=multi_query),
             pictures={split: len(data.split(split)) for split in SPLITS},
-            persons={split: len(set(persons_of(data.split(split)).tolist())) for split in SPLITS},
+            persons={split: len(set(persons_of(data.split(split)).tolist()) - NOBODY) for split in SPLITS},
         )
+
+
+class UnreadableFile(_Part):
+    """A picture that could not be read and was left out: its path relative to the data set's folder, and why."""
+
+    file: str
+    reason: str
 
 
 class EncoderCard(_Part):
@@ -274,6 +281,7 @@ class ResultCard(_Part):
         seed: the seed of whatever was random, or None.
         protocol: how rankings were judged.
         unreadable: pictures of the data set that could not be read and were left out.
+        unreadable_files: those pictures, and why.
         rows: one per way of ranking.
         queries: path of each query relative to the data set's folder, in the order of the rows' per-query figures;
             those left unread are not among them.
@@ -289,6 +297,7 @@ class ResultCard(_Part):
     seed: int | None = None
     protocol: ProtocolCard
     unreadable: int = 0
+    unreadable_files: list[UnreadableFile] = Field(default_factory=list)
     rows: list[ResultRow]
     queries: list[str] = Field(default_factory=list)
     notes: list[str] = Field(default_factory=list)
@@ -297,6 +306,23 @@ class ResultCard(_Part):
     def row(self, ranking: str) -> ResultRow | None:
         """The row of that ranking, if there is one."""
         return next((row for row in self.rows if row.ranking == ranking), None)
+
+    def find(self, text: str) -> ResultRow:
+        """The row of a ranking by its name, or by a part of the name that no other one has (in any case).
+
+        Raises:
+            UsageError: there is no such ranking, or several; the message names those there are.
+        """
+        if (exact := self.row(text)) is not None:
+            return exact
+        rows = [row for row in self.rows if text.casefold() in row.ranking.casefold()]
+        if len(rows) == 1:
+            return rows[0]
+        there = ", ".join(repr(row.ranking) for row in rows or self.rows)
+        if rows:
+            raise UsageError(f"--ranking {text!r} may be any of {there}: write more of its name")
+        of = self.encoder.name if self.encoder else "unknown encoder"
+        raise UsageError(f"the card of {of} on {self.data.name} has no ranking {text!r}; it has {there}")
 
     @model_validator(mode="after")
     def _figures_of_every_query(self) -> ResultCard:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final, Literal
 
 import numpy as np
@@ -190,25 +191,32 @@ def holm(p: Sequence[float]) -> list[float]:
     return adjusted
 
 
+def short_names(paths: Sequence[Path]) -> list[str]:
+    """Names of files that tell them apart: without folder and ending where that will do."""
+    stems = [path.stem for path in paths]
+    return [str(path) if stems.count(path.stem) > 1 else path.stem for path in paths]
+
+
 def shared_rankings(cards: Sequence[ResultCard], wanted: Sequence[str] = ()) -> list[str]:
-    """Names of the rows to compare: those that all cards have, or those asked for.
+    """Names of the rankings to compare: those that all cards have, or those asked for, by name or a part of it.
 
     Raises:
-        UsageError: a card lacks a row asked for, or there is no row that all have.
+        UsageError: a card lacks a ranking asked for, or there is none that all have.
     """
-    for name in wanted:
+    asked = [cards[0].find(text).ranking for text in wanted]
+    for name in asked:
         lacking = next((number for number, card in enumerate(cards, 1) if card.row(name) is None), None)
         if lacking is not None:
             has = ", ".join(f"'{row.ranking}'" for row in cards[lacking - 1].rows)
-            raise UsageError(f"card {lacking} has no row {name!r}; it has {has}")
+            raise UsageError(f"card {lacking} has no ranking {name!r}; it has {has}")
     shared = [row.ranking for row in cards[0].rows if all(card.row(row.ranking) is not None for card in cards)]
     if not wanted and not shared:
         each = "; ".join(
             f"card {number}: " + ", ".join(f"'{row.ranking}'" for row in card.rows)
             for number, card in enumerate(cards, 1)
         )
-        raise UsageError(f"the cards have no row in common ({each})")
-    return list(dict.fromkeys(wanted)) or shared
+        raise UsageError(f"the cards have no ranking in common ({each})")
+    return list(dict.fromkeys(asked)) or shared
 
 
 def _values(row: ResultRow, figure: str, ap: ApRule) -> NDArray[np.float64]:

@@ -24,6 +24,9 @@ class LabelledCodes:
         cameras: camera of each, int64 [n].
         embedding: float32 [n, d], or None.
         paths: file of each picture, where they came from files.
+
+    Raises:
+        UsageError: these are not all of the same number of pictures.
     """
 
     codes: Mapping[str, NDArray[np.uint8]]
@@ -31,6 +34,12 @@ class LabelledCodes:
     cameras: NDArray[np.int64]
     embedding: NDArray[np.float32] | None = None
     paths: Sequence[Path] | None = None
+
+    def __post_init__(self) -> None:
+        given = {"cameras": self.cameras, "embedding": self.embedding, "paths": self.paths, **self.codes}
+        for name, part in given.items():
+            if part is not None and len(part) != len(self.persons):
+                raise UsageError(f"{name} are of {len(part):,} pictures, but persons of {len(self.persons):,}")
 
     def __len__(self) -> int:
         return len(self.persons)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from swiftreid.data.doctor.diagnosis import Finding
 from swiftreid.data.doctor.words import count, place_of, some
-from swiftreid.data.samples import DISTRACTOR, JUNK, ReidData, Split
+from swiftreid.data.samples import DISTRACTOR, JUNK, NOBODY, ReidData, Split
 
 
 def people_findings(data: ReidData) -> Iterable[Finding]:
@@ -32,7 +32,7 @@ def people_findings(data: ReidData) -> Iterable[Finding]:
         yield Finding("note", "no-cameras", message, advice)
     else:
         yield from _one_camera(data, train)
-    if nobody := sum(sample.person in (JUNK, DISTRACTOR) for sample in data.train):
+    if nobody := sum(sample.person in NOBODY for sample in data.train):
         message = (
             "junk (person -1) and distractors (person 0) in the training split are left out of learning: "
             f"{count(nobody, 'picture')}"
@@ -66,7 +66,7 @@ def _one_camera(data: ReidData, train: set[int]) -> Iterable[Finding]:
 
 def people(samples: Split) -> set[int]:
     """Persons, without junk and distractors."""
-    return {sample.person for sample in samples} - {JUNK, DISTRACTOR}
+    return {sample.person for sample in samples} - NOBODY
 
 
 def _in_one_camera(samples: Split) -> list[int]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from swiftreid.errors import UsageError
 from swiftreid.evaluation.card import ResultCard, ResultRow
-from swiftreid.evaluation.comparison import differences
+from swiftreid.evaluation.comparison import differences, short_names
 
 
 @dataclass(frozen=True)
@@ -38,21 +38,24 @@ def load_cards(paths: Sequence[Path], *, force: bool = False) -> list[ResultCard
     return cards
 
 
-def choose_rows(cards: Sequence[ResultCard], wanted: Sequence[str], default: Sequence[str]) -> list[Chosen]:
+def choose_rows(
+    cards: Sequence[ResultCard], wanted: Sequence[str], default: Sequence[str], files: Sequence[Path] = ()
+) -> list[Chosen]:
     """The rankings of each card that were asked for.
 
     Args:
         cards: one or more.
         wanted: names of rankings, or parts of names that no two rankings of a card share; empty takes the default.
         default: names of rankings, of which each card has some.
+        files: where the cards came from, to tell those apart that are of one encoder and data set.
 
     Raises:
         UsageError: a card has no such ranking, or several.
     """
-    names = _names(cards)
+    names = _names(cards, files)
     chosen = []
     for name, card in zip(names, cards, strict=True):
-        rows = [_one(card, text) for text in wanted] if wanted else [r for r in card.rows if r.ranking in default]
+        rows = [card.find(text) for text in wanted] if wanted else [r for r in card.rows if r.ranking in default]
         for row in rows:
             chosen.append(Chosen(f"{name}: {row.ranking}" if name else row.ranking, card, row))
     if not chosen:
@@ -60,43 +63,35 @@ def choose_rows(cards: Sequence[ResultCard], wanted: Sequence[str], default: Seq
     return chosen
 
 
-def choose_pair(cards: Sequence[ResultCard], wanted: Sequence[str]) -> tuple[Chosen, Chosen]:
+def choose_pair(
+    cards: Sequence[ResultCard], wanted: Sequence[str], files: Sequence[Path] = ()
+) -> tuple[Chosen, Chosen]:
     """Two rankings to compare: one of each of two cards, or two of one card.
 
     Args:
         cards: one or two.
         wanted: one name for each card, one for both, or two of a single card; none takes exhaustive search by the
             longest code of each of two cards.
+        files: where the cards came from, to tell those apart that are of one encoder and data set.
 
     Raises:
         UsageError: these are not two rankings, or a card has no such one.
     """
     if (len(cards), len(wanted)) not in ((1, 2), (2, 0), (2, 1), (2, 2)):
         raise UsageError("changes are between two cards, or between two rankings of one card, each with --ranking")
-    names = _names(cards) * (2 // len(cards))
+    names = _names(cards, files) * (2 // len(cards))
     pair = [cards[0], cards[-1]]
     texts = list(wanted) * (2 // len(wanted)) if wanted else [longest_exhaustive(card) for card in pair]
     first, second = (
         Chosen(f"{name}: {row.ranking}" if name else row.ranking, card, row)
         for name, card, text in zip(names, pair, texts, strict=True)
-        if (row := _one(card, text or "id"))
+        if (row := card.find(text or "id"))
     )
     return first, second
 
 
-def _one(card: ResultCard, text: str) -> ResultRow:
-    exact = [row for row in card.rows if row.ranking == text]
-    rows = exact or [row for row in card.rows if text.casefold() in row.ranking.casefold()]
-    if len(rows) == 1:
-        return rows[0]
-    there = ", ".join(repr(row.ranking) for row in rows or card.rows)
-    if rows:
-        raise UsageError(f"--ranking {text!r} may be any of {there}: write more of its name")
-    raise UsageError(f"the card of {encoder_name(card)} on {card.data.name} has no ranking {text!r}; it has {there}")
-
-
-def _names(cards: Sequence[ResultCard]) -> list[str]:
-    """What tells each card from the others: encoder, data set, both, or at last its place."""
+def _names(cards: Sequence[ResultCard], files: Sequence[Path]) -> list[str]:
+    """What tells each card from the others: encoder, data set, both, or at last its file (or its place)."""
     if len(cards) == 1:
         return [""]
     by_encoder = [encoder_name(card) for card in cards]
@@ -105,6 +100,8 @@ def _names(cards: Sequence[ResultCard]) -> list[str]:
     for names in (by_encoder if len(set(by_data)) == 1 else by_data, both):
         if len(set(names)) == len(cards):
             return names
+    if len(files) == len(cards) == len(set(short := short_names(files))):
+        return short
     return [f"{name} ({place})" for place, name in enumerate(both, start=1)]
 
 

@@ -180,6 +180,8 @@ def _bubbles(axes: Axes, changes: RankChanges, points: float) -> None:
     axes.set_xscale("log")
     axes.set_yscale("log")
     ticks = [r for p in range(8) for r in (1 * 10**p, 2 * 10**p, 5 * 10**p) if r <= highest]
+    if highest < 5:  # so few that each has its tick
+        ticks = list(range(1, highest + 1))
     if len(ticks) > 8:
         ticks = [r for r in ticks if str(r)[0] == "1"]
     words = [f"{r:,}" for r in ticks]

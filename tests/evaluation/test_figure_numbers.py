@@ -85,7 +85,7 @@ def test_times_and_kinds() -> None:
     assert [kind_of(one) for one in chosen] == ["exhaustive", "exhaustive", "cascade"]
     points = timed_rankings(chosen)
     assert [point.microseconds for point in points] == [10, 100, 1000]
-    assert [point.bytes_per_entry for point in points] == [4, 16, 20]
+    assert [point.bytes_per_entry for point in points] == [4, 16, 24]
     with pytest.raises(UsageError, match="--untimed"):
         timed_rankings(choose_rows([card(1, timed=False)], ["id32"], []))
 

@@ -12,10 +12,11 @@ from swiftreid.benchmarks.codes import SyntheticCodes, synthetic_codes
 from swiftreid.benchmarks.contender import available_bytes
 from swiftreid.benchmarks.measure import Truth, measure, read_gigabytes_per_second
 from swiftreid.benchmarks.model import CostModel, Moved
-from swiftreid.benchmarks.ours import SEARCHES, bytes_per_entry, our_contender
+from swiftreid.benchmarks.ours import SEARCHES, our_contender
 from swiftreid.benchmarks.run import Options, Shown
 from swiftreid.search.cascade import Cascade
 from swiftreid.search.kernels import active_kernel
+from swiftreid.search.storage import bytes_per_entry
 
 # Of a certified search half of the bytes are scanned, which reports do not say.
 GROWN = {name: text for name, text in SEARCHES.items() if Cascade.parse(text).stages[0].miss is None}

@@ -15,6 +15,7 @@ from swiftreid.search import kernels
 from swiftreid.search.cascade import Cascade
 from swiftreid.search.codes import row_bytes_of
 from swiftreid.search.partition import Partition
+from swiftreid.search.storage import bytes_per_entry
 from swiftreid.search.table import CodeTable
 
 THRESHOLDS = {"id32": 11, "id128": 45, "id512": 195}
@@ -117,20 +118,6 @@ def our_contender(
         by_id2048=cascade.stages[-1].code == "id2048",
         insert=_Tail(data) if name == "CtF 11/45/195" and threads == 1 else None,
     )
-
-
-def bytes_per_entry(cascade: Cascade) -> int:
-    """What an entry takes in memory for a cascade on our kernels: its codes, and what is kept a second time."""
-    stages = cascade.stages
-    codes = sum(row_bytes_of(code) for code in cascade.codes)
-    if stages[-1].miss:
-        return 2 * codes  # split in two
-    cells = stages[0].keep == "cells"
-    # The position in the gallery, and the codes of the next two stages.
-    shelf = 4 + sum(row_bytes_of(stage.code) for stage in stages[1:3]) if cells else 0
-    scanned = row_bytes_of(stages[1 if cells else 0].code)
-    planes = scanned if len(stages) > 1 and scanned <= kernels.MAX_SLICED_BYTES else 0
-    return codes + shelf + planes
 
 
 def _split(data: SyntheticCodes) -> SyntheticCodes:

@@ -19,6 +19,7 @@ from swiftreid.evaluation.timing import Search, time_searches
 from swiftreid.evaluation.verification import COSINE_STEPS
 from swiftreid.search.cascade import Cascade
 from swiftreid.search.stages import EMBEDDING
+from swiftreid.search.storage import bytes_per_entry
 from swiftreid.search.table import CodeTable
 
 __all__ = ["LabelledCodes", "Measured", "measure", "measure_cascades", "measure_embedding", "rank_and_judge"]
@@ -169,9 +170,7 @@ class _Run:
         return Measured(
             label=label,
             metrics=metrics,
-            # A certified search keeps a second copy of its code, split in two.
-            bytes_per_entry=sum({stage.code: stage.row_bytes for stage in report}.values())
-            * (2 if cascade.stages[-1].miss else 1),
+            bytes_per_entry=bytes_per_entry(cascade, {stage.code: stage.row_bytes for stage in report}),
             bytes_per_query=report.bytes_per_query,
             microseconds=times.get((label, "best")),
             stages=[{"rule": s.rule, "in": s.in_per_query, "kept": s.kept_per_query} for s in report],

@@ -188,7 +188,7 @@ class ResultRow(_Part):
         map_trapezoid: mean of Market-1501's trapezoidal average precision.
         minp: mean inverse negative penalty.
         incomplete: queries whose ranking missed at least one good match.
-        bytes_per_entry: storage of one gallery entry's codes, bytes.
+        bytes_per_entry: what an entry takes in memory for this search, bytes.
         microseconds_per_query: time of one query for the 100 best, or None where it was not measured; see
             `Measured.microseconds`.
         extra: further figures by name.

@@ -16,10 +16,12 @@ from pydantic import ConfigDict
 from torch import Tensor, nn
 
 from swiftreid.errors import UsageError
+from swiftreid.methods.method import Method, NetworkConfig
 from swiftreid.nn.losses.cross_entropy import cross_entropy
 from swiftreid.nn.losses.probability_distillation import probability_distillation
 from swiftreid.nn.losses.similarity_distillation import similarity_distillation
 from swiftreid.nn.losses.triplet import batch_hard_triplet
+from swiftreid.nn.pyramid import LENGTHS, CodePyramid, check_lengths
 
 
 @dataclass(frozen=True)
@@ -103,3 +105,51 @@ class AllInOne(nn.Module):
         }
         terms["total"] = torch.stack(list(terms.values())).sum()
         return terms
+
+
+@dataclass(frozen=True)
+class AllInOneMethodConfig(AllInOneConfig, NetworkConfig):
+    """Settings of the method: those of the network, those of the objective, and the code lengths.
+
+    Attributes:
+        lengths: code lengths in bits, longest first.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    lengths: tuple[int, ...] = LENGTHS
+
+    def __post_init__(self) -> None:
+        AllInOneConfig.__post_init__(self)
+        NetworkConfig.__post_init__(self)
+        check_lengths(self.lengths)
+
+
+class AllInOneMethod(Method):
+    """Trunk, pooled feature v_0, pyramid of codes, objective (Fig. 2 and Eq. 5).
+
+    Retrieval by a float embedding takes v_0; by codes, the pyramid on it.
+
+    Args:
+        persons: number of training persons.
+        config: settings.
+    """
+
+    unit = False
+
+    def __init__(self, persons: int, config: AllInOneMethodConfig | None = None) -> None:
+        self.config = config or AllInOneMethodConfig()
+        super().__init__(self.config)
+        self.pyramid = CodePyramid(self.trunk.channels, self.config.lengths)
+        self.objective = AllInOne(self.config.lengths, persons, self.config)
+
+    def loss(self, pictures: Tensor, persons: Tensor) -> dict[str, Tensor]:
+        """Terms of `AllInOne`; see `Method.loss`."""
+        assert self.pyramid is not None
+        terms: dict[str, Tensor] = self.objective(self.pyramid.codes(self.embed(pictures)), persons)
+        return terms
+
+    def embed(self, pictures: Tensor) -> Tensor:
+        """The pooled feature v_0, float [n, channels]."""
+        feature: Tensor = self.pooling(self.trunk(pictures))
+        return feature

@@ -1,0 +1,78 @@
+"""The bag-of-tricks baseline.
+
+Luo, Gu, Liao, Lai and Jiang, 'Bag of Tricks and a Strong Baseline for Deep Person Re-Identification', CVPR Workshops
+2019: pooled feature, BN neck, triplet loss before the neck, cross-entropy with label smoothing behind it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from pydantic import ConfigDict
+from torch import Tensor
+
+from swiftreid.methods.method import (
+    Method,
+    NetworkConfig,
+    check_smoothing,
+    check_weights,
+    make_classifier,
+    with_total,
+)
+from swiftreid.nn.losses.cross_entropy import cross_entropy
+from swiftreid.nn.losses.triplet import batch_hard_triplet
+from swiftreid.nn.neck import BatchNormNeck
+
+
+@dataclass(frozen=True)
+class BaselineConfig(NetworkConfig):
+    """Settings of the baseline; the defaults are the paper's.
+
+    Attributes:
+        smoothing: label smoothing of the cross-entropy.
+        margin: triplet margin, in Euclidean distances between pooled features.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    smoothing: float = 0.1
+    margin: float = 0.3
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_smoothing(self.smoothing)
+        check_weights(self, "margin")
+
+
+class Baseline(Method):
+    """``L = L_id + L_triplet``, retrieval by what the neck gives (section 3.5 and 3.6).
+
+    Args:
+        persons: number of training persons.
+        config: settings.
+    """
+
+    unit = True
+
+    def __init__(self, persons: int, config: BaselineConfig | None = None) -> None:
+        self.config = config or BaselineConfig()
+        super().__init__(self.config)
+        self.neck = BatchNormNeck(self.trunk.channels)
+        self.classifier = make_classifier(self.trunk.channels, persons)
+
+    def loss(self, pictures: Tensor, persons: Tensor) -> dict[str, Tensor]:
+        """Terms ``cross_entropy`` and ``triplet``, and ``total``; see `Method.loss`."""
+        pooled = self.pooling(self.trunk(pictures))
+        logits = self.classifier(self.neck(pooled))
+        return with_total(
+            {
+                "cross_entropy": cross_entropy(logits, persons, smoothing=self.config.smoothing),
+                "triplet": batch_hard_triplet(pooled, persons, margin=self.config.margin),
+            }
+        )
+
+    def embed(self, pictures: Tensor) -> Tensor:
+        """The feature behind the neck, float [n, channels]."""
+        feature: Tensor = self.neck(self.pooling(self.trunk(pictures)))
+        return feature

@@ -1,0 +1,60 @@
+"""Methods by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from swiftreid.errors import UsageError
+from swiftreid.methods.all_in_one import AllInOneMethod, AllInOneMethodConfig
+from swiftreid.methods.baseline import Baseline, BaselineConfig
+from swiftreid.methods.method import Method, NetworkConfig
+
+CONFIGS: Mapping[str, type[NetworkConfig]] = {
+    "baseline": BaselineConfig,
+    "all_in_one": AllInOneMethodConfig,
+}
+"""Settings of each method: frozen dataclasses that pydantic can check."""
+
+_MAKERS: Mapping[str, Callable[[int, Any], Method]] = {
+    "baseline": Baseline,
+    "all_in_one": AllInOneMethod,
+}
+
+METHODS: tuple[str, ...] = tuple(CONFIGS)
+"""Names that `build_method` knows."""
+
+
+def build_method(name: str, persons: int, **settings: Any) -> Method:
+    """A method by name, with random weights from torch's global generator (`torch.manual_seed`).
+
+    Args:
+        name: one of `METHODS`.
+        persons: number of training persons.
+        settings: fields of the method's configuration (`CONFIGS`); what is left out has its default, the paper's.
+
+    Raises:
+        UsageError: the method, a setting or a trunk is unknown, a value is impossible, or persons are fewer than 2.
+
+    Example:
+        >>> method = build_method("baseline", 10, trunk="resnet18")
+        >>> method.eval().embed(torch.zeros(2, 3, 128, 64)).shape
+        torch.Size([2, 512])
+    """
+    if name not in CONFIGS:
+        raise UsageError(f"there is no method {name!r}; there are {', '.join(METHODS)}")
+    kind = CONFIGS[name]
+    known = [field.name for field in fields(kind)]
+    for setting in settings:
+        if setting not in known:
+            raise UsageError(f"method {name} has no setting {setting!r}; it has {', '.join(known)}")
+    try:
+        config = TypeAdapter(kind).validate_python(settings)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"method {name}{', setting ' + where if where else ''}: {first['msg']}") from error
+    return _MAKERS[name](persons, config)

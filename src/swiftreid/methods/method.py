@@ -1,0 +1,120 @@
+"""What every method is to the training loop and to the encoder that comes out of it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from math import inf
+from typing import get_args
+
+import torch
+from torch import Tensor, nn
+
+from swiftreid.errors import UsageError
+from swiftreid.nn.pooling import Pooling, make_pooling
+from swiftreid.nn.pyramid import CodePyramid
+from swiftreid.nn.trunks import Trunk, make_trunk
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """The network before a method's head.
+
+    Attributes:
+        trunk: a name that `swiftreid.nn.trunks.make_trunk` knows.
+        last_stride: stride of the trunk's last layer.
+        pooling: of its last map.
+    """
+
+    trunk: str = "resnet50"
+    last_stride: int = 1
+    pooling: Pooling = "average"
+
+    def __post_init__(self) -> None:
+        if self.last_stride not in (1, 2):
+            raise UsageError(f"last_stride must be 1 or 2, got {self.last_stride}")
+        if self.pooling not in get_args(Pooling):
+            raise UsageError(f"pooling must be one of {', '.join(get_args(Pooling))}, got {self.pooling!r}")
+
+
+class Method(nn.Module, ABC):
+    """One paper's network and objective.
+
+    `forward` is the loss, because gradients of several processes are only exchanged for what runs through it
+    (``DistributedDataParallel``).
+
+    Attributes:
+        trunk: the trunk; `swiftreid.nn.trunks.load_weights` fills it from an ImageNet file.
+        pooling: of the trunk's last map.
+        embedding_length: numbers in an embedding.
+        unit: whether an embedding is divided by its Euclidean norm before codes are made of it.
+        pyramid: turns embeddings into codes, or None where the method learns no codes.
+    """
+
+    trunk: Trunk
+    pooling: nn.Module
+    embedding_length: int
+    unit: bool
+    pyramid: CodePyramid | None
+
+    def __init__(self, network: NetworkConfig) -> None:
+        super().__init__()
+        self.trunk = make_trunk(network.trunk, last_stride=network.last_stride)
+        self.pooling = make_pooling(network.pooling)
+        self.embedding_length = self.trunk.channels
+        self.pyramid = None
+
+    def forward(self, pictures: Tensor, persons: Tensor) -> dict[str, Tensor]:
+        """The same as `loss`."""
+        return self.loss(pictures, persons)
+
+    @abstractmethod
+    def loss(self, pictures: Tensor, persons: Tensor) -> dict[str, Tensor]:
+        """The terms of the objective, each already weighted, and their sum as ``"total"``.
+
+        Args:
+            pictures: float [n, 3, h, w], normalised as `Trunk` says.
+            persons: int64 [n], class of each picture, from 0.
+
+        Returns:
+            Scalars by name.
+        """
+
+    @abstractmethod
+    def embed(self, pictures: Tensor) -> Tensor:
+        """What is kept for retrieval by cosine distance, float [n, embedding_length]. Call ``eval()`` first.
+
+        Args:
+            pictures: float [n, 3, h, w], normalised as `Trunk` says.
+        """
+
+
+def make_classifier(features: int, persons: int) -> nn.Linear:
+    """A classifier without bias that starts near 0, as the papers here have it.
+
+    Raises:
+        UsageError: there are fewer than two persons to tell apart.
+    """
+    if persons < 2:
+        raise UsageError(f"training needs pictures of at least 2 persons, got {persons}")
+    classifier = nn.Linear(features, persons, bias=False)
+    nn.init.normal_(classifier.weight, std=0.001)
+    return classifier
+
+
+def with_total(terms: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The terms and their sum as ``"total"``."""
+    return {**terms, "total": torch.stack(list(terms.values())).sum()}
+
+
+def check_weights(config: object, *names: str) -> None:
+    """Raise `UsageError` unless the named fields are numbers from 0 up."""
+    for name in names:
+        if not 0 <= getattr(config, name) < inf:
+            raise UsageError(f"{name} must be 0 or more, got {getattr(config, name)}")
+
+
+def check_smoothing(smoothing: float) -> None:
+    """Raise `UsageError` unless the share of a smoothed target is from 0 to 1."""
+    if not 0 <= smoothing <= 1:
+        raise UsageError(f"smoothing must be from 0 to 1, got {smoothing}")

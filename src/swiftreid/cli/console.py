@@ -6,13 +6,16 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
+
+if TYPE_CHECKING:
+    from swiftreid.training.loop import Moment
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout instead of tables.")]
 EncoderOption = Annotated[str, typer.Option(help="Encoder file, or 'stripes'.")]
@@ -59,6 +62,24 @@ class Report:
         with Progress(*columns, console=self._err, disable=hidden, transient=False) as bar:
             task = bar.add_task(what, total=None)
             yield lambda done, total: bar.update(task, completed=done, total=total)
+
+    @contextmanager
+    def training(self) -> Iterator[Callable[[Moment], None]]:
+        """A progress bar of training with loss, rate and time left; silent when quiet or not on a terminal."""
+        columns = (
+            TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"),
+            TimeRemainingColumn(),
+        )  # fmt: skip
+        hidden = self._quiet or not self._err.is_terminal
+        with Progress(*columns, console=self._err, disable=hidden, transient=False) as bar:
+            task = bar.add_task("", total=None, visible=False)
+
+            def advance(moment: Moment) -> None:
+                rate = f"{moment.pictures_per_second:,.0f} pictures/s"
+                words = f"epoch {moment.epoch:.1f}, loss {moment.loss:.3f}, {rate}"
+                bar.update(task, completed=moment.step, total=moment.steps, description=words, visible=True)
+
+            yield advance
 
     def note(self, message: str) -> None:
         """A notice on stderr; nothing with --json, whose document says it all."""

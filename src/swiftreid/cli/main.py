@@ -17,6 +17,7 @@ COMMANDS: Final = {
     "evaluate": "evaluate:evaluate",
     "compare": "compare:compare",
     "doctor": "doctor:doctor",
+    "train": "train:train",
     "hash": "encoders:hash_embedding",
     "encode": "encoders:encode",
     "calibrate": "encoders:calibrate",

@@ -24,6 +24,9 @@ Network = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 class ExternalEncoder(Encoder):
     """A float embedding from a third-party network, with random-hyperplane codes until `swiftreid hash` learns better.
 
+    Embeddings have length 1, unless ``architecture`` says ``"unit": false``: then they are what the network gives, for
+    a pyramid that has learned from those.
+
     Tensors: ``network.onnx``, or ``network.xml`` and ``network.bin`` (the files' bytes); ``mean`` float32 [d], which is
     subtracted before the hyperplanes are applied.
     """
@@ -37,14 +40,15 @@ class ExternalEncoder(Encoder):
         self._planes = RandomHyperplanes(dimension, self.spec, seed=int(card.architecture["seed"]))
 
     def _embed(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """uint8 RGB [n, h, w, 3] -> float32 embedding [n, d], of length 1 each."""
+        """uint8 RGB [n, h, w, 3] -> float32 embedding [n, d]."""
         if self._network is None:  # the first call, so that reading a card needs no runtime
             self._network = _start_network(self.tensors)
         inputs = self.card.preprocessing.apply(pictures)
-        outputs = _normalise(_run_in_batches(self._network, inputs))
+        scaled = _normalise if self.card.architecture.get("unit", True) else _as_they_are
+        outputs = scaled(_run_in_batches(self._network, inputs))
         if self.card.preprocessing.flip:
-            mirrored = _normalise(_run_in_batches(self._network, np.ascontiguousarray(inputs[..., ::-1])))
-            outputs = _normalise(outputs + mirrored)
+            mirrored = scaled(_run_in_batches(self._network, np.ascontiguousarray(inputs[..., ::-1])))
+            outputs = scaled((outputs + mirrored) / np.float32(2))
         expected = int(self.card.architecture["dimension"])
         if outputs.shape[1] != expected:
             raise SwiftReIDError(
@@ -183,6 +187,10 @@ def _run_in_batches(network: Network, inputs: NDArray[np.float32]) -> NDArray[np
 
 def _last_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[-1]
+
+
+def _as_they_are(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    return vectors
 
 
 def _normalise(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -33,6 +33,7 @@ from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.methods.all_in_one import AllInOne, AllInOneConfig
 from swiftreid.nn.pyramid import LENGTHS, CodePyramid, check_lengths
 from swiftreid.training.discriminant import fit_discriminant, start_weights
+from swiftreid.training.folding import folded
 from swiftreid.training.person_batches import PersonBatches
 
 Progress = Callable[[int, int, float], None]
@@ -159,7 +160,7 @@ def fit_pyramid(
         "torch_threads": torch.get_num_threads(),
         "losses": losses,
     }
-    return FittedPyramid(tensors=_folded(head, mean, spread, unit=config.unit), record=record)
+    return FittedPyramid(tensors=folded(head, mean, spread, unit=config.unit), record=record)
 
 
 def _start(
@@ -246,36 +247,3 @@ def _train(
             progress(epoch + 1, config.epochs, losses[-1])
     head.eval()
     return losses
-
-
-def _folded(
-    head: CodePyramid, mean: NDArray[np.float32], spread: NDArray[np.float32], *, unit: bool
-) -> dict[str, NDArray[np.float32]]:
-    """The head in eval mode as plain arrays: standardisation and BN folded, in float64 until the end."""
-    tensors: dict[str, NDArray[np.floating]] = {"input.unit": np.array([float(unit)])}
-    for k, (length, level, norm) in enumerate(zip(head.lengths, head.levels, head.norms, strict=True)):
-        weight, bias = _double(level.weight), np.zeros(length)
-        if k == 0:
-            weight = weight / spread.astype(np.float64)
-            bias = -(weight @ mean.astype(np.float64))
-        scale, shift = _scale_and_shift(norm)
-        tensors |= {
-            f"pyramid.{length}.weight": weight,
-            f"pyramid.{length}.bias": bias,
-            f"pyramid.{length}.scale": scale,
-            f"pyramid.{length}.shift": shift,
-        }
-    return {name: np.ascontiguousarray(value, dtype=np.float32) for name, value in tensors.items()}
-
-
-def _double(tensor: object) -> NDArray[np.float64]:
-    """A parameter as a float64 array."""
-    assert isinstance(tensor, torch.Tensor)
-    return tensor.detach().double().numpy()
-
-
-def _scale_and_shift(norm: torch.nn.Module) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """What a BN in eval mode does: ``scale * v + shift``."""
-    assert isinstance(norm, torch.nn.BatchNorm1d)
-    scale = _double(norm.weight) / np.sqrt(_double(norm.running_var) + norm.eps)
-    return scale, _double(norm.bias) - scale * _double(norm.running_mean)

@@ -1,0 +1,98 @@
+"""`swiftreid train`: learn a network from a recipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from swiftreid.cli.console import JsonOption, QuietOption, Report
+from swiftreid.cli.datasets import DataArgument, KindOption, RootOption, TrainOption, train_choice
+from swiftreid.cli.sources import BadPictures
+from swiftreid.data.samples import SplitName
+from swiftreid.data.sources import open_data
+
+if TYPE_CHECKING:
+    from swiftreid.evaluation.benchmark import Measured
+
+
+TRAINING: tuple[SplitName, ...] = ("train",)
+
+
+def train(
+    recipe: Annotated[Path, typer.Argument(help="How to learn, such as recipes/small/all_in_one.yaml.")],
+    data: DataArgument,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for the encoder, the checkpoint and the logs.")
+    ],
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Change one field of the recipe, as in schedule.epochs=20; repeatable."),
+    ] = None,
+    kind: KindOption = None,
+    root: RootOption = None,
+    train_split: TrainOption = "train+val",
+    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in the folder.")] = False,
+    init: Annotated[
+        Path | None, typer.Option(help="Checkpoint of another run to start from; what does not fit starts afresh.")
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="ImageNet weights for the trunk: .safetensors, .pth or .pt.")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="Such as cpu or cuda:0. Default: a GPU if there is one.")] = None,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write events for TensorBoard too.")] = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Train a network on a data set's training people; writes a calibrated encoder. Needs the extra 'train'."""
+    from swiftreid.training.network_recipe import load_network_recipe
+    from swiftreid.training.networks import ENCODER, Plan, Told, train_network
+    from swiftreid.training.processes import joined
+
+    stated = load_network_recipe(recipe, settings or [])
+    with joined(device) as world:
+        report = Report(as_json=as_json and world.first, quiet=quiet or not world.first)
+        read = open_data(data, kind=kind, root=root, need=TRAINING, train=train_choice(train_split), attributes=False)
+        bad = BadPictures(report)
+        plan = Plan(read, stated, seed, output, resume, init, weights, tensorboard)
+        with report.training() as on_step:
+            told = Told(
+                report.progress,
+                on_bad=bad,
+                on_step=on_step,
+                on_judged=lambda done, measured: report.note(f"epoch {done}: {_in_words(measured)}"),
+                note=report.note,
+            )
+            trained = train_network(plan, world, told)
+    if trained is None:
+        return
+    if trained.measured:
+        report.table(
+            f"people of {read.name} held out from training, every picture a query",
+            ["search", "rank-1", "mAP"],
+            [(m.label, 100 * m.metrics.rank(1), 100 * m.metrics.map_standard) for m in trained.measured],
+        )
+    report.text(
+        f"wrote {output / ENCODER} ({trained.encoder.card.short_fingerprint}), learned from {trained.pictures:,} "
+        f"pictures of {trained.persons:,} people"
+    )
+    report.document(
+        {
+            "encoder": str(output / ENCODER),
+            "fingerprint": trained.encoder.fingerprint,
+            "persons": trained.persons,
+            "pictures": trained.pictures,
+            "losses": trained.losses,
+            "held_out": trained.encoder.card.metrics,
+            **bad.as_dict(),
+        }
+    )
+
+
+def _in_words(measured: list[Measured]) -> str:
+    return ", ".join(
+        f"{m.label.removesuffix(' exhaustive')} {100 * m.metrics.rank(1):.1f} / {100 * m.metrics.map_standard:.1f}"
+        for m in measured
+    )

@@ -1,0 +1,105 @@
+"""The pictures that a network learns from, decoded and scaled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swiftreid.data.pictures import BadPicture, read_batches, read_picture, resize
+from swiftreid.data.samples import Split, cameras_of, persons_of
+from swiftreid.errors import SwiftReIDError
+
+KEPT_BYTES: Final = 6 * 2**30
+"""Decoded pictures are kept in memory up to so many bytes; more are decoded each time they are drawn."""
+
+
+@dataclass(frozen=True)
+class TrainingPictures:
+    """Readable pictures of known people.
+
+    Attributes:
+        paths: file of each.
+        persons: person of each, int64 [n].
+        cameras: camera of each, int64 [n].
+        size: height and width that they are scaled to.
+        kept: uint8 [n, height, width, 3], or None where they are too many to keep.
+    """
+
+    paths: Sequence[Path]
+    persons: NDArray[np.int64]
+    cameras: NDArray[np.int64]
+    size: tuple[int, int]
+    kept: NDArray[np.uint8] | None = None
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def take(self, rows: NDArray[np.bool_]) -> TrainingPictures:
+        """The chosen ones, bool [n]."""
+        return TrainingPictures(
+            [path for path, wanted in zip(self.paths, rows, strict=True) if wanted],
+            self.persons[rows],
+            self.cameras[rows],
+            self.size,
+            None if self.kept is None else self.kept[rows],
+        )
+
+    def read(self, places: NDArray[np.integer]) -> NDArray[np.uint8]:
+        """Pictures by their places, uint8 [m, height, width, 3].
+
+        Raises:
+            BadPicture: one that could be read when training began no longer can.
+        """
+        if self.kept is not None:
+            drawn: NDArray[np.uint8] = self.kept[places]
+            return drawn
+        with ThreadPoolExecutor(2, thread_name_prefix="decode") as pool:
+            read = pool.map(lambda i: resize(read_picture(self.paths[i]), *self.size), places.tolist())
+            return np.stack(list(read))
+
+
+def load_pictures(
+    samples: Split,
+    size: tuple[int, int],
+    *,
+    on_bad: Callable[[BadPicture], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    limit: int = KEPT_BYTES,
+) -> TrainingPictures:
+    """Read every picture once, and keep those that can be read.
+
+    Args:
+        samples: pictures of known people.
+        size: height and width to scale to.
+        on_bad: called for each picture that cannot be read, which is left out; without it the first raises.
+        progress: called with (done, total).
+        limit: bytes that may be kept; more pictures are read again each time.
+
+    Raises:
+        SwiftReIDError: no picture could be read.
+    """
+    keep = len(samples) * size[0] * size[1] * 3 <= limit
+    parts: list[NDArray[np.uint8]] = []
+    places: list[NDArray[np.int64]] = []
+    for batch in read_batches([sample.path for sample in samples], *size, on_bad=on_bad):
+        places.append(batch.indices)
+        if keep:
+            parts.append(batch.pictures)
+        if progress is not None:
+            progress(int(batch.indices[-1]) + 1, len(samples))
+    if not places:
+        raise SwiftReIDError(f"none of {len(samples)} pictures could be read; run `swiftreid doctor` on the data set")
+    rows = np.concatenate(places)
+    return TrainingPictures(
+        [samples[i].path for i in rows],
+        persons_of(samples)[rows],
+        cameras_of(samples)[rows],
+        size,
+        np.concatenate(parts) if keep else None,
+    )

@@ -1,0 +1,67 @@
+"""Reading recipes: YAML files whose fields a model checks, and changes to single fields from the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from swiftreid.errors import SwiftReIDError, UsageError
+
+Recipe = TypeVar("Recipe", bound=BaseModel)
+
+_UNKNOWN = {"extra_forbidden", "unexpected_keyword_argument"}
+
+
+def read_recipe(kind: type[Recipe], path: Path | None, settings: Sequence[str] = ()) -> Recipe:
+    """A recipe of one kind; what the file leaves out has its default. Without a path all is default.
+
+    Args:
+        kind: what the recipe must be.
+        path: YAML file.
+        settings: changes to single fields, such as ``training.epochs=20``; values are YAML.
+
+    Raises:
+        SwiftReIDError: the file cannot be read.
+        UsageError: it is no recipe, or a field is unknown or has an impossible value; the message names the field.
+    """
+    content = {} if path is None else _read(path)
+    for setting in settings:
+        _set(content, setting)
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        why = "there is no such field" if first["type"] in _UNKNOWN else first["msg"]
+        where = f"recipe {path}" if path else "--set"
+        raise UsageError(f"{where}, field {'.'.join(map(str, first['loc']))}: {why}") from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SwiftReIDError(f"cannot read recipe {path}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageError(f"recipe {path} is not YAML: {str(error).splitlines()[0]}") from error
+    if not isinstance(content, dict):
+        raise UsageError(f"recipe {path} must be a mapping of fields, such as 'method: all_in_one'")
+    return content
+
+
+def _set(content: dict[str, Any], setting: str) -> None:
+    name, equals, value = setting.partition("=")
+    *groups, field = name.split(".")
+    if not equals or not field:
+        raise UsageError(f"--set takes FIELD=VALUE, such as training.epochs=20; got {setting!r}")
+    for group in groups:
+        content = content.setdefault(group, {})
+        if not isinstance(content, dict):
+            raise UsageError(f"--set {setting}: {group!r} is not a group of fields")
+    try:
+        content[field] = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise UsageError(f"--set {setting}: {value!r} is no YAML value") from error

@@ -1,0 +1,232 @@
+"""Whole runs: resumed bit for bit, shared by two processes, stopped, refused, exported."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from command import COMMAND, Ran, run_in
+from swiftreid.data.sources import open_data
+from swiftreid.encoding.encoder import open_encoder
+from swiftreid.errors import SwiftReIDError, UsageError
+from swiftreid.methods import build_method
+from swiftreid.search.codes import pack_bits
+from swiftreid.training.checkpoint import load_checkpoint, network_weights
+from swiftreid.training.exporting import embeddings_of, export_encoder
+from swiftreid.training.judging import codes_of
+from swiftreid.training.network_recipe import NetworkRecipe, load_network_recipe
+from swiftreid.training.networks import Plan, Told, Trained, train_network
+from swiftreid.training.processes import World
+
+RECIPE: dict[str, Any] = {
+    "method": "all_in_one",
+    "size": [48, 24],
+    "settings": {"trunk": "osnet_x0_25", "lengths": [64, 16]},
+    "batches": {"persons": 4, "pictures": 2, "per_step": 2},
+    "schedule": {"epochs": 8, "warm_up": 1},
+    "ema": 0.9,
+}
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(yaml.safe_dump(RECIPE))
+    return path
+
+
+@pytest.fixture
+def swiftreid(tmp_path: Path) -> Callable[..., Ran]:
+    return run_in(tmp_path)
+
+
+def tensors_of(folder: Path) -> dict[str, torch.Tensor]:
+    return load_checkpoint(folder / "checkpoint.safetensors")[1]
+
+
+def same(one: Path, other: Path) -> None:
+    ours, theirs = tensors_of(one), tensors_of(other)
+    assert ours.keys() == theirs.keys()
+    for name, value in ours.items():
+        assert torch.equal(value, theirs[name]), name
+
+
+def test_a_stopped_run_goes_on_bit_for_bit(
+    swiftreid: Callable[..., Ran], recipe: Path, drawn_people: Path, tmp_path: Path
+) -> None:
+    told = swiftreid("train", recipe, drawn_people, "-o", "whole", "--json").json
+    assert len(told["losses"]) == 8
+    process = subprocess.Popen(
+        [COMMAND, "train", str(recipe), str(drawn_people), "-o", "parts"],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not (tmp_path / "parts" / "log.txt").is_file():  # an epoch is done
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "asked to stop after step" in err
+    assert "--resume" in err
+    header, _ = load_checkpoint(tmp_path / "parts" / "checkpoint.safetensors")
+    assert 0 < header.step < 8 * 4
+    assert "holds a run" in swiftreid("train", recipe, drawn_people, "-o", "parts", code=2).err
+    again = swiftreid("train", recipe, drawn_people, "-o", "parts", "--resume", "--json").json
+    same(tmp_path / "whole", tmp_path / "parts")
+    assert again["fingerprint"] == told["fingerprint"]
+    assert again["losses"] == told["losses"]
+    other = swiftreid("train", recipe, drawn_people, "-o", "parts", "--resume", "--seed", 1, code=2)
+    assert "another seed" in other.err
+
+
+def test_two_processes_give_the_run_of_one(
+    swiftreid: Callable[..., Ran], recipe: Path, drawn_people: Path, tmp_path: Path
+) -> None:
+    swiftreid("train", recipe, drawn_people, "-o", "alone", "--set", "ema=0")
+    together = subprocess.run(
+        [
+            sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-addr", "127.0.0.1",
+            "--master-port", "29637", "-m", "swiftreid", "train", str(recipe), str(drawn_people), "-o", "both",
+            "--set", "ema=0", "--device", "cpu",
+        ],
+        cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False,
+        env={**os.environ, "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert together.returncode == 0, together.stderr
+    ours, theirs = tensors_of(tmp_path / "alone"), tensors_of(tmp_path / "both")
+    for name, value in ours.items():
+        if name.startswith("model.") and "running" not in name and "num_batches" not in name:
+            torch.testing.assert_close(value, theirs[name], rtol=2e-3, atol=2e-4, msg=name)
+    assert together.stdout.count("wrote both/encoder.safetensors") == 1, "one process writes and reports"
+
+
+def test_batches_that_cannot_be_shared_are_refused() -> None:
+    assert list(World(1, 2, torch.device("cpu")).own(4)) == [1, 3]
+    with pytest.raises(UsageError, match=r"2 processes cannot share 3 batches .* batches\.per_step=4"):
+        World(0, 2, torch.device("cpu")).own(3)
+
+
+def train(folder: Path, data: Path, *, seed: int = 0, init: Path | None = None, **changes: Any) -> Trained:
+    recipe = NetworkRecipe.model_validate({**RECIPE, "schedule": {"epochs": 1, "warm_up": 0}, **changes})
+    plan = Plan(open_data(data, need=("train",)), recipe, seed, folder, init=init)
+    trained = train_network(plan, World(0, 1, torch.device("cpu")), Told(quiet))
+    assert trained is not None
+    return trained
+
+
+@contextmanager
+def quiet(_title: str) -> Iterator[Callable[[int, int], None]]:
+    yield lambda _done, _total: None
+
+
+def test_a_loss_that_is_no_number_stops_with_advice(drawn_people: Path, tmp_path: Path) -> None:
+    wild = {"learning_rate": 1e30, "name": "sgd"}
+    with pytest.raises(SwiftReIDError, match=r"the loss became .* lower optimiser\.learning_rate"):
+        train(tmp_path, drawn_people, optimiser=wild)
+
+
+def test_another_runs_weights_and_a_network_that_does_not_fit(drawn_people: Path, tmp_path: Path) -> None:
+    first = train(tmp_path / "a", drawn_people)
+    init, still = tmp_path / "a" / "checkpoint.safetensors", {"learning_rate": 1e-12}
+    again = train(tmp_path / "b", drawn_people, init=init, optimiser=still, ema=0.0, seed=9)
+    fresh = train(tmp_path / "c", drawn_people, optimiser=still, ema=0.0, seed=9)
+    trunk = {name: network_weights(tensors_of(tmp_path / name))["trunk.conv1.conv.weight"] for name in ("a", "b", "c")}
+    torch.testing.assert_close(trunk["a"], trunk["b"], atol=1e-6, rtol=0)
+    assert (trunk["a"] - trunk["c"]).abs().max() > 0.01
+    assert len({run.encoder.fingerprint for run in (first, again, fresh)}) == 3
+    shorter = {"trunk": "osnet_x0_25", "lengths": [32, 8]}
+    assert str(train(tmp_path / "d", drawn_people, init=init, settings=shorter).encoder.spec) == "id8 id32"
+    with pytest.raises(UsageError, match="holds no weights of the trunk"):
+        train(tmp_path / "e", drawn_people, init=init, settings={"trunk": "resnet18"})
+    (tmp_path / "broken.safetensors").write_bytes(b"nothing")
+    with pytest.raises(SwiftReIDError, match="not a readable checkpoint"):
+        train(tmp_path / "f", drawn_people, init=tmp_path / "broken.safetensors")
+
+
+def test_held_out_people_are_measured_and_logged(drawn_people: Path, tmp_path: Path) -> None:
+    told = train(tmp_path, drawn_people, held_out=0.34, evaluate_every=1, schedule={"epochs": 2, "warm_up": 1})
+    assert [m.label for m in told.measured] == ["id16 exhaustive", "id64 exhaustive", "float embedding"]
+    assert told.persons == 8
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [line["kind"] for line in lines] == ["train", "held out"] * 2
+    card = open_encoder(tmp_path / "encoder.safetensors").card
+    assert [row["rank1"] for row in card.metrics] == [m.metrics.rank(1) for m in told.measured]
+    assert card.training["recipe"]["settings"]["lengths"] == [64, 16]
+
+
+@pytest.mark.parametrize(("name", "settings"), [("all_in_one", {"lengths": (64, 16)}), ("baseline", {})])
+def test_the_exported_encoder_is_the_method(name: str, settings: dict[str, Any]) -> None:
+    torch.manual_seed(0)
+    method = build_method(name, 5, trunk="osnet_x0_25", **settings)
+    rng = np.random.default_rng(1)
+    pictures = rng.integers(0, 256, (9, 48, 24, 3), dtype=np.uint8)
+    method.train()
+    method.loss(torch.randn(8, 3, 48, 24), torch.arange(8) // 2)  # running statistics other than the first
+    method.eval()
+    encoder = export_encoder(method, pictures, name="x", provenance="drawn", licence="CC0", training={"seed": 0})
+    encoding = encoder.encode(pictures)
+    embedding = embeddings_of(method, pictures)
+    assert encoding.embedding is not None
+    if method.unit:
+        embedding = embedding / np.linalg.norm(embedding, axis=1, keepdims=True)
+    np.testing.assert_allclose(encoding.embedding, embedding, atol=2e-5 * np.abs(embedding).max())
+    expected = codes_of(method, embedding)
+    for code, bits in expected.items():
+        differing = np.unpackbits(encoding.codes[code] ^ bits).mean()
+        assert differing < 0.005, code
+    for code, values in encoder.values_of(encoding.embedding).items():
+        np.testing.assert_array_equal(pack_bits(values), encoding.codes[code])
+    assert (encoder.card.provenance, encoder.card.licence) == ("drawn", "CC0")
+
+
+def test_an_export_that_is_off_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    from swiftreid.training import exporting
+
+    method = build_method("baseline", 3, trunk="osnet_x0_25")
+    monkeypatch.setattr(exporting, "embeddings_of", lambda m, p: 1.5 + embeddings_of(m, p))
+    with pytest.raises(SwiftReIDError, match="exported network is off"):
+        export_encoder(method, np.zeros((2, 48, 24, 3), np.uint8), name="x", provenance="", licence="", training={})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("method=nothing", "method"),
+        ("schedule.epochs=0", "schedule.epochs"),
+        ("settings.trunk=lenet", "lenet"),
+        ("settings.colour=1", "colour"),
+        ("size=[8, 8]", "size is height and width"),
+        ("optimiser.rate=1", "optimiser.rate: there is no such field"),
+    ],
+)
+def test_impossible_recipes_are_refused(recipe: Path, change: str, message: str) -> None:
+    def read() -> None:
+        stated = load_network_recipe(recipe, [change])
+        build_method(stated.method, 4, **stated.settings)
+
+    with pytest.raises(UsageError, match=message):
+        read()
+
+
+def test_recipes_in_the_tree_are_valid() -> None:
+    root = Path(__file__).resolve().parents[2] / "recipes"
+    found = [path for path in root.rglob("*.yaml") if "frozen" not in path.parts]
+    assert found
+    for path in found:
+        stated = NetworkRecipe.model_validate(yaml.safe_load(path.read_text()))
+        build_method(stated.method, 4, **stated.settings)

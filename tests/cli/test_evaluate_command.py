@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -143,3 +144,14 @@ def test_sizes_of_sweeps() -> None:
     with pytest.raises(UsageError, match="has 20 distractors"):
         sizes_of("21", data)
     assert sizes_of("0", ReidData("d", Path())) == [0]
+
+
+def test_doubts_and_shared_people_are_warned_of(swiftreid: Run, drawn_people: Path, tmp_path: Path) -> None:
+    shutil.copytree(drawn_people, tmp_path / "mixed")
+    for picture in (tmp_path / "mixed" / "bounding_box_test").glob("0013_*"):
+        shutil.copy(picture, tmp_path / "mixed" / "bounding_box_train")
+    (tmp_path / "mixed" / "query" / "0013_c1s1_000009_01.heic").write_bytes(b"x")
+    err = swiftreid("evaluate", "mixed", "--untimed").err
+    assert "mixed: 1 file that looks like a picture is not read (query/0013_c1s1_000009_01.heic)" in err
+    assert "1 queried people are in the training split too" in err
+    assert "--card" in swiftreid("evaluate", "mixed", "--card", "a.txt", code=2).err

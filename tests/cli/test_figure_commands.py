@@ -9,8 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from command import Ran
 from PIL import Image
+
+from command import Ran
 
 pytest.importorskip("matplotlib")
 
@@ -49,7 +50,7 @@ def test_figures_of_cards_are_written_and_state_their_numbers(swiftreid: Command
 
     ran = swiftreid("figure", "changes", cards / "a.json", "--ranking", "id32", "--ranking", "id2048", "-o", "c.pdf")
     assert (tmp_path / "c.pdf").read_bytes().startswith(b"%PDF")
-    assert "queries better" in ran.out
+    assert "first match's rank by query" in ran.out
 
 
 def test_unlike_cards_are_refused_unless_forced(swiftreid: Command, cards: Path) -> None:

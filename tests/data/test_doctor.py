@@ -214,7 +214,9 @@ def test_the_same_picture_under_two_people_and_twice_under_one(tmp_path: Path) -
     assert only(diagnosis, "torn-duplicates").message.endswith("persons or cameras: 1 picture")
     assert only(diagnosis, "query-in-gallery").message.endswith("for the same person and camera: 1 picture")
     assert query.name in only(diagnosis, "query-in-gallery").advice
-    assert only(diagnosis, "duplicates").message.endswith("for one person and camera: 1 picture")
+    assert only(diagnosis, "duplicates").message.endswith(
+        "1 picture (0002_c1s1_000098_00.png = 0002_c1s1_000099_00.png)"
+    )
 
 
 def test_a_query_copied_into_the_gallery_under_another_camera_is_a_false_match(tmp_path: Path) -> None:

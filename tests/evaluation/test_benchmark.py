@@ -10,8 +10,8 @@ import pytest
 
 from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.evaluation import judging, standing
-from swiftreid.evaluation.benchmark import LabelledCodes, measure_cascades, measure_embedding
-from swiftreid.evaluation.protocol import Metrics, evaluate_rankings
+from swiftreid.evaluation.benchmark import LabelledCodes, measure, measure_cascades, measure_embedding
+from swiftreid.evaluation.protocol import Metrics, Protocol, evaluate_rankings
 from swiftreid.search.cascade import Cascade
 
 WIDTHS = {"id32": 4, "id128": 16}
@@ -214,3 +214,19 @@ def test_parts_of_unlike_length_are_refused() -> None:
         LabelledCodes(codes, np.arange(3), np.arange(2))
     with pytest.raises(UsageError, match="id32 are of 3 pictures, but persons of 4"):
         LabelledCodes(codes, np.arange(4), np.arange(4))
+
+
+def test_arguments_of_other_types_are_refused() -> None:
+    query = people(5, 1)
+    cascades = {"a": Cascade.parse("id32")}
+    with pytest.raises(UsageError, match="query must be LabelledCodes, not NoneType"):
+        measure(cascades, None, query)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="cascades must map labels to cascades"):
+        measure({"a": "id32"}, query, query)  # type: ignore[dict-item]
+    with pytest.raises(UsageError, match="protocol must be a Protocol"):
+        measure(cascades, query, query, protocol="standard")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="empty is 'skip' or 'zero', not 'foo'"):
+        Protocol(empty="foo")  # type: ignore[arg-type]
+    for wrong in (np.array(["a", "b", "c"]), np.array([1.0, 2.0, np.nan]), [1, 2, 3]):
+        with pytest.raises(UsageError, match="persons are one whole number for each picture"):
+            LabelledCodes({}, wrong, np.arange(3))  # type: ignore[arg-type]

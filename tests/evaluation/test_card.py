@@ -160,3 +160,18 @@ def test_the_protocol_in_words() -> None:
     assert "500,000 distractors added" in many.words
     assert (many.multi_query, many.distractors, many.ap) == (True, 500_000, "trapezoid")
     assert "distractor" not in ProtocolCard.of(metrics).words
+
+
+def test_figures_that_are_no_shares_are_refused(card: ResultCard, tmp_path: Path) -> None:
+    path = str(tmp_path / "card.json")
+    card.save(path)
+    assert ResultCard.load(path) == card
+    content = json.loads(Path(path).read_text())
+    content["rows"][0]["map_standard"] = 12.5
+    Path(path).write_text(json.dumps(content))
+    with pytest.raises(SwiftReIDError, match="map_standard: Input should be less than or equal to 1"):
+        ResultCard.load(path)
+
+
+def test_nobody_is_not_counted_as_a_person(tmp_path: Path) -> None:
+    assert DataCard.of(read_market(data_set(tmp_path))).persons == {"train": 0, "query": 1, "gallery": 1}

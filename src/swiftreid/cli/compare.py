@@ -164,7 +164,7 @@ def _print(
     )
     report.text(
         f"p: chance of such a difference if both were equally good (paired test, {FLIPS:,} random sign flips); "
-        f"corrected by Holm for {len(tests)} tests"
+        f"corrected by Holm for {len(tests)} tests. Each interval is for its own difference alone, not corrected"
     )
 
 

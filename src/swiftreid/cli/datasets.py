@@ -7,8 +7,10 @@ from typing import Annotated, cast
 
 import typer
 
+from swiftreid.cli.console import Report
 from swiftreid.data.benchmarks import BENCHMARKS
 from swiftreid.data.msmt17 import TrainChoice
+from swiftreid.data.samples import ReidData
 from swiftreid.errors import UsageError
 
 DataArgument = Annotated[
@@ -23,6 +25,13 @@ TrainOption = Annotated[str, typer.Option("--train", help="Of MSMT17: train+val,
 RootOption = Annotated[
     Path | None, typer.Option("--root", help="Of a manifest: the folder that its paths start from. Default: its own.")
 ]
+
+
+def with_doubts(report: Report, data: ReidData) -> ReidData:
+    """The data set, once its reader's doubts are told."""
+    for doubt in data.doubts:
+        report.warn(f"{data.name}: {doubt.message}. {doubt.advice}")
+    return data
 
 
 def train_choice(text: str) -> TrainChoice:

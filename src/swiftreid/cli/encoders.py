@@ -12,7 +12,7 @@ import yaml
 
 from swiftreid.cli.calibrations import print_calibration, print_sweep
 from swiftreid.cli.console import EncoderOption, JsonOption, QuietOption, Report, printable
-from swiftreid.cli.datasets import DataArgument, KindOption, RootOption, TrainOption, train_choice
+from swiftreid.cli.datasets import DataArgument, KindOption, RootOption, TrainOption, train_choice, with_doubts
 from swiftreid.cli.outputs import output_file
 from swiftreid.cli.sources import BadPictures, pictures_below, refuse_same_ids
 from swiftreid.data.fingerprint import fingerprint_of
@@ -265,7 +265,7 @@ def calibrate(
     used = open_encoder(encoder)
     if output is None and not Path(encoder).is_file():
         raise UsageError(f"{encoder} is a shipped encoder and stays as it is: give --output for the calibrated copy")
-    read = open_data(data, kind=kind, root=root, need=TRAIN if split == "train" else TEST)
+    read = with_doubts(report, open_data(data, kind=kind, root=root, need=TRAIN if split == "train" else TEST))
     samples = read.train if split == "train" else [*read.query, *read.gallery]
     bad = BadPictures(report)
     with report.progress("encoding") as advance:
@@ -345,7 +345,7 @@ def hash_embedding(
     max_loss = _max_loss(beta, max_loss)
     stated = load_recipe(recipe, settings or [])
     base = open_encoder(encoder)
-    read = open_data(data, kind=kind, root=root, need=TRAIN, train=train_choice(train))
+    read = with_doubts(report, open_data(data, kind=kind, root=root, need=TRAIN, train=train_choice(train)))
     bad = BadPictures(report)
     learned = learn_hash(
         base,

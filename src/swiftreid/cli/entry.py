@@ -30,6 +30,11 @@ def run() -> None:
         _fail(str(error), 2)
     except SwiftReIDError as error:
         _fail(str(error), 1)
+    except ModuleNotFoundError as error:
+        extra = {"torch": "train", "onnxruntime": "onnx"}.get(error.name or "")
+        if extra is None:
+            raise
+        _fail(f"this needs the package {error.name}: pip install 'swiftreid[{extra}]'", 1)
     except MemoryError:
         _fail("out of memory: give fewer pictures at a time or a smaller data set", 1)
     except BrokenPipeError:

@@ -10,11 +10,12 @@ import typer
 
 from swiftreid.cli.cascades import read_cascade
 from swiftreid.cli.console import EncoderOption, JsonOption, QuietOption, Report
-from swiftreid.cli.datasets import DataArgument, KindOption, RootOption
+from swiftreid.cli.datasets import DataArgument, KindOption, RootOption, with_doubts
 from swiftreid.cli.evaluating import DISTRACTOR_SEED, Options, check_options, run_evaluation
 from swiftreid.cli.outputs import output_file
 from swiftreid.cli.reranking import K1Option, K2Option, LambdaOption, settings_of
 from swiftreid.cli.sources import BadPictures
+from swiftreid.data.doctor.people import people
 from swiftreid.data.sources import open_data
 from swiftreid.encoding.encoder import Encoder, open_encoder
 from swiftreid.errors import UsageError
@@ -81,14 +82,19 @@ def evaluate(
         per_query=not no_per_query,
         rerank=settings,
         said=said,
-        card=None if card is None else output_file("--card", card),
+        card=None if card is None else output_file("--card", card, suffixes=(".json",)),
     )
     used = open_encoder(encoder)
     cascades = cascades_of(used, cascade or [])
-    read = open_data(data, kind=kind, root=root)
+    read = with_doubts(report, open_data(data, kind=kind, root=root))
     if no_cameras:
         read = replace(read, cross_camera=False, notes=[*read.notes, "cameras are not used, as was asked for"])
     check_options(options, read)
+    if both := people(read.train) & people(read.query):
+        report.warn(
+            f"{len(both)} queried people are in the training split too: figures of an encoder that learnt from it are "
+            "too good; see `swiftreid doctor`"
+        )
     bad = BadPictures(report)
     # What a cascade gains and loses is told against exhaustive search by its own last code.
     ends = {label: _exhaustive(found.stages[-1].code) for label, found in cascades.items()}

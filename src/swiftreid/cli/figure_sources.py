@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from swiftreid.cli.console import Report
+from swiftreid.cli.datasets import with_doubts
 from swiftreid.cli.outputs import output_file, written
 from swiftreid.cli.sources import BadPictures
 from swiftreid.data.doctor.duplicates import find_duplicates
@@ -117,7 +118,7 @@ def encode_test_set(source: str, encoder: str, report: Report, *, kind: str | No
         SwiftReIDError: the data set cannot be read, or the encoder.
     """
     used = open_encoder(encoder)
-    data = open_data(source, kind=kind)
+    data = with_doubts(report, open_data(source, kind=kind))
     bad = BadPictures(report)
     with report.progress("encoding queries") as advance:
         query = encode_samples(used, data.query, on_bad=bad, progress=advance)

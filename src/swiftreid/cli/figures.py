@@ -81,6 +81,9 @@ def time_figure(
     shown = [one for one in every if accuracy_time.kind_of(one) != "re-ranked"]
     chosen = choose_rows(loaded, ranking, [], cards) if ranking else shown
     rankings = accuracy_time.timed_rankings(chosen, full=full)
+    drawn = {one.label for one in rankings}
+    if lacking := [one.label for one in chosen if one.label not in drawn]:
+        report.warn(f"left out, as their cards have no such time: {', '.join(lacking)}")
     figure = accuracy_time.draw_time(rankings, loaded, full=full, text=size)
     finish(report, path, figure, {"rankings": [asdict(one) for one in rankings]})
 
@@ -282,8 +285,8 @@ def changes_figure(
     figure = changes.draw_changes(numbers, about_cards(loaded), text=size)
     most = numbers.most(show)
     report.text(
-        f"from '{numbers.first}' to '{numbers.second}': {numbers.better} queries better, {numbers.same} the same, "
-        f"{numbers.worse} worse"
+        f"from '{numbers.first}' to '{numbers.second}', first match's rank by query: {numbers.better} better, "
+        f"{numbers.same} the same, {numbers.worse} worse"
     )
     if most:
         report.table(

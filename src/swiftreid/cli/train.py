@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from swiftreid.cli.console import JsonOption, QuietOption, Report
-from swiftreid.cli.datasets import DataArgument, KindOption, RootOption, TrainOption, train_choice
+from swiftreid.cli.datasets import DataArgument, KindOption, RootOption, TrainOption, train_choice, with_doubts
 from swiftreid.cli.sources import BadPictures
 from swiftreid.data.samples import SplitName
 from swiftreid.data.sources import open_data
@@ -54,7 +54,10 @@ def train(
     stated = load_network_recipe(recipe, settings or [])
     with joined(device) as world:
         report = Report(as_json=as_json and world.first, quiet=quiet or not world.first)
-        read = open_data(data, kind=kind, root=root, need=TRAINING, train=train_choice(train_split), attributes=False)
+        read = with_doubts(
+            report,
+            open_data(data, kind=kind, root=root, need=TRAINING, train=train_choice(train_split), attributes=False),
+        )
         bad = BadPictures(report)
         plan = Plan(read, stated, seed, output, resume, init, weights, tensorboard)
         with report.training() as on_step:

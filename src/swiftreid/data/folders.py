@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from swiftreid.data.listing import is_picture, names_in, pictures_in
+from swiftreid.data.listing import is_picture, names_in, pictures_in, unread_doubts, unread_in
 from swiftreid.data.market import parse_name
-from swiftreid.data.numbering import free_person_zero, notes_on_names, number_persons
-from swiftreid.data.samples import JUNK, SPLITS, ReidData, Sample, SplitName
+from swiftreid.data.numbering import doubts_on_names, free_person_zero, notes_on_names, number_persons
+from swiftreid.data.samples import JUNK, SPLITS, Doubt, ReidData, Sample, SplitName
 from swiftreid.errors import SwiftReIDError
 
 LAYOUT = (
@@ -20,6 +20,21 @@ LAYOUT = (
 )
 
 _CAMERA_FOLDER = re.compile(r"(?:c|cam|camera)[-_ ]?(\d{1,9})", re.ASCII | re.IGNORECASE)
+
+
+def one_camera(camera: int | None) -> str:
+    """A sentence for `ReidData.notes` about pictures that are all by one camera."""
+    return f"every picture states the same camera, {camera}, so it is not used"
+
+
+def without_one_camera(data: ReidData) -> ReidData:
+    """The data set without cameras where all its test pictures are by one camera: nothing is across cameras then."""
+    cameras = {sample.camera for sample in data.query + data.gallery}
+    if len(cameras) != 1 or not data.cross_camera:
+        return data
+    notes = [*data.notes, one_camera(cameras.pop()), NO_CAMERAS]
+    return replace(data.changed(lambda sample: replace(sample, camera=0)), cross_camera=False, notes=notes)
+
 
 EVERY_PICTURE = "there are no splits: every picture is a query against all others"
 NO_CAMERAS = (
@@ -80,6 +95,7 @@ def read_folders(root: Path | str, *, need: Collection[SplitName] = ("query", "g
             for picture in pictures
         )
     notes.extend(notes_on_names("people", persons))
+    data.doubts.extend([*doubts_on_names("people", persons), *_doubts(root, split_folders)])
     data = free_person_zero(data)
     if not split_folders and data.query:
         ask_about_all(data)
@@ -138,6 +154,22 @@ def _pictures_of(person: str, folder: Path) -> Iterator[_Found]:
                 yield _Found(picture, person, camera)
 
 
+def _doubts(root: Path, split_folders: Collection[str]) -> list[Doubt]:
+    """Pictures below a person's folder that are not read, since their folder is not named like a camera."""
+    unread: list[Path] = []
+    for above in [root / split for split in split_folders] or [root]:
+        for person in (above / name for name in names_in(above) if not is_picture(name)):
+            if person.is_dir():
+                unread += unread_in(person, folders=False)
+                below = (person / name for name in names_in(person) if not is_picture(name))
+                for folder in below:
+                    if folder.is_dir() and _camera_folder(folder) is None:
+                        unread += pictures_in(folder)
+    return unread_doubts(
+        unread, root, "Name folders below a person's cam1, cam2, ..., and save pictures as JPEG, PNG or the like."
+    )
+
+
 def _camera_folder(path: Path) -> int | None:
     match = _CAMERA_FOLDER.fullmatch(path.name)
     return int(match[1]) if match and path.is_dir() else None
@@ -151,5 +183,5 @@ def _cameras_known(pictures: list[_Found]) -> tuple[bool, list[str]]:
     if unknown:
         return False, [NO_CAMERAS]
     if len({picture.camera for picture in pictures}) == 1:
-        return False, [f"every picture states the same camera, {pictures[0].camera}, so it is not used", NO_CAMERAS]
+        return False, [one_camera(pictures[0].camera), NO_CAMERAS]
     return True, []

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from swiftreid.data.pictures import PICTURE_SUFFIXES
+from swiftreid.data.samples import Doubt
 from swiftreid.errors import SwiftReIDError
 
 
@@ -38,6 +40,43 @@ def _entries(folder: Path) -> dict[str, Path]:
         return {name: path for path in folder.iterdir() if not (name := path.name).startswith(".")}
     except OSError as error:
         raise SwiftReIDError(f"folder {folder} cannot be listed: {error.strerror}; check its permissions") from error
+
+
+_OTHER_SUFFIXES = frozenset({".heic", ".heif", ".avif", ".jp2", ".j2k", ".jxl", ".raw", ".dng", ".cr2", ".nef", ".arw"})
+
+
+def unread_in(folder: Path, *, folders: bool = True, name: Callable[[str], object] = lambda _stem: None) -> list[Path]:
+    """What lies in a folder and looks like pictures, but is not read as such.
+
+    That is files in formats that are not read, files without an ending whose names tell of a picture, and pictures one
+    folder deeper.
+
+    Args:
+        folder: the folder.
+        folders: whether pictures in folders below count.
+        name: whether a name without an ending tells of a picture.
+
+    Raises:
+        SwiftReIDError: a folder cannot be listed.
+    """
+    found = []
+    for each, path in sorted(_entries(folder).items()):
+        suffix = path.suffix.lower()
+        if suffix in _OTHER_SUFFIXES or (not suffix and not path.is_dir() and name(each)):
+            found.append(path)
+        elif folders and suffix not in PICTURE_SUFFIXES and path.is_dir():
+            found += pictures_in(path)
+    return found
+
+
+def unread_doubts(unread: list[Path], root: Path, advice: str) -> list[Doubt]:
+    """The doubt about such files; none if there are none."""
+    if not unread:
+        return []
+    shown = ", ".join(path.relative_to(root).as_posix() for path in unread[:3])
+    many = len(unread) > 1
+    what = f"{len(unread):,} files that look like pictures are" if many else "1 file that looks like a picture is"
+    return [Doubt("unread-files", f"{what} not read ({shown}{', ...' if len(unread) > 3 else ''})", advice)]
 
 
 def has_pictures(folder: Path) -> bool:

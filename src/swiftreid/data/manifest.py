@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from swiftreid.data.folders import NO_CAMERAS, ask_about_all
+from swiftreid.data.folders import NO_CAMERAS, ask_about_all, without_one_camera
 from swiftreid.data.listing import Present, missing_note
 from swiftreid.data.market import parse_name
-from swiftreid.data.numbering import free_person_zero, notes_on_names, number_cameras, number_persons
+from swiftreid.data.numbering import doubts_on_names, free_person_zero, notes_on_names, number_cameras, number_persons
 from swiftreid.data.samples import SPLITS, ReidData, Sample, Split, SplitName
 from swiftreid.data.table_file import Rows, read_table, seconds
 from swiftreid.errors import SwiftReIDError, UsageError
@@ -74,14 +74,17 @@ def read_manifest(
             {name: cell for name, cell in row.items() if name not in COLUMNS and cell} or None,
         )
         homes[splits[position]].append(sample)
+    data.doubts.extend([*doubts_on_names("people", person_numbers), *doubts_on_names("cameras", camera_numbers)])
     data.missing.extend(present.missing)
     data.notes.extend(missing_note(present.missing, manifest.name))
     if len(present.missing) == len(rows):
         raise SwiftReIDError(
             f"none of the {len(rows):,} pictures in {manifest} exists, the first would be {present.missing[0]}; paths "
             "start from the manifest's folder unless another root is given"
+            + (", and have / between folders, not \\" if "\\" in rows[0][1]["path"] else "")
         )
     data = free_person_zero(data)
+    data = without_one_camera(data)
     if "split" not in columns and data.query:
         ask_about_all(data)
     if empty := [split for split in SPLITS if split in need and not data.split(split)]:
@@ -90,6 +93,8 @@ def read_manifest(
 
 
 def _check(manifest: Path, columns: list[str], rows: Rows) -> None:
+    if (near := next((name for name in columns if name.strip().lower() == "path" != name), None)) is not None:
+        raise UsageError(f"{manifest} has the column {near!r}: names of columns are in lower case, without spaces")
     if "path" not in columns:
         raise UsageError(
             f"{manifest} needs a header line with a column 'path'; it has {columns or 'nothing'}; {LAYOUT}"

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from swiftreid.data.attributes import ATTRIBUTE_FILE, read_attributes
-from swiftreid.data.listing import has_pictures, pictures_in
+from swiftreid.data.listing import has_pictures, pictures_in, unread_doubts, unread_in
 from swiftreid.data.samples import DISTRACTOR, SPLITS, ReidData, Sample, Split, SplitName
 from swiftreid.errors import SwiftReIDError
 
@@ -76,6 +76,10 @@ def read_market(
     drawn = _read_folder(root / MULTI_QUERY_FOLDER, people, unparsable)
     data = ReidData(root.resolve().name, root, splits["train"], splits["query"], splits["gallery"], unparsable)
     data.multi_query.extend(sample for sample in drawn if (sample.person, sample.camera) in asked)
+    there = [root / folder for folder in FOLDERS.values() if (root / folder).is_dir()]
+    unread = [path for folder in there for path in unread_in(folder, name=parse_name)]
+    advice = f"Put pictures directly into {', '.join(FOLDERS.values())}, as JPEG, PNG or another common format."
+    data.doubts.extend(unread_doubts(unread, root, advice))
     if distractors is not False:
         data.distractors.extend(_read_distractors(distractors_of(root) if distractors is True else distractors))
     return data
@@ -136,7 +140,11 @@ def _missing(root: Path, folders: list[str]) -> str:
         return f"{root} is a file, not a data folder; {LAYOUT}"
     message = f"data folder {root} has no {' and no '.join(folders)}; {LAYOUT}"
     try:
-        inner = [path for path in sorted(root.iterdir()) if (path / FOLDERS["query"]).is_dir()]
+        there = [path for path in sorted(root.iterdir()) if path.is_dir() and not path.name.startswith(".")]
     except OSError:
-        inner = []
+        there = []
+    inner = [path for path in there if (path / FOLDERS["query"]).is_dir()]
+    others = [path.name for path in there if path.name not in FOLDERS.values()]
+    if others and not inner:
+        return f"{message}. There are the folders {', '.join(others[:6])}: rename those that are meant"
     return f"{message}. Did you mean {inner[0]}?" if inner else message

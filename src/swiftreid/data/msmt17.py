@@ -106,6 +106,7 @@ def _read_list(source: Path, present: Present, offset: int, below: int | None = 
     except (OSError, UnicodeDecodeError) as error:
         raise SwiftReIDError(f"list file {source} cannot be read: {error}") from error
     samples: Split = []
+    seen: dict[str, int] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
@@ -121,6 +122,10 @@ def _read_list(source: Path, present: Present, offset: int, below: int | None = 
                 f"{source} line {number}: person {person} is not one of 0 to {(below or 10**9) - 1}; "
                 "give the data set's own lists"
             )
+        if listed in seen:
+            again = f"lists {listed} again (line {seen[listed]}); remove one of them"
+            raise SwiftReIDError(f"{source} line {number} {again}")
+        seen[listed] = number
         path = present.find(listed)
         if path is not None:
             samples.append(Sample(path, person + offset, camera))

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from swiftreid.data.samples import DISTRACTOR, JUNK, ReidData
+from swiftreid.data.samples import DISTRACTOR, JUNK, Doubt, ReidData
 
 _LONGEST = 15  # digits of a number that is taken as such
 _SHOWN_TWINS = 3
@@ -50,27 +50,49 @@ def _whole(text: str) -> int | None:
 
 
 def notes_on_names(what: str, numbers: Mapping[str, int]) -> list[str]:
-    """What people should know of names that were numbered: the order, and names that may be meant to be one.
+    """What people should know of names that were numbered.
 
     Args:
         what: "people" or "cameras".
         numbers: what `number_persons` or `number_cameras` gave.
 
     Example:
-        >>> notes_on_names("people", {"Mia": 1, "mia": 2})
-        ['people are numbered 1 to 2 in the order of their names', "'Mia' and 'mia' count as two people"]
+        >>> notes_on_names("people", {"mia": 2, "jon": 1})
+        ['people are numbered 1 to 2 in the order of their names']
     """
     if all(_whole(name) == number for name, number in numbers.items()):
         return []
-    notes = [f"{what} are numbered 1 to {max(numbers.values())} in the order of their names"]
+    return [f"{what} are numbered 1 to {max(numbers.values())} in the order of their names"]
+
+
+def doubts_on_names(what: str, numbers: Mapping[str, int]) -> list[Doubt]:
+    """Names that differ only in case, spaces or Unicode form, and may be meant to be one.
+
+    Example:
+        >>> doubts_on_names("people", {"Mia": 1, "mia": 2})[0].message
+        "names that differ only in case, spaces or Unicode form count as different people: 'Mia' and 'mia'"
+    """
     alike: dict[str, list[str]] = defaultdict(list)
     for name in sorted(numbers):
         alike["".join(unicodedata.normalize("NFKC", name).casefold().split())].append(name)
     twins = [names for names in alike.values() if len(names) > 1]
-    notes += [f"{names[0]!r} and {names[1]!r} count as two {what}" for names in twins[:_SHOWN_TWINS]]
-    if len(twins) > _SHOWN_TWINS:
-        notes.append(f"{len(twins) - _SHOWN_TWINS} more pairs of nearly equal names count as two {what} each")
-    return notes
+    if not twins or all(_whole(name) == number for name, number in numbers.items()):
+        return []
+    shown = ", ".join(f"{_spelt(a, b)} and {_spelt(b, a)}" for a, b, *_ in twins[:_SHOWN_TWINS])
+    more = f", and {len(twins) - _SHOWN_TWINS} more" if len(twins) > _SHOWN_TWINS else ""
+    return [
+        Doubt(
+            "near-equal-names",
+            f"names that differ only in case, spaces or Unicode form count as different {what}: {shown}{more}",
+            "Spell each name in one way, if they are the same.",
+        )
+    ]
+
+
+def _spelt(name: str, other: str) -> str:
+    """A name as people can tell it from another: written out where both look alike."""
+    looks_alike = unicodedata.normalize("NFC", name) == unicodedata.normalize("NFC", other)
+    return ascii(name) if looks_alike else repr(name)
 
 
 def free_person_zero(data: ReidData) -> ReidData:

@@ -10,6 +10,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from swiftreid.errors import UsageError
+
 JUNK = -1
 """Person id of junk: a bad crop that evaluation ignores (neither right nor wrong)."""
 
@@ -47,6 +49,21 @@ Split = list[Sample]
 
 
 @dataclass(frozen=True)
+class Doubt:
+    """What a reader stumbled on: figures may mislead, or pictures are lost, unless it is meant so.
+
+    Attributes:
+        kind: a stable name for scripts, such as "unread-files".
+        message: what it is, in a sentence.
+        advice: what to do about it.
+    """
+
+    kind: str
+    message: str
+    advice: str
+
+
+@dataclass(frozen=True)
 class ReidData:
     """A data set in three splits; a split that the data set lacks is empty.
 
@@ -63,6 +80,7 @@ class ReidData:
         cross_camera: False where cameras are unknown; same-camera matches then count.
         notes: what the reader decided that a figure depends on, in sentences ("train is list_train and list_val").
         missing: pictures that a list or manifest names, but that do not exist; they are left out.
+        doubts: what else the user should look at.
     """
 
     name: str
@@ -77,6 +95,7 @@ class ReidData:
     cross_camera: bool = True
     notes: list[str] = field(default_factory=list)
     missing: list[Path] = field(default_factory=list)
+    doubts: list[Doubt] = field(default_factory=list)
 
     def changed(self, change: Callable[[Sample], Sample]) -> ReidData:
         """The same data set with a change made to every sample but distractors."""
@@ -86,8 +105,15 @@ class ReidData:
         return replace(self, train=train, query=query, gallery=gallery, multi_query=multi_query)
 
     def split(self, name: SplitName) -> Split:
-        """The samples of one split."""
-        return {"train": self.train, "query": self.query, "gallery": self.gallery}[name]
+        """The samples of one split.
+
+        Raises:
+            UsageError: there is no such split.
+        """
+        found = {"train": self.train, "query": self.query, "gallery": self.gallery}.get(name)
+        if found is None:
+            raise UsageError(f"no split is called {name!r}; there are {', '.join(SPLITS)}")
+        return found
 
 
 def persons_of(samples: Split) -> NDArray[np.int64]:

@@ -28,6 +28,7 @@ KINDS = (*BENCHMARKS, "market", "folder", "manifest")
 """Kinds of data set: the benchmarks, any data in Market-1501's layout, one folder per person, and a manifest."""
 
 _MARKET_INNER = "Market-1501-v15.09.15"
+_PACKED = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 _DUKE_NAME = re.compile(r"\d{4}_c\d_f\d{7}\.", re.ASCII)
 _MARKET_FOLDER_NAME = re.compile(r"market-?_?1501", re.IGNORECASE)
 _BOXES: dict[str, Boxes] = {benchmarks.CUHK03_LABELLED: "labelled", benchmarks.CUHK03_DETECTED: "detected"}
@@ -70,6 +71,8 @@ def open_data(
     """
     if kind is not None and kind not in KINDS:
         raise UsageError(f"no kind of data set is called {kind!r}; there are {', '.join(KINDS)}")
+    if train not in ("train+val", "train"):
+        raise UsageError(f"train is 'train+val' or 'train', not {train!r}")
     if not isinstance(source, (str, Path)):
         raise UsageError(f"a data set is given by its folder, manifest or name, not by {type(source).__name__}")
     if not str(source):
@@ -85,6 +88,8 @@ def open_data(
             f"data set {source} does not exist; give a folder, a manifest ({' or '.join(TABLE_SUFFIXES)}), or the name "
             f"of a benchmark: {', '.join(BENCHMARKS)}"
         )
+    if path.suffix.lower() in _PACKED and path.is_file():
+        raise UsageError(f"{path} is packed: unpack it, and give the folder that comes out")
     if path.is_file():
         if kind not in (None, "manifest") or path.suffix.lower() not in TABLE_SUFFIXES:
             raise UsageError(
@@ -141,9 +146,12 @@ def find_benchmark(benchmark: Benchmark) -> Path:
             f"{' and '.join(benchmark.variables)} not set, and below SWIFTREID_DATA ({', '.join(map(str, above))}) "
             f"there is none of the folders {', '.join(benchmark.folders)}"
         )
+    whence = "Nothing is downloaded: get it from its authors, then"
+    if benchmark.withdrawn:
+        whence = f"{benchmark.withdrawn}. Where you have it and grounds to read it,"
     raise SwiftReIDError(
-        f"{benchmark.title} was not found: {looked}. Nothing is downloaded: get it from its authors, then give its "
-        f"folder or set {benchmark.variables[0]} to it. Expected there: {benchmark.layout}"
+        f"{benchmark.title} was not found: {looked}. {whence} give its folder or set {benchmark.variables[0]} to it. "
+        f"Expected there: {benchmark.layout}"
     )
 
 

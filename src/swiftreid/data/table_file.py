@@ -38,7 +38,7 @@ def read_table(source: Path, called: str = "manifest") -> tuple[list[str], Rows]
     except csv.Error as error:
         raise SwiftReIDError(f"{source} line {reader.line_num} cannot be read as CSV: {error}") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise SwiftReIDError(f"{source} is not a CSV file in UTF-8: {error}") from error
+        raise SwiftReIDError(f"{source} is not a CSV file in UTF-8 ({error}): save it as 'CSV UTF-8'") from error
     if len(columns) == 1 and (other := next((mark for mark in ";\t|" if mark in columns[0]), None)):
         name = {";": "semicolons", "\t": "tabs", "|": "upright strokes"}[other]
         raise UsageError(f"{source} separates its fields with {name}: save it with commas")

@@ -107,6 +107,8 @@ def open_encoder(source: str | Path) -> Encoder:
     Raises:
         SwiftReIDError: there is no such encoder, or its file is damaged or needs an extra that is not installed.
     """
+    if not isinstance(source, (str, Path)):
+        raise UsageError(f"an encoder is given by its file or name, not by {type(source).__name__}")
     return build_encoder(*load_artefact(encoder_path(source)))
 
 

@@ -79,6 +79,7 @@ def measure(
     Raises:
         UsageError: a cascade needs a code, or the float embedding, that the encodings do not hold.
     """
+    _check(cascades, query, gallery, protocol)
     floats = query.embedding is not None and gallery.embedding is not None
     run, table = _Run(query, gallery, k, protocol or Protocol()), _table(cascades, gallery)
     times: _Times = {}
@@ -94,6 +95,17 @@ def measure(
         found.append(run.embedding(float_label, times))
         told(total, total)
     return found
+
+
+def _check(cascades: object, query: object, gallery: object, protocol: object) -> None:
+    """Refuse arguments of other types by saying what they should be."""
+    for name, part in (("query", query), ("gallery", gallery)):
+        if not isinstance(part, LabelledCodes):
+            raise UsageError(f"{name} must be LabelledCodes, not {type(part).__name__}")
+    if not isinstance(cascades, Mapping) or not all(isinstance(each, Cascade) for each in cascades.values()):
+        raise UsageError("cascades must map labels to cascades, as in {'CtF': Cascade.parse('id32 > id2048')}")
+    if protocol is not None and not isinstance(protocol, Protocol):
+        raise UsageError(f"protocol must be a Protocol, such as Protocol(empty='zero'), not {protocol!r}")
 
 
 def measure_cascades(

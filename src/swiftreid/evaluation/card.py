@@ -29,6 +29,8 @@ FORMAT: Final = 2
 CMC_RANKS: Final = 50
 """Length of a row's CMC curve."""
 
+Share = Annotated[float, Field(ge=0, le=1)]
+
 Domain = Literal["same data set", "cross-domain", "unknown"]
 
 _PACKAGES = ("swiftreid", "numpy", "pillow", "simplejpeg", "torch", "onnxruntime", "openvino")
@@ -203,17 +205,17 @@ class ResultRow(_Part):
     """
 
     ranking: str
-    rank1: float
-    rank5: float
-    rank10: float
-    map_standard: float
-    map_trapezoid: float
-    minp: float
+    rank1: Share
+    rank5: Share
+    rank10: Share
+    map_standard: Share
+    map_trapezoid: Share
+    minp: Share
     incomplete: int = 0
     bytes_per_entry: int | None = None
     microseconds_per_query: float | None = Field(default=None, ge=0)
     extra: dict[str, float | int | str] = Field(default_factory=dict)
-    cmc: list[Annotated[float, Field(ge=0, le=1)]] = Field(default_factory=list)
+    cmc: list[Share] = Field(default_factory=list)
     confidence: dict[str, tuple[float, float]] = Field(default_factory=dict)
     tar_at_far: dict[str, float] = Field(default_factory=dict)
     codes: list[str] = Field(default_factory=list)
@@ -333,7 +335,7 @@ class ResultCard(_Part):
                 raise ValueError(f"the figures of {row.ranking!r} are not of its {len(self.queries)} queries")
         return self
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path | str) -> None:
         """Write the card as JSON; a file that is there is replaced whole or not at all.
 
         Raises:
@@ -341,15 +343,16 @@ class ResultCard(_Part):
         """
         # Lists of numbers on one line: thousands of queries would make a file that nobody can read.
         text = _LIST_OF_NUMBERS.sub(lambda found: re.sub(r"\s+", " ", found[0]), self.model_dump_json(indent=2))
-        save_bytes(path, (text + "\n").encode())
+        save_bytes(Path(path), (text + "\n").encode())
 
     @classmethod
-    def load(cls, path: Path) -> ResultCard:
+    def load(cls, path: Path | str) -> ResultCard:
         """Read a card.
 
         Raises:
             SwiftReIDError: the file is missing, is no result card, or is of a newer format.
         """
+        path = Path(path)
         try:
             text = path.read_bytes()
         except OSError as error:

@@ -26,7 +26,7 @@ class LabelledCodes:
         paths: file of each picture, where they came from files.
 
     Raises:
-        UsageError: these are not all of the same number of pictures.
+        UsageError: these are not all of the same number of pictures, or persons or cameras are no whole numbers.
     """
 
     codes: Mapping[str, NDArray[np.uint8]]
@@ -36,6 +36,10 @@ class LabelledCodes:
     paths: Sequence[Path] | None = None
 
     def __post_init__(self) -> None:
+        for name, ids in (("persons", self.persons), ("cameras", self.cameras)):
+            if not isinstance(ids, np.ndarray) or ids.dtype.kind not in "iu":
+                kind = ids.dtype if isinstance(ids, np.ndarray) else type(ids).__name__
+                raise UsageError(f"{name} are one whole number for each picture, in a NumPy array, not {kind}")
         given = {"cameras": self.cameras, "embedding": self.embedding, "paths": self.paths, **self.codes}
         for name, part in given.items():
             if part is not None and len(part) != len(self.persons):

@@ -92,6 +92,10 @@ class Protocol:
     cross_camera: bool = True
     self_positions: NDArray[np.int64] | None = None
 
+    def __post_init__(self) -> None:
+        if self.empty not in ("skip", "zero"):
+            raise UsageError(f"empty is 'skip' or 'zero', not {self.empty!r}")
+
     def own(self, queries: int) -> NDArray[np.int64]:
         """Each query's own position in the gallery, or -1: int64 [q]."""
         return np.full(queries, -1) if self.self_positions is None else self.self_positions

@@ -114,6 +114,8 @@ def train_network(plan: Plan, world: World, told: Told) -> Trained | None:
     known = [sample for sample in plan.data.train if sample.person not in NOBODY]
     if not known:
         raise UsageError(f"data set {plan.data.name} has no training pictures of known people: see `swiftreid doctor`")
+    import onnxruntime  # noqa: F401 (without it nothing could be exported at the end: say so before hours of work)
+
     before = _begin(plan, world)
     with told.progress("reading pictures") as advance:
         pictures = load_pictures(known, plan.recipe.size, on_bad=told.on_bad, progress=advance)

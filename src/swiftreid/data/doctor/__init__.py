@@ -105,6 +105,7 @@ def examine(
     counts: dict[str, SplitCounts] = {name: SplitCounts.of(samples) for name, samples in _parts(data).items()}
     duplicates = duplicate_groups(data)
     valid, findings = query_findings(_without(data, unreadable))
+    findings += [Finding("warning", doubt.kind, doubt.message, doubt.advice) for doubt in data.doubts]
     findings += empty_findings(data)
     findings += name_findings(data)
     findings += missing_findings(data)

@@ -129,8 +129,11 @@ def duplicate_findings(data: ReidData, groups: list[Group]) -> Iterable[Finding]
             advice = f"Remove them: without cameras they are found first and count as right ({names})."
             yield Finding("warning", "query-in-gallery", message, advice)
     if repeated := len(alike) - len(copied):
+        others = [group for group in alike if not any(group is other for other in copied)]
+        examples = some(" = ".join(sample.path.name for _, sample in group[:2]) for group in others)
         message = (
-            f"the same picture, byte for byte, more than once for one person and camera: {count(repeated, 'picture')}"
+            f"the same picture, byte for byte, more than once for one person and camera: {count(repeated, 'picture')} "
+            f"({examples})"
         )
         yield Finding("note", "duplicates", message)
 

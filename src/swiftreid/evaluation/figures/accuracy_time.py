@@ -83,7 +83,7 @@ def kind_of(one: Chosen) -> Kind:
     rules = str(one.row.extra.get("rules", ""))
     if "k-reciprocal" in rules:
         return "re-ranked"
-    if not rules or rules == "embedding":
+    if not rules:
         return "float"
     return "cascade" if ">" in rules else "exhaustive"
 
@@ -116,7 +116,7 @@ def draw_time(
         panels[0].set_xlim(min(times) / 1.6, max(times) * (2.6 if max(times) > 4 * min(times) else 1.6))
         kinds = [kind for kind in _KINDS if any(r.kind == kind for r in rankings)]
         handles = [panels[0].plot([], [], **_marks(kind), label=_WORDS[kind])[0] for kind in kinds]
-        notes = ["B: bytes in memory per gallery entry. Bars: 95 % bootstrap over queries."]
+        notes = ["B: bytes in memory per gallery entry. Bars: 95 % bootstrap over queries. Dotted: exhaustive."]
         what = "distances to the whole gallery and their sorting" if full else "a search for the 100 best"
         notes.append(f"Time: {what}, one query at a time on one thread; the float embedding's is NumPy's.")
         if len({(card.created, str(card.software)) for card in cards}) > 1:

@@ -114,7 +114,7 @@ def draw_beta(numbers: BetaFigure, about: Sequence[str], *, cost: Cost = "bytes"
         decades_axis(below, [trial.at for trial in numbers.trials])
         below.set_xlabel("beta: weight of recall in F_beta (logarithmic)")
         if numbers.calibrated is not None:
-            for axes, words in ((above, f"on the card: {numbers.calibrated:g}"), (below, "")):
+            for axes, words in ((above, f"the card's beta: {numbers.calibrated:g}"), (below, "")):
                 mark(axes, numbers.calibrated, words)
         notes = [f"Thresholds fitted on {numbers.fitted_on}; accuracy and cost measured on the test set."]
         notes.append(trial_notes(numbers.exhaustive, cost))

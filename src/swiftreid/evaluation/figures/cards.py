@@ -130,7 +130,12 @@ def about_cards(cards: Sequence[ResultCard]) -> list[str]:
                 multi_query=p.multi_query,
             )
         )
-    names = ", ".join(dict.fromkeys(encoder_name(card) for card in cards))
+    each = {card.encoder.fingerprint if card.encoder else str(place): card for place, card in enumerate(cards)}
+    called = [encoder_name(card) for card in each.values()]
+    names = ", ".join(  # two encoders of one name are told apart as cards do, by the beginning of the fingerprint
+        f"{name} ({fingerprint[:6]})" if called.count(name) > 1 else name
+        for name, fingerprint in zip(called, each, strict=True)
+    )
     return [*dict.fromkeys(lines), f"encoder{'s' if ', ' in names else ''} {names}"]
 
 

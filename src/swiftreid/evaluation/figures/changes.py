@@ -125,9 +125,13 @@ def draw_changes(changes: RankChanges, about: Sequence[str], *, text: TextSize =
         _differences(right, changes, points)
         total = len(changes.changes)
         title = (
-            f"Rank changes: {changes.better} queries better, {changes.same} the same, {changes.worse} worse, of {total}"
+            f"First match's rank: {changes.better} of {total} queries better, {changes.same} the same, "
+            f"{changes.worse} worse"
         )
-        notes = ["Up: better; down: worse; round: the same. Area: number of queries; the smallest marks are enlarged."]
+        notes = [
+            "Up: better; down: worse; round: the same. Area: number of queries; the smallest marks are enlarged. "
+            "AP also changes where the first match's rank does not."
+        ]
         compose(figure, title, [*about, f"from {changes.first} to {changes.second}"], notes)
         return figure
 
@@ -211,7 +215,7 @@ def _differences(axes: Axes, changes: RankChanges, points: float) -> None:
         axes.text(
             0.97 if name == "gained" else 0.03,
             0.97 if name == "gained" else 0.03,
-            f"{share:.0f} % of queries {name},\non all {abs(float(part.mean())):.1f} points of mAP",
+            f"{share:.0f} % of queries {name} AP,\n{abs(float(part.mean())):.1f} points of mAP in all",
             transform=axes.transAxes,
             ha="right" if name == "gained" else "left",
             va="top" if name == "gained" else "bottom",

@@ -145,8 +145,8 @@ def print_card(report: Report, card: ResultCard, *, queries: int, entries: int, 
     if timed:
         report.text(
             "us: microseconds of one query, one at a time on one thread; '100 best' searches for them, 'all' takes "
-            "distances to the whole gallery and sorts it, as papers report time (quicker in small galleries, where sorting "
-            "by counting costs less than keeping the best). Speed-up below 1: slower"
+            "distances to the whole gallery and sorts it, as papers report time (quicker in small galleries, where "
+            "sorting by counting costs less than keeping the best). Speed-up below 1: slower"
         )
     for part, words in _TERMS.items():
         if any(part in row.ranking for row in rows):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["exhaustive", "cascade", "float", "re-ranked"]
 
-_TWO_LINES = 11  # points that the list has room for two lines each
+_ROOM = 13  # names of two lines that fit below each other at full size
 _KINDS: tuple[Kind, ...] = ("exhaustive", "cascade", "float", "re-ranked")
 _WORDS = {
     "exhaustive": "one code, every entry",
@@ -85,7 +85,7 @@ def kind_of(one: Chosen) -> Kind:
         return "re-ranked"
     if not rules:
         return "float"
-    return "cascade" if ">" in rules else "exhaustive"
+    return "cascade" if ">" in rules or ":" in rules else "exhaustive"  # a rule that keeps less than everything
 
 
 def draw_time(
@@ -141,14 +141,14 @@ def _list(axes: Axes, rankings: Sequence[TimedRanking], points: float) -> None:
     """Number, name, bytes and time of every point, from the top of the axes down."""
     figure = axes.get_figure(root=True)
     assert figure is not None
+    size = 0.85 * points * min(1.0, _ROOM / len(rankings))
     step = 2.9 * points * figure.dpi / 72 / axes.get_window_extent().height
     for number, r in enumerate(rankings, 1):
         top = 1 - (number - 1) * min(step, 1 / len(rankings))
         name = r.label.removesuffix(" exhaustive")
-        axes.text(0, top, f"{number}", transform=axes.transAxes, va="top", fontsize=0.85 * points, weight="bold")
-        between = "\n" if len(rankings) <= _TWO_LINES else ", "
-        told = f"{name}{between}{r.bytes_per_entry:,} B, {r.microseconds:,.3g} µs"
-        axes.text(0.12, top, told, transform=axes.transAxes, va="top", fontsize=0.85 * points, linespacing=1.1)
+        axes.text(0, top, f"{number}", transform=axes.transAxes, va="top", fontsize=size, weight="bold")
+        told = f"{name}\n{r.bytes_per_entry:,} B, {r.microseconds:,.3g} µs"
+        axes.text(0.12, top, told, transform=axes.transAxes, va="top", fontsize=size, linespacing=1.1)
 
 
 def _between(ranking: TimedRanking, field: str) -> tuple[float, float] | None:

@@ -135,6 +135,8 @@ def draw_distances(
             axes.set_xlabel("Hamming distance (bits)")
         keys = panels[0].get_legend_handles_labels()[0]
         small = ["Each kind of pair is scaled to its own number: there are far more pairs of different people.", *notes]
+        if any(one.words.startswith("goes on") for histogram in histograms for one in histogram.thresholds):
+            small.append("Goes on: up to that distance a cascade compares the next longer code too.")
         compose(figure, "Hamming distances between queries and gallery", about, small, keys=keys)
         return figure
 
@@ -166,7 +168,7 @@ def _panel(axes: Axes, histogram: DistanceHistogram, points: float) -> None:
     axes.set_xlim(max(-0.5, min(used) - 2 * width), min(bits + 0.5, max(used) + 3 * width))
     lines = len(histogram.thresholds)
     axes.set_ylim(0, tallest * (1.1 + _ROOM * lines))
-    axes.set_title(f"{histogram.code}" + (f", {width} bits a step" if width > 1 else ""), loc="left", weight="bold")
+    axes.set_title(f"{histogram.code}" + (f", bars of {width} bits" if width > 1 else ""), loc="left", weight="bold")
     left, right = axes.get_xlim()
     for place, threshold in enumerate(sorted(histogram.thresholds, key=lambda t: t.bits)):
         at = threshold.bits + 0.5

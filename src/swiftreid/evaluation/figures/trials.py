@@ -155,6 +155,7 @@ def cost_panel(axes: Axes, trials: Sequence[Trial], whole: Trial, cost: Cost) ->
         va="top",
         fontsize="small",
         color=FAINT,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
     )
     axes.set_ylim(0, 1.08 * max(level, *(trial.cost(cost) / scale for trial in trials)))
     axes.set_ylabel("kB compared\nper query" if cost == "bytes" else "time per\nquery (µs)")

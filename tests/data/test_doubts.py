@@ -93,3 +93,14 @@ def test_arguments_of_other_types_are_refused() -> None:
         open_data("examples/station", train="x")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="no split is called 'test'; there are train, query, gallery"):
         ReidData("x", Path()).split("test")  # type: ignore[arg-type]
+
+
+def test_people_are_called_by_their_names(tmp_path: Path) -> None:
+    for split in ("train", "query", "gallery"):
+        for person in ("anna", "bert"):
+            for camera in (1, 2):
+                miniatures.paint(tmp_path / split / person / f"cam{camera}" / f"{split}.png", len(person), camera)
+    data = open_data(tmp_path)
+    assert [data.called(person) for person in (1, 2, 7)] == ["anna", "bert", "7"]
+    [both] = [finding for finding in diagnose(tmp_path).findings if finding.kind == "people-in-both"]
+    assert "(anna, bert)" in both.advice

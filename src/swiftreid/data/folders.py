@@ -9,7 +9,7 @@ from pathlib import Path
 
 from swiftreid.data.listing import is_picture, names_in, pictures_in, unread_doubts, unread_in
 from swiftreid.data.market import parse_name
-from swiftreid.data.numbering import doubts_on_names, free_person_zero, notes_on_names, number_persons
+from swiftreid.data.numbering import doubts_on_names, free_person_zero, names_of, notes_on_names, number_persons
 from swiftreid.data.samples import JUNK, SPLITS, Doubt, ReidData, Sample, SplitName
 from swiftreid.errors import SwiftReIDError
 
@@ -88,7 +88,14 @@ def read_folders(root: Path | str, *, need: Collection[SplitName] = ("query", "g
         raise SwiftReIDError(f"no picture in {root} states its person; {LAYOUT}; or list them in a manifest (CSV)")
     persons = number_persons(picture.person for picture in everything)
     cross_camera, notes = _cameras_known(everything)
-    data = ReidData(root.resolve().name, root, unparsable=unparsable, cross_camera=cross_camera, notes=notes)
+    data = ReidData(
+        root.resolve().name,
+        root,
+        unparsable=unparsable,
+        cross_camera=cross_camera,
+        notes=notes,
+        person_names=names_of(persons),
+    )
     for split, pictures in found.items():
         data.split(split).extend(
             Sample(picture.path, persons[picture.person], (picture.camera or 0) if cross_camera else 0)

@@ -10,7 +10,14 @@ from pathlib import Path
 from swiftreid.data.folders import NO_CAMERAS, ask_about_all, without_one_camera
 from swiftreid.data.listing import Present, missing_note
 from swiftreid.data.market import parse_name
-from swiftreid.data.numbering import doubts_on_names, free_person_zero, notes_on_names, number_cameras, number_persons
+from swiftreid.data.numbering import (
+    doubts_on_names,
+    free_person_zero,
+    names_of,
+    notes_on_names,
+    number_cameras,
+    number_persons,
+)
 from swiftreid.data.samples import SPLITS, ReidData, Sample, Split, SplitName
 from swiftreid.data.table_file import Rows, read_table, seconds
 from swiftreid.errors import SwiftReIDError, UsageError
@@ -58,7 +65,13 @@ def read_manifest(
     person_numbers = number_persons(persons)
     camera_numbers = {} if cameras is None else number_cameras(cameras)
     notes = _notes(person_numbers, camera_numbers, cameras)
-    data = ReidData(manifest.stem, _root_of(folder, rows), cross_camera=cameras is not None, notes=notes)
+    data = ReidData(
+        manifest.stem,
+        _root_of(folder, rows),
+        cross_camera=cameras is not None,
+        notes=notes,
+        person_names=names_of(person_numbers),
+    )
     splits = _splits(manifest, columns, rows, need)
     homes: dict[str, Split] = {name: data.split(name) for name in SPLITS}
     homes |= {"distractors": data.distractors, "multi_query": data.multi_query}

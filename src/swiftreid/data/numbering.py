@@ -49,6 +49,11 @@ def _whole(text: str) -> int | None:
     return int(text) if digits.isascii() and digits.isdigit() and len(digits) <= _LONGEST else None
 
 
+def names_of(numbers: Mapping[str, int]) -> dict[int, str]:
+    """Number -> name, for those whose name is not the number itself."""
+    return {number: name for name, number in numbers.items() if _whole(name) != number}
+
+
 def notes_on_names(what: str, numbers: Mapping[str, int]) -> list[str]:
     """What people should know of names that were numbered.
 

@@ -81,6 +81,7 @@ class ReidData:
         notes: what the reader decided that a figure depends on, in sentences ("train is list_train and list_val").
         missing: pictures that a list or manifest names, but that do not exist; they are left out.
         doubts: what else the user should look at.
+        person_names: the data set's own name of each person, where it names people in words.
     """
 
     name: str
@@ -96,6 +97,11 @@ class ReidData:
     notes: list[str] = field(default_factory=list)
     missing: list[Path] = field(default_factory=list)
     doubts: list[Doubt] = field(default_factory=list)
+    person_names: Mapping[int, str] = field(default_factory=dict)
+
+    def called(self, person: int) -> str:
+        """A person as the data set calls them: by name, or by number."""
+        return self.person_names.get(person, str(person))
 
     def changed(self, change: Callable[[Sample], Sample]) -> ReidData:
         """The same data set with a change made to every sample but distractors."""

@@ -168,7 +168,9 @@ def _attribute_findings(data: ReidData) -> Iterable[Finding]:
     missing = sorted(people(data.train + data.query + data.gallery) - described)
     if missing:
         message = f"{ATTRIBUTE_FILE} has no row for {count(len(missing), 'person', 'people')}"
-        yield Finding("note", "attributes-missing", message, f"Add rows if they are known ({some(map(str, missing))}).")
+        yield Finding(
+            "note", "attributes-missing", message, f"Add rows if they are known ({some(map(data.called, missing))})."
+        )
 
 
 def _decode_all(data: ReidData, progress: Progress | None) -> dict[str, str]:

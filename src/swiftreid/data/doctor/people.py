@@ -17,9 +17,7 @@ def people_findings(data: ReidData) -> Iterable[Finding]:
         message = (
             f"training and test share people, so figures would be too good: {count(len(both), 'person', 'people')}"
         )
-        advice = (
-            f"Give test people other numbers or take them out of {place_of(data, 'train')} ({some(map(str, both))})."
-        )
+        advice = f"Give test people other numbers or take them out of {place_of(data, 'train')} ({some(map(data.called, both))})."
         yield Finding("warning", "people-in-both", message, advice)
     if not data.cross_camera:
         message = (
@@ -60,7 +58,7 @@ def _one_camera(data: ReidData, train: set[int]) -> Iterable[Finding]:
     tested = data.query + data.gallery
     if data.query and (single := sorted(set(_in_one_camera(tested)) & people(data.query))):
         message = f"{len(single)} of {len(people(data.query))} queried people are seen by one camera only"
-        advice = f"Their queries cannot be answered across cameras and are skipped ({some(map(str, single))})."
+        advice = f"Their queries cannot be answered across cameras and are skipped ({some(map(data.called, single))})."
         yield Finding("note", "one-camera-queries", message, advice)
 
 

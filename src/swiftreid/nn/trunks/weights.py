@@ -86,7 +86,8 @@ def _read(path: Path) -> object:
             "code. Save its state_dict() alone, best as .safetensors"
         ) from error
     except (SafetensorError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise SwiftReIDError(f"{path} is damaged or no file of weights: {str(error).splitlines()[0]}") from error
+        why = (str(error) or type(error).__name__).splitlines()[0]
+        raise SwiftReIDError(f"{path} is damaged or no file of weights: {why}") from error
 
 
 def _plain_names(content: object) -> dict[str, Tensor]:

@@ -77,8 +77,7 @@ def test_maps_of_an_upright_picture(name: str) -> None:
 
 @pytest.mark.parametrize("name", STRIDED)
 def test_stride_two_halves_the_last_map(name: str) -> None:
-    with torch.no_grad():
-        maps = make_trunk(name, last_stride=2).eval().stages(torch.zeros(1, 3, 128, 64))
+    maps = shapeless(name, last_stride=2).stages(torch.zeros(1, 3, 128, 64, device="meta"))
     assert sizes(maps) == [(32, 16), (16, 8), (8, 4), (4, 2)]
 
 
@@ -96,6 +95,7 @@ def test_gradient_reaches_every_parameter(name: str) -> None:
         torch.manual_seed(seed)
         trunk = make_trunk(name)
         maps = trunk(torch.randn(3, 3, 48, 32))
+        assert 0.05 < float(maps.detach().std()) < 20  # a fresh trunk neither dies away nor blows up
         (maps * torch.randn_like(maps)).sum().backward()
         gradients = {entry: p.grad for entry, p in trunk.named_parameters()}
         assert all(gradient is not None and bool(gradient.isfinite().all()) for gradient in gradients.values())
@@ -104,13 +104,6 @@ def test_gradient_reaches_every_parameter(name: str) -> None:
         if not stuck:
             break
     assert stuck == set()
-
-
-@pytest.mark.parametrize("name", TRUNKS)
-def test_a_fresh_trunk_gives_maps_of_a_usual_size(name: str) -> None:
-    torch.manual_seed(0)
-    values = make_trunk(name)(torch.randn(4, 3, 64, 32))
-    assert 0.05 < float(values.detach().std()) < 20
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,8 @@ _ROOMS = {
     "swiftreid.evaluation.attributes": ["attribute_scores", "AttributeScores"],
     "swiftreid.evaluation.card": ["ResultCard"],
     "swiftreid.evaluation.ranking_picture": ["draw_rankings", "Ranking", "Candidate"],
+    "swiftreid.nn.trunks": ["make_trunk", "load_weights"],
+    "swiftreid.methods": ["build_method", "Method"],
     "swiftreid.encoding.encoding": ["Encoding"],
     "swiftreid.encoding.card": ["EncoderCard", "Preprocessing"],
     "swiftreid.encoding.encoder": ["Encoder", "open_encoder"],

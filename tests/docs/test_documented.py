@@ -6,12 +6,15 @@ import inspect
 import re
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 import swiftreid
 from command import all_commands
+from swiftreid.methods import CONFIGS
+from swiftreid.nn.trunks import TRUNKS
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = [" ".join(["swiftreid", *words]) for words in all_commands()]
@@ -45,7 +48,7 @@ def test_readme_shows_the_two_commands() -> None:
     assert "make test" in readme
 
 
-@pytest.mark.parametrize("page", ["search", "calibration", "reranking", "data", "evaluation", "api"])
+@pytest.mark.parametrize("page", ["search", "calibration", "reranking", "data", "evaluation", "networks", "api"])
 def test_python_on_the_pages_runs(page: str, tmp_path: Path) -> None:
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / f"docs/{page}.md").read_text(encoding="utf-8"), re.M | re.S)
@@ -81,3 +84,19 @@ def test_pages_are_in_the_index() -> None:
     index = (ROOT / "docs/index.md").read_text(encoding="utf-8")
     for page in (ROOT / "docs").glob("*.md"):
         assert page.stem == "index" or re.search(rf"^{page.stem}$", index, re.M), page.name
+
+
+def test_every_trunk_and_method_is_on_the_page() -> None:
+    page = (ROOT / "docs/networks.md").read_text(encoding="utf-8")
+    for name in TRUNKS:
+        family = re.sub(r"osnet_ain_x0_(5|75)$", "osnet_ain_x0_25", name)
+        assert f"`{family}`" in page, name
+    for name, config in CONFIGS.items():
+        assert f"### `{name}`" in page
+        assert config.__doc__
+        assert all(re.search(rf"^ {{8}}{field.name}: ", documentation(config), re.M) for field in fields(config)), name
+
+
+def documentation(config: type) -> str:
+    """The docstrings of a configuration and of those that it is made of."""
+    return "\n".join(kind.__doc__ or "" for kind in config.__mro__)

@@ -8,29 +8,33 @@ from swiftreid.errors import UsageError
 from swiftreid.search.codes import unpack_bits
 
 
-def arrays(rng: np.random.Generator, *, unit: bool = True) -> dict[str, np.ndarray]:
+def arrays(rng: np.random.Generator, *, unit: bool = True, chained: bool = True) -> dict[str, np.ndarray]:
     made: dict[str, np.ndarray] = {"input.unit": np.array([float(unit)])}
+    if not chained:
+        made["input.chained"] = np.zeros(1)
     width = 6
     for length in (64, 16):
         made[f"pyramid.{length}.weight"] = rng.normal(size=(length, width))
         for end in ("bias", "scale", "shift"):
             made[f"pyramid.{length}.{end}"] = rng.normal(size=length)
-        width = length
+        width = length if chained else width
     return {name: value.astype(np.float32) for name, value in made.items()}
 
 
+@pytest.mark.parametrize("chained", [False, True])
 @pytest.mark.parametrize("unit", [False, True])
-def test_bits_follow_the_formula_one_embedding_at_a_time(rng_seed: int, unit: bool) -> None:
+def test_bits_follow_the_formula_one_embedding_at_a_time(rng_seed: int, unit: bool, chained: bool) -> None:
     rng = np.random.default_rng(rng_seed)
-    t = arrays(rng, unit=unit)
+    t = arrays(rng, unit=unit, chained=chained)
     embeddings = rng.normal(size=(9, 6)).astype(np.float32)
     codes = PyramidCodes(t)(embeddings)
     assert list(codes) == ["id16", "id64"]
     for row, x in enumerate(embeddings.astype(np.float64)):
-        v = x / np.linalg.norm(x) if unit else x
+        source = x / np.linalg.norm(x) if unit else x
         for length in (64, 16):
-            v = t[f"pyramid.{length}.weight"] @ v + t[f"pyramid.{length}.bias"]
+            v = t[f"pyramid.{length}.weight"] @ source + t[f"pyramid.{length}.bias"]
             value = t[f"pyramid.{length}.scale"] * v + t[f"pyramid.{length}.shift"]
+            source = v if chained else source
             bits = unpack_bits(codes[f"id{length}"], length)[row]
             sure = np.abs(value) > 1e-4
             assert sure.mean() > 0.9

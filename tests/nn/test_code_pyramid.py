@@ -42,3 +42,34 @@ def test_dropout_is_for_training_only() -> None:
 def test_lengths_must_fall(lengths: tuple[int, ...]) -> None:
     with pytest.raises(UsageError, match="longest to shortest"):
         CodePyramid(8, lengths)
+
+
+def test_codes_without_a_pyramid_each_see_the_feature() -> None:
+    torch.manual_seed(0)
+    head = CodePyramid(8, (16, 4), chained=False).eval()
+    assert [tuple(level.weight.shape) for level in head.levels] == [(16, 8), (4, 8)]
+    x = torch.randn(5, 8)
+    for got, level, norm in zip(head(x), head.levels, head.norms, strict=True):
+        torch.testing.assert_close(got, norm(x @ level.weight.T))
+
+
+@pytest.mark.parametrize("detach", [False, True])
+@pytest.mark.parametrize("level", [0, 1, 2])
+def test_gradients_stop_between_lengths_where_asked(level: int, detach: bool) -> None:
+    torch.manual_seed(0)
+    head = CodePyramid(8, (16, 8, 4), detach=detach)
+    x = torch.randn(6, 8, requires_grad=True)
+    head.codes(x)[level].pow(3).sum().backward()
+    reached = [part.weight.grad is not None for part in head.levels]
+    own = [place == level for place in range(3)]
+    assert reached == (own if detach else [place <= level for place in range(3)])
+    assert (x.grad is not None) == (not detach or level == 0)
+
+
+def test_detaching_changes_no_value() -> None:
+    torch.manual_seed(0)
+    head, other = CodePyramid(8, (16, 4)).eval(), CodePyramid(8, (16, 4), detach=True).eval()
+    other.load_state_dict(head.state_dict())
+    x = torch.randn(5, 8)
+    for a, b in zip(head(x), other(x), strict=True):
+        assert torch.equal(a, b)

@@ -13,6 +13,8 @@ from swiftreid.search.codes import CodeSpec, pack_bits
 
 _WEIGHT = re.compile(r"pyramid\.([1-9]\d*)\.weight")
 
+_CHAINED = "input.chained"
+
 ROWS = 4096
 """Embeddings multiplied at a time: bounds the memory that 2048 features a row need."""
 
@@ -24,6 +26,7 @@ class PyramidCodes:
     arrays, all float32:
 
     - ``input.unit`` [1]: 1 when embeddings are divided by their Euclidean norm first, else 0.
+    - ``input.chained`` [1]: 0 where each length is made from the embedding itself; 1, or left out, for the pyramid.
     - ``pyramid.L.weight`` [L, m], ``pyramid.L.bias`` [L] for each length L: ``v_k = W v_{k-1} + b``.
     - ``pyramid.L.scale`` [L], ``pyramid.L.shift`` [L]: the bit is 1 where ``scale * v_k + shift > 0``.
 
@@ -63,13 +66,14 @@ class PyramidCodes:
         if len(bad):
             raise UsageError(f"embedding {int(bad[0])} (and {len(bad) - 1} more) holds a number that is not finite")
         t = self._tensors
-        value = embeddings
+        source = embeddings
         if t["input.unit"][0]:
-            value = value / np.maximum(np.linalg.norm(value, axis=1, keepdims=True), 1e-12)
+            source = source / np.maximum(np.linalg.norm(source, axis=1, keepdims=True), 1e-12)
         values: list[NDArray[np.float32]] = []
         for length in self.lengths:
-            value = value @ t[f"pyramid.{length}.weight"].T + t[f"pyramid.{length}.bias"]
+            value = source @ t[f"pyramid.{length}.weight"].T + t[f"pyramid.{length}.bias"]
             values.append(value * t[f"pyramid.{length}.scale"] + t[f"pyramid.{length}.shift"])
+            source = value if self._chained else source
         return values
 
     def __call__(self, embeddings: NDArray[np.float32]) -> dict[str, NDArray[np.uint8]]:
@@ -94,21 +98,23 @@ class PyramidCodes:
         t = self._tensors
         if not self.lengths:
             raise UsageError("these arrays are not a pyramid: none is named 'pyramid.LENGTH.weight'")
-        expected = {"input.unit"}
+        expected = {"input.unit"} | ({_CHAINED} & set(t))
+        for name in expected:
+            if self._array(name, 1).shape != (1,):
+                raise UsageError(f"{name} has shape {t[name].shape}, expected (1,)")
+        self._chained = bool(t.get(_CHAINED, np.ones(1))[0])
         width: int | None = None
         for rows in self.lengths:
             layer = f"pyramid.{rows}"
             weight = self._array(f"{layer}.weight", 2)
             if weight.shape != (rows, weight.shape[1] if width is None else width):
                 raise UsageError(f"{layer}.weight has shape {weight.shape}, expected ({rows}, {width})")
-            width = rows
+            width = rows if self._chained else weight.shape[1]
             ends = ("bias", "scale", "shift")
             for end in ends:
                 if self._array(f"{layer}.{end}", 1).shape != (rows,):
                     raise UsageError(f"{layer}.{end} has shape {t[f'{layer}.{end}'].shape}, expected ({rows},)")
             expected |= {f"{layer}.{end}" for end in ("weight", *ends)}
-        if self._array("input.unit", 1).shape != (1,):
-            raise UsageError(f"input.unit has shape {t['input.unit'].shape}, expected (1,)")
         if set(t) != expected:
             raise UsageError(f"these arrays do not belong to a pyramid: {' '.join(sorted(set(t) - expected))}")
         return int(t[f"pyramid.{self.lengths[0]}.weight"].shape[1])

@@ -12,15 +12,18 @@ from swiftreid.errors import UsageError
 from swiftreid.methods.all_in_one import AllInOneMethod, AllInOneMethodConfig
 from swiftreid.methods.baseline import Baseline, BaselineConfig
 from swiftreid.methods.method import Method, NetworkConfig
+from swiftreid.methods.ranking import Ranking, RankingConfig
 
 CONFIGS: Mapping[str, type[NetworkConfig]] = {
     "baseline": BaselineConfig,
+    "ranking": RankingConfig,
     "all_in_one": AllInOneMethodConfig,
 }
 """Settings of each method: frozen dataclasses that pydantic can check."""
 
 _MAKERS: Mapping[str, Callable[[int, Any], Method]] = {
     "baseline": Baseline,
+    "ranking": Ranking,
     "all_in_one": AllInOneMethod,
 }
 
@@ -56,5 +59,7 @@ def build_method(name: str, persons: int, **settings: Any) -> Method:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"method {name}{', setting ' + where if where else ''}: {first['msg']}") from error
+        raise UsageError(
+            f"method {name}{', setting ' + where if where else ''}: {first['msg'].removeprefix('Value error, ')}"
+        ) from error
     return _MAKERS[name](persons, config)

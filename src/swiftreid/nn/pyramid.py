@@ -30,6 +30,10 @@ class CodePyramid(nn.Module):
         in_features: length of v_0, the trunk's pooled feature or a frozen embedding.
         lengths: code lengths in bits, longest first.
         dropout: share of v_0's values dropped in training.
+        chained: whether each length is made from the one before, as in the paper. Without, each has an FC layer of its
+            own on v_0, with which the paper's pyramid is compared.
+        detach: whether a shorter code's gradient stops before the longer one, as in the authors' released code. The
+            longest code's gradient always reaches v_0.
 
     Example:
         >>> codes = CodePyramid(256, (64, 16)).eval().codes(torch.randn(3, 256))
@@ -40,15 +44,25 @@ class CodePyramid(nn.Module):
         UsageError: lengths are empty, not positive, or not in decreasing order.
     """
 
-    def __init__(self, in_features: int, lengths: Sequence[int] = LENGTHS, *, dropout: float = 0.0) -> None:
+    def __init__(
+        self,
+        in_features: int,
+        lengths: Sequence[int] = LENGTHS,
+        *,
+        dropout: float = 0.0,
+        chained: bool = True,
+        detach: bool = False,
+    ) -> None:
         super().__init__()
         lengths = tuple(int(length) for length in lengths)
         check_lengths(lengths)
         self.in_features = in_features
         self.lengths = lengths
         self.dropout = nn.Dropout(dropout)
-        sizes = (in_features, *lengths)
-        self.levels = nn.ModuleList(nn.Linear(a, b, bias=False) for a, b in pairwise(sizes))
+        self.chained = chained
+        self.detach = detach
+        before = (in_features, *lengths[:-1]) if chained else (in_features,) * len(lengths)
+        self.levels = nn.ModuleList(nn.Linear(a, b, bias=False) for a, b in zip(before, lengths, strict=True))
         self.norms = nn.ModuleList(nn.BatchNorm1d(length) for length in lengths)
         for level in self.levels:
             assert isinstance(level, nn.Linear)
@@ -63,11 +77,12 @@ class CodePyramid(nn.Module):
         Returns:
             One float tensor [n, length] for each length, longest first.
         """
-        value = self.dropout(features)
+        source = self.dropout(features)
         values: list[Tensor] = []
-        for level, norm in zip(self.levels, self.norms, strict=True):
-            value = level(value)
+        for place, (level, norm) in enumerate(zip(self.levels, self.norms, strict=True)):
+            value = level(source.detach() if self.detach and place > 0 else source)
             values.append(norm(value))
+            source = value if self.chained else source
         return values
 
     def codes(self, features: Tensor) -> list[Tensor]:

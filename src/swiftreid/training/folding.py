@@ -23,9 +23,11 @@ def folded(
         unit: whether embeddings were divided by their Euclidean norm before that.
     """
     tensors: dict[str, NDArray[np.floating]] = {"input.unit": np.array([float(unit)])}
+    if not head.chained:
+        tensors["input.chained"] = np.zeros(1)
     for k, (length, level, norm) in enumerate(zip(head.lengths, head.levels, head.norms, strict=True)):
         weight, bias = _double(level.weight), np.zeros(length)
-        if k == 0:
+        if k == 0 or not head.chained:
             weight = weight / spread.astype(np.float64)
             bias = -(weight @ mean.astype(np.float64))
         scale, shift = _scale_and_shift(norm)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional
 
+from swiftreid.nn.losses.precision import in_full_precision
 
+
+@in_full_precision
 def cross_entropy(logits: Tensor, persons: Tensor, *, smoothing: float = 0.1) -> Tensor:
-    """Identity classification loss (AiO, Eq. 5, L_ce), with label smoothing as in the bag-of-tricks baseline.
+    """Identity classification loss (L_ce of AiO, Eq. 5; Softmax(LS) of Zhang 2019, Eq. 6) with label smoothing.
 
     The target gives ``1 - smoothing`` to the right person and spreads ``smoothing`` evenly over all persons:
     ``-sum_c q_c log softmax(z)_c``, averaged over the batch.

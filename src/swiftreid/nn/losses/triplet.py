@@ -6,8 +6,10 @@ import torch
 from torch import Tensor
 
 from swiftreid.errors import UsageError
+from swiftreid.nn.losses.precision import in_full_precision
 
 
+@in_full_precision
 def pairwise_distances(features: Tensor) -> Tensor:
     """Euclidean distances of all pairs of rows: float [n, d] -> float [n, n], gradient finite at distance 0."""
     squares = features.square().sum(dim=1)
@@ -15,6 +17,7 @@ def pairwise_distances(features: Tensor) -> Tensor:
     return squared.clamp(min=1e-12).sqrt()
 
 
+@in_full_precision
 def batch_hard_triplet(features: Tensor, persons: Tensor, *, margin: float = 0.3) -> Tensor:
     """Batch-hard triplet loss (Hermans et al. 2017; L_tri of AiO, Eq. 5, margin 0.3).
 

@@ -8,7 +8,6 @@ is no last stride to change. The fully connected layer behind the pooled feature
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -21,14 +20,22 @@ STREAMS = "abcd"
 
 
 class NormedConv(nn.Module):
-    """Convolution, BN and, unless ``linear``, ReLU."""
+    """Convolution, BN (or instance normalisation) and, unless ``linear``, ReLU."""
 
     def __init__(
-        self, inside: int, outside: int, size: int, *, stride: int = 1, padding: int = 0, linear: bool = False
+        self,
+        inside: int,
+        outside: int,
+        size: int,
+        *,
+        stride: int = 1,
+        padding: int = 0,
+        linear: bool = False,
+        instance: bool = False,
     ) -> None:
         super().__init__()
         self.conv = nn.Conv2d(inside, outside, size, stride=stride, padding=padding, bias=False)
-        self.bn = nn.BatchNorm2d(outside)
+        self.bn = nn.InstanceNorm2d(outside, affine=True) if instance else nn.BatchNorm2d(outside)
         self.linear = linear
 
     def forward(self, value: Tensor) -> Tensor:
@@ -96,7 +103,7 @@ class OSNet(Trunk):
         width: multiple of the channels 64, 256, 384 and 512.
     """
 
-    heads: ClassVar[tuple[str, ...]] = ("fc.", "classifier.")
+    heads: tuple[str, ...] = ("fc.", "classifier.")
 
     def __init__(self, width: float = 1.0) -> None:
         super().__init__()

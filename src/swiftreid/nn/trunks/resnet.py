@@ -42,7 +42,7 @@ class BasicBlock(nn.Module):
     def __init__(self, inside: int, planes: int, stride: int) -> None:
         super().__init__()
         self.conv1 = conv3x3(inside, planes, stride)
-        self.bn1 = nn.BatchNorm2d(planes)
+        self.bn1: nn.Module = nn.BatchNorm2d(planes)
         self.conv2 = conv3x3(planes, planes)
         self.bn2 = nn.BatchNorm2d(planes)
         self.relu = nn.ReLU(inplace=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -22,9 +21,14 @@ class Trunk(nn.Module, ABC):
         heads: how names begin, in the public ImageNet file, of the entries of the classifier, which a trunk leaves out.
     """
 
-    heads: ClassVar[tuple[str, ...]] = ("fc.",)
+    heads: tuple[str, ...] = ("fc.",)
     channels: int
     stage_channels: tuple[int, ...]
+
+    @property
+    def public(self) -> nn.Module:
+        """The module whose entries are named as in the public file."""
+        return self
 
     @abstractmethod
     def steps(self) -> Sequence[Step]:

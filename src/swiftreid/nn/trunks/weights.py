@@ -44,7 +44,7 @@ def load_weights(trunk: Trunk, path: Path | str) -> list[str]:
     entries = _plain_names(_read(path))
     left_out = [name for name in entries if name.startswith(trunk.heads)]
     offered = {name: value for name, value in entries.items() if not name.startswith(trunk.heads)}
-    wanted = trunk.state_dict()
+    wanted = trunk.public.state_dict()
     problems = [
         _listed("missing", [n for n in wanted if n not in offered and not n.endswith(_OPTIONAL)]),
         _listed(
@@ -65,7 +65,7 @@ def load_weights(trunk: Trunk, path: Path | str) -> list[str]:
     broken = [n for n, value in offered.items() if value.is_floating_point() and not bool(value.isfinite().all())]
     if broken:
         raise SwiftReIDError(f"{path} holds numbers that are not finite, in {_few(broken)}")
-    trunk.load_state_dict({name: offered.get(name, value) for name, value in wanted.items()})
+    trunk.public.load_state_dict({name: offered.get(name, value) for name, value in wanted.items()})
     return left_out
 
 
@@ -86,7 +86,8 @@ def _read(path: Path) -> object:
             "code. Save its state_dict() alone, best as .safetensors"
         ) from error
     except (SafetensorError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise SwiftReIDError(f"{path} is damaged or no file of weights: {str(error).splitlines()[0]}") from error
+        why = (str(error) or type(error).__name__).splitlines()[0]
+        raise SwiftReIDError(f"{path} is damaged or no file of weights: {why}") from error
 
 
 def _plain_names(content: object) -> dict[str, Tensor]:

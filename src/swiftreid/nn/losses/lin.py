@@ -1,0 +1,65 @@
+"""Lin: the ranking loss on the sphere, positives into a small ball, negatives to the far side."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from swiftreid.errors import UsageError
+from swiftreid.nn.losses.precision import in_full_precision
+from swiftreid.nn.losses.triplet import pairwise_distances
+
+FARTHEST = 2.0
+"""The largest distance between two unit vectors."""
+
+
+@in_full_precision
+def lin_loss(
+    features: Tensor,
+    persons: Tensor,
+    *,
+    radius: float = 0.7,
+    temperature: float = 1.0,
+    detach_weights: bool = True,
+) -> Tensor:
+    """Lin loss (Zhang, 'Ranking and Classification-driven Feature Learning', 2019, Eq. 1 to 5).
+
+    With ``d_ij`` the Euclidean distance of features divided by their norms, for each picture i:
+
+    - ``Lp_i``: mean over the other pictures j of the same person of ``[d_ij - radius]_+`` (Eq. 2);
+    - ``Ln_i``: mean over pictures j of other persons of ``2 - d_ij``, weighted by
+      ``w_ij = exp(-d_ij) exp(T (2 - d_ij))`` (Eq. 3 and 4): the closest weigh most;
+
+    and the loss is the mean over i of ``Lp_i + Ln_i`` (Eq. 5). A picture without another of its person has no ``Lp``.
+
+    **Decision**: the weights are constants in the backward pass. The paper does not say; with gradients through them, a
+    negative that moves away also lowers its own weight, which adds to its push. The authors' code lets them through
+    (and leaves out the factor ``exp(-d_ij)``): ``detach_weights=False``.
+
+    Args:
+        features: float [n, d], of any length.
+        persons: int [n], person of each row.
+        radius: r, of the ball that positives are left alone in.
+        temperature: T.
+        detach_weights: whether the weights are constants.
+
+    Returns:
+        Scalar tensor.
+
+    Raises:
+        UsageError: the batch holds only one person, so no negative exists.
+    """
+    same = persons[:, None] == persons[None, :]
+    if bool(same.all()):
+        raise UsageError("the ranking loss needs at least two persons in the batch, got one")
+    distances = pairwise_distances(functional.normalize(features))
+    others = same & ~torch.eye(len(same), dtype=torch.bool, device=same.device)
+    outside = (distances - radius).clamp(min=0.0) * others
+    positive = outside.sum(dim=1) / others.sum(dim=1).clamp(min=1)
+    scores = temperature * (FARTHEST - distances) - distances
+    weights = scores.masked_fill(same, -torch.inf).softmax(dim=1)  # w_ij over their sum, without overflow
+    if detach_weights:
+        weights = weights.detach()
+    negative = (weights * (FARTHEST - distances)).sum(dim=1)
+    return (positive + negative).mean()

@@ -41,13 +41,13 @@ def test_numpy_codes_equal_the_torch_head(
 ) -> None:
     """The congruence test: same signs, except for values too near the cut for float32 to decide."""
     kept: list[tuple[CodePyramid, np.ndarray, np.ndarray]] = []
-    fold = frozen._folded
+    fold = frozen.folded
 
     def keep(head: CodePyramid, mean: np.ndarray, spread: np.ndarray, *, unit: bool) -> dict[str, np.ndarray]:
         kept.append((head, mean, spread))
         return fold(head, mean, spread, unit=unit)
 
-    monkeypatch.setattr(frozen, "_folded", keep)
+    monkeypatch.setattr(frozen, "folded", keep)
     embeddings, persons, cameras = people(np.random.default_rng(0))
     config = FrozenConfig(
         lengths=(64, 16),

@@ -7,7 +7,7 @@ import pytest
 from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.training.recipe import FrozenRecipe, load_recipe
 
-RECIPES = sorted((Path(__file__).resolve().parents[2] / "recipes").rglob("*.yaml"))
+RECIPES = sorted((Path(__file__).resolve().parents[2] / "recipes" / "frozen").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)

@@ -17,7 +17,8 @@ def people_findings(data: ReidData) -> Iterable[Finding]:
         message = (
             f"training and test share people, so figures would be too good: {count(len(both), 'person', 'people')}"
         )
-        advice = f"Give test people other numbers or take them out of {place_of(data, 'train')} ({some(map(data.called, both))})."
+        names = some(map(data.called, both))
+        advice = f"Give test people other numbers or take them out of {place_of(data, 'train')} ({names})."
         yield Finding("warning", "people-in-both", message, advice)
     if not data.cross_camera:
         message = (

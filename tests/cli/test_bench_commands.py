@@ -11,8 +11,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from command import COMMAND, Ran
 
+from command import COMMAND, Ran
 from swiftreid.cli.bench import size_of
 from swiftreid.errors import UsageError
 

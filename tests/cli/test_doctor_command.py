@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from command import Ran
 from PIL import Image
 
 import miniatures
+from command import Ran
 
 Run = Callable[..., Ran]
 

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from command import COMMAND, Ran
-
 from swiftreid.gallery.store import Gallery
 
 Run = Callable[..., Ran]

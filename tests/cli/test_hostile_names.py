@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from command import Ran
 
 import miniatures
+from command import Ran
 from swiftreid.cli.console import printable
 from swiftreid.data.manifest import read_manifest
 from swiftreid.errors import UsageError

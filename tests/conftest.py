@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from drawn_figures import draw_person
+
+# Two processes of tests, and the commands they start, share two cores: threads that wait by spinning would only disturb
+# each other. torch and NumPy read it when first imported, here and in child processes.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")

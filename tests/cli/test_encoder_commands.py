@@ -49,7 +49,7 @@ def test_evaluate_further_cascades_beside_exhaustive_search(swiftreid: Run, draw
     assert rows[texts[0]]["extra"]["compared"] == "100% > 12.5%"
     table = swiftreid("evaluate", drawn_people, *options, "--untimed").out
     assert (
-        f"mAP lost and speed-up: compared with id2048 exhaustive; that of '{texts[1]}' with id512 exhaustive; "
+        f"mAP lost: compared with id2048 exhaustive; that of '{texts[1]}' with id512 exhaustive; "
         f"that of '{texts[2]}' with embedding exhaustive\n"
     ) in table
     missing = swiftreid("evaluate", drawn_people, "--cascade", "id23 > id2048", code=2).err

@@ -36,7 +36,7 @@ RECIPE: dict[str, Any] = {
     "size": [48, 24],
     "settings": {"trunk": "osnet_x0_25", "lengths": [64, 16]},
     "batches": {"persons": 4, "pictures": 2, "per_step": 2},
-    "schedule": {"epochs": 4, "warm_up": 1},
+    "schedule": {"epochs": 4, "warm_up": 0},
     "ema": 0.9,
 }
 
@@ -97,12 +97,18 @@ def test_a_stopped_run_goes_on_bit_for_bit(
 def test_two_processes_give_the_run_of_one(
     swiftreid: Callable[..., Ran], recipe: Path, drawn_people: Path, tmp_path: Path
 ) -> None:
-    swiftreid("train", recipe, drawn_people, "-o", "alone", "--set", "ema=0")
+    # With plain gradient descent weights differ by what gradients differ; Adam would blow differences of rounding up.
+    plain = [
+        part
+        for setting in ("ema=0", "optimiser.name=sgd", "optimiser.learning_rate=0.05", "schedule.epochs=1")
+        for part in ("--set", setting)
+    ]
+    swiftreid("train", recipe, drawn_people, "-o", "alone", *plain)
     together = subprocess.run(
         [
             sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-addr", "127.0.0.1",
             "--master-port", "29637", "-m", "swiftreid", "train", str(recipe), str(drawn_people), "-o", "both",
-            "--set", "ema=0", "--device", "cpu",
+            *plain, "--device", "cpu",
         ],
         cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False,
         env={**os.environ, "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"},
@@ -111,7 +117,7 @@ def test_two_processes_give_the_run_of_one(
     ours, theirs = tensors_of(tmp_path / "alone"), tensors_of(tmp_path / "both")
     for name, value in ours.items():
         if name.startswith("model.") and "running" not in name and "num_batches" not in name:
-            torch.testing.assert_close(value, theirs[name], rtol=2e-3, atol=2e-4, msg=name)
+            torch.testing.assert_close(value, theirs[name], rtol=1e-3, atol=1e-5, msg=name)
     assert together.stdout.count("wrote both/encoder.safetensors") == 1, "one process writes and reports"
 
 

@@ -109,6 +109,7 @@ def onnx_of(method: Method, height: int, width: int) -> bytes:
     with warnings.catch_warnings():
         # The older exporter needs no further package; a newer one brings three.
         warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.filterwarnings("ignore", message=".*instance_norm", category=UserWarning)
         torch.onnx.export(
             _Embedder(method).eval(),
             (torch.zeros(2, 3, height, width, device=device),),

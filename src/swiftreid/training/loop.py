@@ -200,7 +200,7 @@ class Run:
             generator = torch.Generator().manual_seed(seed)
             torch.manual_seed(seed + 1)  # dropout
             raw = torch.from_numpy(self._pictures.read(places)).to(device)
-            pictures = augmented(raw, recipe.augmentation, generator)
+            pictures = augmented(raw, recipe.augmentation, generator).contiguous(memory_format=torch.channels_last)
             with torch.autocast(device.type, FORMATS[recipe.amp], enabled=recipe.amp != "off"):
                 terms = self.method.loss(pictures, self._classes[places].to(device))
             values = {name: float(term.detach()) for name, term in terms.items()}

@@ -138,7 +138,9 @@ def train_network(plan: Plan, world: World, told: Told) -> Trained | None:
     method = build_method(plan.recipe.method, len(persons), **plan.recipe.settings)
     if before is None:
         _start(method, plan, told)
+    # Channels innermost: most trunks are a fifth to a half quicker so, on processors and on GPUs in mixed precision.
     method = method.to(world.device)
+    method = method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     run = Run(
         method,
         plan.recipe,

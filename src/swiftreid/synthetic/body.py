@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swiftreid.synthetic import materials as mt
-from swiftreid.synthetic.extra import load_anny
+from swiftreid.synthetic.extra import load_anny, load_warp
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -61,8 +61,8 @@ class Template:
     weights: Floats
     bones: Ints
     labels: list[str]
-    edges: Ints
-    degree: Floats
+    first: NDArray[np.int32]  # [v + 1]: vertex v has neighbours[first[v] : first[v + 1]]
+    neighbours: NDArray[np.int32]
 
 
 class Bodies:
@@ -100,8 +100,11 @@ class Bodies:
         pairs = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
         edges = np.unique(np.sort(pairs, axis=1), axis=0)
         edges = np.concatenate([edges, edges[:, ::-1]])
-        degree = np.bincount(edges[:, 0], minlength=len(canon)).astype(np.float64)
-        return Template(canon, faces, corners[:, 1], weights, bones, labels, edges, np.maximum(degree, 1.0))
+        edges = edges[np.lexsort((edges[:, 1], edges[:, 0]))].astype(np.int32)
+        first = np.searchsorted(edges[:, 0], np.arange(len(canon) + 1)).astype(np.int32)
+        order = np.argsort(-weights, axis=1, kind="stable")
+        weights, bones = np.take_along_axis(weights, order, 1), np.take_along_axis(bones, order, 1)
+        return Template(canon, faces, corners[:, 1], weights, bones, labels, first, edges[:, 1].copy())
 
     def pose(self, skeleton: Any, pose: Pose) -> Floats:
         """Rigid motions `[bones, 4, 4]` that take points of the rest pose to `pose`."""
@@ -122,22 +125,56 @@ def bodies() -> Bodies:
     return Bodies()
 
 
-def skin(points: Floats, weights: Floats, bones: Ints, motions: Floats) -> Floats:
-    """Linear blend skinning: `points [n, 3]` with `weights [n, k]` of `bones [n, k]`, moved by `motions [b, 4, 4]`."""
-    blended = np.einsum("nk,nkij->nij", weights, motions[bones, :3, :])
-    moved: Floats = np.einsum("nij,nj->ni", blended[:, :, :3], points) + blended[:, :, 3]
-    return moved
+def skin(points: Floats, normals: Floats, weights: Floats, bones: Ints, motions: Floats) -> tuple[Floats, Floats]:
+    """Linear blend skinning.
+
+    Args:
+        points: `[n, 3]` in the rest pose.
+        normals: `[n, 3]` there.
+        weights: `[n, k]` of `bones`, falling.
+        bones: `[n, k]`.
+        motions: `[b, 4, 4]`, rigid motions of the bones.
+
+    Returns:
+        Points and unit normals `[n, 3]` of the pose, to single precision.
+    """
+    wp = load_warp()
+    from swiftreid.synthetic import meshwork
+
+    def given(values: Floats | Ints, kind: Any) -> Any:
+        number = np.int32 if kind is wp.int32 else np.float32
+        return wp.array(np.ascontiguousarray(values, dtype=number), dtype=kind, device="cpu")
+
+    moved, turned = (wp.empty(len(points), dtype=wp.vec3, device="cpu") for _ in range(2))
+    wp.launch(
+        meshwork.bend,
+        dim=len(points),
+        inputs=[
+            given(points, wp.vec3), given(normals, wp.vec3), given(weights, float), given(bones, wp.int32),
+            given(motions, wp.mat44),
+        ],
+        outputs=[moved, turned],
+        device="cpu",
+    )  # fmt: skip
+    return moved.numpy().astype(np.float64), turned.numpy().astype(np.float64)
 
 
 def smooth(points: Floats, template: Template, amount: Floats, rounds: int) -> Floats:
     """Relax `points [v, 3]` towards the mean of their neighbours, `amount [v]` in 0..1 per round."""
-    first, second = template.edges[:, 0], template.edges[:, 1]
-    result = points.copy()
-    for _ in range(rounds):
-        mean = np.stack(
-            [np.bincount(first, weights=result[second, k], minlength=len(result)) for k in range(3)], axis=1
-        )
-        result += amount[:, None] * (mean / template.degree[:, None] - result)
+    wp = load_warp()
+    from swiftreid.synthetic import meshwork
+
+    chosen = np.flatnonzero(amount > 0).astype(np.int32)
+    first, second = (wp.array(np.ascontiguousarray(points), dtype=wp.vec3d, device="cpu") for _ in range(2))
+    arrays = [
+        wp.array(template.first, dtype=wp.int32, device="cpu"),
+        wp.array(template.neighbours, dtype=wp.int32, device="cpu"),
+    ]
+    arrays += [wp.array(chosen, dtype=wp.int32, device="cpu"), wp.array(amount, dtype=wp.float64, device="cpu")]
+    for _ in range(rounds if len(chosen) else 0):
+        wp.launch(meshwork.relax, dim=len(chosen), inputs=[first, *arrays], outputs=[second], device="cpu")
+        first, second = second, first
+    result: Floats = first.numpy().copy()
     return result
 
 
@@ -199,7 +236,8 @@ def _part_of(label: str) -> int:
 
 def _turn(axis: str | Floats, angle: float) -> Floats:
     vector = np.eye(3)["xyz".index(axis)] if isinstance(axis, str) else axis / np.linalg.norm(axis)
-    cross = np.cross(np.eye(3), vector)
+    x, y, z = (float(value) for value in vector)
+    cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
     result: Floats = np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
     return result
 

@@ -137,13 +137,17 @@ def sample_attributes(rng: np.random.Generator) -> Attributes:
     return Attributes(build="average", **drawn)
 
 
-def sample_person(number: int, rng: np.random.Generator, attributes: Attributes | None = None) -> Person:
+def sample_person(
+    number: int, rng: np.random.Generator, attributes: Attributes | None = None, *, patterns: bool = True
+) -> Person:
     """A person; with `attributes` given, somebody who has just these, but for `build`, which the drawn body decides."""
     drawn = sample_attributes(rng)
     chosen = attributes or drawn
     shape = sample_shape(rng, female=chosen.gender == "female", age_group=chosen.age)
     build = "slim" if shape.weight < 0.34 else "heavy" if shape.weight > 0.58 else "average"
     chosen = replace(chosen, build=build)
+    if not patterns:
+        chosen = replace(chosen, upper_pattern="plain")
 
     def cloth(name: str, spread: float = 9.0) -> Rgb:
         shade = rng.normal(0.0, spread) + rng.normal(0.0, spread * 0.4, 3)

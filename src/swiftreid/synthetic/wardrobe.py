@@ -39,9 +39,12 @@ class Dressed:
         self._parts = _vertex_parts(template.parts, template.faces, len(naked))
         self._rest = self._clothe(naked)
         self._hair_faces, hair_offset = self._scalp()
-        normals = vertex_normals(self._rest, template.faces)
-        self._hair = self._rest + normals * hair_offset[:, None]
-        self._rigid = self._worn()
+        self._normals = vertex_normals(self._rest, template.faces)
+        self._hair = self._rest + self._normals * hair_offset[:, None]
+        self._hair_used, faces = np.unique(self._hair_faces, return_inverse=True)
+        self._hair_faces = faces.reshape(-1, 3)
+        self._hair_normals = vertex_normals(self._hair[self._hair_used], self._hair_faces)
+        self._rigid = [(solid, bone, vertex_normals(solid.points, solid.faces)) for solid, bone in self._worn()]
 
     def _clothe(self, naked: Floats) -> Floats:
         person, template = self.person, self._bodies.template
@@ -171,38 +174,32 @@ class Dressed:
         """This person in `pose`."""
         template = self._bodies.template
         motions = self._bodies.pose(self._skeleton, pose)
-        body = skin(self._rest, template.weights, template.bones, motions)
+        body, normals = skin(self._rest, self._normals, template.weights, template.bones, motions)
         lift = -body[:, 2].min()
-        meshes: list[tuple[Floats, Ints, Floats, Ints]] = [(body, template.faces, template.canon, template.parts)]
+        meshes = [(body, normals, template.faces, template.canon, template.parts)]
         if len(self._hair_faces):
-            used, faces = np.unique(self._hair_faces, return_inverse=True)
-            hair = skin(self._hair[used], template.weights[used], template.bones[used], motions)
-            faces = faces.reshape(-1, 3)
-            meshes.append((hair, faces, template.canon[used], np.full(len(faces), 16 + mt.HAIR)))
-        solids = [self._moved(solid, motions, bone) for solid, bone in self._rigid]
-        solids += self._hanging(body)
-        for solid in solids:
-            meshes.append(
-                (
-                    solid.points,
-                    solid.faces,
-                    solid.points + np.array([0, 0, lift]),
-                    np.full(len(solid.faces), 16 + solid.material),
-                )
+            used = self._hair_used
+            hair, normals = skin(
+                self._hair[used], self._hair_normals, template.weights[used], template.bones[used], motions
             )
-        points = [mesh[0] + np.array([0, 0, lift]) for mesh in meshes]
-        starts = np.cumsum([0] + [len(p) for p in points])
+            kinds = np.full(len(self._hair_faces), 16 + mt.HAIR)
+            meshes.append((hair, normals, self._hair_faces, template.canon[used], kinds))
+        for solid, bone, normals in self._rigid:
+            motion = motions[template.labels.index(bone)]
+            points, turned = solid.points @ motion[:3, :3].T + motion[:3, 3], normals @ motion[:3, :3].T
+            meshes.append((points, turned, solid.faces, solid.points, np.full(len(solid.faces), 16 + solid.material)))
+        for solid in self._hanging(body):
+            normals = vertex_normals(solid.points, solid.faces)
+            upright = solid.points + np.array([0, 0, lift])
+            meshes.append((solid.points, normals, solid.faces, upright, np.full(len(solid.faces), 16 + solid.material)))
+        starts = np.cumsum([0] + [len(mesh[0]) for mesh in meshes])
         return Figure(
-            points=np.concatenate(points),
-            normals=np.concatenate([vertex_normals(p, mesh[1]) for p, mesh in zip(points, meshes, strict=True)]),
-            canon=np.concatenate([mesh[2] for mesh in meshes]),
-            faces=np.concatenate([mesh[1] + start for mesh, start in zip(meshes, starts[:-1], strict=True)]),
-            kinds=np.concatenate([mesh[3] for mesh in meshes]),
+            points=np.concatenate([mesh[0] for mesh in meshes]) + np.array([0, 0, lift]),
+            normals=np.concatenate([mesh[1] for mesh in meshes]),
+            canon=np.concatenate([mesh[3] for mesh in meshes]),
+            faces=np.concatenate([mesh[2] + start for mesh, start in zip(meshes, starts[:-1], strict=True)]),
+            kinds=np.concatenate([mesh[4] for mesh in meshes]),
         )
-
-    def _moved(self, solid: Solid, motions: Floats, bone: str) -> Solid:
-        motion = motions[self._bodies.template.labels.index(bone)]
-        return Solid(solid.points @ motion[:3, :3].T + motion[:3, 3], solid.faces, solid.material)
 
     def _hanging(self, body: Floats) -> list[Solid]:
         """Skirt, lower part of a coat and handbag: they follow gravity, not a bone."""
@@ -264,7 +261,8 @@ def outfit(person: Person) -> tuple[Floats, Floats, Floats, Floats]:
     """What the ray caster must know of the clothes.
 
     Returns:
-        Cuts `[9]`, first and second colours by material `[14, 3]`, and `[14, 3]` of pattern, scale (metres) and gloss.
+        Cuts `[13]`, first and second colours by material `[16, 3]`, and `[16, 4]` of pattern, scale
+        (metres), gloss and folds.
     """
     a, colours = person.attributes, person.colours
     cut = np.zeros(mt.CUTS)
@@ -279,7 +277,7 @@ def outfit(person: Person) -> tuple[Floats, Floats, Floats, Floats]:
         cut[mt.STRAPS] = 1.0
     cut[mt.FABRIC_SEED] = person.fabric_seed
 
-    first, second, rest = np.zeros((mt.MATERIALS, 3)), np.zeros((mt.MATERIALS, 3)), np.zeros((mt.MATERIALS, 3))
+    first, second, rest = np.zeros((mt.MATERIALS, 3)), np.zeros((mt.MATERIALS, 3)), np.zeros((mt.MATERIALS, 4))
     skin_colour = np.array(colours["skin"])
     table: dict[int, Any] = {
         mt.SKIN: skin_colour,
@@ -305,8 +303,8 @@ def outfit(person: Person) -> tuple[Floats, Floats, Floats, Floats]:
         a.upper_pattern
     ]
     scale = 0.075 if a.upper_pattern == "logo" else person.stripe
-    rest[mt.UPPER] = (pattern, scale, 0.02)
-    rest[mt.LOWER] = (mt.DENIM if person.denim and a.lower_kind != "skirt" else mt.PLAIN, 0.1, 0.01)
+    rest[mt.UPPER] = (pattern, scale, 0.02, 0.5)
+    rest[mt.LOWER] = (mt.DENIM if person.denim and a.lower_kind != "skirt" else mt.PLAIN, 0.1, 0.01, 0.5)
     for material, gloss in (
         (mt.SKIN, 0.05),
         (mt.HAIR, 0.10),

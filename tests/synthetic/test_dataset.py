@@ -157,6 +157,18 @@ def test_a_killed_run_leaves_no_half_file_and_goes_on(small: Path, tmp_path: Pat
     assert not list(root.rglob("*.partial"))
 
 
+def test_a_picture_does_not_depend_on_what_was_rendered_before(small: Path) -> None:
+    stage = Stage(5, 2, 4, SIZE)
+    groups = plan(Numbers(3, 0, 2, 2, 0.5), stage)
+    studio = Studio(stage, keep=1)  # everybody is dressed anew each time
+    for group in reversed(groups):
+        for shot in reversed(group.shots):
+            company = [person for person in group.people if person != shot.person]
+            content = studio.picture(shot.person, shot.camera, shot.scene, shot.shot, company)
+            assert content == (small / shot.split / shot.name).read_bytes()
+
+
+@pytest.mark.slow
 def test_any_number_of_workers_gives_the_same_bytes(small: Path, tmp_path: Path) -> None:
     """Two processes, each with a part of the people; one of them finds a picture there already."""
     root = tmp_path / "together"
@@ -171,6 +183,7 @@ def test_any_number_of_workers_gives_the_same_bytes(small: Path, tmp_path: Path)
     )
 
 
+@pytest.mark.slow
 def test_a_failing_worker_is_told(tmp_path: Path) -> None:
     root = tmp_path / "full"
     synthesize(root, **SMALL)

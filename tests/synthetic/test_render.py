@@ -26,7 +26,8 @@ Picture = NDArray[np.float64]
 PLAIN = Attributes(
     gender="male", age="adult", build="average", hair_length="short", hair_colour="black", hat="none", sleeve="long",
     upper_kind="shirt", upper_colour="grey", upper_pattern="plain", lower_kind="trousers", lower_colour="black",
-    shoes_colour="black", backpack="no", handbag="no",
+    lower_pattern="plain", shoes_kind="low", shoes_colour="black", backpack="no", handbag="no", carried="no",
+    scarf="no",
 )  # fmt: skip
 STANDING = Pose(phase=0.0, stride=0.0, arms_out=0.0, elbows=(-0.5, -0.5), lean=0.0, turn_head=0.0)
 RAYS = (160, 80)
@@ -52,7 +53,7 @@ def look(body_model: Bodies) -> Callable[..., Picture]:
 
     def render(heading: float = 0.0, **changes: str) -> Picture:
         person = sample_person(1, np.random.default_rng(8), dataclasses.replace(PLAIN, **changes))
-        person = dataclasses.replace(person, shape=base.shape)
+        person = dataclasses.replace(person, shape=base.shape, fabric_seed=10)
         shown = Model(Dressed(person, body_model)).posed(STANDING).at(0.0, 0.0, heading)
         return trace([shown], scene, backdrop, light, view, crop, seed=1)[0]
 
@@ -72,8 +73,10 @@ def test_colours_are_where_they_belong(look: Callable[..., Picture]) -> None:
     red, blue = part(look(upper_colour="red"), 0.25, 0.42), part(look(upper_colour="blue"), 0.25, 0.42)
     assert red[0] > 2 * red[2]
     assert blue[2] > 1.5 * blue[0]
-    legs = part(look(lower_colour="red"), 0.58, 0.75)
-    assert legs[0] > 1.3 * legs[2]
+    clad = look(lower_colour="red")
+    legs = changed(clad, look())
+    assert legs.sum() > 500
+    assert clad[legs].mean(0)[0] > 2 * clad[legs].mean(0)[2]
     assert part(look(), 0.58, 0.75) == pytest.approx(part(look(upper_colour="red"), 0.58, 0.75), abs=0.02)
 
 
@@ -82,6 +85,8 @@ def test_colours_are_where_they_belong(look: Callable[..., Picture]) -> None:
     [
         ({"hat": "cap"}, (0.0, 0.25), 0.0),
         ({"hat": "beanie"}, (0.0, 0.25), 0.0),
+        ({"hat": "hood"}, (0.0, 0.35), np.pi),
+        ({"scarf": "yes"}, (0.05, 0.45), 0.0),
         ({"hair_colour": "blond"}, (0.0, 0.25), np.pi),
         ({"hair_length": "bald"}, (0.0, 0.25), np.pi),
         ({"sleeve": "short"}, (0.2, 0.6), 0.0),
@@ -89,11 +94,19 @@ def test_colours_are_where_they_belong(look: Callable[..., Picture]) -> None:
         ({"upper_pattern": "checked"}, (0.15, 0.55), 0.0),
         ({"upper_pattern": "logo"}, (0.15, 0.55), 0.0),
         ({"upper_pattern": "block"}, (0.15, 0.55), 0.0),
+        ({"upper_pattern": "print"}, (0.15, 0.6), 0.0),
         ({"upper_kind": "coat"}, (0.4, 0.8), 0.0),
+        ({"upper_kind": "hoodie"}, (0.1, 0.6), np.pi),
+        ({"upper_kind": "puffer"}, (0.1, 0.6), 0.0),
         ({"upper_kind": "open jacket"}, (0.15, 0.55), 0.0),
         ({"lower_kind": "shorts"}, (0.6, 1.0), 0.0),
         ({"lower_kind": "skirt"}, (0.5, 1.0), 0.0),
+        ({"lower_pattern": "striped"}, (0.45, 1.0), np.pi / 2),
+        ({"lower_pattern": "print"}, (0.45, 1.0), 0.0),
         ({"shoes_colour": "red"}, (0.82, 1.0), 0.0),
+        ({"shoes_kind": "boots", "shoes_colour": "white"}, (0.7, 1.0), 0.0),
+        ({"carried": "shopping bag"}, (0.4, 1.0), 0.0),
+        ({"carried": "suitcase"}, (0.4, 1.0), np.pi),
         ({"backpack": "yellow"}, (0.1, 0.6), np.pi),
         ({"handbag": "red"}, (0.2, 0.8), 0.0),
     ],
@@ -105,6 +118,14 @@ def test_every_attribute_can_be_seen(
     rows = slice(int(where[0] * 160), int(where[1] * 160))
     assert difference[rows].sum() > 40, "nothing to be seen"
     assert difference[rows].sum() > 0.6 * difference.sum(), "seen elsewhere"
+
+
+def test_the_torso_is_as_bright_as_its_colours_name(look: Callable[..., Picture]) -> None:
+    means = [
+        float(part(look(upper_colour=name), 0.25, 0.42).mean()) for name in ("black", "navy", "grey", "beige", "white")
+    ]
+    assert means == sorted(means)
+    assert means[-1] > 5 * means[0]
 
 
 def test_the_same_call_gives_the_same_light(look: Callable[..., Picture]) -> None:

@@ -49,6 +49,7 @@ class Pose:
     lean: float
     turn_head: float
     held: tuple[bool, bool] = (False, False)  # left, right arm carries something: it swings little
+    raised: tuple[float, float] = (0.0, 0.0)  # how far left, right upper arm is lifted to the front
 
 
 @dataclass(frozen=True)
@@ -208,15 +209,24 @@ def sample_shape(rng: np.random.Generator, *, female: bool, age_group: str) -> S
 
 def sample_pose(rng: np.random.Generator, *, held: tuple[bool, bool] = (False, False)) -> Pose:
     """Walking (four in five) or standing, at a random moment."""
-    walking = rng.random() < 0.8
+    walking = rng.random() < 0.75
+    elbows = [float(rng.normal(-0.48, 0.15)), float(rng.normal(-0.48, 0.15))]
+    raised, arms_out, gesture, side = [0.0, 0.0], float(rng.normal(0.0, 0.05)), rng.random(), int(rng.integers(0, 2))
+    if held[side]:
+        side = 1 - side
+    if gesture < 0.10 and not held[side]:  # a phone before the chest or at the ear
+        elbows[side], raised[side] = float(rng.uniform(-2.2, -1.4)), float(rng.uniform(0.1, 0.6))
+    elif gesture < 0.22 and not any(held):  # hands in the pockets, or before the body
+        elbows, arms_out, held = [-0.95, -0.95], 0.16, (True, True)
     return Pose(
         phase=float(rng.uniform(0, 2 * np.pi)),
         stride=float(rng.uniform(0.7, 1.15)) if walking else float(rng.uniform(0.0, 0.12)),
-        arms_out=float(rng.normal(0.0, 0.05)),
-        elbows=(float(rng.normal(-0.48, 0.15)), float(rng.normal(-0.48, 0.15))),
+        arms_out=arms_out,
+        elbows=(elbows[0], elbows[1]),
         lean=float(rng.normal(0.03, 0.03)),
         turn_head=float(rng.normal(0.0, 0.22)),
         held=held,
+        raised=(raised[0], raised[1]),
     )
 
 
@@ -245,9 +255,9 @@ def _turn(axis: str | Floats, angle: float) -> Floats:
 def _joint_turns(pose: Pose) -> dict[str, Floats]:
     """Turns of the joints by bone name, about axes of the body (x left, y back, z up)."""
     turns: dict[str, Floats] = {}
-    for side, sign, phase, held, elbow in (
-        ("L", 1.0, pose.phase, pose.held[0], pose.elbows[0]),
-        ("R", -1.0, pose.phase + np.pi, pose.held[1], pose.elbows[1]),
+    for side, sign, phase, held, elbow, raised in (
+        ("L", 1.0, pose.phase, pose.held[0], pose.elbows[0], pose.raised[0]),
+        ("R", -1.0, pose.phase + np.pi, pose.held[1], pose.elbows[1], pose.raised[1]),
     ):
         cycle = phase % (2 * np.pi)
         hip = pose.stride * (0.42 * np.cos(cycle) + 0.06)
@@ -260,9 +270,9 @@ def _joint_turns(pose: Pose) -> dict[str, Floats]:
         turns[f"foot.{side}"] = _turn("x", ankle - bend * 0.15 + hip * 0.25) @ _turn("z", sign * 0.05)
         swing = 0.02 - (0.12 if held else 0.42) * pose.stride * np.cos(cycle)
         turns[f"shoulder01.{side}"] = _turn("y", sign * 0.10)
-        turns[f"upperarm01.{side}"] = _turn("x", -swing) @ _turn("y", sign * (0.50 - pose.arms_out))
+        turns[f"upperarm01.{side}"] = _turn("x", -swing - raised) @ _turn("y", sign * (0.50 - pose.arms_out))
         axis = _ARM_AXIS * np.array([1.0, sign, sign])
-        reach = -0.45 if held else elbow + 0.25 * pose.stride * max(-np.cos(cycle), 0.0)
+        reach = max(elbow, -1.0) if held else elbow + 0.25 * pose.stride * max(-np.cos(cycle), 0.0)
         turns[f"lowerarm01.{side}"] = _turn(axis, reach)
         for finger in range(2, 6):  # the fingers of a hand at rest are a little bent
             for joint in (1, 2, 3):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 # Compiled by warp; see textures.py.
 # mypy: ignore-errors
+# ruff: noqa: PLR0917
 import warp as wp
 
 wp.set_module_options({"enable_backward": False})

@@ -197,8 +197,10 @@ def _rays(tall: int) -> tuple[int, int]:
 
 
 def _pose(person: Person, rng: np.random.Generator) -> Pose:
-    carrying = person.attributes.handbag != "no" and person.handbag_carried
-    return sample_pose(rng, held=(carrying and person.handbag_side > 0, carrying and person.handbag_side < 0))
+    sides = {person.handbag_side} if person.attributes.handbag != "no" and person.handbag_carried else set()
+    if person.attributes.carried != "no":
+        sides.add(person.carried_side)
+    return sample_pose(rng, held=(1 in sides, -1 in sides))
 
 
 def _depth(view: View, one: Instance) -> float:

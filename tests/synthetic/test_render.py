@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 pytest.importorskip("anny")
 
 from swiftreid.synthetic import materials as mt
-from swiftreid.synthetic.body import Bodies, Pose, bodies, skin, smooth, vertex_normals
+from swiftreid.synthetic.body import Bodies, Pose, Skin, _joint_turns, bodies, sample_pose, smooth, vertex_normals
 from swiftreid.synthetic.camera import View, detect, hang, sample_cameras
 from swiftreid.synthetic.light import even_light
 from swiftreid.synthetic.people import Attributes, Person, sample_person
@@ -161,7 +161,7 @@ def test_walking_moves_opposite_arm_and_leg_forward(body_model: Bodies) -> None:
     vertices, skeleton = body_model.shape(person.shape)
     motions = body_model.pose(skeleton, pose)
     normals = vertex_normals(vertices, template.faces)
-    moved, turned = skin(vertices, normals, template.weights, template.bones, motions)
+    moved, turned = Skin(vertices, normals, template.weights, template.bones).bend(motions)
     blended = np.einsum("nk,nkij->nij", template.weights, motions[template.bones])
     assert moved == pytest.approx(np.einsum("nij,nj->ni", blended[:, :3, :3], vertices) + blended[:, :3, 3], abs=1e-5)
     expected = np.einsum("nij,nj->ni", blended[:, :3, :3], normals)
@@ -177,6 +177,23 @@ def test_walking_moves_opposite_arm_and_leg_forward(body_model: Bodies) -> None:
 
     assert middle(mt.FOOT, True) < middle(mt.FOOT, False) - 0.2
     assert middle(mt.HAND, True) > middle(mt.HAND, False) + 0.1
+
+
+def test_poses_are_what_anny_makes_of_the_same_turns(body_model: Bodies) -> None:
+    import torch
+
+    person = sample_person(1, np.random.default_rng(8))
+    _, skeleton = body_model.shape(person.shape)
+    with torch.no_grad():
+        poses = body_model._model(phenotype_kwargs=dataclasses.asdict(person.shape))["rest_bone_poses"]
+    for seed in range(3):
+        pose = sample_pose(np.random.default_rng(seed))
+        turns = np.tile(np.eye(4), (len(body_model.template.labels), 1, 1))
+        for name, turn in _joint_turns(pose).items():
+            turns[body_model.template.labels.index(name), :3, :3] = turn
+        given = torch.from_numpy(turns)[None]
+        expected, _ = body_model._model.get_bone_transforms(given, poses, pose_parameterization="local-ref")
+        assert body_model.pose(skeleton, pose) == pytest.approx(expected[0].numpy(), abs=1e-6)
 
 
 def test_normals_and_smoothing_against_plain_loops(body_model: Bodies) -> None:

@@ -21,6 +21,7 @@ from swiftreid.synthetic.extra import load_anny, load_warp
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Singles = NDArray[np.float32]
 
 CANON_LIFT = 0.8184  # metres from the template's soles up to its own origin, in the pelvis
 _ARM_AXIS = np.array([-0.75, -0.06, -0.66])  # bends the left elbow
@@ -66,6 +67,14 @@ class Template:
     neighbours: NDArray[np.int32]
 
 
+@dataclass(frozen=True)
+class Skeleton:
+    """Bones of a body: motions `[b, 4, 4]` from its rest pose to anny's neutral one, and their heads `[b, 3]` there."""
+
+    neutral: Floats
+    heads: Floats
+
+
 class Bodies:
     """anny's model, loaded once per process (the first time ever, its data is unpacked into a cache: some seconds)."""
 
@@ -80,12 +89,17 @@ class Bodies:
             )
         self.template = self._make_template()
 
-    def shape(self, shape: Shape) -> tuple[Floats, Any]:
-        """Vertices `[v, 3]` of this body in its rest pose, and the rest skeleton that :meth:`pose` needs."""
+    def shape(self, shape: Shape) -> tuple[Floats, Skeleton]:
+        """Vertices `[v, 3]` of this body in its rest pose, and the skeleton that :meth:`pose` needs."""
         with _one_thread(self._torch), self._torch.no_grad():
             out = self._model(phenotype_kwargs=asdict(shape))
+            poses = out["rest_bone_poses"]
+            still = self._torch.eye(4, dtype=poses.dtype).repeat(1, poses.shape[1], 1, 1)
+            neutral, _ = self._model.get_bone_transforms(still, poses, pose_parameterization="local-ref")
+        heads = np.einsum("bij,bj->bi", neutral[0].numpy(), poses[0, :, :, 3].numpy())[:, :3]
         # Rounded, so that the last bits of a matrix product cannot reach the pictures.
-        return np.round(out["rest_vertices"][0].numpy(), 6), out["rest_bone_poses"]
+        skeleton = Skeleton(np.round(neutral[0].numpy(), 9), np.round(heads, 9))
+        return np.round(out["rest_vertices"][0].numpy(), 6), skeleton
 
     def _make_template(self) -> Template:
         canon, _ = self.shape(Shape(0.5, 0.67, 0.5, 0.5, 0.5, 0.5))
@@ -107,17 +121,24 @@ class Bodies:
         weights, bones = np.take_along_axis(weights, order, 1), np.take_along_axis(bones, order, 1)
         return Template(canon, faces, corners[:, 1], weights, bones, labels, first, edges[:, 1].copy())
 
-    def pose(self, skeleton: Any, pose: Pose) -> Floats:
-        """Rigid motions `[bones, 4, 4]` that take points of the rest pose to `pose`."""
-        deltas = np.tile(np.eye(4), (len(self.template.labels), 1, 1))
-        for name, turn in _joint_turns(pose).items():
-            deltas[self.template.labels.index(name), :3, :3] = turn
-        with _one_thread(self._torch), self._torch.no_grad():
-            motions, _ = self._model.get_bone_transforms(
-                self._torch.from_numpy(deltas)[None], skeleton, pose_parameterization="local-ref"
-            )
-        result: Floats = motions[0].numpy()
-        return result
+    def pose(self, skeleton: Skeleton, pose: Pose) -> Floats:
+        """Rigid motions `[bones, 4, 4]` that take points of the rest pose to `pose`.
+
+        The same as anny's ``get_bone_transforms`` with turns in world axes ("local-ref"): every joint turns about its
+        head in anny's neutral pose, and with it all that hangs on it.
+        """
+        turns = _joint_turns(pose)
+        chain: list[Floats] = []
+        for bone, parent in enumerate(self._model.bone_parents):
+            above = np.eye(4) if parent < 0 else chain[parent]
+            turn = turns.get(self.template.labels[bone])
+            if turn is not None:
+                about = np.eye(4)
+                about[:3, :3], about[:3, 3] = turn, skeleton.heads[bone] - turn @ skeleton.heads[bone]
+                above = above @ about
+            chain.append(above)
+        motions: Floats = np.stack(chain) @ skeleton.neutral
+        return motions
 
 
 @lru_cache(maxsize=1)
@@ -126,38 +147,39 @@ def bodies() -> Bodies:
     return Bodies()
 
 
-def skin(points: Floats, normals: Floats, weights: Floats, bones: Ints, motions: Floats) -> tuple[Floats, Floats]:
-    """Linear blend skinning.
+class Skin:
+    """Points and normals `[n, 3]` that follow bones: linear blend skinning.
 
     Args:
         points: `[n, 3]` in the rest pose.
         normals: `[n, 3]` there.
-        weights: `[n, k]` of `bones`, falling.
+        weights: `[n, k]` of `bones`.
         bones: `[n, k]`.
-        motions: `[b, 4, 4]`, rigid motions of the bones.
-
-    Returns:
-        Points and unit normals `[n, 3]` of the pose, to single precision.
     """
-    wp = load_warp()
-    from swiftreid.synthetic import meshwork
 
-    def given(values: Floats | Ints, kind: Any) -> Any:
-        number = np.int32 if kind is wp.int32 else np.float32
-        return wp.array(np.ascontiguousarray(values, dtype=number), dtype=kind, device="cpu")
+    def __init__(self, points: Floats, normals: Floats, weights: Floats, bones: Ints) -> None:
+        self._wp = load_warp()
+        self._count = len(points)
+        wp = self._wp
+        self._given = [
+            wp.array(np.ascontiguousarray(values, dtype=number), dtype=kind, device="cpu")
+            for values, number, kind in (
+                (points, np.float32, wp.vec3),
+                (normals, np.float32, wp.vec3),
+                (weights, np.float32, float),
+                (bones, np.int32, wp.int32),
+            )
+        ]
 
-    moved, turned = (wp.empty(len(points), dtype=wp.vec3, device="cpu") for _ in range(2))
-    wp.launch(
-        meshwork.bend,
-        dim=len(points),
-        inputs=[
-            given(points, wp.vec3), given(normals, wp.vec3), given(weights, float), given(bones, wp.int32),
-            given(motions, wp.mat44),
-        ],
-        outputs=[moved, turned],
-        device="cpu",
-    )  # fmt: skip
-    return moved.numpy().astype(np.float64), turned.numpy().astype(np.float64)
+    def bend(self, motions: Floats) -> tuple[Singles, Singles]:
+        """Points and unit normals `[n, 3]`, moved by rigid motions `[b, 4, 4]` of the bones."""
+        from swiftreid.synthetic import meshwork
+
+        wp = self._wp
+        moved, turned = (wp.empty(self._count, dtype=wp.vec3, device="cpu") for _ in range(2))
+        bones = wp.array(np.ascontiguousarray(motions, dtype=np.float32), dtype=wp.mat44, device="cpu")
+        wp.launch(meshwork.bend, dim=self._count, inputs=[*self._given, bones], outputs=[moved, turned], device="cpu")
+        return moved.numpy(), turned.numpy()
 
 
 def smooth(points: Floats, template: Template, amount: Floats, rounds: int) -> Floats:

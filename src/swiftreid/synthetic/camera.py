@@ -135,8 +135,8 @@ def detect(view: View, points: Floats, rng: np.random.Generator, *, errors: bool
         errors: Whether it makes any: cut off feet or heads, windows too large, too small or to one side.
         most: pixels that the window may be tall; a larger one is taken with fewer.
     """
-    pixels = project(view, points)
-    (left, top), (right, bottom) = pixels.min(0), pixels.max(0)
+    across, down = project(view, points).T
+    left, right, top, bottom = across.min(), across.max(), down.min(), down.max()
     tall, wide = bottom - top, right - left
     draw = rng.uniform(0.0, 1.0, 8)
     small = rng.normal(0.0, 1.0, 6)

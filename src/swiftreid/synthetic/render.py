@@ -110,7 +110,15 @@ def thing(scenery: Scenery) -> Instance:
 
 
 def trace(  # noqa: PLR0917
-    instances: Sequence[Instance], scene: Scene, backdrop: Instance, light: Light, view: View, crop: Crop, *, seed: int
+    instances: Sequence[Instance],
+    scene: Scene,
+    backdrop: Instance,
+    light: Light,
+    view: View,
+    crop: Crop,
+    *,
+    seed: int,
+    lamps: int = 2,
 ) -> tuple[Pixels, float]:
     """Linear light `[h, w, 3]`, one ray per pixel of `crop`, and how much of the first instance can be seen.
 
@@ -122,6 +130,7 @@ def trace(  # noqa: PLR0917
         view: The camera.
         crop: The window; :meth:`Crop.split` gives more rays.
         seed: Of where in a pixel its rays go.
+        lamps: Rays to each wide lamp.
 
     Returns:
         Light, and the share (0 to 1) of the rays to the first instance that nothing stops.
@@ -182,7 +191,7 @@ def trace(  # noqa: PLR0917
             light.grain,
             light.pools,
             1.5 if scene.inside else 60.0,
-            2 if light.spread > 0.1 else 1,
+            lamps if light.spread > 0.1 else 1,
             seed,
             scene.seed,
         ],
@@ -213,7 +222,8 @@ def in_sight(backdrop: Instance, eye: Floats, points: Floats) -> NDArray[np.bool
 
 
 def _ball(one: Instance) -> tuple[float, float, float, float]:
-    low, high = one.points.min(0), one.points.max(0)
+    # By column: NumPy is slow over the first axis of so narrow an array.
+    low, high = (np.array([best(one.points[:, axis]) for axis in range(3)]) for best in (np.min, np.max))
     middle, radius = (low + high) / 2, float(np.linalg.norm(high - low)) / 2
     cos, sin = np.cos(one.heading), np.sin(one.heading)
     x, y = middle[0] * cos - middle[1] * sin + one.x, middle[1] * cos + middle[0] * sin + one.y

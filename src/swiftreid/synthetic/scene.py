@@ -97,10 +97,8 @@ def _floor(rng: np.random.Generator, *textures: int) -> Surface:
     elif texture == mt.PLANKS:
         first, second, scale = (150, 118, 84), (84, 62, 44), float(rng.uniform(0.4, 0.9))
     elif texture == mt.CARPET:
-        first, second = (
-            (float(rng.uniform(60, 140)), float(rng.uniform(50, 120)), float(rng.uniform(50, 130))),
-            (60, 60, 70),
-        )
+        grey = float(rng.uniform(60, 140))
+        first, second = (grey, grey + float(rng.normal(0, 7)), grey + float(rng.normal(0, 14))), (60, 60, 66)
     elif texture in {mt.TILES, mt.PAVERS, mt.BAYS}:
         second = (first[0] * 0.74, first[1] * 0.74, first[2] * 0.74)
         scale = float(rng.uniform(0.25, 1.2)) if texture == mt.TILES else float(rng.uniform(0.12, 0.3))

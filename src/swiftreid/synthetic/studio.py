@@ -88,16 +88,17 @@ class Studio:
             view, subject.world(), np.random.default_rng([seed, 10, person, camera, shot]),
             errors="crops" not in self.stage.without, most=self._most_tall(),
         )  # fmt: skip
-        rays = crop.split(*_rays(crop.size[0]))
+        down, across = _rays(crop.size[0], self.stage.size[0])
+        rays, lamps = crop.split(down, across), 1 if down * across > 2 else 2
         others: list[Instance] = []
         if "occlusion" not in self.stage.without:
             others = self._others(subject, view, company, np.random.default_rng([seed, 11, person, camera, shot]))
         light_seed = int(rng.integers(1, 2**30))
         backdrop = self._backdrop(scene)
-        pixels, seen = trace([subject, *others], where, backdrop, hour, view, rays, seed=light_seed)
+        pixels, seen = trace([subject, *others], where, backdrop, hour, view, rays, seed=light_seed, lamps=lamps)
         if seen < LEAST_SEEN:
             behind = [other for other in others if _depth(view, other) > _depth(view, subject)]
-            pixels, seen = trace([subject, *behind], where, backdrop, hour, view, rays, seed=light_seed)
+            pixels, seen = trace([subject, *behind], where, backdrop, hour, view, rays, seed=light_seed, lamps=lamps)
         sensor = np.random.default_rng([seed, 12, person, camera, shot])
         taken = develop(shrink(pixels, crop.size), lens.look, hour, sensor, steady="light" in self.stage.without)
         return record(taken, lens.look, self.stage.size, sensor)
@@ -105,7 +106,7 @@ class Studio:
     def _most_tall(self) -> int:
         """A picture of this size can show no more detail than so many pixels."""
         height = self.stage.size[0]
-        return max(int(height * (1.0 if height >= 192 else 1.25)), 64)
+        return max(height, 64)
 
     def _model(self, number: int) -> Model:
         if number not in self._models:
@@ -191,9 +192,9 @@ class Studio:
         return found
 
 
-def _rays(tall: int) -> tuple[int, int]:
-    """Rays for a pixel of a window so many pixels tall, down and across."""
-    return (3, 3) if tall < 48 else (2, 2) if tall < 112 else (1, 2)
+def _rays(tall: int, wanted: int) -> tuple[int, int]:
+    """Rays down and across for each pixel of a window `tall` pixels high, for a picture `wanted` high."""
+    return (3, 3) if tall < 0.18 * wanted else (2, 2) if tall < 0.44 * wanted else (1, 2)
 
 
 def _pose(person: Person, rng: np.random.Generator) -> Pose:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from swiftreid.synthetic import materials as mt
-from swiftreid.synthetic.body import Bodies, Floats, Ints, Pose, skin, smooth, vertex_normals
+from swiftreid.synthetic.body import Bodies, Floats, Ints, Pose, Singles, Skin, smooth, vertex_normals
 from swiftreid.synthetic.people import Person
 from swiftreid.synthetic.solids import Solid, brim, hull_rings, rounded_box, sheet, torus, tube
 
@@ -21,9 +21,9 @@ from swiftreid.synthetic.solids import Solid, brim, hull_rings, rounded_box, she
 class Figure:
     """A dressed and posed person, ready for the ray caster; feet on z = 0, facing -y."""
 
-    points: Floats  # [v, 3]
-    normals: Floats  # [v, 3]
-    canon: Floats  # [v, 3]
+    points: Singles  # [v, 3]
+    normals: Singles  # [v, 3]
+    canon: Singles  # [v, 3]
     faces: Ints  # [f, 3]
     kinds: Ints  # [f]
 
@@ -34,6 +34,7 @@ class Dressed:
     def __init__(self, person: Person, bodies: Bodies) -> None:
         self.person = person
         self._bodies = bodies
+        self._triangles: tuple[Ints, Ints] | None = None
         template = bodies.template
         naked, self._skeleton = bodies.shape(person.shape)
         self._parts = _vertex_parts(template.parts, template.faces, len(naked))
@@ -43,7 +44,12 @@ class Dressed:
         self._hair = self._rest + self._normals * hair_offset[:, None]
         self._hair_used, faces = np.unique(self._hair_faces, return_inverse=True)
         self._hair_faces = faces.reshape(-1, 3)
-        self._hair_normals = vertex_normals(self._hair[self._hair_used], self._hair_faces)
+        self._skin = Skin(self._rest, self._normals, template.weights, template.bones)
+        if len(self._hair_faces):
+            used = self._hair_used
+            hair = self._hair[used]
+            normals = vertex_normals(hair, self._hair_faces)
+            self._hair_skin = Skin(hair, normals, template.weights[used], template.bones[used])
         self._rigid = [(solid, bone, vertex_normals(solid.points, solid.faces)) for solid, bone in self._worn()]
 
     def _clothe(self, naked: Floats) -> Floats:
@@ -194,33 +200,40 @@ class Dressed:
         """This person in `pose`."""
         template = self._bodies.template
         motions = self._bodies.pose(self._skeleton, pose)
-        body, normals = skin(self._rest, self._normals, template.weights, template.bones, motions)
-        lift = -body[:, 2].min()
-        meshes = [(body, normals, template.faces, template.canon, template.parts)]
+        body, turned = self._skin.bend(motions)
+        lift = -float(body[:, 2].min())
+        meshes: list[tuple[Any, Any, Any]] = [(body, turned, template.canon)]
         if len(self._hair_faces):
-            used = self._hair_used
-            hair, normals = skin(
-                self._hair[used], self._hair_normals, template.weights[used], template.bones[used], motions
-            )
-            hood = self.person.attributes.hat == "hood"
-            kinds = np.full(len(self._hair_faces), 16 + (mt.UPPER if hood else mt.HAIR))
-            meshes.append((hair, normals, self._hair_faces, template.canon[used], kinds))
+            hair, turned = self._hair_skin.bend(motions)
+            meshes.append((hair, turned, template.canon[self._hair_used]))
         for solid, bone, normals in self._rigid:
             motion = motions[template.labels.index(bone)]
-            points, turned = solid.points @ motion[:3, :3].T + motion[:3, 3], normals @ motion[:3, :3].T
-            meshes.append((points, turned, solid.faces, solid.points, np.full(len(solid.faces), 16 + solid.material)))
-        for solid in self._hanging(body):
-            normals = vertex_normals(solid.points, solid.faces)
-            upright = solid.points + np.array([0, 0, lift])
-            meshes.append((solid.points, normals, solid.faces, upright, np.full(len(solid.faces), 16 + solid.material)))
-        starts = np.cumsum([0] + [len(mesh[0]) for mesh in meshes])
-        return Figure(
-            points=np.concatenate([mesh[0] for mesh in meshes]) + np.array([0, 0, lift]),
-            normals=np.concatenate([mesh[1] for mesh in meshes]),
-            canon=np.concatenate([mesh[3] for mesh in meshes]),
-            faces=np.concatenate([mesh[2] + start for mesh, start in zip(meshes, starts[:-1], strict=True)]),
-            kinds=np.concatenate([mesh[4] for mesh in meshes]),
-        )
+            points = solid.points @ motion[:3, :3].T + motion[:3, 3]
+            meshes.append((points, normals @ motion[:3, :3].T, solid.points))
+        hanging = self._hanging(body.astype(np.float64))
+        for solid in hanging:
+            meshes.append(
+                (solid.points, vertex_normals(solid.points, solid.faces), solid.points + np.array([0, 0, lift]))
+            )
+        if self._triangles is None:
+            self._triangles = self._join([len(mesh[0]) for mesh in meshes], hanging)
+        joined = [np.concatenate([mesh[k] for mesh in meshes]).astype(np.float32) for k in range(3)]
+        joined[0][:, 2] += np.float32(lift)
+        return Figure(joined[0], joined[1], joined[2], *self._triangles)
+
+    def _join(self, sizes: list[int], hanging: list[Solid]) -> tuple[Ints, Ints]:
+        """Faces and kinds of everything, which are the same in every pose; `sizes` are the meshes' vertices."""
+        template, hood = self._bodies.template, self.person.attributes.hat == "hood"
+        faces, kinds = [template.faces], [template.parts]
+        if len(self._hair_faces):
+            faces.append(self._hair_faces)
+            kinds.append(np.full(len(self._hair_faces), 16 + (mt.UPPER if hood else mt.HAIR)))
+        for solid in [*(worn for worn, _, _ in self._rigid), *hanging]:
+            faces.append(solid.faces)
+            kinds.append(np.full(len(solid.faces), 16 + solid.material))
+        starts = np.cumsum([0, *sizes])[:-1]
+        together = np.concatenate([part + start for part, start in zip(faces, starts, strict=True)])
+        return together, np.concatenate(kinds)
 
     def _hanging(self, body: Floats) -> list[Solid]:
         """Skirt, lower part of a coat and handbag: they follow gravity, not a bone."""

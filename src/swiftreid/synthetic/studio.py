@@ -104,9 +104,9 @@ class Studio:
         return record(taken, lens.look, self.stage.size, sensor)
 
     def _most_tall(self) -> int:
-        """A picture of this size can show no more detail than so many pixels."""
+        """Pixels that a window may be tall: people in surveillance pictures are seldom taller."""
         height = self.stage.size[0]
-        return max(height, 64)
+        return max(int(0.8 * height), 128) if height > 128 else max(height, 64)
 
     def _model(self, number: int) -> Model:
         if number not in self._models:

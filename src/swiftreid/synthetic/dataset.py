@@ -18,6 +18,7 @@ from typing import Any
 
 from swiftreid.durable import write_file
 from swiftreid.errors import SwiftReIDError, UsageError
+from swiftreid.synthetic.extra import check_extra
 from swiftreid.synthetic.ingredients import INGREDIENTS, check_ingredients
 from swiftreid.synthetic.people import Attributes, Person
 from swiftreid.synthetic.plan import QUERY, TEST, TRAIN, Group, Numbers, plan, training_people
@@ -146,9 +147,7 @@ def synthesize(  # noqa: PLR0917
         "train_share": train_share,
         "without": list(left_out),
     }
-    from swiftreid.synthetic.extra import load_anny
-
-    load_anny()
+    check_extra()
     started = time.perf_counter()
     groups = plan(numbers, stage)
     counts = {

@@ -19,6 +19,7 @@ from swiftreid.data.schemas import (
     DUKEMTMC,
     MARKET1501,
     RENDERED,
+    RENDERED_2,
     SCHEMAS,
     AttributeSchema,
     attribute_bits,
@@ -35,7 +36,8 @@ real = pytest.mark.skipif(not SHARED.is_dir(), reason="the attribute files are i
 
 
 @pytest.mark.parametrize(
-    ("schema", "attributes", "bits"), [(MARKET1501, 27, 30), (DUKEMTMC, 23, 23), (CUHK03, 27, 27), (RENDERED, 15, 57)]
+    ("schema", "attributes", "bits"),
+    [(MARKET1501, 27, 30), (DUKEMTMC, 23, 23), (CUHK03, 27, 27), (RENDERED, 15, 57), (RENDERED_2, 19, 72)],
 )
 def test_sizes(schema: AttributeSchema, attributes: int, bits: int) -> None:
     assert len(schema.attributes) == len({attribute.name for attribute in schema.attributes}) == attributes
@@ -51,10 +53,11 @@ def test_cuhk03_is_what_the_paper_lists() -> None:
 
 
 def test_rendered_is_what_synthesis_draws() -> None:
-    assert [attribute.name for attribute in RENDERED.attributes] == Attributes.names()
-    for attribute in RENDERED.attributes:
+    assert [attribute.name for attribute in RENDERED_2.attributes] == Attributes.names()
+    for attribute in RENDERED_2.attributes:
         drawn = CHOICES.get(attribute.name, {"slim": 0, "average": 0, "heavy": 0})
         assert set(attribute.values) == set(drawn), attribute.name
+    assert schema_for(["person", "split", *Attributes.names()]) is RENDERED_2
 
 
 def test_the_rendered_station_has_bits() -> None:

@@ -14,12 +14,14 @@ import pytest
 from PIL import Image
 
 from swiftreid.errors import SwiftReIDError, UsageError
-from swiftreid.synthetic import dataset, synthesize
+from swiftreid.synthetic import INGREDIENTS, dataset, synthesize
 from swiftreid.synthetic.people import CHOICES, Attributes
+from swiftreid.synthetic.plan import STRANGER, Numbers, plan, training_people
+from swiftreid.synthetic.studio import Stage, Studio
 
 SIZE = (64, 32)
-SMALL = {"people": 3, "cameras": 2, "shots": 2, "seed": 5, "size": SIZE}
-NAME = re.compile(r"(\d{4})_c(\d)s(\d)_(\d{6})_(\d\d)\.jpg")
+SMALL = {"people": 3, "cameras": 2, "shots": 2, "seed": 5, "size": SIZE, "scenes": 4}
+NAME = re.compile(r"(\d{4})_c(\d+)s(\d+)_(\d{6})_(\d\d)\.jpg")
 
 
 def pictures(root: Path) -> dict[str, bytes]:
@@ -77,6 +79,7 @@ def test_attributes_and_card_are_complete(small: Path) -> None:
     card = json.loads((small / "dataset.json").read_text())
     assert card["settings"] == {
         "people": 3, "cameras": 2, "shots": 2, "seed": 5, "size": [64, 32], "generator": dataset.GENERATOR,
+        "seen_by": 2, "scenes": 4, "distractors": 0, "train_share": 0.5, "without": [],
     }  # fmt: skip
     assert card["counts"] == {"bounding_box_train": 4, "query": 4, "bounding_box_test": 4, "pictures": 12}
     assert card["complete"] is True
@@ -84,7 +87,7 @@ def test_attributes_and_card_are_complete(small: Path) -> None:
     assert card["licence"] == "CC0-1.0"
     assert "no real person" in card["statement"]
     readme = (small / "README.md").read_text()
-    assert "swiftreid synth --people 3 --cameras 2 --shots 2 --seed 5" in readme
+    assert "swiftreid synth --people 3 --cameras 2 --shots 2 --seed 5 --scenes 4 --height 64 --width 32" in readme
     assert str(small.parent) not in readme
 
 
@@ -139,6 +142,8 @@ def test_a_killed_run_leaves_no_half_file_and_goes_on(small: Path, tmp_path: Pat
     root = tmp_path / "killed"
     code = f"import pathlib, swiftreid.synthetic as s; s.synthesize(pathlib.Path({str(root)!r}), **{SMALL!r})"
     for wanted in (2, 6, 9):
+        if wanted == 9:
+            code = code.replace("**{", "workers=2, **{")
         child = subprocess.Popen([sys.executable, "-c", code])
         deadline = time.monotonic() + 200
         while len(pictures(root)) < wanted and time.monotonic() < deadline and child.poll() is None:
@@ -154,24 +159,164 @@ def test_a_killed_run_leaves_no_half_file_and_goes_on(small: Path, tmp_path: Pat
     assert not list(root.rglob("*.partial"))
 
 
+def test_a_picture_does_not_depend_on_what_was_rendered_before(small: Path) -> None:
+    stage = Stage(5, 2, 4, SIZE)
+    groups = plan(Numbers(3, 0, 2, 2, 0.5), stage)
+    studio = Studio(stage, keep=1)  # everybody is dressed anew each time
+    for group in reversed(groups):
+        for shot in reversed(group.shots):
+            company = [person for person in group.people if person != shot.person]
+            content = studio.picture(shot.person, shot.camera, shot.scene, shot.shot, company)
+            assert content == (small / shot.split / shot.name).read_bytes()
+
+
+@pytest.mark.slow
+def test_any_number_of_workers_gives_the_same_bytes(small: Path, tmp_path: Path) -> None:
+    """Two processes, each with a part of the people; one of them finds a picture there already."""
+    root = tmp_path / "together"
+    steps: list[tuple[int, int]] = []
+    report = synthesize(root, **SMALL, workers=2, progress=lambda done, total: steps.append((done, total)))
+    assert (report.written, report.skipped) == (12, 0)
+    assert steps == [(k, 12) for k in range(1, 13)]
+    assert pictures(root) == pictures(small)
+    assert (
+        json.loads((root / "dataset.json").read_text())["settings"]
+        == json.loads((small / "dataset.json").read_text())["settings"]
+    )
+
+
+@pytest.mark.slow
+def test_a_failing_worker_is_told(tmp_path: Path) -> None:
+    root = tmp_path / "full"
+    synthesize(root, **SMALL)
+    for folder in ("query", "bounding_box_train"):
+        for path in (root / folder).iterdir():
+            path.unlink()
+            path.mkdir()  # what cannot be replaced by a file
+            (path / "mine").write_text("")
+    with pytest.raises(SwiftReIDError, match=r"cannot write .*jpg"):
+        synthesize(root, **SMALL, workers=2)
+
+
 def test_another_seed_gives_other_people() -> None:
-    one, two = (dataset.sample_people(6, seed) for seed in (5, 6))
+    one, two = ([Stage(seed, 2, 4, SIZE).person(number) for number in range(1, 7)] for seed in (5, 6))
     assert [person.attributes for person in one] != [person.attributes for person in two]
-    assert dataset.sample_people(3, 5) == one[:3]
 
 
-@pytest.mark.parametrize(("people", "cameras", "shots"), [(2, 1, 2), (60, 5, 3), (7, 3, 1)])
-def test_plan_splits_people_in_halves(people: int, cameras: int, shots: int) -> None:
-    todo = dataset.plan(people, cameras, shots, seed=3)
-    assert len(todo) == people * cameras * shots == len({(shot.split, shot.name) for shot in todo})
+@pytest.mark.parametrize(
+    ("people", "cameras", "shots", "seen_by", "strangers", "share"),
+    [(2, 1, 2, 1, 0, 0.5), (60, 5, 3, 5, 0, 0.5), (7, 3, 1, 2, 5, 0.5), (40, 12, 2, 6, 30, 0.9), (9, 2, 1, 1, 0, 1.0)],
+)
+def test_plan_shares_people_out(
+    people: int, cameras: int, shots: int, seen_by: int, strangers: int, share: float
+) -> None:
+    numbers = Numbers(people, strangers, shots, seen_by, share)
+    groups = plan(numbers, Stage(3, cameras, 4, SIZE))
+    todo = [shot for group in groups for shot in group.shots]
+    assert len(todo) == (people * seen_by + strangers) * shots == len({(shot.split, shot.name) for shot in todo})
     train = {shot.person for shot in todo if shot.split == "bounding_box_train"}
-    test = {shot.person for shot in todo if shot.split != "bounding_box_train"}
-    assert len(train) == people // 2
+    test = {shot.person for shot in todo if shot.split == "query"}
+    others = {shot.person for shot in todo if shot.person >= STRANGER}
+    assert train == training_people(numbers, 3)
+    assert len(train) == int(people * share)
     assert train.isdisjoint(test)
     assert train | test == set(range(1, people + 1))
+    assert len(others) == strangers
+    assert {shot.person for shot in todo if shot.split == "bounding_box_test"} <= test | others
     queries = Counter((shot.person, shot.camera) for shot in todo if shot.split == "query")
-    assert set(queries.values()) == {1}
-    assert len(queries) == len(test) * cameras
+    assert set(queries.values()) <= {1}
+    assert len(queries) == len(test) * seen_by
+    for shot in todo:
+        match = NAME.fullmatch(shot.name)
+        assert match
+        assert int(match[1]) == (0 if shot.person >= STRANGER else shot.person)
+        assert (int(match[2]), int(match[3])) == (shot.camera, shot.scene)
+        assert 1 <= shot.camera <= cameras
+        assert 1 <= shot.scene <= 4
+    for group in groups:
+        assert {shot.person for shot in group.shots} == set(group.people)
+        assert len({person in train for person in group.people}) == 1
+
+
+def test_more_people_leave_the_pictures_of_the_first_as_planned() -> None:
+    stage = Stage(3, 6, 4, SIZE)
+    few, many = (plan(Numbers(people, 0, 2, 3, 1.0), stage) for people in (5, 9))
+    first = [shot for group in many for shot in group.shots if shot.person <= 5]
+    assert first == [shot for group in few for shot in group.shots]
+
+
+def test_distractors_are_in_the_gallery_as_person_zero(tmp_path: Path) -> None:
+    pytest.importorskip("anny")
+    root = tmp_path / "strangers"
+    report = synthesize(root, people=2, cameras=2, shots=1, seed=5, size=SIZE, scenes=2, distractors=2, train_share=0)
+    assert report.counts == {"bounding_box_train": 0, "query": 4, "bounding_box_test": 2}
+    assert all(path.name.startswith("0000_") for path in (root / "bounding_box_test").iterdir())
+    with (root / "attributes.csv").open() as file:
+        assert [row["person"] for row in csv.DictReader(file)] == ["0001", "0002"]
+    assert "2 distractors" in (root / "README.md").read_text()
+
+
+def test_ingredients_left_out_are_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("anny")
+    from swiftreid.synthetic import studio as rooms
+
+    whole = Studio(Stage(4, 3, 4, (64, 32)))
+    bare = Studio(Stage(4, 3, 4, (64, 32), tuple(INGREDIENTS)))
+    assert len({id(scene) for scene in whole._scenes}) == 4
+    assert len({id(scene) for scene in bare._scenes}) == 1
+    assert {surface.texture for surface in bare._scenes[0].scenery.surfaces} == {bare._scenes[0].floor.texture}
+    assert whole._light(1, 1, whole._scenes[0]) != whole._light(2, 1, whole._scenes[0])
+    assert bare._light(1, 1, bare._scenes[0]) == bare._light(2, 1, bare._scenes[0])
+    assert len({camera.look.white for camera in whole._cameras}) == 3
+    assert {camera.look.white for camera in bare._cameras} == {(1.0, 1.0, 1.0)}
+    people = [(whole.stage.person(k).attributes, bare.stage.person(k).attributes) for k in range(1, 40)]
+    assert {one.upper_pattern for one, _ in people} > {"plain"}
+    assert {other.upper_pattern for _, other in people} == {"plain"}
+    assert [one.gender for one, _ in people] == [other.gender for _, other in people]
+    crowds: dict[str, list[int]] = {}
+    errors: dict[str, list[bool]] = {}
+    for name, studio in (("whole", whole), ("bare", bare)):
+        real_trace, real_detect = rooms.trace, rooms.detect
+
+        def counting(instances, *rest, _name=name, _trace=real_trace, **more):  # type: ignore[no-untyped-def]
+            crowds.setdefault(_name, []).append(len(instances))
+            return _trace(instances, *rest, **more)
+
+        def watching(*rest, _name=name, _detect=real_detect, **more):  # type: ignore[no-untyped-def]
+            errors.setdefault(_name, []).append(more["errors"])
+            return _detect(*rest, **more)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(rooms, "trace", counting)
+            patched.setattr(rooms, "detect", watching)
+            for shot in range(10):
+                studio.picture(1, 1 + shot % 3, 1 + shot % 4, shot, [2, 3])
+    assert max(crowds["whole"]) > 1
+    assert set(crowds["bare"]) == {1}
+    assert (set(errors["whole"]), set(errors["bare"])) == ({True}, {False})
+
+
+def test_what_is_left_out_is_written_down(tmp_path: Path) -> None:
+    pytest.importorskip("anny")
+    root = tmp_path / "plain"
+    settings = {"people": 2, "cameras": 1, "shots": 1, "seed": 5, "size": SIZE, "scenes": 1}
+    synthesize(root, **settings, without=["crops", "patterns"])
+    assert json.loads((root / "dataset.json").read_text())["settings"]["without"] == ["patterns", "crops"]
+    assert "--without patterns,crops" in (root / "README.md").read_text()
+    with pytest.raises(SwiftReIDError, match="other settings"):
+        synthesize(root, **settings)
+    with pytest.raises(UsageError, match="'hats' is no ingredient"):
+        synthesize(tmp_path / "none", **settings, without=["hats"])
+
+
+def test_a_folder_of_another_generator_is_refused(tmp_path: Path) -> None:
+    before = Path(__file__).resolve().parents[2] / "examples" / "station" / "dataset.json"
+    card = json.loads(before.read_text())
+    assert card["settings"]["generator"] == 1
+    (tmp_path / "dataset.json").write_text(json.dumps(card))
+    with pytest.raises(SwiftReIDError, match=f"generator 1 .* generator {dataset.GENERATOR}"):
+        synthesize(tmp_path, people=60, cameras=5, shots=3, seed=card["settings"]["seed"])
+    assert [path.name for path in tmp_path.iterdir()] == ["dataset.json"]
 
 
 def test_a_folder_with_other_things_is_refused(tmp_path: Path, small: Path) -> None:
@@ -202,7 +347,10 @@ def test_a_full_disk_names_the_file_and_says_how_to_go_on(tmp_path: Path, monkey
     assert list((tmp_path / "full").iterdir()) == []
 
 
-@pytest.mark.parametrize("wrong", [{"people": 1}, {"cameras": 0}, {"shots": 0}, {"seed": -1}, {"size": (8, 8)}])
+@pytest.mark.parametrize("wrong", [
+    {"people": 1}, {"cameras": 0}, {"shots": 0}, {"seed": -1}, {"size": (8, 8)},
+    {"seen_by": 0}, {"scenes": 0}, {"distractors": -1}, {"train_share": 1.5}, {"workers": 0},
+])  # fmt: skip
 def test_impossible_numbers_are_named(tmp_path: Path, wrong: dict[str, object]) -> None:
     with pytest.raises(UsageError, match="must lie between"):
         synthesize(tmp_path / "none", **{**SMALL, **wrong})

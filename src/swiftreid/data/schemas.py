@@ -222,7 +222,38 @@ RENDERED = AttributeSchema(
         _presence("handbag", "no", *_BAGS),
     ),
 )
-"""What `swiftreid synth` writes to ``attributes.csv``: 15 attributes as one bit for each value, or for having it."""
+"""What the first generator of `swiftreid synth` wrote, as for ``examples/station``: 15 attributes as one bit for each
+value, or for having it."""
 
-SCHEMAS: Mapping[str, AttributeSchema] = {schema.name: schema for schema in (MARKET1501, DUKEMTMC, CUHK03, RENDERED)}
+RENDERED_2 = AttributeSchema(
+    "rendered-2",
+    (
+        _GENDER,
+        _each("age", "child", "adult", "senior"),
+        _each("build", "slim", "average", "heavy"),
+        RENDERED.attributes[3],
+        _each("hair_colour", "black", "brown", "blond", "red", "grey", prefix="hair_"),
+        _each("hat", "none", "cap", "beanie", "hood", prefix="hat_"),
+        _either("sleeve", "long", "short", "short_sleeve"),
+        _each("upper_kind", "shirt", "hoodie", "open jacket", "puffer", "coat"),
+        _each("upper_colour", *_CLOTH, "brown", prefix="upper_"),
+        _each("upper_pattern", "plain", "striped", "checked", "print", "logo", "block"),
+        _each("lower_kind", "trousers", "shorts", "skirt"),
+        _each(
+            "lower_colour", "black", "grey", "blue", "navy", "beige", "brown", "white", "green", "red", prefix="lower_"
+        ),
+        _each("lower_pattern", "plain", "striped", "print", prefix="lower_"),
+        _either("shoes_kind", "low", "boots", "boots"),
+        _each("shoes_colour", "black", "white", "brown", "grey", "red", "blue", prefix="shoes_"),
+        _presence("backpack", "no", *_BAGS),
+        _presence("handbag", "no", *_BAGS),
+        _each("carried", "no", "shopping bag", "suitcase", prefix="carries_"),
+        _either("scarf", "no", "yes", "scarf"),
+    ),
+)
+"""What `swiftreid synth` writes to ``attributes.csv``: 19 attributes as one bit for each value, or for having it."""
+
+SCHEMAS: Mapping[str, AttributeSchema] = {
+    schema.name: schema for schema in (MARKET1501, DUKEMTMC, CUHK03, RENDERED, RENDERED_2)
+}
 """Schemas by name."""

@@ -6,5 +6,6 @@ Needs the extra ``synthetic`` (anny, warp, torch), which is imported only when s
 from __future__ import annotations
 
 from swiftreid.synthetic.dataset import SynthReport, synthesize
+from swiftreid.synthetic.ingredients import INGREDIENTS
 
-__all__ = ["SynthReport", "synthesize"]
+__all__ = ["INGREDIENTS", "SynthReport", "synthesize"]

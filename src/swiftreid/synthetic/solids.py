@@ -102,3 +102,35 @@ def sheet(radii: Floats, centres: Floats, heights: Floats, angles: Floats, mater
     z = np.broadcast_to(heights[:, None], x.shape)
     points = np.stack([x, y, z], -1).reshape(-1, 3)
     return Solid(points, _grid_faces(len(heights), len(angles), closed=closed), material)
+
+
+def torus(  # noqa: PLR0917
+    centre: Floats, radius: float, thick: float, axis: int, material: int, sides: int = 24
+) -> Solid:
+    """A ring of `radius` and half thickness `thick` around coordinate `axis` (0, 1, 2)."""
+    turn = np.linspace(0, 2 * np.pi, sides, endpoint=False)
+    round_ = np.linspace(0, 2 * np.pi, 6, endpoint=False)
+    reach = radius + thick * np.cos(round_)[None]
+    flat = [np.cos(turn)[:, None] * reach, np.sin(turn)[:, None] * reach]
+    up = np.broadcast_to(thick * np.sin(round_)[None], reach.shape if reach.shape[0] > 1 else (sides, 6))
+    flat.insert(axis, up)
+    points = np.stack(flat, -1).reshape(-1, 3) + centre
+    faces = _grid_faces(sides + 1, 6, closed=True) % (sides * 6)
+    return Solid(points, faces, material)
+
+
+def blob(
+    centre: Floats, half: Floats, material: int, rng: np.random.Generator, *, rough: float = 0.25, rows: int = 9
+) -> Solid:
+    """An ellipsoid whose surface goes in and out by `rough` of its size: a bush, a crown of leaves, a heap."""
+    theta = np.linspace(-np.pi / 2, np.pi / 2, rows)
+    phi = np.linspace(0, 2 * np.pi, 2 * rows, endpoint=False)
+    ring, height = np.cos(theta)[:, None], np.sin(theta)[:, None]
+    unit = np.stack([ring * np.cos(phi), ring * np.sin(phi), np.broadcast_to(height, (rows, 2 * rows))], -1)
+    out = np.ones((rows, 2 * rows))
+    for _ in range(5):
+        wave = rng.normal(0.0, 4.5, 3)
+        out += rough * 0.45 * np.sin(unit @ wave + rng.uniform(0, 6.28))
+    out[0], out[-1] = out[0].mean(), out[-1].mean()
+    points = (unit * out[..., None]).reshape(-1, 3) * half + centre
+    return Solid(points, _grid_faces(rows, 2 * rows, closed=True)[:, ::-1], material)

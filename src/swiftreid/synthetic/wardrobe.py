@@ -12,18 +12,18 @@ from typing import Any
 import numpy as np
 
 from swiftreid.synthetic import materials as mt
-from swiftreid.synthetic.body import Bodies, Floats, Ints, Pose, skin, smooth, vertex_normals
+from swiftreid.synthetic.body import Bodies, Floats, Ints, Pose, Singles, Skin, smooth, vertex_normals
 from swiftreid.synthetic.people import Person
-from swiftreid.synthetic.solids import Solid, brim, hull_rings, rounded_box, sheet, tube
+from swiftreid.synthetic.solids import Solid, brim, hull_rings, rounded_box, sheet, torus, tube
 
 
 @dataclass(frozen=True)
 class Figure:
     """A dressed and posed person, ready for the ray caster; feet on z = 0, facing -y."""
 
-    points: Floats  # [v, 3]
-    normals: Floats  # [v, 3]
-    canon: Floats  # [v, 3]
+    points: Singles  # [v, 3]
+    normals: Singles  # [v, 3]
+    canon: Singles  # [v, 3]
     faces: Ints  # [f, 3]
     kinds: Ints  # [f]
 
@@ -34,14 +34,23 @@ class Dressed:
     def __init__(self, person: Person, bodies: Bodies) -> None:
         self.person = person
         self._bodies = bodies
+        self._triangles: tuple[Ints, Ints] | None = None
         template = bodies.template
         naked, self._skeleton = bodies.shape(person.shape)
         self._parts = _vertex_parts(template.parts, template.faces, len(naked))
         self._rest = self._clothe(naked)
         self._hair_faces, hair_offset = self._scalp()
-        normals = vertex_normals(self._rest, template.faces)
-        self._hair = self._rest + normals * hair_offset[:, None]
-        self._rigid = self._worn()
+        self._normals = vertex_normals(self._rest, template.faces)
+        self._hair = self._rest + self._normals * hair_offset[:, None]
+        self._hair_used, faces = np.unique(self._hair_faces, return_inverse=True)
+        self._hair_faces = faces.reshape(-1, 3)
+        self._skin = Skin(self._rest, self._normals, template.weights, template.bones)
+        if len(self._hair_faces):
+            used = self._hair_used
+            hair = self._hair[used]
+            normals = vertex_normals(hair, self._hair_faces)
+            self._hair_skin = Skin(hair, normals, template.weights[used], template.bones[used])
+        self._rigid = [(solid, bone, vertex_normals(solid.points, solid.faces)) for solid, bone in self._worn()]
 
     def _clothe(self, naked: Floats) -> Floats:
         person, template = self.person, self._bodies.template
@@ -51,17 +60,20 @@ class Dressed:
         arm, leg, torso, foot = parts == mt.ARM, parts == mt.LEG, parts == mt.TORSO, parts == mt.FOOT
         upper = (arm & (sleeve < person.sleeve_end)) | ((torso | leg) & (z > person.hem) & (z < 1.56))
         lower = ((leg | torso) & (z <= person.hem) & (z > person.leg_hem)) | (foot & (z > person.leg_hem))
-        jacket = person.attributes.upper_kind != "shirt"
+        bulk = {"shirt": 0.0, "hoodie": 0.006, "puffer": 0.024}.get(person.attributes.upper_kind, 0.012)
         loose = person.loose
 
         waist = np.exp(-(((z - 1.13) / 0.13) ** 2))
         away = np.zeros(len(c))
-        away[upper] = 0.006 + (0.012 if jacket else 0.0)
+        away[upper] = 0.005 + bulk
         away += upper * torso * waist * (0.006 + 0.016 * loose)
         away += upper * arm * (0.004 + 0.012 * loose) * np.clip(sleeve / 0.3, 0, 1)
         away += upper * np.clip((person.hem + 0.10 - z) / 0.1, 0, 1) * 0.008 * (torso | leg)
         low_leg = np.clip((0.62 - z) / 0.5, 0, 1)
-        away += lower * (0.006 + 0.006 * loose + (0.008 + 0.015 * loose) * low_leg)
+        wide = max(loose - 0.55, 0.0) / 0.45
+        away += lower * (0.003 + 0.008 * loose + (0.002 + 0.020 * loose + 0.03 * wide) * low_leg)
+        away += lower * leg * 0.022 * wide
+        away += upper * arm * 0.014 * wide * np.clip(sleeve / 0.3, 0, 1)
         away += lower * (person.attributes.lower_kind == "shorts") * np.clip((0.95 - z) / 0.35, 0, 1) * 0.02
         low_hem = (foot | leg) & (z <= person.leg_hem)
         if person.leg_hem < 0.2:  # trousers end in a soft edge over the shoe
@@ -76,7 +88,7 @@ class Dressed:
         chest = np.where(upper & torso & (z > 1.0) & (z < 1.50), 0.6, 0.0)
         dressed = smooth(dressed, template, chest, 25)
         dressed = smooth(dressed, template, np.where(foot & (z < 0.09), 0.6, 0.0), 30)
-        away += (upper | lower) * (0.6 + 0.7 * loose) * folds(c, person.fabric_seed)
+        away += (upper | lower) * (0.35 + 0.75 * loose) * folds(c, person.fabric_seed)
         dressed += vertex_normals(dressed, template.faces) * away[:, None]
         return dressed
 
@@ -93,12 +105,17 @@ class Dressed:
         ]
         offset = thick * np.clip(above / 0.03 + 0.25, 0, 1) * (1.0 + 60.0 * folds(c * 1.7, self.person.fabric_seed + 1))
         hat = self.person.attributes.hat
-        if hat != "none":
+        if hat == "hood":
+            line = np.interp(c[:, 1], [-0.17, -0.10, -0.07, -0.02, 0.06], [1.83, 1.80, 1.66, 1.56, 1.52])
+            above = np.where(np.isin(self._parts, (mt.HEAD, mt.TORSO)) & (c[:, 2] > 1.5), c[:, 2] - line, -1.0)
+            offset = 0.032 * np.clip(above / 0.02 + 0.3, 0, 1) * (1.0 + 20.0 * folds(c, self.person.fabric_seed))
+        elif hat != "none":
             offset = np.minimum(offset, 0.010)
         inner = np.hypot(c[:, 0], c[:, 1] + 0.05) < 0.055  # the mouth and the eye sockets lie inside the head
         inner &= c[:, 2] < 1.78
         covered = (above > 0) & ~inner
-        faces = template.faces[covered[template.faces].all(axis=1)] if style != "none" else template.faces[:0]
+        bare = style == "none" and hat != "hood"
+        faces = template.faces[:0] if bare else template.faces[covered[template.faces].all(axis=1)]
         return faces, offset
 
     def _worn(self) -> list[tuple[Solid, str]]:
@@ -124,7 +141,19 @@ class Dressed:
             if hat == "cap":
                 front = np.array([middle[0], low[1] + 0.035, bottom + 0.012])
                 worn.append((brim(front, wide[0] * 0.95, 0.115, mt.HAT), "head"))
-        worn += self._long_hair(points, middle, low, high)
+        if hat != "hood":
+            worn += self._long_hair(points, middle, low, high)
+        throat = points[(self._parts != mt.ARM) & (np.abs(c[:, 2] - 1.555) < 0.02) & (np.abs(c[:, 0]) < 0.09)]
+        collar = (throat.min(0) + throat.max(0)) / 2
+        if person.attributes.scarf == "yes":
+            reach = float((throat.max(0) - throat.min(0))[:2].mean()) / 2 + 0.012
+            worn.append((torus(collar + np.array([0, -0.005, 0.0]), reach, 0.034, 2, mt.SCARF), "neck01"))
+            if person.fabric_seed % 2:
+                end = collar + np.array([0.05, -reach - 0.03, -0.14])
+                worn.append((rounded_box(end, np.array([0.045, 0.02, 0.15]), mt.SCARF, edge=0.5), "spine01"))
+        if person.attributes.upper_kind == "hoodie" and hat != "hood":
+            nape = np.array([collar[0], throat[:, 1].max() + 0.035, collar[2] - 0.035])
+            worn.append((rounded_box(nape, np.array([0.115, 0.055, 0.075]), mt.UPPER, edge=0.8), "spine01"))
         if person.attributes.backpack != "no":
             back = points[(np.abs(c[:, 0]) < 0.11) & (c[:, 2] > 1.15) & (c[:, 2] < 1.48) & (self._parts == mt.TORSO)]
             bottom, top = back[:, 2].min() + 0.02, back[:, 2].max() + 0.03
@@ -171,38 +200,40 @@ class Dressed:
         """This person in `pose`."""
         template = self._bodies.template
         motions = self._bodies.pose(self._skeleton, pose)
-        body = skin(self._rest, template.weights, template.bones, motions)
-        lift = -body[:, 2].min()
-        meshes: list[tuple[Floats, Ints, Floats, Ints]] = [(body, template.faces, template.canon, template.parts)]
+        body, turned = self._skin.bend(motions)
+        lift = -float(body[:, 2].min())
+        meshes: list[tuple[Any, Any, Any]] = [(body, turned, template.canon)]
         if len(self._hair_faces):
-            used, faces = np.unique(self._hair_faces, return_inverse=True)
-            hair = skin(self._hair[used], template.weights[used], template.bones[used], motions)
-            faces = faces.reshape(-1, 3)
-            meshes.append((hair, faces, template.canon[used], np.full(len(faces), 16 + mt.HAIR)))
-        solids = [self._moved(solid, motions, bone) for solid, bone in self._rigid]
-        solids += self._hanging(body)
-        for solid in solids:
+            hair, turned = self._hair_skin.bend(motions)
+            meshes.append((hair, turned, template.canon[self._hair_used]))
+        for solid, bone, normals in self._rigid:
+            motion = motions[template.labels.index(bone)]
+            points = solid.points @ motion[:3, :3].T + motion[:3, 3]
+            meshes.append((points, normals @ motion[:3, :3].T, solid.points))
+        hanging = self._hanging(body.astype(np.float64))
+        for solid in hanging:
             meshes.append(
-                (
-                    solid.points,
-                    solid.faces,
-                    solid.points + np.array([0, 0, lift]),
-                    np.full(len(solid.faces), 16 + solid.material),
-                )
+                (solid.points, vertex_normals(solid.points, solid.faces), solid.points + np.array([0, 0, lift]))
             )
-        points = [mesh[0] + np.array([0, 0, lift]) for mesh in meshes]
-        starts = np.cumsum([0] + [len(p) for p in points])
-        return Figure(
-            points=np.concatenate(points),
-            normals=np.concatenate([vertex_normals(p, mesh[1]) for p, mesh in zip(points, meshes, strict=True)]),
-            canon=np.concatenate([mesh[2] for mesh in meshes]),
-            faces=np.concatenate([mesh[1] + start for mesh, start in zip(meshes, starts[:-1], strict=True)]),
-            kinds=np.concatenate([mesh[3] for mesh in meshes]),
-        )
+        if self._triangles is None:
+            self._triangles = self._join([len(mesh[0]) for mesh in meshes], hanging)
+        joined = [np.concatenate([mesh[k] for mesh in meshes]).astype(np.float32) for k in range(3)]
+        joined[0][:, 2] += np.float32(lift)
+        return Figure(joined[0], joined[1], joined[2], *self._triangles)
 
-    def _moved(self, solid: Solid, motions: Floats, bone: str) -> Solid:
-        motion = motions[self._bodies.template.labels.index(bone)]
-        return Solid(solid.points @ motion[:3, :3].T + motion[:3, 3], solid.faces, solid.material)
+    def _join(self, sizes: list[int], hanging: list[Solid]) -> tuple[Ints, Ints]:
+        """Faces and kinds of everything, which are the same in every pose; `sizes` are the meshes' vertices."""
+        template, hood = self._bodies.template, self.person.attributes.hat == "hood"
+        faces, kinds = [template.faces], [template.parts]
+        if len(self._hair_faces):
+            faces.append(self._hair_faces)
+            kinds.append(np.full(len(self._hair_faces), 16 + (mt.UPPER if hood else mt.HAIR)))
+        for solid in [*(worn for worn, _, _ in self._rigid), *hanging]:
+            faces.append(solid.faces)
+            kinds.append(np.full(len(solid.faces), 16 + solid.material))
+        starts = np.cumsum([0, *sizes])[:-1]
+        together = np.concatenate([part + start for part, start in zip(faces, starts, strict=True)])
+        return together, np.concatenate(kinds)
 
     def _hanging(self, body: Floats) -> list[Solid]:
         """Skirt, lower part of a coat and handbag: they follow gravity, not a bone."""
@@ -241,6 +272,21 @@ class Dressed:
                     [edge + person.handbag_side * half[0] * 0.8, hips[:, 1].mean() + 0.02, hips[:, 2].mean()]
                 )
             hanging.append(rounded_box(centre, half, mt.HANDBAG, edge=0.4))
+        if person.attributes.carried != "no":
+            hand = body[(self._parts == mt.HAND) & ((c[:, 0] > 0) == (person.carried_side > 0))].mean(0)
+            size = 0.85 + 0.4 * person.loose
+            if person.attributes.carried == "shopping bag":
+                half = np.array([0.06, 0.13, 0.17]) * size
+                centre = hand - np.array([0, 0, half[2] + 0.08])
+                hanging.append(rounded_box(centre, half, mt.CARRIED, edge=0.3))
+                strap = np.array([[0, -0.05, half[2] * 0.9], [0, 0, half[2] + 0.08], [0, 0.05, half[2] * 0.9]]) + centre
+                hanging.append(tube(strap, np.full(3, 0.008), mt.CARRIED))
+            else:  # pulled on its wheels
+                half = np.array([0.18, 0.11, 0.28]) * size
+                centre = np.array([hand[0] + 0.04 * person.carried_side, hand[1] + 0.36, floor + half[2] + 0.06])
+                hanging.append(rounded_box(centre, half, mt.CARRIED, edge=0.25))
+                pole = np.linspace(hand, centre + np.array([0, -0.03, half[2] * 0.9]), 3)
+                hanging.append(tube(pole, np.full(3, 0.012), mt.SHOES))
         return hanging
 
     def _sweep(
@@ -264,7 +310,8 @@ def outfit(person: Person) -> tuple[Floats, Floats, Floats, Floats]:
     """What the ray caster must know of the clothes.
 
     Returns:
-        Cuts `[9]`, first and second colours by material `[14, 3]`, and `[14, 3]` of pattern, scale (metres) and gloss.
+        Cuts `[13]`, first and second colours by material `[16, 3]`, and `[16, 4]` of pattern, scale
+        (metres), gloss and folds.
     """
     a, colours = person.attributes, person.colours
     cut = np.zeros(mt.CUTS)
@@ -272,6 +319,11 @@ def outfit(person: Person) -> tuple[Floats, Floats, Floats, Floats]:
     cut[mt.OPEN] = 0.05 + 0.03 * person.loose if a.upper_kind == "open jacket" else 0.0
     cut[mt.NECK] = 0.01 + 0.05 * person.loose if a.upper_kind == "shirt" else 0.03
     cut[mt.SHOE_TOP] = 0.115 if person.fabric_seed % 3 == 0 else 0.085
+    if a.shoes_kind == "boots":
+        cut[mt.SHOE_TOP] = 0.22 + 0.14 * person.loose
+    cut[mt.BLOCK_STYLE], cut[mt.LOGO_STYLE] = person.fabric_seed // 7 % 5, person.fabric_seed // 5 % 5
+    cut[mt.SIDE_STRIPE] = 0.022 if a.lower_pattern == "striped" else 0.0
+    cut[mt.BELT] = float(person.fabric_seed % 4 == 0 and a.lower_kind != "skirt")
     cut[mt.SOLE_TOP] = 0.022
     if a.handbag != "no" and not person.handbag_carried:
         cut[mt.STRAPS] = 2.0 if person.handbag_side > 0 else 3.0
@@ -279,7 +331,7 @@ def outfit(person: Person) -> tuple[Floats, Floats, Floats, Floats]:
         cut[mt.STRAPS] = 1.0
     cut[mt.FABRIC_SEED] = person.fabric_seed
 
-    first, second, rest = np.zeros((mt.MATERIALS, 3)), np.zeros((mt.MATERIALS, 3)), np.zeros((mt.MATERIALS, 3))
+    first, second, rest = np.zeros((mt.MATERIALS, 3)), np.zeros((mt.MATERIALS, 3)), np.zeros((mt.MATERIALS, 4))
     skin_colour = np.array(colours["skin"])
     table: dict[int, Any] = {
         mt.SKIN: skin_colour,
@@ -294,19 +346,39 @@ def outfit(person: Person) -> tuple[Floats, Floats, Floats, Floats]:
         mt.LIPS: skin_colour * np.array([0.72, 0.45, 0.45]),
         mt.SOLE: colours["sole"],
         mt.INNER: colours["inner"],
+        mt.CARRIED: colours["carried"],
+        mt.SCARF: colours["scarf"],
         mt.STRAP: colours["backpack"] if a.backpack != "no" else colours["handbag"],
         mt.BROW: np.minimum(np.array(colours["hair"]) * 1.3, skin_colour * 0.6),
     }
     for material, colour in table.items():
         first[material] = second[material] = colour
-    second[mt.UPPER] = colours["upper2"]
+    second[mt.UPPER], second[mt.LOWER] = colours["upper2"], colours["lower2"]
     stripes = mt.PINSTRIPES if person.upright_stripes else mt.STRIPES
-    pattern = {"plain": mt.PLAIN, "striped": stripes, "checked": mt.CHECKS, "logo": mt.LOGO, "block": mt.BLOCK}[
-        a.upper_pattern
-    ]
-    scale = 0.075 if a.upper_pattern == "logo" else person.stripe
-    rest[mt.UPPER] = (pattern, scale, 0.02)
-    rest[mt.LOWER] = (mt.DENIM if person.denim and a.lower_kind != "skirt" else mt.PLAIN, 0.1, 0.01)
+    plain = mt.PUFFER if a.upper_kind == "puffer" else mt.KNIT if person.fabric_seed % 5 == 1 else mt.PLAIN
+    pattern = {
+        "plain": plain,
+        "striped": stripes,
+        "checked": mt.CHECKS,
+        "print": mt.PRINT,
+        "logo": mt.LOGO,
+        "block": mt.BLOCK,
+    }[a.upper_pattern]
+    scale = 0.05 + 0.6 * person.stripe if a.upper_pattern == "logo" else person.stripe
+    # Wide clothes fall in deeper folds; a puffer hardly folds.
+    rest[mt.UPPER] = (
+        pattern,
+        scale,
+        0.10 if a.upper_kind == "puffer" else 0.02,
+        0.25 if plain == mt.PUFFER else 0.35 + 0.4 * person.loose,
+    )
+    cloth = mt.DENIM if person.denim and a.lower_kind != "skirt" else mt.PLAIN
+    if a.lower_pattern == "print":
+        cloth = mt.CHECKS if person.upright_stripes else mt.PRINT
+    elif a.lower_pattern == "striped" and a.lower_kind == "skirt":
+        cloth = mt.STRIPES
+    rest[mt.LOWER] = (cloth, person.stripe, 0.01, 0.35 + 0.4 * person.loose)
+    rest[mt.SCARF, 3] = rest[mt.CARRIED, 3] = 0.4
     for material, gloss in (
         (mt.SKIN, 0.05),
         (mt.HAIR, 0.10),

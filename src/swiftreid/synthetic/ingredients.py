@@ -14,6 +14,7 @@ INGREDIENTS: dict[str, str] = {
     "crops": "errors of the person detector; without: every window fits",
     "wear": "low resolution, blur, noise, sharpening and compression; without: clean pictures",
 }
+"""Name -> what it is, and what is there without it."""
 
 
 def check_ingredients(names: Iterable[str]) -> tuple[str, ...]:

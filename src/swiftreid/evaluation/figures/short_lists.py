@@ -201,7 +201,7 @@ def draw_short_lists(
         mark(
             below,
             numbers.rule,
-            f"rank-w {share} rule: w = {numbers.rule:,}, {100 * numbers.share:.3g} % of the gallery",
+            f"rank-w {share}: w = {numbers.rule:,}\n{100 * numbers.share:.3g} % of the gallery",
         )
         notes = [
             f"The rule (w at which {share} of the queries have a match on the list) was fitted on {numbers.fitted_on}."

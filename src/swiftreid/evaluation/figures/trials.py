@@ -165,7 +165,7 @@ def mark(axes: Axes, at: float, words: str) -> None:
     """A named vertical line at a value somebody chose."""
     axes.axvline(at, color=FAINT, linewidth=1.1, linestyle=(0, (5, 2, 1, 2)))
     if words:
-        right = axes.transAxes.inverted().transform(axes.transData.transform((at, axes.get_ylim()[0])))[0] > 0.6
+        right = axes.transAxes.inverted().transform(axes.transData.transform((at, axes.get_ylim()[0])))[0] > 0.5
         axes.annotate(
             words,
             (at, 0.5),

@@ -18,6 +18,7 @@ from swiftreid.encoding.calibrate import calibrated, fit_calibration
 from swiftreid.encoding.encoder import Encoder
 from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.evaluation.benchmark import Measured
+from swiftreid.evaluation.labelled import LabelledCodes
 from swiftreid.methods import build_method
 from swiftreid.methods.method import Method
 from swiftreid.nn.trunks import load_weights
@@ -116,6 +117,7 @@ def train_network(plan: Plan, world: World, told: Told) -> Trained | None:
         raise UsageError(f"data set {plan.data.name} has no training pictures of known people: see `swiftreid doctor`")
     import onnxruntime  # noqa: F401 (without it nothing could be exported at the end: say so before hours of work)
 
+    world.own(plan.recipe.batches.per_step)  # refused before any picture is read
     before = _begin(plan, world)
     with told.progress("reading pictures") as advance:
         pictures = load_pictures(known, plan.recipe.size, on_bad=told.on_bad, progress=advance)
@@ -225,15 +227,15 @@ class _Job:
     learned: TrainingPictures
     rest: TrainingPictures
 
-    def judged(self, done: int) -> list[Measured]:
-        """Measure on the held-out people after so many epochs, by the weights in place."""
+    def judged(self, done: int) -> tuple[LabelledCodes, list[Measured]]:
+        """The held-out people by the weights in place after so many epochs, and what was measured on them."""
         people = encode_pictures(self.method, self.rest)
         measured = judge(people, cross_camera=self.plan.data.cross_camera)
         figures = {f"{m.label} {name}": value for m in measured for name, value in _figures(m).items()}
         self.run.log.write("held out", self.run.header.step, figures)
         if self.told.on_judged is not None:
             self.told.on_judged(done, measured)
-        return measured
+        return people, measured
 
     def finished(self) -> Trained:
         """Export, measure, calibrate and write the encoder."""
@@ -262,19 +264,19 @@ class _Job:
         )
         measured: list[Measured] = []
         if len(self.rest):
-            measured = self.judged(plan.recipe.schedule.epochs)
-            encoder = self._calibrated(encoder, measured)
+            people, measured = self.judged(plan.recipe.schedule.epochs)
+            encoder = self._calibrated(encoder, people, measured)
         encoder.save(plan.folder / ENCODER)
         self.run.log.close()
         return Trained(encoder, measured, persons, len(learned), self.run.header.losses)
 
-    def _calibrated(self, encoder: Encoder, measured: list[Measured]) -> Encoder:
+    def _calibrated(self, encoder: Encoder, people: LabelledCodes, measured: list[Measured]) -> Encoder:
         """The encoder with thresholds fitted on the held-out people, if they were seen by two cameras."""
         where = f"{self.plan.data.name} train, {self.plan.recipe.held_out:.0%} of the people held out"
         if self.method.pyramid is not None:
             try:
                 calibration = fit_calibration(
-                    encode_pictures(self.method, self.rest),
+                    people,
                     encoder.spec,
                     data=where,
                     data_fingerprint=self.run.header.data_fingerprint,

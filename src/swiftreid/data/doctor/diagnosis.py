@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from swiftreid.data.samples import DISTRACTOR, JUNK, Split
+from swiftreid.data.samples import DISTRACTOR, JUNK, NOBODY, Split
 
 Severity = Literal["error", "warning", "note"]
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
@@ -45,7 +45,7 @@ class SplitCounts:
         """Count the samples of one split."""
         return cls(
             pictures=len(samples),
-            persons=len({sample.person for sample in samples} - {JUNK, DISTRACTOR}),
+            persons=len({sample.person for sample in samples} - NOBODY),
             cameras=len({sample.camera for sample in samples}),
             junk=sum(sample.person == JUNK for sample in samples),
             distractors=sum(sample.person == DISTRACTOR for sample in samples),

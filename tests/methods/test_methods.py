@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from pydantic import TypeAdapter, ValidationError
@@ -25,13 +26,19 @@ SMALL: dict[str, dict[str, Any]] = {
     "baseline": {"trunk": "osnet_x0_25"},
     "ranking": {"trunk": "osnet_x0_25"},
     "all_in_one": {"trunk": "osnet_x0_25", "lengths": (64, 16, 8)},
+    "distilled": {"trunk": "osnet_x0_25"},
 }
 PERSONS = torch.tensor([0, 0, 1, 1, 2, 2])
+TAUGHT = torch.tensor([[3.0, 0, 1], [2, 0, 1], [0, -1, 0], [0, -2, 1], [0.5, 0.5, 0], [0, 0, 4]])
 
 
 def small(name: str, **settings: Any) -> Method:
     torch.manual_seed(0)
     return build_method(name, 3, **{**SMALL[name], **settings})
+
+
+def labels(method: Method) -> Tensor:
+    return TAUGHT if method.learns_from == "teacher" else PERSONS
 
 
 def pictures(count: int = 6) -> Tensor:
@@ -44,7 +51,7 @@ def test_a_method_learns(name: str) -> None:
     optimizer = torch.optim.Adam(method.parameters(), lr=2e-3)
     totals = []
     for _ in range(12):
-        terms = method.loss(pictures(), PERSONS)
+        terms = method.loss(pictures(), labels(method))
         parts = [value for term, value in terms.items() if term != "total"]
         torch.testing.assert_close(terms["total"], torch.stack(parts).sum())
         optimizer.zero_grad()
@@ -57,7 +64,7 @@ def test_a_method_learns(name: str) -> None:
 @pytest.mark.parametrize("name", METHODS)
 def test_every_weight_of_a_method_is_used(name: str) -> None:
     method = small(name, trunk="resnet18_half")
-    method(pictures(), PERSONS)["total"].backward()
+    method(pictures(), labels(method))["total"].backward()
     still = {entry for entry, p in method.named_parameters() if p.requires_grad and p.grad is None}
     assert still == set()
     assert {e for e, p in method.named_parameters() if not p.requires_grad} <= {"neck.bias"}
@@ -66,7 +73,7 @@ def test_every_weight_of_a_method_is_used(name: str) -> None:
 @pytest.mark.parametrize("name", METHODS)
 def test_embeddings_do_not_depend_on_the_batch(name: str) -> None:
     method = small(name)
-    method.loss(pictures(), PERSONS)
+    method.loss(pictures(), labels(method))
     method.eval()
     with torch.no_grad():
         together = method.embed(pictures())
@@ -80,7 +87,7 @@ def test_embeddings_do_not_depend_on_the_batch(name: str) -> None:
 @pytest.mark.parametrize("name", METHODS)
 def test_a_saved_method_is_the_same_method(name: str) -> None:
     method = small(name)
-    method.loss(pictures(), PERSONS)
+    method.loss(pictures(), labels(method))
     torch.manual_seed(9)
     other = build_method(name, 3, **SMALL[name])
     other.load_state_dict(method.state_dict())
@@ -88,11 +95,25 @@ def test_a_saved_method_is_the_same_method(name: str) -> None:
         assert torch.equal(other.eval().embed(pictures()), method.eval().embed(pictures()))
 
 
-@pytest.mark.parametrize(("name", "unit"), [("baseline", True), ("ranking", True), ("all_in_one", False)])
+@pytest.mark.parametrize(
+    ("name", "unit"), [("baseline", True), ("ranking", True), ("all_in_one", False), ("distilled", True)]
+)
 def test_which_embeddings_are_divided_by_their_norm(name: str, unit: bool) -> None:
     method = small(name)
     assert method.unit is unit
     assert (method.pyramid is not None) == (name == "all_in_one")
+
+
+def test_distillation_is_angles_to_the_teacher_and_among_pictures() -> None:
+    method = small("distilled", feature_weight=2.0, similarity_weight=3.0)
+    got = method.loss(pictures(), TAUGHT)
+    ours = method._projected(pictures()).detach().numpy()  # type: ignore[operator]
+    theirs = TAUGHT.numpy()
+    cosines = [a @ b / np.linalg.norm(a) / np.linalg.norm(b) for a, b in zip(ours, theirs, strict=True)]
+    assert got["feature"].item() == pytest.approx(2 * (1 - np.mean(cosines)), abs=1e-5)
+    unit = [v / np.linalg.norm(v, axis=1, keepdims=True) for v in (ours, theirs)]
+    apart = [(unit[0][i] @ unit[0][j] - unit[1][i] @ unit[1][j]) ** 2 for i in range(6) for j in range(6)]
+    assert got["similarity"].item() == pytest.approx(3 * np.mean(apart), abs=1e-5)
 
 
 def test_the_baseline_is_its_figure() -> None:
@@ -239,6 +260,8 @@ def test_configurations_are_frozen_and_pydantic_checks_them(name: str) -> None:
         ("all_in_one", {"variant": "mine"}, "setting variant: .*'paper' or 'released'"),
         ("all_in_one", {"dropout": 1.0}, "dropout must be from 0 to below 1, got 1.0"),
         ("all_in_one", {"temperature": 0}, "temperature must be above 0, got 0"),
+        ("distilled", {"similarity_weight": -1}, "similarity_weight must be 0 or more, got -1"),
+        ("distilled", {"similarity_weight": 0, "feature_weight": 0}, "nothing would be learned"),
     ],
 )
 def test_impossible_methods_are_refused(name: str, settings: dict[str, Any], message: str) -> None:
@@ -246,7 +269,7 @@ def test_impossible_methods_are_refused(name: str, settings: dict[str, Any], mes
         build_method(name, 3, **{"trunk": "osnet_x0_25", **settings})
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", [name for name, kind in METHODS.items() if kind.learns_from == "persons"])
 def test_one_person_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match="at least 2 persons, got 1"):
         build_method(name, 1, **SMALL[name])

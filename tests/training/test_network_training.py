@@ -20,7 +20,7 @@ import yaml
 
 from command import COMMAND, Ran, run_in
 from swiftreid.data.sources import open_data
-from swiftreid.encoding.encoder import open_encoder
+from swiftreid.encoding.encoder import Encoder, open_encoder
 from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.methods import build_method
 from swiftreid.search.codes import pack_bits
@@ -127,9 +127,18 @@ def test_batches_that_cannot_be_shared_are_refused() -> None:
         World(0, 2, torch.device("cpu")).own(3)
 
 
-def train(folder: Path, data: Path, *, seed: int = 0, init: Path | None = None, **changes: Any) -> Trained:
+def train(
+    folder: Path,
+    data: Path,
+    *,
+    seed: int = 0,
+    init: Path | None = None,
+    teacher: Encoder | None = None,
+    resume: bool = False,
+    **changes: Any,
+) -> Trained:
     recipe = NetworkRecipe.model_validate({**RECIPE, "schedule": {"epochs": 1, "warm_up": 0}, **changes})
-    plan = Plan(open_data(data, need=("train",)), recipe, seed, folder, init=init)
+    plan = Plan(open_data(data, need=("train",)), recipe, seed, folder, init=init, teacher=teacher, resume=resume)
     trained = train_network(plan, World(0, 1, torch.device("cpu")), Told(quiet))
     assert trained is not None
     return trained
@@ -164,6 +173,32 @@ def test_another_runs_weights_and_a_network_that_does_not_fit(drawn_people: Path
         train(tmp_path / "f", drawn_people, init=tmp_path / "broken.safetensors")
 
 
+def test_a_network_learns_from_a_teacher(drawn_people: Path, tmp_path: Path) -> None:
+    taught: dict[str, Any] = {"method": "distilled", "settings": {"trunk": "osnet_x0_25"}, "views": 2}
+    taught |= {"schedule": {"epochs": 2, "warm_up": 0}, "held_out": 0.34, "export": "fp16"}
+    teacher = open_encoder("stripes")
+    told = train(tmp_path / "a", drawn_people, teacher=teacher, **taught)
+    assert (told.persons, told.pictures) == (8, 48), "views are no further pictures"
+    card = told.encoder.card
+    assert card.embedding == teacher.card.embedding
+    assert card.training["teacher"]["fingerprint"] == teacher.fingerprint
+    assert "8 people of drawn, 48 pictures; taught by stripes" in card.provenance
+    assert card.licence == teacher.card.licence
+    assert told.losses[1] < told.losses[0]
+    # A run that goes on has the same lessons, and does not ask again.
+    kept = (tmp_path / "a" / "lessons.safetensors").read_bytes()
+    again = train(tmp_path / "a", drawn_people, teacher=teacher, resume=True, **taught)
+    assert again.encoder.fingerprint == told.encoder.fingerprint
+    assert (tmp_path / "a" / "lessons.safetensors").read_bytes() == kept
+    with pytest.raises(UsageError, match="distilled learns from another encoder: name it with --teacher"):
+        train(tmp_path / "b", drawn_people, **taught)
+    with pytest.raises(UsageError, match="all_in_one learns from persons: leave --teacher out"):
+        train(tmp_path / "b", drawn_people, teacher=teacher)
+    other = type(teacher)(teacher.card.model_copy(update={"fingerprint": "f00d"}), teacher.tensors)
+    with pytest.raises(UsageError, match="checkpoint is of another teacher"):
+        train(tmp_path / "a", drawn_people, teacher=other, resume=True, **taught)
+
+
 def test_held_out_people_are_measured_and_logged(drawn_people: Path, tmp_path: Path) -> None:
     told = train(tmp_path, drawn_people, held_out=0.34, evaluate_every=1, schedule={"epochs": 2, "warm_up": 1})
     assert [m.label for m in told.measured] == ["id16 exhaustive", "id64 exhaustive", "float embedding"]
@@ -175,8 +210,11 @@ def test_held_out_people_are_measured_and_logged(drawn_people: Path, tmp_path: P
     assert card.training["recipe"]["settings"]["lengths"] == [64, 16]
 
 
-@pytest.mark.parametrize(("name", "settings"), [("all_in_one", {"lengths": (64, 16)}), ("baseline", {})])
-def test_the_exported_encoder_is_the_method(name: str, settings: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("name", "settings", "half"),
+    [("all_in_one", {"lengths": (64, 16)}, False), ("all_in_one", {"lengths": (64, 16)}, True), ("baseline", {}, True)],
+)
+def test_the_exported_encoder_is_the_method(name: str, settings: dict[str, Any], half: bool) -> None:
     torch.manual_seed(0)
     method = build_method(name, 5, trunk="osnet_x0_25", **settings)
     rng = np.random.default_rng(1)
@@ -184,7 +222,9 @@ def test_the_exported_encoder_is_the_method(name: str, settings: dict[str, Any])
     method.train()
     method.loss(torch.randn(8, 3, 48, 24), torch.arange(8) // 2)  # running statistics other than the first
     method.eval()
-    encoder = export_encoder(method, pictures, name="x", provenance="drawn", licence="CC0", training={"seed": 0})
+    before = embeddings_of(method, pictures)
+    told = {"name": "x", "provenance": "drawn", "licence": "CC0"}
+    encoder = export_encoder(method, pictures, **told, training={"seed": 0}, half=half)
     encoding = encoder.encode(pictures)
     embedding = embeddings_of(method, pictures)
     assert encoding.embedding is not None
@@ -198,6 +238,11 @@ def test_the_exported_encoder_is_the_method(name: str, settings: dict[str, Any])
     for code, values in encoder.values_of(encoding.embedding).items():
         np.testing.assert_array_equal(pack_bits(values), encoding.codes[code])
     assert (encoder.card.provenance, encoder.card.licence) == ("drawn", "CC0")
+    moved = np.abs(embeddings_of(method, pictures) - before).max()
+    assert 0 < moved < 0.02 if half else moved == 0
+    whole = export_encoder(method, pictures, **told, training={})
+    sizes = [sum(value.nbytes for value in made.tensors.values()) for made in (encoder, whole)]
+    assert sizes[0] < 0.8 * sizes[1] if half else sizes[0] == sizes[1]
 
 
 def test_an_export_that_is_off_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -218,6 +263,7 @@ def test_an_export_that_is_off_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
         ("settings.colour=1", "colour"),
         ("size=[8, 8]", "size is height and width"),
         ("optimiser.rate=1", "optimiser.rate: there is no such field"),
+        ("views=2", "views are for a teacher, which method all_in_one has not"),
     ],
 )
 def test_impossible_recipes_are_refused(recipe: Path, change: str, message: str) -> None:

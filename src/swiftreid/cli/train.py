@@ -12,6 +12,7 @@ from swiftreid.cli.datasets import DataArgument, KindOption, RootOption, TrainOp
 from swiftreid.cli.sources import BadPictures
 from swiftreid.data.samples import SplitName
 from swiftreid.data.sources import open_data
+from swiftreid.encoding.encoder import open_encoder
 
 if TYPE_CHECKING:
     from swiftreid.evaluation.benchmark import Measured
@@ -41,6 +42,9 @@ def train(
     weights: Annotated[
         Path | None, typer.Option(help="ImageNet weights for the trunk: .safetensors, .pth or .pt.")
     ] = None,
+    teacher: Annotated[
+        str | None, typer.Option(help="Encoder to learn from, for method 'distilled': a file, or 'stripes'.")
+    ] = None,
     device: Annotated[str | None, typer.Option(help="Such as cpu or cuda:0. Default: a GPU if there is one.")] = None,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write events for TensorBoard too.")] = False,
     as_json: JsonOption = False,
@@ -59,7 +63,8 @@ def train(
             open_data(data, kind=kind, root=root, need=TRAINING, train=train_choice(train_split), attributes=False),
         )
         bad = BadPictures(report)
-        plan = Plan(read, stated, seed, output, resume, init, weights, tensorboard)
+        taught_by = open_encoder(teacher) if teacher else None
+        plan = Plan(read, stated, seed, output, resume, init, weights, taught_by, tensorboard)
         with report.training() as on_step:
             told = Told(
                 report.progress,

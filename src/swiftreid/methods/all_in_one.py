@@ -190,10 +190,10 @@ class AllInOneMethod(Method):
         )
         self.objective = AllInOne(lengths, persons, self.config)
 
-    def loss(self, pictures: Tensor, persons: Tensor) -> dict[str, Tensor]:
+    def loss(self, pictures: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Terms of `AllInOne`; see `Method.loss`."""
         assert self.pyramid is not None
-        terms: dict[str, Tensor] = self.objective(self.pyramid.codes(self.embed(pictures)), persons)
+        terms: dict[str, Tensor] = self.objective(self.pyramid.codes(self.embed(pictures)), labels)
         return terms
 
     def embed(self, pictures: Tensor) -> Tensor:

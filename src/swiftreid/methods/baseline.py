@@ -66,16 +66,16 @@ class Baseline(Method):
         self.classifier = make_classifier(self.trunk.channels, persons)
         self.centres = CentreLoss(persons, self.trunk.channels) if self.config.centre_weight else None
 
-    def loss(self, pictures: Tensor, persons: Tensor) -> dict[str, Tensor]:
+    def loss(self, pictures: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Terms ``cross_entropy``, ``triplet`` and, if asked for, ``centre``, and ``total``; see `Method.loss`."""
         pooled = self.pooling(self.trunk(pictures))
         logits = self.classifier(self.neck(pooled))
         terms = {
-            "cross_entropy": cross_entropy(logits, persons, smoothing=self.config.smoothing),
-            "triplet": batch_hard_triplet(pooled, persons, margin=self.config.margin),
+            "cross_entropy": cross_entropy(logits, labels, smoothing=self.config.smoothing),
+            "triplet": batch_hard_triplet(pooled, labels, margin=self.config.margin),
         }
         if self.centres is not None:
-            terms["centre"] = self.config.centre_weight * self.centres(pooled, persons)
+            terms["centre"] = self.config.centre_weight * self.centres(pooled, labels)
         return with_total(terms)
 
     def embed(self, pictures: Tensor) -> Tensor:

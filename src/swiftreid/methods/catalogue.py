@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from swiftreid.errors import UsageError
 from swiftreid.methods.all_in_one import AllInOneMethod, AllInOneMethodConfig
 from swiftreid.methods.baseline import Baseline, BaselineConfig
+from swiftreid.methods.distilled import Distilled, DistilledConfig
 from swiftreid.methods.method import Method, NetworkConfig
 from swiftreid.methods.ranking import Ranking, RankingConfig
 
@@ -18,25 +19,25 @@ CONFIGS: Mapping[str, type[NetworkConfig]] = {
     "baseline": BaselineConfig,
     "ranking": RankingConfig,
     "all_in_one": AllInOneMethodConfig,
+    "distilled": DistilledConfig,
 }
 """Settings of each method: frozen dataclasses that pydantic can check."""
 
-_MAKERS: Mapping[str, Callable[[int, Any], Method]] = {
+METHODS: Mapping[str, type[Method]] = {
     "baseline": Baseline,
     "ranking": Ranking,
     "all_in_one": AllInOneMethod,
+    "distilled": Distilled,
 }
-
-METHODS: tuple[str, ...] = tuple(CONFIGS)
-"""Names that `build_method` knows."""
+"""What `build_method` makes, by name; each takes the number of its targets and its settings."""
 
 
-def build_method(name: str, persons: int, **settings: Any) -> Method:
+def build_method(name: str, targets: int, **settings: Any) -> Method:
     """A method by name, with random weights from torch's global generator (`torch.manual_seed`).
 
     Args:
         name: one of `METHODS`.
-        persons: number of training persons.
+        targets: number of training persons; for ``distilled`` the length of the teacher's embedding.
         settings: fields of the method's configuration (`CONFIGS`); what is left out has its default, the paper's.
 
     Raises:
@@ -62,4 +63,5 @@ def build_method(name: str, persons: int, **settings: Any) -> Method:
         raise UsageError(
             f"method {name}{', setting ' + where if where else ''}: {first['msg'].removeprefix('Value error, ')}"
         ) from error
-    return _MAKERS[name](persons, config)
+    maker: Callable[[int, Any], Method] = METHODS[name]
+    return maker(targets, config)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from math import inf
-from typing import get_args
+from typing import ClassVar, Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -49,7 +49,10 @@ class Method(nn.Module, ABC):
         embedding_length: numbers in an embedding.
         unit: whether an embedding is divided by its Euclidean norm before codes are made of it.
         pyramid: turns embeddings into codes, or None where the method learns no codes.
+        learns_from: what its labels are: numbers of persons, or embeddings by a teacher.
     """
+
+    learns_from: ClassVar[Literal["persons", "teacher"]] = "persons"
 
     trunk: Trunk
     pooling: nn.Module
@@ -64,17 +67,17 @@ class Method(nn.Module, ABC):
         self.embedding_length = self.trunk.channels
         self.pyramid = None
 
-    def forward(self, pictures: Tensor, persons: Tensor) -> dict[str, Tensor]:
+    def forward(self, pictures: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """The same as `loss`."""
-        return self.loss(pictures, persons)
+        return self.loss(pictures, labels)
 
     @abstractmethod
-    def loss(self, pictures: Tensor, persons: Tensor) -> dict[str, Tensor]:
+    def loss(self, pictures: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """The terms of the objective, each already weighted, and their sum as ``"total"``.
 
         Args:
             pictures: float [n, 3, h, w], normalised as `Trunk` says.
-            persons: int64 [n], class of each picture, from 0.
+            labels: int64 [n], class of each picture's person, from 0; or the teacher's embeddings, float [n, d].
 
         Returns:
             Scalars by name.

@@ -86,14 +86,14 @@ class Ranking(Method):
         self.neck = BatchNormNeck(self.trunk.channels) if self.config.neck else nn.Identity()
         self.classifier = make_classifier(self.trunk.channels, persons)
 
-    def loss(self, pictures: Tensor, persons: Tensor) -> dict[str, Tensor]:
+    def loss(self, pictures: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Terms ``cross_entropy`` and ``lin``, and ``total``; see `Method.loss`."""
         config = self.config
         feature = self._feature(pictures)
-        classified = cross_entropy(self.classifier(feature), persons, smoothing=config.smoothing)
+        classified = cross_entropy(self.classifier(feature), labels, smoothing=config.smoothing)
         ranked = lin_loss(
             feature,
-            persons,
+            labels,
             radius=config.radius,
             temperature=config.temperature,
             detach_weights=config.detach_weights,

@@ -29,6 +29,7 @@ class CheckpointHeader(BaseModel):
         data: the data set's name.
         data_fingerprint: its fingerprint.
         persons: the persons that are learned, in the order of the classes.
+        teacher: fingerprint of the encoder that teaches, where one does.
         numbers: the optimiser's values that are no tensors, and the gradient scaler's.
         losses: mean loss of each epoch done.
         running: sum of the losses of the epoch under way, by term.
@@ -43,6 +44,7 @@ class CheckpointHeader(BaseModel):
     data: str
     data_fingerprint: str
     persons: list[int]
+    teacher: str = ""
     numbers: dict[str, float] = Field(default_factory=dict)
     losses: list[float] = Field(default_factory=list)
     running: dict[str, float] = Field(default_factory=dict)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import warnings
 from typing import Any, Final
@@ -10,15 +11,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
-from swiftreid.encoding.card import EncoderCard, Preprocessing
+from swiftreid.encoding.card import EncoderCard, Preprocessing, Tensors
 from swiftreid.encoding.composed import PyramidEncoder, compose
 from swiftreid.encoding.encoder import Encoder
 from swiftreid.encoding.external import DEFAULT_SPEC, ExternalEncoder
 from swiftreid.errors import SwiftReIDError
 from swiftreid.methods.method import Method
 from swiftreid.training.augmentation import MEAN, STD, floats, normalised
-from swiftreid.training.folding import folded
+from swiftreid.training.folding import folded, halved
 
 _OPSET: Final = 17
 _TOLERANCE: Final = 1e-3  # of the embedding's own size
@@ -32,6 +34,7 @@ def export_encoder(
     provenance: str,
     licence: str,
     training: dict[str, Any],
+    half: bool = False,
 ) -> Encoder:
     """The encoder of a trained method, which needs ONNX Runtime and no torch.
 
@@ -46,11 +49,15 @@ def export_encoder(
         provenance: what was learned from.
         licence: of the encoder.
         training: the record for the card.
+        half: whether the weights are stored in half precision. The method's own are rounded then, so that it gives
+            what the encoder gives.
 
     Raises:
         SwiftReIDError: ONNX Runtime is missing, or its results are not the method's.
     """
     method.eval()
+    if half:
+        _round(method)
     height, width = pictures.shape[1:3]
     expected = embeddings_of(method, pictures)
     card = EncoderCard(
@@ -64,7 +71,7 @@ def export_encoder(
         licence=licence,
         training=training,
     )
-    network = np.frombuffer(onnx_of(method, height, width), np.uint8)
+    network = np.frombuffer(onnx_of(method, height, width, half=half), np.uint8)
     centre = expected / np.linalg.norm(expected, axis=1, keepdims=True) if method.unit else expected
     encoder: Encoder = ExternalEncoder(card, {"network.onnx": network, "mean": centre.mean(axis=0)})
     given = encoder.encode(pictures).embedding
@@ -76,8 +83,9 @@ def export_encoder(
         return encoder
     nothing, one = np.zeros(method.embedding_length, np.float32), np.ones(method.embedding_length, np.float32)
     arrays = folded(method.pyramid.cpu(), nothing, one, unit=False)  # the base divides where the method does
+    stored: Tensors = halved(arrays) if half else arrays
     bare = ExternalEncoder(card.model_copy(update={"provenance": "", "fingerprint": ""}), encoder.tensors)
-    made = compose(bare, arrays, name=name, provenance=provenance, training=training)
+    made = compose(bare, stored, name=name, provenance=provenance, training=training)
     words = {"provenance": provenance, "licence": licence}  # one network, not a pyramid on somebody else's
     return PyramidEncoder(made.card.model_copy(update=words), made.tensors)
 
@@ -102,22 +110,48 @@ class _Embedder(nn.Module):
         return self.method.embed(pictures)
 
 
-def onnx_of(method: Method, height: int, width: int) -> bytes:
-    """The method's embedding as an ONNX model: float [n, 3, height, width], normalised -> float [n, d]."""
-    device = next(method.parameters()).device
+class _Widened(nn.Module):
+    """A weight that is kept in half precision and used in single."""
+
+    def forward(self, weight: Tensor) -> Tensor:
+        return weight.float()
+
+
+def _weighted(method: Method) -> list[nn.Conv2d | nn.Linear]:
+    """The layers whose weights make up nearly all of a network."""
+    return [layer for layer in method.modules() if isinstance(layer, (nn.Conv2d, nn.Linear))]
+
+
+@torch.no_grad()
+def _round(method: Method) -> None:
+    for layer in _weighted(method):
+        layer.weight.copy_(layer.weight.half().float())
+
+
+def onnx_of(method: Method, height: int, width: int, *, half: bool = False) -> bytes:
+    """The method's embedding as an ONNX model: float [n, 3, height, width], normalised -> float [n, d].
+
+    With ``half`` the file holds half-precision weights, each with a cast that runtimes fold away when they load it.
+    """
+    method = copy.deepcopy(method).cpu().eval()
+    if half:
+        for layer in _weighted(method):
+            layer.weight.data = layer.weight.data.half()
+            parametrize.register_parametrization(layer, "weight", _Widened(), unsafe=True)
     stream = io.BytesIO()
     with warnings.catch_warnings():
         # The older exporter needs no further package; a newer one brings three.
         warnings.simplefilter("ignore", DeprecationWarning)
         warnings.filterwarnings("ignore", message=".*instance_norm", category=UserWarning)
         torch.onnx.export(
-            _Embedder(method).eval(),
-            (torch.zeros(2, 3, height, width, device=device),),
+            _Embedder(method),
+            (torch.zeros(2, 3, height, width),),
             stream,  # type: ignore[arg-type]
             input_names=["pictures"],
             output_names=["embedding"],
             dynamic_axes={"pictures": {0: "n"}, "embedding": {0: "n"}},
             opset_version=_OPSET,
             dynamo=False,
+            do_constant_folding=not half,  # which would store what the casts give
         )
     return stream.getvalue()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from swiftreid.encoding.stream import OnBad
 from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.evaluation.benchmark import LabelledCodes, measure_cascades, measure_embedding
 from swiftreid.search.cascade import Cascade, Stage
+from swiftreid.training.folding import halved
 from swiftreid.training.frozen import FittedPyramid, fit_pyramid
 from swiftreid.training.recipe import FrozenRecipe
 from swiftreid.training.views import picture_views
@@ -77,7 +78,7 @@ def learn_hash(
 
     def fit(pictures: Views, title: str) -> FittedPyramid:
         with progress(title) as advance:
-            return fit_pyramid(
+            fitted = fit_pyramid(
                 pictures.embeddings,
                 pictures.persons,
                 pictures.cameras,
@@ -85,6 +86,7 @@ def learn_hash(
                 config=recipe.training,
                 progress=lambda done, total, _loss: advance(done, total),
             )
+        return replace(fitted, tensors=halved(fitted.tensors)) if recipe.export == "fp16" else fitted
 
     calibration: Calibration | None = None
     metrics: list[dict[str, Any]] = []

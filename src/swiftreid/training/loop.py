@@ -86,7 +86,7 @@ class Run:
         self._pictures, self._world = pictures, world
         self._folder = folder if world.first else None
         classes = np.searchsorted(np.array(header.persons), pictures.persons)
-        self._classes = torch.from_numpy(classes)
+        self._labels = torch.from_numpy(classes if pictures.lessons is None else pictures.lessons)
         self._batches = StepBatches(pictures.persons, recipe.batches, header.seed)
         self.steps = recipe.schedule.epochs * self._batches.steps_per_epoch
         """Steps of the whole run."""
@@ -202,7 +202,7 @@ class Run:
             raw = torch.from_numpy(self._pictures.read(places)).to(device)
             pictures = augmented(raw, recipe.augmentation, generator).contiguous(memory_format=torch.channels_last)
             with torch.autocast(device.type, FORMATS[recipe.amp], enabled=recipe.amp != "off"):
-                terms = self.method.loss(pictures, self._classes[places].to(device))
+                terms = self.method.loss(pictures, self._labels[places].to(device))
             values = {name: float(term.detach()) for name, term in terms.items()}
             if not isfinite(values["total"]):
                 self._refuse(step, values)

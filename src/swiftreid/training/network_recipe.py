@@ -100,8 +100,9 @@ class NetworkRecipe(_Part):
     """Training a whole network, as `swiftreid train` does.
 
     Attributes:
-        method: "baseline", "ranking" or "all_in_one".
+        method: "baseline", "ranking", "all_in_one", or "distilled", which learns from a teacher.
         settings: the method's own: trunk, pooling, objective (see the method).
+        views: of each picture that a teacher sees and that are learned from (`swiftreid.training.lessons`); 1 without.
         size: height and width of the pictures, pixels.
         batches: P x K sampling.
         augmentation: what is changed at random.
@@ -112,10 +113,13 @@ class NetworkRecipe(_Part):
         amp: number format of the forward pass: "off" (float32), "bf16" or "fp16".
         held_out: share of the people kept from training, to evaluate on and calibrate with.
         evaluate_every: epochs between evaluations on them; 0 for the end only.
+        export: number format of the weights in the encoder's file: "fp32", or "fp16" for half the size. Arithmetic is
+            in float32 in either case.
     """
 
-    method: Literal["baseline", "ranking", "all_in_one"]
+    method: Literal["baseline", "ranking", "all_in_one", "distilled"]
     settings: dict[str, Any] = Field(default_factory=dict)
+    views: int = Field(default=1, ge=1, le=64)
     size: tuple[int, int] = (256, 128)
     batches: Batches = Batches()
     augmentation: Augmentation = Augmentation()
@@ -125,6 +129,13 @@ class NetworkRecipe(_Part):
     amp: Literal["off", "bf16", "fp16"] = "off"
     held_out: float = Field(default=0.0, ge=0, le=0.9)
     evaluate_every: int = Field(default=0, ge=0)
+    export: Literal["fp32", "fp16"] = "fp32"
+
+    @model_validator(mode="after")
+    def _taught(self) -> NetworkRecipe:
+        if self.views > 1 and self.method != "distilled":
+            raise ValueError(f"views are for a teacher, which method {self.method} has not: leave them out")
+        return self
 
     @model_validator(mode="after")
     def _sizes(self) -> NetworkRecipe:

@@ -10,22 +10,24 @@ from typing import Any, Final
 
 import numpy as np
 import torch
+from pydantic import ValidationError
 
 from swiftreid.data.fingerprint import fingerprint_of
 from swiftreid.data.pictures import BadPicture
-from swiftreid.data.samples import NOBODY, ReidData
+from swiftreid.data.samples import NOBODY, ReidData, Split
 from swiftreid.encoding.calibrate import calibrated, fit_calibration
 from swiftreid.encoding.encoder import Encoder
 from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.evaluation.benchmark import Measured
 from swiftreid.evaluation.labelled import LabelledCodes
-from swiftreid.methods import build_method
+from swiftreid.methods import METHODS, build_method
 from swiftreid.methods.method import Method
 from swiftreid.nn.trunks import load_weights
 from swiftreid.training.checkpoint import CheckpointHeader, load_checkpoint, network_weights
 from swiftreid.training.exporting import export_encoder
 from swiftreid.training.hashing import hold_out
 from swiftreid.training.judging import encode_pictures, judge
+from swiftreid.training.lessons import Course, take_lessons
 from swiftreid.training.loop import Moment, Run
 from swiftreid.training.network_recipe import NetworkRecipe
 from swiftreid.training.pictures import TrainingPictures, load_pictures
@@ -50,6 +52,7 @@ class Plan:
         resume: whether to go on from the folder's checkpoint.
         init: a checkpoint of another run whose weights to start from, as far as names and shapes agree.
         weights: an ImageNet file for the trunk.
+        teacher: the encoder that a method learns from which learns from one.
         tensorboard: whether to write events.
     """
 
@@ -60,6 +63,7 @@ class Plan:
     resume: bool = False
     init: Path | None = None
     weights: Path | None = None
+    teacher: Encoder | None = None
     tensorboard: bool = False
 
 
@@ -118,13 +122,14 @@ def train_network(plan: Plan, world: World, told: Told) -> Trained | None:
     import onnxruntime  # noqa: F401 (without it nothing could be exported at the end: say so before hours of work)
 
     world.own(plan.recipe.batches.per_step)  # refused before any picture is read
+    _check_teacher(plan)
     before = _begin(plan, world)
-    with told.progress("reading pictures") as advance:
-        pictures = load_pictures(known, plan.recipe.size, on_bad=told.on_bad, progress=advance)
+    pictures = _read(plan, world, told, known)
     kept = np.zeros(len(pictures), bool)
     if plan.recipe.held_out:
         kept = hold_out(pictures.persons, plan.recipe.held_out, plan.seed)
-    learned, rest = pictures.take(~kept), pictures.take(kept)
+    plain = np.arange(len(pictures)) < len(pictures) // plan.recipe.views
+    learned, rest = pictures.take(~kept), pictures.take(kept & plain)
     persons = np.unique(learned.persons)
     if len(persons) < 2:
         raise UsageError(f"training needs at least 2 people with readable pictures, got {len(persons)}")
@@ -135,9 +140,11 @@ def train_network(plan: Plan, world: World, told: Told) -> Trained | None:
         data=plan.data.name,
         data_fingerprint=fingerprint_of(plan.data),
         persons=persons.tolist(),
+        teacher=plan.teacher.fingerprint if plan.teacher else "",
     )
     torch.manual_seed(plan.seed)
-    method = build_method(plan.recipe.method, len(persons), **plan.recipe.settings)
+    targets = len(persons) if learned.lessons is None else learned.lessons.shape[1]
+    method = build_method(plan.recipe.method, targets, **plan.recipe.settings)
     if before is None:
         _start(method, plan, told)
     # Channels innermost: most trunks are a fifth to a half quicker so, on processors and on GPUs in mixed precision.
@@ -172,6 +179,26 @@ def train_network(plan: Plan, world: World, told: Told) -> Trained | None:
         return job.finished()
 
 
+def _check_teacher(plan: Plan) -> None:
+    """Refuse a method that needs a teacher without one, and a teacher that nobody listens to."""
+    needed = METHODS[plan.recipe.method].learns_from == "teacher"
+    if needed and plan.teacher is None:
+        raise UsageError(f"method {plan.recipe.method} learns from another encoder: name it with --teacher")
+    if plan.teacher is not None and not needed:
+        raise UsageError(f"method {plan.recipe.method} learns from persons: leave --teacher out")
+
+
+def _read(plan: Plan, world: World, told: Told, known: Split) -> TrainingPictures:
+    """The pictures, and with a teacher their views and what it gives of them."""
+    if plan.teacher is None:
+        with told.progress("reading pictures") as advance:
+            return load_pictures(known, plan.recipe.size, on_bad=told.on_bad, progress=advance)
+    course = Course(plan.teacher, plan.recipe.views, plan.seed, fingerprint_of(plan.data))
+    folder = plan.folder if world.first else None
+    with told.progress("asking the teacher") as advance:
+        return take_lessons(course, known, plan.recipe.size, folder=folder, on_bad=told.on_bad, progress=advance)
+
+
 def _begin(plan: Plan, world: World) -> tuple[CheckpointHeader, dict[str, torch.Tensor]] | None:
     """Make the folder, or read the checkpoint in it."""
     path = plan.folder / CHECKPOINT
@@ -189,12 +216,23 @@ def _begin(plan: Plan, world: World) -> tuple[CheckpointHeader, dict[str, torch.
 
 def _check_same(before: CheckpointHeader, now: CheckpointHeader) -> None:
     """Refuse to go on with another recipe, seed or data set than the checkpoint's."""
-    names = ("recipe", "seed", "data_fingerprint", "persons")
-    if other := [name for name in names if getattr(before, name) != getattr(now, name)]:
+    names = ("seed", "data_fingerprint", "persons", "teacher")
+    other = [name for name in names if getattr(before, name) != getattr(now, name)]
+    if _learning(before) != _learning(now):
+        other.insert(0, "recipe")
+    if other:
         raise UsageError(
             f"the checkpoint is of another {' and '.join(other)} than this run: go on with those of its beginning, or "
             "start from its weights with --init in another folder"
         )
+
+
+def _learning(header: CheckpointHeader) -> NetworkRecipe:
+    """A run's recipe as far as it decides the weights; fields newer than the checkpoint have their defaults."""
+    try:
+        return NetworkRecipe.model_validate({**header.recipe, "evaluate_every": 0, "export": "fp32"})
+    except ValidationError as error:
+        raise UsageError(f"the checkpoint's recipe is of another version of swiftreid: {error}") from error
 
 
 def _start(method: Method, plan: Plan, told: Told) -> None:
@@ -243,24 +281,32 @@ class _Job:
         plan, learned = self.plan, self.learned
         places = np.linspace(0, len(learned) - 1, min(_COMPARED, len(learned))).astype(np.int64)
         persons = len(np.unique(learned.persons))
+        provenance = f"{persons} people of {plan.data.name}, {len(learned) // plan.recipe.views:,} pictures"
+        licence = "not stated"
         record: dict[str, Any] = {
             "recipe": plan.recipe.model_dump(mode="json"),
             "seed": plan.seed,
             "data": plan.data.name,
             "data_fingerprint": self.run.header.data_fingerprint,
             "persons": persons,
-            "pictures": len(learned),
+            "pictures": len(learned) // plan.recipe.views,
             "steps": self.run.steps,
             "losses": self.run.header.losses,
             "torch": torch.__version__,
         }
+        if plan.teacher is not None:
+            card = plan.teacher.card
+            record["teacher"] = {"name": card.name, "fingerprint": card.fingerprint, "provenance": card.provenance}
+            provenance += f"; taught by {card.name} ({card.short_fingerprint}): {card.provenance}"
+            licence = card.licence
         encoder = export_encoder(
             self.method,
             learned.read(places),
             name=plan.folder.resolve().name,
-            provenance=f"{persons} people of {plan.data.name}, {len(learned):,} pictures",
-            licence="not stated",
+            provenance=provenance,
+            licence=licence,
             training=record,
+            half=plan.recipe.export == "fp16",
         )
         measured: list[Measured] = []
         if len(self.rest):
@@ -268,7 +314,7 @@ class _Job:
             encoder = self._calibrated(encoder, people, measured)
         encoder.save(plan.folder / ENCODER)
         self.run.log.close()
-        return Trained(encoder, measured, persons, len(learned), self.run.header.losses)
+        return Trained(encoder, measured, persons, len(learned) // plan.recipe.views, self.run.header.losses)
 
     def _calibrated(self, encoder: Encoder, people: LabelledCodes, measured: list[Measured]) -> Encoder:
         """The encoder with thresholds fitted on the held-out people, if they were seen by two cameras."""

@@ -29,6 +29,7 @@ class TrainingPictures:
         cameras: camera of each, int64 [n].
         size: height and width that they are scaled to.
         kept: uint8 [n, height, width, 3], or None where they are too many to keep.
+        lessons: a teacher's embedding of each, float16 [n, d], where there is a teacher.
     """
 
     paths: Sequence[Path]
@@ -36,6 +37,7 @@ class TrainingPictures:
     cameras: NDArray[np.int64]
     size: tuple[int, int]
     kept: NDArray[np.uint8] | None = None
+    lessons: NDArray[np.float16] | None = None
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -48,6 +50,7 @@ class TrainingPictures:
             self.cameras[rows],
             self.size,
             None if self.kept is None else self.kept[rows],
+            None if self.lessons is None else self.lessons[rows],
         )
 
     def read(self, places: NDArray[np.integer]) -> NDArray[np.uint8]:

@@ -59,6 +59,29 @@ def picture_views(pictures: NDArray[np.uint8], view: int, *, seed: int, first: i
     return np.stack([view_of(p, view, np.random.default_rng((seed, view, first + i))) for i, p in enumerate(pictures)])
 
 
+def recombined(pictures: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Half of the pictures mixed with another of the batch, for a teacher to say what it sees in them.
+
+    A third of all keep their upper part over another's lower part, cut at a quarter to three quarters of the height: a
+    person with other trousers. A sixth are blended with another in a random share. The rest stay.
+
+    Args:
+        pictures: uint8 [n, height, width, 3].
+        rng: source of all randomness.
+
+    Returns:
+        uint8 of the same shape, newly allocated.
+    """
+    count, height = len(pictures), pictures.shape[1]
+    others, kind = pictures[rng.permutation(count)], rng.random(count)
+    cuts, shares = rng.uniform(0.25, 0.75, count) * height, rng.random((count, 1, 1, 1)).astype(np.float32)
+    below = (np.arange(height) >= cuts[:, None])[:, :, None, None]
+    blended = (shares * pictures + (1 - shares) * others + 0.5).astype(np.uint8)
+    joined = np.where(below, others, pictures)
+    kind = kind.reshape(-1, 1, 1, 1)
+    return np.where(kind < 1 / 3, joined, np.where(kind < 1 / 2, blended, pictures))
+
+
 def _move(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
     """Shift, scale and turn about the centre, as a detector's box would; what comes into sight is the mean colour."""
     height, width = picture.shape[:2]

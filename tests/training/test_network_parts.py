@@ -32,6 +32,10 @@ def test_a_steps_batches_follow_from_seed_and_step_alone() -> None:
             assert [len(set(PERSONS[batch[i : i + 3]].tolist())) for i in range(0, 12, 3)] == [1] * 4
     assert not np.array_equal(forward[0], forward[5]), "epochs differ"
     assert not np.array_equal(forward[0], StepBatches(PERSONS, how, 6).of_step(0))
+    long = StepBatches(PERSONS, how, 5, per_epoch=960)
+    assert long.steps_per_epoch == 960 // 12 // 2
+    np.testing.assert_array_equal(long.of_step(2), one.of_step(2))
+    assert len(long.of_step(39)) == 2
 
 
 def test_rates_rise_and_fall_as_stated() -> None:

@@ -132,13 +132,17 @@ def train(
     data: Path,
     *,
     seed: int = 0,
-    init: Path | None = None,
+    init: Path | str | None = None,
     teacher: Encoder | None = None,
     resume: bool = False,
+    stated_init: str | None = None,
     **changes: Any,
 ) -> Trained:
+    changes = {"init": stated_init, **changes}
     recipe = NetworkRecipe.model_validate({**RECIPE, "schedule": {"epochs": 1, "warm_up": 0}, **changes})
-    plan = Plan(open_data(data, need=("train",)), recipe, seed, folder, init=init, teacher=teacher, resume=resume)
+    plan = Plan(
+        open_data(data, need=("train",)), recipe, seed, folder, init=init and str(init), teacher=teacher, resume=resume
+    )
     trained = train_network(plan, World(0, 1, torch.device("cpu")), Told(quiet))
     assert trained is not None
     return trained
@@ -168,6 +172,19 @@ def test_another_runs_weights_and_a_network_that_does_not_fit(drawn_people: Path
     assert str(train(tmp_path / "d", drawn_people, init=init, settings=shorter).encoder.spec) == "id8 id32"
     with pytest.raises(UsageError, match="holds no weights of the trunk"):
         train(tmp_path / "e", drawn_people, init=init, settings={"trunk": "resnet18"})
+    # The encoder of a run serves as well, if its weights are to be found in it.
+    with pytest.raises(UsageError, match=r"holds no network to start from.*export: fp16"):
+        train(tmp_path / "e", drawn_people, init=tmp_path / "a" / "encoder.safetensors")
+    with pytest.raises(UsageError, match=r"encoder stripes.* holds no network to start from"):
+        train(tmp_path / "e", drawn_people, init="stripes")
+    short: dict[str, Any] = {"optimiser": still, "ema": 0.0, "export": "fp16"}
+    train(tmp_path / "g", drawn_people, init=init, seed=9, **short)
+    exported = tmp_path / "g" / "encoder.safetensors"
+    train(tmp_path / "h", drawn_people, seed=7, **short, stated_init=str(exported))
+    ours, theirs = (network_weights(tensors_of(tmp_path / name)) for name in ("g", "h"))
+    for name in ours:
+        if name.startswith("trunk.") and "num_batches" not in name and "running" not in name:
+            torch.testing.assert_close(theirs[name], ours[name], atol=1e-3, rtol=1e-3, msg=name)
     (tmp_path / "broken.safetensors").write_bytes(b"nothing")
     with pytest.raises(SwiftReIDError, match="not a readable checkpoint"):
         train(tmp_path / "f", drawn_people, init=tmp_path / "broken.safetensors")

@@ -37,7 +37,11 @@ def train(
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in the folder.")] = False,
     init: Annotated[
-        Path | None, typer.Option(help="Checkpoint of another run to start from; what does not fit starts afresh.")
+        str | None,
+        typer.Option(
+            help="Checkpoint of another run, or an encoder, to start from; what does not fit starts afresh. "
+            "Default: the recipe's (--set init=null: none)."
+        ),
     ] = None,
     weights: Annotated[
         Path | None, typer.Option(help="ImageNet weights for the trunk: .safetensors, .pth or .pt.")

@@ -22,15 +22,20 @@ class StepBatches:
         persons: person of each picture, int [n].
         batches: P, K, and batches a step.
         seed: of the run.
+        per_epoch: pictures that count as a pass; None for as many as there are.
     """
 
-    def __init__(self, persons: NDArray[np.integer], batches: Batches, seed: int) -> None:
+    def __init__(
+        self, persons: NDArray[np.integer], batches: Batches, seed: int, *, per_epoch: int | None = None
+    ) -> None:
         self._persons = persons
         self._batches = batches
         self._seed = seed
         self._epoch = -1
         self._steps: list[list[NDArray[np.intp]]] = []
         drawn = self._drawn(0).batches_per_epoch
+        if per_epoch is not None:
+            drawn = round(per_epoch / (batches.persons * batches.pictures))
         self.steps_per_epoch = max(1, drawn // batches.per_step)
         """Steps of one pass over the pictures."""
 

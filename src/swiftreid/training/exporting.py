@@ -128,6 +128,20 @@ def _round(method: Method) -> None:
         layer.weight.copy_(layer.weight.half().float())
 
 
+@torch.no_grad()
+def _tell_apart(method: Method) -> None:
+    """Change equal vectors by the last digit: the exporter stores them once, and `starting_weights` asks by name.
+
+    Where two branches are added, as in residual networks, their last biases learn the same.
+    """
+    seen: set[bytes] = set()
+    for value in method.state_dict().values():
+        if value.is_floating_point() and value.ndim == 1:
+            while (stored := value.numpy().tobytes()) in seen:
+                value.copy_(torch.nextafter(value, torch.full_like(value, torch.inf)))
+            seen.add(stored)
+
+
 def onnx_of(method: Method, height: int, width: int, *, half: bool = False) -> bytes:
     """The method's embedding as an ONNX model: float [n, 3, height, width], normalised -> float [n, d].
 
@@ -138,6 +152,7 @@ def onnx_of(method: Method, height: int, width: int, *, half: bool = False) -> b
         for layer in _weighted(method):
             layer.weight.data = layer.weight.data.half()
             parametrize.register_parametrization(layer, "weight", _Widened(), unsafe=True)
+        _tell_apart(method)
     stream = io.BytesIO()
     with warnings.catch_warnings():
         # The older exporter needs no further package; a newer one brings three.

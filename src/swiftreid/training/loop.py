@@ -87,7 +87,7 @@ class Run:
         self._folder = folder if world.first else None
         classes = np.searchsorted(np.array(header.persons), pictures.persons)
         self._labels = torch.from_numpy(classes if pictures.lessons is None else pictures.lessons)
-        self._batches = StepBatches(pictures.persons, recipe.batches, header.seed)
+        self._batches = StepBatches(pictures.persons, recipe.batches, header.seed, per_epoch=recipe.schedule.per_epoch)
         self.steps = recipe.schedule.epochs * self._batches.steps_per_epoch
         """Steps of the whole run."""
         self.optimiser = make_optimiser(method, recipe.optimiser)

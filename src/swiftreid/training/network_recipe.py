@@ -79,6 +79,7 @@ class Schedule(_Part):
 
     Attributes:
         epochs: passes over the pictures (a pass draws as many pictures as there are).
+        per_epoch: pictures that count as a pass, however many there are: a recipe that takes the same time on all data.
         warm_up: epochs of linear rise from ``start`` to the peak.
         start: share of the peak to start from.
         shape: "steps" multiplies by ``decay`` at each of ``decay_at``; "cosine" falls to ``end`` times the peak.
@@ -88,6 +89,7 @@ class Schedule(_Part):
     """
 
     epochs: int = Field(default=120, ge=1)
+    per_epoch: int | None = Field(default=None, ge=1)
     warm_up: float = Field(default=10, ge=0)
     start: float = Field(default=0.01, gt=0, le=1)
     shape: Literal["steps", "cosine"] = "steps"
@@ -103,6 +105,7 @@ class NetworkRecipe(_Part):
         method: "baseline", "ranking", "all_in_one", or "distilled", which learns from a teacher.
         settings: the method's own: trunk, pooling, objective (see the method).
         views: of each picture that a teacher sees and that are learned from (`swiftreid.training.lessons`); 1 without.
+        init: where weights start from unless the command says otherwise: name of a shipped encoder, or a file.
         size: height and width of the pictures, pixels.
         batches: P x K sampling.
         augmentation: what is changed at random.
@@ -120,6 +123,7 @@ class NetworkRecipe(_Part):
     method: Literal["baseline", "ranking", "all_in_one", "distilled"]
     settings: dict[str, Any] = Field(default_factory=dict)
     views: int = Field(default=1, ge=1, le=64)
+    init: str | None = None
     size: tuple[int, int] = (256, 128)
     batches: Batches = Batches()
     augmentation: Augmentation = Augmentation()

@@ -23,7 +23,7 @@ from swiftreid.evaluation.labelled import LabelledCodes
 from swiftreid.methods import METHODS, build_method
 from swiftreid.methods.method import Method
 from swiftreid.nn.trunks import load_weights
-from swiftreid.training.checkpoint import CheckpointHeader, load_checkpoint, network_weights
+from swiftreid.training.checkpoint import CheckpointHeader, load_checkpoint
 from swiftreid.training.exporting import export_encoder
 from swiftreid.training.hashing import hold_out
 from swiftreid.training.judging import encode_pictures, judge
@@ -32,6 +32,7 @@ from swiftreid.training.loop import Moment, Run
 from swiftreid.training.network_recipe import NetworkRecipe
 from swiftreid.training.pictures import TrainingPictures, load_pictures
 from swiftreid.training.processes import World
+from swiftreid.training.starting import starting_weights
 
 ProgressBar = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
 
@@ -50,7 +51,8 @@ class Plan:
         seed: of everything random.
         folder: where checkpoint, encoder, recipe and logs go.
         resume: whether to go on from the folder's checkpoint.
-        init: a checkpoint of another run whose weights to start from, as far as names and shapes agree.
+        init: a checkpoint, or an encoder's file or name, whose weights to start from as far as names and shapes agree;
+            None takes the recipe's.
         weights: an ImageNet file for the trunk.
         teacher: the encoder that a method learns from which learns from one.
         tensorboard: whether to write events.
@@ -61,7 +63,7 @@ class Plan:
     seed: int
     folder: Path
     resume: bool = False
-    init: Path | None = None
+    init: str | None = None
     weights: Path | None = None
     teacher: Encoder | None = None
     tensorboard: bool = False
@@ -239,15 +241,16 @@ def _start(method: Method, plan: Plan, told: Told) -> None:
     if plan.weights is not None:
         left = load_weights(method.trunk, plan.weights)
         told.note(f"the trunk starts from {plan.weights}" + (f"; not used: {', '.join(left[:4])}" if left else ""))
-    if plan.init is not None:
-        _, tensors = load_checkpoint(plan.init)
-        own, given = method.state_dict(), network_weights(tensors)
+    if (source := plan.init or plan.recipe.init) is not None:
+        own, given = method.state_dict(), starting_weights(source)
         fitting = {name: value for name, value in given.items() if name in own and own[name].shape == value.shape}
         if not any(name.startswith("trunk.") for name in fitting):
-            raise UsageError(f"{plan.init} holds no weights of the trunk of this recipe; start without --init")
+            raise UsageError(
+                f"{source} holds no weights of the trunk of this recipe; leave --init out, or --set init=null"
+            )
         method.load_state_dict(fitting, strict=False)
-        fresh = sorted({name.split(".")[0] for name in own.keys() - fitting.keys()})
-        told.note(f"weights start from {plan.init}" + (f"; fresh: {', '.join(fresh)}" if fresh else ""))
+        fresh = sorted({name.split(".")[0] for name in own.keys() - fitting.keys() if "num_batches" not in name})
+        told.note(f"weights start from {source}" + (f"; fresh: {', '.join(fresh)}" if fresh else ""))
 
 
 def _figures(measured: Measured) -> dict[str, float]:

@@ -12,28 +12,24 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import commands
+
 from swiftreid.data.market import read_market
 
 CAMERA = 1
 PLACES = 5
-COMMAND = str(Path(sys.executable).with_name("swiftreid"))
 
 
 def run(*arguments: object) -> tuple[Any, float]:
-    """The JSON document of one command, and its seconds; progress and errors go to the terminal."""
+    """The JSON document of one command, and its seconds."""
     started = time.perf_counter()
-    done = subprocess.run([COMMAND, *map(str, arguments), "--json"], stdout=subprocess.PIPE, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(done.returncode)  # the command has said why
-    return json.loads(done.stdout), time.perf_counter() - started
+    return commands.run(*arguments), time.perf_counter() - started
 
 
 def measure(folders: Sequence[Path], encoder: str, gallery: Path) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -25,12 +26,17 @@ def silent(title: str) -> AbstractContextManager[Callable[[int, int], None]]:
     return nullcontext(lambda done, total: None)
 
 
-def learn(root: Path, held_out: float = 0.4, on_bad: Callable[[BadPicture], None] | None = None) -> PyramidEncoder:
+def learn(
+    root: Path,
+    held_out: float = 0.4,
+    on_bad: Callable[[BadPicture], None] | None = None,
+    export: Literal["fp32", "fp16"] = "fp32",
+) -> PyramidEncoder:
     return learn_hash(
         open_encoder("stripes"),
         read_market(root, need=("train",)),
         name="hashed",
-        recipe=FrozenRecipe(held_out=held_out, training=QUICK),
+        recipe=FrozenRecipe(held_out=held_out, training=QUICK, export=export),
         beta=2,
         max_loss=0.005,
         seed=0,
@@ -67,6 +73,16 @@ def test_embedded_views_are_those_of_the_pictures_that_could_be_read(drawn_peopl
         np.testing.assert_allclose(seen, base.encode(np.ascontiguousarray(shown)).embedding, atol=1e-5)
     assert views.persons.tolist() == [s.person for s in good]
     assert views.cameras.tolist() == [s.camera for s in good]
+
+
+def test_half_precision_halves_the_matrices_and_keeps_the_codes(drawn_people: Path) -> None:
+    whole, half = learn(drawn_people, held_out=0), learn(drawn_people, held_out=0, export="fp16")
+    for name, value in half.tensors.items():
+        matrix = name.startswith("pyramid.") and value.ndim == 2
+        assert value.dtype == (np.float16 if matrix else whole.tensors[name].dtype), name
+    embeddings = np.random.default_rng(0).normal(size=(200, 192)).astype(np.float32)
+    for code, values in half.values_of(embeddings).items():
+        assert ((values > 0) != (whole.values_of(embeddings)[code] > 0)).mean() < 0.01, code
 
 
 def test_figures_are_of_people_held_out_and_the_encoder_learns_from_all(drawn_people: Path) -> None:

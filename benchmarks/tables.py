@@ -1,0 +1,147 @@
+"""The papers' ablation tables in small: a few seeds of each row, on data sets of the user's own, on a CPU if need be.
+
+Every row is a recipe of `recipes/small` with a few settings changed, trained by `swiftreid train` on the training
+people of each data set and measured by `swiftreid evaluate` on its test people. Runs are kept in folders: a script that
+was stopped goes on where it was. Then the table: mean and standard deviation over the seeds, rank-1 / mAP in percent,
+and whether each ordering that the paper reports holds: by the mAP of every seed, of some ("not seen"), or of none.
+
+    python benchmarks/tables.py all_in_one rendered cuhk03-np-pair1 --out tables --seeds 3
+    python benchmarks/tables.py ranking rendered --out tables --set schedule.epochs=10 --init run/checkpoint.safetensors
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import commands
+
+LENGTHS = ("id32", "id128", "id512", "id2048")
+FLOAT = "float embedding"
+RECIPES = Path(__file__).resolve().parents[1] / "recipes" / "small"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a paper's table: its name, the recipe, and what is changed in it."""
+
+    name: str
+    recipe: str
+    changes: tuple[str, ...] = ()
+
+
+def _settings(**changes: float | bool) -> tuple[str, ...]:
+    return tuple(f"settings.{name}={json.dumps(value)}" for name, value in changes.items())
+
+
+ALL_IN_ONE = (
+    Row("separate", "all_in_one", _settings(pyramid=False, probability_weight=0, similarity_weight=0)),
+    Row("pyramid", "all_in_one", _settings(probability_weight=0, similarity_weight=0)),
+    Row("+ probability", "all_in_one", _settings(similarity_weight=0)),
+    Row("+ similarity", "all_in_one"),
+)
+
+RANKING = (
+    Row("baseline", "baseline"),
+    Row("CE before neck", "ranking", _settings(lin_weight=0, neck=False)),
+    Row("CE after neck", "ranking", _settings(lin_weight=0)),
+    Row("Lin before neck", "ranking", _settings(classification_weight=0, lin_weight=1, neck=False)),
+    Row("Lin after neck", "ranking", _settings(classification_weight=0, lin_weight=1)),
+    Row("both", "ranking"),
+    Row("both, T 0", "ranking", _settings(temperature=0)),
+    Row("both, T 2", "ranking", _settings(temperature=2)),
+    Row("both, r 0.3", "ranking", _settings(radius=0.3)),
+    Row("both, r 1.1", "ranking", _settings(radius=1.1)),
+    Row("both, w 0.1", "ranking", _settings(lin_weight=0.1)),
+    Row("both, w 1", "ranking", _settings(lin_weight=1)),
+)
+
+TABLES: Mapping[str, Sequence[Row]] = {"all_in_one": ALL_IN_ONE, "ranking": RANKING}
+
+# What the papers report, the worse before the better, each a row and a column. All-in-One, Table 5 and its text: longer
+# codes are better in every setting, pyramid and distillation help short codes and the search that uses them. Ranking:
+# Table I (losses and neck) and Table VI (against the baseline).
+ORDERINGS: Mapping[str, Sequence[tuple[tuple[str, str], tuple[str, str]]]] = {
+    "all_in_one": [
+        *(((row.name, short), (row.name, long)) for row in ALL_IN_ONE for short, long in pairwise(LENGTHS)),
+        (("separate", "id32"), ("pyramid", "id32")),
+        (("pyramid", "id32"), ("+ probability", "id32")),
+        (("+ probability", "id32"), ("+ similarity", "id32")),
+        (("separate", "CtF"), ("pyramid", "CtF")),
+        (("pyramid", "CtF"), ("+ probability", "CtF")),
+        (("+ probability", "CtF"), ("+ similarity", "CtF")),
+    ],
+    "ranking": [
+        (("CE before neck", FLOAT), ("CE after neck", FLOAT)),
+        (("Lin before neck", FLOAT), ("Lin after neck", FLOAT)),
+        (("CE after neck", FLOAT), ("both", FLOAT)),
+        (("Lin after neck", FLOAT), ("both", FLOAT)),
+        (("baseline", FLOAT), ("both", FLOAT)),
+    ],
+}
+
+COLUMNS: Mapping[str, Sequence[str]] = {"all_in_one": [*LENGTHS, "CtF"], "ranking": [FLOAT]}
+
+# Names of rankings on result cards.
+SHORT = {"CtF, DTO beta 2": "CtF"} | {f"{length} exhaustive": length for length in LENGTHS}
+
+Figures = Mapping[str, tuple[float, float]]
+"""Rank-1 and mAP in percent by ranking."""
+
+
+def measured(row: Row, data: Path, seed: int, out: Path, args: argparse.Namespace) -> Figures:
+    """Rank-1 and mAP by ranking of one run, which is made if it is not there yet."""
+    folder = out / data.resolve().name / row.name.replace(" ", "_").replace(",", "") / str(seed)
+    start = ["--init", args.init] if args.init else []
+    recipe = RECIPES / f"{row.recipe}.yaml"
+    encoder = commands.train(recipe, data, folder, [*row.changes, *args.set], "--seed", seed, *start)
+    found = commands.evaluate(encoder, data, folder / "card.json")
+    return {SHORT.get(name, name): figures for name, figures in found.items()}
+
+
+def spread(values: Sequence[float]) -> str:
+    """Mean and standard deviation."""
+    return f"{statistics.mean(values):5.1f} ±{statistics.stdev(values) if len(values) > 1 else 0:4.1f}"
+
+
+def print_table(table: str, data: Path, found: Mapping[str, Sequence[Figures]]) -> None:
+    columns, seeds = COLUMNS[table], len(next(iter(found.values())))
+    print(f"\n{data.resolve().name}: rank-1 / mAP, mean ± standard deviation over {seeds} seeds")
+    print(f"{'':16}" + "".join(f"{column:^27}" for column in columns))
+    for name, runs in found.items():
+        cells = (" / ".join(spread([run[column][i] for run in runs]) for i in (0, 1)) for column in columns)
+        print(f"{name:16}" + "".join(f"{cell:^27}" for cell in cells))
+    for (worse, lower), (better, upper) in ORDERINGS[table]:
+        if worse in found and better in found:
+            gains = [b[upper][1] - a[lower][1] for a, b in zip(found[worse], found[better], strict=True)]
+            verdict = "holds" if min(gains) > 0 else "is reversed" if max(gains) < 0 else "is not seen"
+            told = ", ".join(f"{gain:+.1f}" for gain in gains)
+            print(f"  {worse}, {lower} < {better}, {upper}: {verdict} (mAP {told})")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("table", choices=list(TABLES))
+    parser.add_argument("data", type=Path, nargs="+", help="Data sets with training, query and gallery pictures.")
+    parser.add_argument("--out", type=Path, required=True, help="Folder of the runs.")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--init", help="Checkpoint or encoder that all runs start from. Default: the recipe's.")
+    parser.add_argument("--set", action="append", default=[], help="Change a field of all recipes; repeatable.")
+    parser.add_argument("--rows", nargs="+", help="Only these rows.")
+    args = parser.parse_args()
+    rows = [row for row in TABLES[args.table] if not args.rows or row.name in args.rows]
+    for data in args.data:
+        found = {
+            row.name: [measured(row, data, seed, args.out / args.table, args) for seed in range(args.seeds)]
+            for row in rows
+        }
+        print_table(args.table, data, found)
+
+
+if __name__ == "__main__":
+    main()

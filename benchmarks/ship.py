@@ -1,0 +1,60 @@
+"""The last step of the shipped encoder: its name, its licence, and on its card what result cards say of it.
+
+A calibration is left out: thresholds depend on the cameras of whoever uses the encoder. See docs/shipped.md for the
+steps before.
+
+    python benchmarks/ship.py hashed.safetensors -o rendered.safetensors --card rendered.json --card cuhk01.json
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from swiftreid.encoding.encoder import open_encoder
+from swiftreid.evaluation.card import ResultCard
+
+LARGEST = 12_000_000
+"""Bytes of the file, at most."""
+
+
+def metrics(card: ResultCard, fingerprint: str) -> list[dict[str, object]]:
+    """Rank-1 and mAP of each exhaustive ranking on a result card."""
+    if card.encoder is None or card.encoder.fingerprint != fingerprint:
+        raise SystemExit(f"error: the card of {card.data.name} is of another encoder")
+    chosen = [row for row in card.rows if row.ranking.startswith("id") and row.ranking.endswith(" exhaustive")]
+    chosen += [row for row in card.rows if row.ranking == "float embedding"]
+    return [
+        {
+            "ranking": row.ranking,
+            "rank1": round(row.rank1, 4),
+            "map": round(row.map_standard, 4),
+            "data": f"{card.data.name}, {card.protocol.queries:,} queries",
+        }
+        for row in chosen
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("encoder", type=Path, help="Made by `swiftreid hash`.")
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    parser.add_argument("--card", type=Path, action="append", default=[], help="Result card of it; repeatable.")
+    parser.add_argument("--name", default="rendered")
+    parser.add_argument("--licence", default="Apache-2.0")
+    args = parser.parse_args()
+    made = open_encoder(args.encoder)
+    told = [row for card in args.card for row in metrics(ResultCard.load(card), made.fingerprint)]
+    words = {"name": args.name, "licence": args.licence, "metrics": told, "calibration": None}
+    shipped = type(made)(made.card.model_copy(update=words), made.tensors)
+    shipped.save(args.output)
+    size = args.output.stat().st_size
+    print(f"wrote {args.output}: {size:,} bytes, {shipped.card.short_fingerprint}")
+    for row in told:
+        print(f"  {row['data']:40} {row['ranking']:20} {100 * row['rank1']:5.1f} / {100 * row['map']:5.1f}")  # type: ignore[operator]
+    if size > LARGEST:
+        raise SystemExit(f"error: the file is larger than {LARGEST:,} bytes")
+
+
+if __name__ == "__main__":
+    main()

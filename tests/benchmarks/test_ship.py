@@ -1,0 +1,39 @@
+"""`benchmarks/ship.py`: what goes onto the card of the shipped encoder, and whose figures do not."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from command import run_in
+from swiftreid.encoding.encoder import open_encoder
+from swiftreid.evaluation.card import ResultCard
+
+SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "ship.py"
+
+
+def ship(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(SCRIPT), *arguments], cwd=folder, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def test_the_card_has_the_figures_of_result_cards_and_no_calibration(drawn_people: Path, tmp_path: Path) -> None:
+    swiftreid = run_in(tmp_path)
+    swiftreid("calibrate", "stripes", drawn_people, "-o", "fitted.safetensors", "--beta", 2)
+    swiftreid("evaluate", drawn_people, "--encoder", "fitted.safetensors", "--untimed", "--card", "card.json")
+    arguments = ("fitted.safetensors", "-o", "shipped.safetensors", "--card", "card.json", "--name", "rendered")
+    done = ship(tmp_path, *arguments)
+    assert done.returncode == 0, done.stderr
+    made, shipped = open_encoder(tmp_path / "fitted.safetensors"), open_encoder(tmp_path / "shipped.safetensors")
+    assert made.card.calibration is not None
+    assert shipped.card.calibration is None
+    assert (shipped.card.name, shipped.fingerprint) == ("rendered", made.fingerprint)
+    rows = {row.ranking: row for row in ResultCard.load(tmp_path / "card.json").rows}
+    told = {row["ranking"]: row["map"] for row in shipped.card.metrics}
+    assert set(told) == {*(f"id{length} exhaustive" for length in (32, 128, 512, 2048)), "float embedding"}
+    assert told["id128 exhaustive"] == round(rows["id128 exhaustive"].map_standard, 4)
+    card = (tmp_path / "card.json").read_text()
+    (tmp_path / "card.json").write_text(card.replace(made.fingerprint, "f00d" * 16))
+    assert "the card of drawn is of another encoder" in ship(tmp_path, *arguments).stderr

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from swiftreid.data.fingerprint import fingerprint_of
 from swiftreid.data.market import read_market
-from swiftreid.encoding.domain import domain_of
+from swiftreid.encoding.domain import domain_of, sources_of
 from swiftreid.encoding.encoder import open_encoder
 
 
@@ -20,6 +20,14 @@ def test_only_what_is_recorded_is_said(drawn_people: Path) -> None:
     assert told(data="other", data_fingerprint=fingerprint_of(data)) == "same data set"
     assert told(data="other", data_fingerprint="0") == "cross-domain"
     assert told(data="DRAWN", data_fingerprint="0") == "unknown", "another version of it, perhaps"
+    elsewhere = {"data": "other", "data_fingerprint": "0"}
+    own = {"data": "drawn", "data_fingerprint": fingerprint_of(data)}
+    assert told(**elsewhere, learned_from=[elsewhere]) == "cross-domain"
+    assert told(**elsewhere, learned_from=[elsewhere, own]) == "same data set", "by way of its teacher"
+    assert told(**elsewhere, learned_from=[{"data": "", "data_fingerprint": ""}]) == "unknown", (
+        "its teacher does not say"
+    )
+    assert sources_of(card.model_copy(update={"training": {**own, "learned_from": [elsewhere]}})) == [own, elsewhere]
     market = replace(data, benchmark="market1501")
     trained = card.model_copy(update={"training": {"data": "market1501", "data_fingerprint": "0"}})
     assert domain_of(trained, market)[1] == "unknown"

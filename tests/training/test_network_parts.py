@@ -36,6 +36,9 @@ def test_a_steps_batches_follow_from_seed_and_step_alone() -> None:
     assert long.steps_per_epoch == 960 // 12 // 2
     np.testing.assert_array_equal(long.of_step(2), one.of_step(2))
     assert len(long.of_step(39)) == 2
+    few = StepBatches(PERSONS, how.model_copy(update={"persons": 30}), 5, per_epoch=960)
+    assert few.steps_per_epoch == 960 // (10 * 3) // 2
+    assert len(few.of_step(0)[0]) == 10 * 3
 
 
 def test_rates_rise_and_fall_as_stated() -> None:

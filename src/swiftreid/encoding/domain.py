@@ -7,21 +7,31 @@ from swiftreid.data.samples import ReidData
 from swiftreid.encoding.card import EncoderCard
 from swiftreid.evaluation.card import Domain
 
+LEARNED_FROM = "learned_from"
+"""Field of a training record: what went in besides the record's own data set, as `sources_of` gives it."""
+
+
+def sources_of(card: EncoderCard) -> list[dict[str, str]]:
+    """Every data set that went into an encoder, by way of its base, its teacher or its start too.
+
+    Each has ``data``, its name, and ``data_fingerprint``, which is empty where nothing is recorded.
+    """
+    own = {name: str(card.training.get(name, "")) for name in ("data", "data_fingerprint")}
+    return [own, *card.training.get(LEARNED_FROM, [])]
+
 
 def domain_of(card: EncoderCard, data: ReidData) -> tuple[str, Domain]:
-    """What the encoder was trained or fitted on, in words, and whether ``data`` is that data set.
+    """What the encoder was trained or fitted on, in words, and whether ``data`` is among it.
 
-    The training record of `swiftreid hash` holds the data set's name and fingerprint. "cross-domain" is said if both
-    are others than those of ``data``, "same data set" if the fingerprint is the same, and "unknown" otherwise: there is
-    no record, or another version of a data set of the same name.
+    "same data set" is said if the fingerprint of ``data`` is among those of `sources_of`; "cross-domain" if all of them
+    are recorded and are others, by name too; "unknown" otherwise: something is not recorded, or is another version of a
+    data set of the same name.
     """
     words = card.provenance or "not stated"
     if card.calibration is not None:
         words += f"; calibrated on {card.calibration.data}"
-    name, fingerprint = card.training.get("data"), card.training.get("data_fingerprint")
-    if not fingerprint:
-        return words, "unknown"
-    if fingerprint == fingerprint_of(data):
+    sources, names = sources_of(card), {data.name.casefold(), str(data.benchmark).casefold()}
+    if fingerprint_of(data) in {source["data_fingerprint"] for source in sources}:
         return words, "same data set"
-    same_name = str(name).casefold() in {data.name.casefold(), str(data.benchmark).casefold()}
-    return words, "unknown" if same_name else "cross-domain"
+    others = all(source["data_fingerprint"] and source["data"].casefold() not in names for source in sources)
+    return words, "cross-domain" if others else "unknown"

@@ -35,7 +35,7 @@ class StepBatches:
         self._steps: list[list[NDArray[np.intp]]] = []
         drawn = self._drawn(0).batches_per_epoch
         if per_epoch is not None:
-            drawn = round(per_epoch / (batches.persons * batches.pictures))
+            drawn = round(per_epoch / (min(batches.persons, len(np.unique(persons))) * batches.pictures))
         self.steps_per_epoch = max(1, drawn // batches.per_step)
         """Steps of one pass over the pictures."""
 

@@ -30,6 +30,9 @@ class CheckpointHeader(BaseModel):
         data_fingerprint: its fingerprint.
         persons: the persons that are learned, in the order of the classes.
         teacher: fingerprint of the encoder that teaches, where one does.
+        told: for the card: what taught the network, and what it started from.
+        sources: data sets that went into these, as `swiftreid.encoding.domain.sources_of` gives them.
+        licence: of these; empty where there is none.
         numbers: the optimiser's values that are no tensors, and the gradient scaler's.
         losses: mean loss of each epoch done.
         running: sum of the losses of the epoch under way, by term.
@@ -45,6 +48,9 @@ class CheckpointHeader(BaseModel):
     data_fingerprint: str
     persons: list[int]
     teacher: str = ""
+    told: str = ""
+    sources: list[dict[str, str]] = Field(default_factory=list)
+    licence: str = ""
     numbers: dict[str, float] = Field(default_factory=dict)
     losses: list[float] = Field(default_factory=list)
     running: dict[str, float] = Field(default_factory=dict)

@@ -16,6 +16,7 @@ from swiftreid.data.samples import DISTRACTOR, ReidData, Split, cameras_of, pers
 from swiftreid.encoding.calibrate import fit_calibration
 from swiftreid.encoding.card import Calibration
 from swiftreid.encoding.composed import PyramidEncoder, compose
+from swiftreid.encoding.domain import LEARNED_FROM, sources_of
 from swiftreid.encoding.encoder import Encoder
 from swiftreid.encoding.pyramid import PyramidCodes
 from swiftreid.encoding.stream import OnBad
@@ -120,6 +121,7 @@ def learn_hash(
             "recipe": recipe.model_dump(mode="json"),
             "data": data.name,
             "data_fingerprint": fingerprint,
+            LEARNED_FROM: sources_of(base.card),
         },
     )
     if calibration is not None:  # its distances are this encoder's: no other may use it

@@ -7,10 +7,11 @@ teacher's embeddings are kept in a file beside the checkpoint, so that a run tha
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +39,7 @@ class LessonsHeader(BaseModel):
         data_fingerprint: of the data set.
         views: views of each picture.
         seed: of the views.
-        pictures: readable pictures.
+        samples: pictures that were to be read.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -48,7 +49,7 @@ class LessonsHeader(BaseModel):
     data_fingerprint: str
     views: int
     seed: int
-    pictures: int
+    samples: int
 
 
 @dataclass(frozen=True)
@@ -68,12 +69,21 @@ class Course:
     data_fingerprint: str
 
 
+@dataclass(frozen=True)
+class _Known:
+    """What a lessons file holds: embeddings float16 [views, n, d], and which of the samples they are of, int64 [n]."""
+
+    embeddings: NDArray[np.float16]
+    rows: NDArray[np.int64]
+
+
 def take_lessons(
     course: Course,
     samples: Split,
     size: tuple[int, int],
     *,
-    folder: Path | None,
+    folder: Path,
+    asks: bool = True,
     on_bad: Callable[[BadPicture], None] | None = None,
     progress: Callable[[int, int], None] | None = None,
     limit: int = KEPT_BYTES,
@@ -82,61 +92,84 @@ def take_lessons(
 
     Args:
         course: teacher and views.
-        samples: pictures of known people.
+        samples: pictures of the people that are learned; views are recombined among them.
         size: height and width that the network takes; the teacher sees its own size.
-        folder: where embeddings are kept, and looked for; None keeps none.
+        folder: where embeddings are kept, and looked for.
+        asks: whether this process asks the teacher; one that does not waits for the file of one that does.
         on_bad: called for each picture that cannot be read, which is left out; without it the first raises.
         progress: called with (done, total).
         limit: bytes that all views may take, for they are kept in memory.
 
     Raises:
-        UsageError: the teacher gives no embedding, or the views would not fit into memory.
-        SwiftReIDError: no picture could be read, or the embeddings could not be written.
+        UsageError: the teacher gives no embedding or sees less than the network, or memory could not hold the views.
+        SwiftReIDError: no picture could be read, or the embeddings could not be written or are of other pictures.
     """
-    if course.teacher.card.embedding is None:
-        raise UsageError(f"encoder {course.teacher.card.name} gives no float embedding to learn from")
+    teacher = course.teacher
+    if teacher.card.embedding is None:
+        raise UsageError(f"encoder {teacher.card.name} gives no float embedding to learn from")
+    if teacher.size[0] < size[0] or teacher.size[1] < size[1]:
+        raise UsageError(
+            f"encoder {teacher.card.name} sees pictures of {teacher.size[0]} x {teacher.size[1]}, and cannot teach a "
+            f"network that sees {size[0]} x {size[1]}: --set size=[{teacher.size[0]},{teacher.size[1]}] or smaller"
+        )
     if (needed := course.views * len(samples) * size[0] * size[1] * 3) > limit:
         raise UsageError(
             f"{course.views} views of {len(samples):,} pictures take {needed / 2**30:.1f} GiB of memory, above "
             f"{limit / 2**30:.1f}: lower `views` or `size` in the recipe"
         )
-    known = _known(course, folder)
-    batches: list[NDArray[np.uint8]] = []
+    header = LessonsHeader(
+        teacher=teacher.fingerprint,
+        data_fingerprint=course.data_fingerprint,
+        views=course.views,
+        seed=course.seed,
+        samples=len(samples),
+    )
+    known = _known(header, folder)
+    while known is None and not asks:
+        time.sleep(1)
+        known = _known(header, folder)
+    # In random order, so that pictures are recombined with those of other people and places.
+    order = np.random.default_rng((course.seed, 3)).permutation(len(samples))
+    shuffled = [samples[i] for i in order]
+    seen = np.empty((course.views, len(samples), *size, 3), np.uint8)
     taught: list[NDArray[np.float16]] = []
     places: list[NDArray[np.int64]] = []
-    for batch in read_batches([sample.path for sample in samples], *course.teacher.size, on_bad=on_bad):
+    done = 0
+    for batch in read_batches([sample.path for sample in shuffled], *teacher.size, on_bad=on_bad):
         first = int(batch.indices[0])
         views = [_view(batch.pictures, view, course.seed, first) for view in range(course.views)]
         if known is None:
-            taught.append(np.stack([_embedded(course.teacher, pictures) for pictures in views]))
-        batches.append(np.stack([[resize(picture, *size) for picture in pictures] for pictures in views]))
+            taught.append(np.stack([_embedded(teacher, pictures) for pictures in views]))
+        for view, pictures in enumerate(views):
+            seen[view, done : done + len(pictures)] = [resize(picture, *size) for picture in pictures]
         places.append(batch.indices)
+        done += len(batch.pictures)
         if progress is not None:
             progress(int(batch.indices[-1]) + 1, len(samples))
     if not places:
         raise SwiftReIDError(f"none of {len(samples)} pictures could be read; run `swiftreid doctor` on the data set")
-    rows = np.concatenate(places)
+    rows = order[np.concatenate(places)]
     if known is None:
-        known = np.concatenate(taught, axis=1)
-        _keep(course, folder, known)
-    elif known.shape[1] != len(rows):
+        known = _Known(np.concatenate(taught, axis=1), rows)
+        arrays: dict[str, NDArray[Any]] = {"embeddings": known.embeddings, "rows": known.rows}
+        save_bytes(folder / FILE, save(arrays, {"lessons": header.model_dump_json()}))
+    elif not np.array_equal(known.rows, rows):
         raise SwiftReIDError(
-            f"{folder}/{FILE} is of {known.shape[1]:,} readable pictures, now there are {len(rows):,}: mend the data "
-            "set, or delete the file and the teacher is asked again"
+            f"{folder / FILE} is of {len(known.rows):,} readable pictures, now there are {len(rows):,}, not all the "
+            "same: mend the data set, or delete the file and the teacher is asked again"
         )
-    pictures = np.concatenate(batches, axis=1)
     return TrainingPictures(
         [samples[i].path for i in rows] * course.views,
         np.tile(persons_of(samples)[rows], course.views),
         np.tile(cameras_of(samples)[rows], course.views),
         size,
-        pictures.reshape(-1, *size, 3),
-        known.reshape(-1, known.shape[2]),
+        seen[:, :done].reshape(-1, *size, 3),
+        known.embeddings.reshape(-1, known.embeddings.shape[2]),
     )
 
 
 def _view(pictures: NDArray[np.uint8], view: int, seed: int, first: int) -> NDArray[np.uint8]:
-    """One view of neighbouring pictures: as they are, or changed and half of them recombined with one another.
+    """One view of pictures that are read together: as they are, or changed and half of them recombined.
 
     Mirrored pictures, view 1 elsewhere, are left out: training mirrors them anyway, and teachers see them alike.
     """
@@ -152,27 +185,11 @@ def _embedded(teacher: Encoder, pictures: NDArray[np.uint8]) -> NDArray[np.float
     return embedding.astype(np.float16)
 
 
-def _header(course: Course, pictures: int) -> LessonsHeader:
-    return LessonsHeader(
-        teacher=course.teacher.fingerprint,
-        data_fingerprint=course.data_fingerprint,
-        views=course.views,
-        seed=course.seed,
-        pictures=pictures,
-    )
-
-
-def _known(course: Course, folder: Path | None) -> NDArray[np.float16] | None:
-    """The embeddings of an earlier beginning of the same run, float16 [views, n, d]."""
-    if folder is None or not (folder / FILE).is_file():
+def _known(header: LessonsHeader, folder: Path) -> _Known | None:
+    """The embeddings of an earlier beginning of the same run."""
+    if not (folder / FILE).is_file():
         return None
-    header, arrays = load_headed(
+    stored, arrays = load_headed(
         folder / FILE, LessonsHeader, key="lessons", kind="lessons", remedy="delete it; the teacher is asked again"
     )
-    return arrays["embeddings"] if header == _header(course, header.pictures) else None
-
-
-def _keep(course: Course, folder: Path | None, embeddings: NDArray[np.float16]) -> None:
-    if folder is not None:
-        header = _header(course, embeddings.shape[1])
-        save_bytes(folder / FILE, save({"embeddings": embeddings}, {"lessons": header.model_dump_json()}))
+    return _Known(arrays["embeddings"], arrays["rows"]) if stored == header else None

@@ -14,15 +14,15 @@ from pydantic import ValidationError
 
 from swiftreid.data.fingerprint import fingerprint_of
 from swiftreid.data.pictures import BadPicture
-from swiftreid.data.samples import NOBODY, ReidData, Split
+from swiftreid.data.samples import NOBODY, ReidData, Split, persons_of
 from swiftreid.encoding.calibrate import calibrated, fit_calibration
+from swiftreid.encoding.domain import LEARNED_FROM, sources_of
 from swiftreid.encoding.encoder import Encoder
 from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.evaluation.benchmark import Measured
 from swiftreid.evaluation.labelled import LabelledCodes
 from swiftreid.methods import METHODS, build_method
 from swiftreid.methods.method import Method
-from swiftreid.nn.trunks import load_weights
 from swiftreid.training.checkpoint import CheckpointHeader, load_checkpoint
 from swiftreid.training.exporting import export_encoder
 from swiftreid.training.hashing import hold_out
@@ -32,7 +32,7 @@ from swiftreid.training.loop import Moment, Run
 from swiftreid.training.network_recipe import NetworkRecipe
 from swiftreid.training.pictures import TrainingPictures, load_pictures
 from swiftreid.training.processes import World
-from swiftreid.training.starting import starting_weights
+from swiftreid.training.starting import Start, load_trunk, read_start
 
 ProgressBar = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
 
@@ -121,56 +121,46 @@ def train_network(plan: Plan, world: World, told: Told) -> Trained | None:
     known = [sample for sample in plan.data.train if sample.person not in NOBODY]
     if not known:
         raise UsageError(f"data set {plan.data.name} has no training pictures of known people: see `swiftreid doctor`")
-    import onnxruntime  # noqa: F401 (without it nothing could be exported at the end: say so before hours of work)
+    # All that can be refused is refused before pictures are read, and before a teacher works for hours.
+    import onnxruntime  # noqa: F401 (without it nothing could be exported at the end)
 
-    world.own(plan.recipe.batches.per_step)  # refused before any picture is read
+    world.own(plan.recipe.batches.per_step)
     _check_teacher(plan)
-    before = _begin(plan, world)
-    pictures = _read(plan, world, told, known)
-    kept = np.zeros(len(pictures), bool)
-    if plan.recipe.held_out:
-        kept = hold_out(pictures.persons, plan.recipe.held_out, plan.seed)
-    plain = np.arange(len(pictures)) < len(pictures) // plan.recipe.views
-    learned, rest = pictures.take(~kept), pictures.take(kept & plain)
-    persons = np.unique(learned.persons)
-    if len(persons) < 2:
-        raise UsageError(f"training needs at least 2 people with readable pictures, got {len(persons)}")
-    header = CheckpointHeader(
-        step=0,
-        recipe=plan.recipe.model_dump(mode="json"),
-        seed=plan.seed,
-        data=plan.data.name,
-        data_fingerprint=fingerprint_of(plan.data),
-        persons=persons.tolist(),
-        teacher=plan.teacher.fingerprint if plan.teacher else "",
-    )
+    learned, rest = _held_out(known, plan)
+    header = _header(plan, learned)
     torch.manual_seed(plan.seed)
-    targets = len(persons) if learned.lessons is None else learned.lessons.shape[1]
-    method = build_method(plan.recipe.method, targets, **plan.recipe.settings)
-    if before is None:
-        _start(method, plan, told)
+    method = build_method(plan.recipe.method, _targets(plan, header), **plan.recipe.settings)
+    before = _begin(plan, world)
+    if before is not None:
+        _check_same(before[0], header)
+    else:
+        header = _start(method, plan, told, header)
+    pictures = _read(plan, world, told, learned)
+    if (found := len(np.unique(pictures.persons))) < 2:
+        raise UsageError(f"training needs at least 2 people with readable pictures, got {found}")
+    with told.progress("reading held-out people") as advance:
+        judged = load_pictures(rest, plan.recipe.size, on_bad=told.on_bad, progress=advance) if rest else None
     # Channels innermost: most trunks are a fifth to a half quicker so, on processors and on GPUs in mixed precision.
     method = method.to(world.device)
     method = method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     run = Run(
         method,
         plan.recipe,
-        learned,
+        pictures,
         header,
         world=world,
         folder=plan.folder,
         tensorboard=plan.tensorboard,
     )
     if before is not None:
-        _check_same(before[0], header)
         run.resume(*before)
         told.note(f"going on after step {run.header.step} of {run.steps}")
 
-    job = _Job(plan, told, run, method, learned, rest)
+    job = _Job(plan, told, run, method, pictures, judged)
 
     def on_epoch(done: int) -> None:
         every = plan.recipe.evaluate_every
-        if world.first and len(rest) and every and done % every == 0 and done < plan.recipe.schedule.epochs:
+        if world.first and judged is not None and every and done % every == 0 and done < plan.recipe.schedule.epochs:
             job.judged(done)
 
     run.train(on_step=told.on_step, on_epoch=on_epoch)
@@ -190,15 +180,62 @@ def _check_teacher(plan: Plan) -> None:
         raise UsageError(f"method {plan.recipe.method} learns from persons: leave --teacher out")
 
 
-def _read(plan: Plan, world: World, told: Told, known: Split) -> TrainingPictures:
+def _held_out(known: Split, plan: Plan) -> tuple[Split, Split]:
+    """Pictures of the people that are learned, and of those who are held out."""
+    if not plan.recipe.held_out:
+        return known, []
+    kept = hold_out(persons_of(known), plan.recipe.held_out, plan.seed)
+    return (
+        [sample for sample, out in zip(known, kept, strict=True) if not out],
+        [sample for sample, out in zip(known, kept, strict=True) if out],
+    )
+
+
+def _header(plan: Plan, learned: Split) -> CheckpointHeader:
+    """The header of a run that begins, without what it starts from."""
+    header = CheckpointHeader(
+        step=0,
+        recipe=plan.recipe.model_dump(mode="json"),
+        seed=plan.seed,
+        data=plan.data.name,
+        data_fingerprint=fingerprint_of(plan.data),
+        persons=np.unique(persons_of(learned)).tolist(),
+    )
+    if len(header.persons) < 2:
+        raise UsageError(f"training needs at least 2 people, got {len(header.persons)}")
+    if plan.teacher is None:
+        return header
+    card = plan.teacher.card
+    words = f"taught by {card.name} ({card.short_fingerprint}): {card.provenance}"
+    taught = {"teacher": card.fingerprint, "told": words, "sources": sources_of(card), "licence": card.licence}
+    return header.model_copy(update=taught)
+
+
+def _targets(plan: Plan, header: CheckpointHeader) -> int:
+    """What a method is to tell apart: persons, or numbers of the teacher's embedding."""
+    if plan.teacher is None:
+        return len(header.persons)
+    if plan.teacher.card.embedding is None:
+        raise UsageError(f"encoder {plan.teacher.card.name} gives no float embedding to learn from")
+    return plan.teacher.card.embedding
+
+
+def _read(plan: Plan, world: World, told: Told, learned: Split) -> TrainingPictures:
     """The pictures, and with a teacher their views and what it gives of them."""
     if plan.teacher is None:
         with told.progress("reading pictures") as advance:
-            return load_pictures(known, plan.recipe.size, on_bad=told.on_bad, progress=advance)
+            return load_pictures(learned, plan.recipe.size, on_bad=told.on_bad, progress=advance)
     course = Course(plan.teacher, plan.recipe.views, plan.seed, fingerprint_of(plan.data))
-    folder = plan.folder if world.first else None
     with told.progress("asking the teacher") as advance:
-        return take_lessons(course, known, plan.recipe.size, folder=folder, on_bad=told.on_bad, progress=advance)
+        return take_lessons(
+            course,
+            learned,
+            plan.recipe.size,
+            folder=plan.folder,
+            asks=world.first,
+            on_bad=told.on_bad,
+            progress=advance,
+        )
 
 
 def _begin(plan: Plan, world: World) -> tuple[CheckpointHeader, dict[str, torch.Tensor]] | None:
@@ -234,23 +271,35 @@ def _learning(header: CheckpointHeader) -> NetworkRecipe:
     try:
         return NetworkRecipe.model_validate({**header.recipe, "evaluate_every": 0, "export": "fp32"})
     except ValidationError as error:
-        raise UsageError(f"the checkpoint's recipe is of another version of swiftreid: {error}") from error
+        raise UsageError(
+            "the checkpoint's recipe is of another version of swiftreid: start from its weights with --init in another "
+            "folder"
+        ) from error
 
 
-def _start(method: Method, plan: Plan, told: Told) -> None:
+def _start(method: Method, plan: Plan, told: Told, header: CheckpointHeader) -> CheckpointHeader:
+    """Give the method its first weights; the header with where they come from."""
+    if plan.weights is not None and plan.init is not None:
+        raise UsageError("--weights and --init both start the trunk: give one of them")
+    starts: list[Start] = []
+    source = plan.init or (None if plan.weights else plan.recipe.init)
     if plan.weights is not None:
-        left = load_weights(method.trunk, plan.weights)
+        start, left = load_trunk(method, plan.weights)
         told.note(f"the trunk starts from {plan.weights}" + (f"; not used: {', '.join(left[:4])}" if left else ""))
-    if (source := plan.init or plan.recipe.init) is not None:
-        own, given = method.state_dict(), starting_weights(source)
-        fitting = {name: value for name, value in given.items() if name in own and own[name].shape == value.shape}
-        if not any(name.startswith("trunk.") for name in fitting):
-            raise UsageError(
-                f"{source} holds no weights of the trunk of this recipe; leave --init out, or --set init=null"
-            )
-        method.load_state_dict(fitting, strict=False)
-        fresh = sorted({name.split(".")[0] for name in own.keys() - fitting.keys() if "num_batches" not in name})
+        starts.append(start)
+    if source is not None:
+        start = read_start(source)
+        fresh = start.put_into(method, source)
         told.note(f"weights start from {source}" + (f"; fresh: {', '.join(fresh)}" if fresh else ""))
+        starts.append(start)
+    licences = [header.licence, *(start.licence for start in starts)]
+    return header.model_copy(
+        update={
+            "told": "; ".join(filter(None, [header.told, *(f"started from {start.words}" for start in starts)])),
+            "sources": [*header.sources, *(entry for start in starts for entry in start.sources)],
+            "licence": " and ".join(dict.fromkeys(filter(None, licences))),
+        }
+    )
 
 
 def _figures(measured: Measured) -> dict[str, float]:
@@ -266,10 +315,11 @@ class _Job:
     run: Run
     method: Method
     learned: TrainingPictures
-    rest: TrainingPictures
+    rest: TrainingPictures | None
 
     def judged(self, done: int) -> tuple[LabelledCodes, list[Measured]]:
         """The held-out people by the weights in place after so many epochs, and what was measured on them."""
+        assert self.rest is not None
         people = encode_pictures(self.method, self.rest)
         measured = judge(people, cross_camera=self.plan.data.cross_camera)
         figures = {f"{m.label} {name}": value for m in measured for name, value in _figures(m).items()}
@@ -284,35 +334,32 @@ class _Job:
         plan, learned = self.plan, self.learned
         places = np.linspace(0, len(learned) - 1, min(_COMPARED, len(learned))).astype(np.int64)
         persons = len(np.unique(learned.persons))
+        header = self.run.header
         provenance = f"{persons} people of {plan.data.name}, {len(learned) // plan.recipe.views:,} pictures"
-        licence = "not stated"
         record: dict[str, Any] = {
             "recipe": plan.recipe.model_dump(mode="json"),
             "seed": plan.seed,
             "data": plan.data.name,
-            "data_fingerprint": self.run.header.data_fingerprint,
+            "data_fingerprint": header.data_fingerprint,
+            LEARNED_FROM: header.sources,
+            "teacher": header.teacher,
             "persons": persons,
             "pictures": len(learned) // plan.recipe.views,
             "steps": self.run.steps,
-            "losses": self.run.header.losses,
+            "losses": header.losses,
             "torch": torch.__version__,
         }
-        if plan.teacher is not None:
-            card = plan.teacher.card
-            record["teacher"] = {"name": card.name, "fingerprint": card.fingerprint, "provenance": card.provenance}
-            provenance += f"; taught by {card.name} ({card.short_fingerprint}): {card.provenance}"
-            licence = card.licence
         encoder = export_encoder(
             self.method,
             learned.read(places),
             name=plan.folder.resolve().name,
-            provenance=provenance,
-            licence=licence,
+            provenance="; ".join(filter(None, [provenance, header.told])),
+            licence=header.licence or "not stated",
             training=record,
             half=plan.recipe.export == "fp16",
         )
         measured: list[Measured] = []
-        if len(self.rest):
+        if self.rest is not None:
             people, measured = self.judged(plan.recipe.schedule.epochs)
             encoder = self._calibrated(encoder, people, measured)
         encoder.save(plan.folder / ENCODER)

@@ -42,17 +42,6 @@ class TrainingPictures:
     def __len__(self) -> int:
         return len(self.paths)
 
-    def take(self, rows: NDArray[np.bool_]) -> TrainingPictures:
-        """The chosen ones, bool [n]."""
-        return TrainingPictures(
-            [path for path, wanted in zip(self.paths, rows, strict=True) if wanted],
-            self.persons[rows],
-            self.cameras[rows],
-            self.size,
-            None if self.kept is None else self.kept[rows],
-            None if self.lessons is None else self.lessons[rows],
-        )
-
     def read(self, places: NDArray[np.integer]) -> NDArray[np.uint8]:
         """Pictures by their places, uint8 [m, height, width, 3].
 
@@ -88,12 +77,14 @@ def load_pictures(
         SwiftReIDError: no picture could be read.
     """
     keep = len(samples) * size[0] * size[1] * 3 <= limit
-    parts: list[NDArray[np.uint8]] = []
+    kept = np.empty((len(samples) if keep else 0, *size, 3), np.uint8)
     places: list[NDArray[np.int64]] = []
+    done = 0
     for batch in read_batches([sample.path for sample in samples], *size, on_bad=on_bad):
         places.append(batch.indices)
         if keep:
-            parts.append(batch.pictures)
+            kept[done : done + len(batch.pictures)] = batch.pictures
+        done += len(batch.pictures)
         if progress is not None:
             progress(int(batch.indices[-1]) + 1, len(samples))
     if not places:
@@ -104,5 +95,5 @@ def load_pictures(
         persons_of(samples)[rows],
         cameras_of(samples)[rows],
         size,
-        np.concatenate(parts) if keep else None,
+        kept[:done] if keep else None,
     )

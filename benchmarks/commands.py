@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from swiftreid.encoding.encoder import open_encoder
+
 COMMAND = str(Path(sys.executable).with_name("swiftreid"))
 
 
@@ -20,20 +22,47 @@ def run(*arguments: object) -> Any:
     return json.loads(done.stdout)
 
 
+def once(folder: Path, *arguments: object, resume: tuple[str, str] | None = None) -> None:
+    """Run a command that fills a folder, unless it has been run there to its end.
+
+    Args:
+        folder: what it fills; the arguments are kept in it, and another set of them is refused.
+        arguments: of the command.
+        resume: the file that shows that a run was stopped, and the option with which it goes on.
+    """
+    told, stated = folder / "command.json", [str(argument) for argument in arguments]
+    before = json.loads(told.read_text()) if told.is_file() else {"arguments": stated, "finished": False}
+    if before["arguments"] != stated:
+        raise SystemExit(f"error: {folder} holds the result of other settings; give another --out, or delete it")
+    if before["finished"]:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    told.write_text(json.dumps({"arguments": stated, "finished": False}))
+    run(*arguments, *([resume[1]] if resume and (folder / resume[0]).is_file() else []))
+    told.write_text(json.dumps({"arguments": stated, "finished": True}))
+
+
 def train(recipe: Path, data: Path, folder: Path, settings: Iterable[str], *options: object) -> Path:
     """The encoder of a run, which is made, or goes on, if it is not there yet."""
-    encoder = folder / "encoder.safetensors"
-    if not encoder.is_file():
-        changes = [part for change in settings for part in ("--set", change)]
-        goes_on = ["--resume"] if (folder / "checkpoint.safetensors").is_file() else []
-        run("train", recipe, data, "-o", folder, *changes, *options, *goes_on)
-    return encoder
+    changes = [part for change in settings for part in ("--set", change)]
+    arguments = ("train", recipe, data, "-o", folder, *changes, *options)
+    once(folder, *arguments, resume=("checkpoint.safetensors", "--resume"))
+    return folder / "encoder.safetensors"
 
 
 def evaluate(encoder: str | Path, data: Path, card: Path) -> dict[str, tuple[float, float]]:
     """Rank-1 and mAP in percent by ranking, from the result card, which is made if it is not there yet."""
-    if not card.is_file():
+    whose = open_encoder(encoder).fingerprint
+    if not (card.is_file() and json.loads(card.read_text())["encoder"]["fingerprint"] == whose):
         card.parent.mkdir(parents=True, exist_ok=True)
         run("evaluate", data, "--encoder", encoder, "--card", card, "--untimed", "--no-per-query")
     rows = json.loads(card.read_text())["rows"]
     return {row["ranking"]: (100 * row["rank1"], 100 * row["map_standard"]) for row in rows}
+
+
+def names_of(data: Iterable[Path]) -> list[str]:
+    """Names of data sets, which tell them apart."""
+    names = [path.resolve().name for path in data]
+    if len(set(names)) < len(names):
+        raise SystemExit(f"error: data sets must have folders of different names, got {', '.join(names)}")
+    return names

@@ -1,10 +1,10 @@
 """What each ingredient of rendered people adds, by what a network learned from them does on real pictures.
 
 For each row one ingredient is left out (`swiftreid synth --without`), or there are a quarter of the people with four
-times the pictures of each, or there is no teacher and the network learns the people by number. Everything else stays:
-the number of pictures, the network, the steps. Each network is measured on the data sets given, which it never saw, by
-its float embedding; beside it `stripes` and the teacher. Data sets and runs are kept in a folder: a script that was
-stopped goes on where it was.
+times the pictures of each, or there is no teacher and the network learns the people by number, as All-in-One does.
+Everything else stays: the number of pictures, the network, the steps and rates. Each network is measured on the data
+sets given, which it never saw, by its float embedding; beside it `stripes` and the teacher. Data sets and runs are kept
+in a folder: a script that was stopped goes on where it was.
 
     python benchmarks/ingredients.py cuhk01 cuhk03-np-pair1 --teacher teacher.safetensors --out ingredients
 """
@@ -47,23 +47,22 @@ def rendered(row: Row, args: argparse.Namespace) -> Path:
     people, seen_by = (args.people // FEWER, 3 * FEWER) if row.fewer else (args.people, 3)
     without = ["--without", row.without] if row.without else []
     height, width = args.size
-    if not (folder / "done").is_file():
-        commands.run(
-            *("synth", folder, "--people", people, "--seen-by", seen_by, "--shots", 1, "--train-share", 1),
-            *("--height", height, "--width", width, "--seed", args.seed, *without),
-        )
-        (folder / "done").touch()
-    return folder
+    pictures = folder / "pictures"
+    commands.once(
+        folder,
+        *("synth", pictures, "--people", people, "--seen-by", seen_by, "--shots", 1, "--train-share", 1),
+        *("--height", height, "--width", width, "--seed", args.seed, *without),
+    )
+    return pictures
 
 
 def learned(row: Row, args: argparse.Namespace) -> Path:
     """The row's encoder."""
     folder = args.out / "runs" / row.name.replace(" ", "_")
     steps = f"schedule.per_epoch={args.pictures // 8}", "schedule.epochs=8"
-    recipe = RECIPES / ("shipped.yaml" if row.taught else "small/all_in_one.yaml")
     teacher = ["--teacher", args.teacher] if row.taught else []
-    alone = () if row.taught else ("init=null",)
-    return commands.train(recipe, rendered(row, args), folder, [*steps, *alone, *args.set], *teacher)
+    alone = () if row.taught else ("method=all_in_one", "views=1")
+    return commands.train(RECIPES / "shipped.yaml", rendered(row, args), folder, [*steps, *alone, *args.set], *teacher)
 
 
 def main() -> None:
@@ -77,6 +76,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=11)
     parser.add_argument("--set", action="append", default=[], help="Change a field of all recipes; repeatable.")
     args = parser.parse_args()
+    commands.names_of(args.data)
     encoders: list[tuple[str, str | Path]] = [(row.name, learned(row, args)) for row in ROWS]
     encoders += [("stripes", "stripes"), ("teacher", args.teacher)]
     print(f"rank-1 / mAP by the float embedding; {args.people} people, {args.people * 3} pictures, seed {args.seed}")

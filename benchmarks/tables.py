@@ -114,11 +114,17 @@ def print_table(table: str, data: Path, found: Mapping[str, Sequence[Figures]]) 
     print(f"\n{data.resolve().name}: rank-1 / mAP, mean ± standard deviation over {seeds} seeds")
     print(f"{'':16}" + "".join(f"{column:^27}" for column in columns))
     for name, runs in found.items():
-        cells = (" / ".join(spread([run[column][i] for run in runs]) for i in (0, 1)) for column in columns)
+        cells = (
+            " / ".join(spread([run[column][i] for run in runs]) for i in (0, 1))
+            if all(column in run for run in runs)  # no CtF where nobody was held out
+            else "-"
+            for column in columns
+        )
         print(f"{name:16}" + "".join(f"{cell:^27}" for cell in cells))
     for (worse, lower), (better, upper) in ORDERINGS[table]:
-        if worse in found and better in found:
-            gains = [b[upper][1] - a[lower][1] for a, b in zip(found[worse], found[better], strict=True)]
+        lows, highs = found.get(worse, []), found.get(better, [])
+        if lows and highs and all(lower in run for run in lows) and all(upper in run for run in highs):
+            gains = [b[upper][1] - a[lower][1] for a, b in zip(lows, highs, strict=True)]
             verdict = "holds" if min(gains) > 0 else "is reversed" if max(gains) < 0 else "is not seen"
             told = ", ".join(f"{gain:+.1f}" for gain in gains)
             print(f"  {worse}, {lower} < {better}, {upper}: {verdict} (mAP {told})")
@@ -134,6 +140,10 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], help="Change a field of all recipes; repeatable.")
     parser.add_argument("--rows", nargs="+", help="Only these rows.")
     args = parser.parse_args()
+    commands.names_of(args.data)
+    known = [row.name for row in TABLES[args.table]]
+    if args.seeds < 1 or not set(args.rows or ()) <= set(known):
+        parser.error(f"--seeds must be 1 or more, and --rows among: {', '.join(map(repr, known))}")
     rows = [row for row in TABLES[args.table] if not args.rows or row.name in args.rows]
     for data in args.data:
         found = {

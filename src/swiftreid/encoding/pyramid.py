@@ -23,7 +23,7 @@ class PyramidCodes:
     """Codes from embeddings with the arrays of a fitted pyramid (`swiftreid.training.frozen.FittedPyramid.tensors`).
 
     The standardisation of the embedding is folded into the first level, every BN into a scale and a shift. The
-    arrays, all float32:
+    arrays, float32 (matrices may be float16, and are computed with in float32):
 
     - ``input.unit`` [1]: 1 when embeddings are divided by their Euclidean norm first, else 0.
     - ``input.chained`` [1]: 0 where each length is made from the embedding itself; 1, or left out, for the pyramid.

@@ -92,7 +92,7 @@ class FittedPyramid:
     """A trained pyramid as arrays, and how it was made.
 
     Attributes:
-        tensors: float32 arrays that `swiftreid.encoding.pyramid.PyramidCodes` takes.
+        tensors: arrays that `swiftreid.encoding.pyramid.PyramidCodes` takes.
         record: settings, seed, sizes, seconds and the loss of each epoch; ready for JSON.
     """
 

@@ -89,6 +89,11 @@ def test_a_stopped_run_goes_on_bit_for_bit(
     header, _ = load_checkpoint(tmp_path / "parts" / "checkpoint.safetensors")
     assert 0 < header.step < 4 * 4
     assert "holds a run" in swiftreid("train", recipe, drawn_people, "-o", "parts", code=2).err
+    early = swiftreid("train", recipe, drawn_people, "-o", "parts", "--resume", "--finish", "--json").json
+    assert len(early["losses"]) < 4
+    card = open_encoder(tmp_path / "parts" / "encoder.safetensors").card
+    assert card.training["steps"] == header.step
+    assert "give --resume too" in swiftreid("train", recipe, drawn_people, "-o", "new", "--finish", code=2).err
     again = swiftreid("train", recipe, drawn_people, "-o", "parts", "--resume", "--json").json
     same(tmp_path / "whole", tmp_path / "parts")
     assert again["fingerprint"] == told["fingerprint"]

@@ -36,6 +36,9 @@ def train(
     train_split: TrainOption = "train+val",
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in the folder.")] = False,
+    finish: Annotated[
+        bool, typer.Option("--finish", help="With --resume: export the checkpoint as it is, and train no further.")
+    ] = False,
     init: Annotated[
         str | None,
         typer.Option(
@@ -68,7 +71,7 @@ def train(
         )
         bad = BadPictures(report)
         taught_by = open_encoder(teacher) if teacher else None
-        plan = Plan(read, stated, seed, output, resume, init, weights, taught_by, tensorboard)
+        plan = Plan(read, stated, seed, output, resume, init, weights, taught_by, tensorboard, finish)
         with report.training() as on_step:
             told = Told(
                 report.progress,

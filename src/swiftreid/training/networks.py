@@ -56,6 +56,7 @@ class Plan:
         weights: an ImageNet file for the trunk.
         teacher: the encoder that a method learns from which learns from one.
         tensorboard: whether to write events.
+        finish: whether to export the checkpoint as it is instead of going on.
     """
 
     data: ReidData
@@ -67,6 +68,7 @@ class Plan:
     weights: Path | None = None
     teacher: Encoder | None = None
     tensorboard: bool = False
+    finish: bool = False
 
 
 @dataclass(frozen=True)
@@ -163,7 +165,8 @@ def train_network(plan: Plan, world: World, told: Told) -> Trained | None:
         if world.first and judged is not None and every and done % every == 0 and done < plan.recipe.schedule.epochs:
             job.judged(done)
 
-    run.train(on_step=told.on_step, on_epoch=on_epoch)
+    if not plan.finish:
+        run.train(on_step=told.on_step, on_epoch=on_epoch)
     if not world.first:
         return None
     with run.averaged():
@@ -241,6 +244,8 @@ def _read(plan: Plan, world: World, told: Told, learned: Split) -> TrainingPictu
 def _begin(plan: Plan, world: World) -> tuple[CheckpointHeader, dict[str, torch.Tensor]] | None:
     """Make the folder, or read the checkpoint in it."""
     path = plan.folder / CHECKPOINT
+    if plan.finish and not plan.resume:
+        raise UsageError("--finish exports a run's checkpoint: give --resume too")
     if plan.resume:
         return load_checkpoint(path)
     if path.exists():
@@ -345,7 +350,7 @@ class _Job:
             "teacher": header.teacher,
             "persons": persons,
             "pictures": len(learned) // plan.recipe.views,
-            "steps": self.run.steps,
+            "steps": header.step,
             "losses": header.losses,
             "torch": torch.__version__,
         }
@@ -360,7 +365,7 @@ class _Job:
         )
         measured: list[Measured] = []
         if self.rest is not None:
-            people, measured = self.judged(plan.recipe.schedule.epochs)
+            people, measured = self.judged(len(header.losses))
             encoder = self._calibrated(encoder, people, measured)
         encoder.save(plan.folder / ENCODER)
         self.run.log.close()

@@ -143,8 +143,18 @@ def test_hash_learns_codes_on_a_frozen_embedding(swiftreid: Run, drawn_people: P
     assert "stripes" in str(encoder.card.architecture["base"])
     again = swiftreid(*arguments, "-o", "again.safetensors").json
     assert again["fingerprint"] == done["fingerprint"], "the same seed must give the same encoder"
-    warned = swiftreid("calibrate", "h.safetensors", drawn_people, "--beta", "2")
+    # Thresholds of people whom it did not learn from are not replaced by those of people whom it did, unless asked.
+    before = (tmp_path / "h.safetensors").read_bytes()
+    refused = swiftreid("calibrate", "h.safetensors", drawn_people, "--beta", "2", code=2).err
+    assert "trained on these very people, and has thresholds already" in refused
+    assert "Calibrate on other people, or give --output" in refused
+    assert (tmp_path / "h.safetensors").read_bytes() == before
+    warned = swiftreid("calibrate", "h.safetensors", drawn_people, "--beta", "2", "-o", "tight.safetensors")
     assert "trained on these very people" in warned.err
+    assert (tmp_path / "h.safetensors").read_bytes() == before
+    assert open_encoder(tmp_path / "tight.safetensors").card.calibration is not None
+    swiftreid("calibrate", "h.safetensors", drawn_people, "--split", "test", "--beta", "2")  # people it never saw
+    assert (tmp_path / "h.safetensors").read_bytes() != before
     swiftreid("gallery", "create", "g", "--encoder", "h.safetensors")
     swiftreid("gallery", "add", "g", drawn_people / "bounding_box_test")
 

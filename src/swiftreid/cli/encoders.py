@@ -267,12 +267,17 @@ def calibrate(
         raise UsageError(f"{encoder} is a shipped encoder and stays as it is: give --output for the calibrated copy")
     read = with_doubts(report, open_data(data, kind=kind, root=root, need=TRAIN if split == "train" else TEST))
     samples = read.train if split == "train" else [*read.query, *read.gallery]
+    fingerprint = fingerprint_of(read)
+    if used.card.training.get("data_fingerprint") == fingerprint and split == "train":
+        if output is None and (before := used.card.calibration) is not None:
+            raise UsageError(
+                f"{encoder} was trained on these very people, and has thresholds already, of {before.data}: these would "
+                "replace them and be too tight for others. Calibrate on other people, or give --output for a copy"
+            )
+        report.warn("the encoder was trained on these very people, so the thresholds will be too tight for others")
     bad = BadPictures(report)
     with report.progress("encoding") as advance:
         held_out = encode_samples(used, samples, on_bad=bad, progress=advance)
-    fingerprint = fingerprint_of(read)
-    if used.card.training.get("data_fingerprint") == fingerprint and split == "train":
-        report.warn("the encoder was trained on these very people, so the thresholds will be too tight for others")
     calibration = fit_calibration(
         held_out,
         used.spec,

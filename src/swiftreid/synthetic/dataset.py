@@ -147,6 +147,10 @@ def synthesize(  # noqa: PLR0917
         "train_share": train_share,
         "without": list(left_out),
     }
+    if (
+        numbers.one_query
+    ):  # earlier versions shared such pictures out otherwise: neither goes on with the other's folder
+        settings["queries"] = "one camera"
     check_extra()
     started = time.perf_counter()
     groups = plan(numbers, stage)
@@ -274,6 +278,7 @@ def _readme(out: Path, settings: dict[str, Any], counts: dict[str, int], numbers
         command += f" --without {','.join(settings['without'])}"
     left_out = "".join(f"\nLeft out: {name} ({INGREDIENTS[name]}).\n" for name in settings["without"])
     strangers = f", and {numbers.distractors} distractors (person 0)" if numbers.distractors else ""
+    queries = "picture at one camera, drawn by the seed" if numbers.one_query else "first picture at each camera"
     return f"""# {out.resolve().name}: rendered people
 
 {STATEMENT}
@@ -288,7 +293,7 @@ camera, {width} pixels wide and {height} high, made by
 | folder | pictures | what |
 |---|---|---|
 | `{TRAIN}` | {counts[TRAIN]} | {numbers.train} people to learn from |
-| `{QUERY}` | {counts[QUERY]} | the other {people - numbers.train} people: the first picture at each camera |
+| `{QUERY}` | {counts[QUERY]} | the other {people - numbers.train} people: the {queries} |
 | `{TEST}` | {counts[TEST]} | their other pictures{strangers}: the gallery |
 
 File names are Market-1501's: `0007_c3s2_041250_01.jpg` is person 7 at camera 3, in scene 2, frame 41250.

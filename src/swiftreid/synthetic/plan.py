@@ -36,6 +36,11 @@ class Numbers:
         """Identities for training."""
         return min(int(self.people * self.train_share + 1e-9), self.people)
 
+    @property
+    def one_query(self) -> bool:
+        """Whether a test person asks with one picture only, since there is one at each camera."""
+        return self.shots == 1 and self.train < self.people
+
 
 @dataclass(frozen=True)
 class Shot:
@@ -67,7 +72,8 @@ def plan(numbers: Numbers, stage: Stage) -> list[Group]:
     """Every picture of the data set, in groups of people of the same split, in the order of rendering.
 
     A test person's first picture at each camera is a query; the others are in the gallery, and so are all pictures of
-    distractors.
+    distractors. Where a person has one picture at a camera, that at one camera, drawn by the seed, is the query: the
+    gallery would hold nobody otherwise.
     """
     train = training_people(numbers, stage.seed)
     test = [person for person in range(1, numbers.people + 1) if person not in train]
@@ -86,12 +92,17 @@ def _visits(person: int, train: bool, numbers: Numbers, stage: Stage, taken: set
     """A person's pictures; a distractor passes one camera only."""
     seed, stranger = stage.seed, person >= STRANGER
     among = np.random.default_rng([seed, 14, person]).permutation(stage.cameras) + 1
+    cameras = sorted(among[: 1 if stranger else numbers.seen_by].tolist())
+    asking = cameras
+    if numbers.shots == 1:
+        asking = [cameras[int(np.random.default_rng([seed, 15, person]).integers(len(cameras)))]]
     shots = []
-    for camera in sorted(among[: 1 if stranger else numbers.seen_by].tolist()):
+    for camera in cameras:
         rng = np.random.default_rng([seed, 5, person, camera])
         scene, frame = int(rng.integers(1, stage.scenes + 1)), int(rng.integers(1000, 900000))
         for shot in range(numbers.shots):
-            split = TRAIN if train else QUERY if shot == 0 and not stranger else TEST
+            query = shot == 0 and camera in asking and not stranger
+            split = TRAIN if train else QUERY if query else TEST
             box, number = 1, 0 if stranger else person
             while (name := f"{number:04d}_c{camera}s{scene}_{frame:06d}_{box:02d}.jpg") in taken:
                 box += 1  # other strangers at the same moment

@@ -78,7 +78,8 @@ def test_a_stopped_run_goes_on_bit_for_bit(
         stderr=subprocess.PIPE,
         text=True,
     )
-    while not (tmp_path / "parts" / "log.txt").is_file():  # an epoch is done
+    log = tmp_path / "parts" / "log.txt"
+    while not (log.is_file() and "train" in log.read_text()):  # an epoch is done
         assert process.poll() is None
         time.sleep(0.02)
     process.send_signal(signal.SIGTERM)
@@ -247,7 +248,7 @@ def test_held_out_people_are_measured_and_logged(drawn_people: Path, tmp_path: P
     assert [m.label for m in told.measured] == ["id16 exhaustive", "id64 exhaustive", "float embedding"]
     assert told.persons == 8
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    assert [line["kind"] for line in lines] == ["train", "held out"] * 2
+    assert [line["kind"] for line in lines] == ["run", *["train", "held out"] * 2]
     card = open_encoder(tmp_path / "encoder.safetensors").card
     assert [row["rank1"] for row in card.metrics] == [m.metrics.rank(1) for m in told.measured]
     assert card.training["recipe"]["settings"]["lengths"] == [64, 16]

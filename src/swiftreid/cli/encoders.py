@@ -271,8 +271,9 @@ def calibrate(
     if used.card.training.get("data_fingerprint") == fingerprint and split == "train":
         if output is None and (before := used.card.calibration) is not None:
             raise UsageError(
-                f"{encoder} was trained on these very people, and has thresholds already, of {before.data}: these would "
-                "replace them and be too tight for others. Calibrate on other people, or give --output for a copy"
+                f"{encoder} was trained on these very people, and has thresholds already, of {before.data}: "
+                "these would replace them and be too tight for others. Calibrate on other people, or give --output for "
+                "a copy"
             )
         report.warn("the encoder was trained on these very people, so the thresholds will be too tight for others")
     bad = BadPictures(report)

@@ -53,16 +53,21 @@ def train(
         str | None, typer.Option(help="Encoder to learn from, for method 'distilled': a file, or 'stripes'.")
     ] = None,
     device: Annotated[str | None, typer.Option(help="Such as cpu or cuda:0. Default: a GPU if there is one.")] = None,
-    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write events for TensorBoard too.")] = False,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write events for TensorBoard too (extra 'tensorboard').")
+    ] = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Train a network on a data set's training people; writes a calibrated encoder. Needs the extra 'train'."""
+    from swiftreid.training.log import check_tensorboard
     from swiftreid.training.network_recipe import load_network_recipe
     from swiftreid.training.networks import ENCODER, Plan, Told, train_network
     from swiftreid.training.processes import joined
 
     stated = load_network_recipe(recipe, settings or [])
+    if tensorboard:
+        check_tensorboard()
     with joined(device) as world:
         report = Report(as_json=as_json and world.first, quiet=quiet or not world.first)
         read = with_doubts(

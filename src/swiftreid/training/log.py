@@ -6,7 +6,26 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+import yaml
+
+from swiftreid.durable import save_bytes
+from swiftreid.errors import SwiftReIDError
+
+RECIPE: Final = "recipe.yaml"
+_OURS: Final = "# The whole recipe of the run in this folder, with what was left out and set on the command line.\n"
+
+
+def check_tensorboard() -> None:
+    """Raise `SwiftReIDError` if events for TensorBoard cannot be written here."""
+    try:
+        import torch.utils.tensorboard  # noqa: F401
+    except ImportError as error:
+        raise SwiftReIDError(
+            "--tensorboard needs the package tensorboard: pip install 'swiftreid[tensorboard]', or leave it out "
+            "(log.txt and log.jsonl have the same figures)"
+        ) from error
 
 
 class RunLog:
@@ -15,18 +34,39 @@ class RunLog:
     Args:
         folder: the run's folder; None writes nothing.
         tensorboard: whether to write events; needs the package tensorboard.
+
+    Raises:
+        SwiftReIDError: the package is not there.
     """
 
     def __init__(self, folder: Path | None, *, tensorboard: bool = False) -> None:
         self._folder = folder
         self._events: Any = None
         if folder is not None and tensorboard:
+            check_tensorboard()
             from torch.utils.tensorboard import SummaryWriter
 
             self._events = SummaryWriter(str(folder / "tensorboard"))
 
+    def begin(self, step: int, values: Mapping[str, float | int | str], recipe: Mapping[str, Any]) -> None:
+        """Note what a run is of where it begins or goes on, and write its recipe into ``recipe.yaml``.
+
+        A ``recipe.yaml`` that somebody else wrote there stays as it is.
+
+        Raises:
+            SwiftReIDError: the recipe cannot be written.
+        """
+        self.write("run", step, values)
+        if self._folder is None:
+            return
+        path, text = self._folder / RECIPE, yaml.safe_dump(dict(recipe), sort_keys=False, allow_unicode=True)
+        if not path.exists() or path.read_bytes().startswith(_OURS.encode()):
+            save_bytes(path, (_OURS + text).encode())
+        if self._events is not None:
+            self._events.add_text("recipe", f"```\n{text}```", step)
+
     def write(self, kind: str, step: int, values: Mapping[str, float | int | str]) -> None:
-        """Note some values at a step; ``kind`` is such as "train" or "held out"."""
+        """Note some values at a step; ``kind`` is "run", "train" or "held out"."""
         if self._folder is None:
             return
         now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -35,10 +75,15 @@ class RunLog:
             text.write(f"{now}  {kind}  step {step}  {words}\n")
         with (self._folder / "log.jsonl").open("a", encoding="utf-8") as lines:
             lines.write(json.dumps({"time": now, "kind": kind, "step": step, **values}) + "\n")
-        if self._events is not None:
+        if self._events is not None and kind != "run":
             for name, value in values.items():
                 if not isinstance(value, str):
                     self._events.add_scalar(f"{kind}/{name}", value, step)
+
+    def flush(self) -> None:
+        """Have everything on the disk."""
+        if self._events is not None:
+            self._events.flush()
 
     def close(self) -> None:
         """Finish writing."""

@@ -46,7 +46,7 @@ class Moment:
         steps: steps of the whole run.
         epoch: epochs done, with the share of the one under way.
         loss: mean total loss of the epoch under way.
-        rate: learning rate, as a share of the peak.
+        rate: learning rate, as a share of the recipe's.
         pictures_per_second: learned from, since the run began or went on.
     """
 
@@ -67,7 +67,7 @@ class Run:
         pictures: what to learn from.
         header: what the run is of, and its seed; of a checkpoint where the run goes on.
         world: this process among others.
-        folder: where checkpoints and logs go; None writes nothing.
+        folder: where checkpoints, logs and the recipe go; None writes nothing.
         tensorboard: whether to write events for it.
     """
 
@@ -126,6 +126,7 @@ class Run:
         per_epoch = self._batches.steps_per_epoch
         running: dict[str, float] = defaultdict(float, self.header.running)
         with _asked_to_stop() as asked:
+            self._begin_log()
             for step in range(self.header.step, self.steps):
                 self.method.train()
                 terms = self._step(step)
@@ -145,8 +146,7 @@ class Run:
                 losses = self.header.losses
                 if in_epoch == per_epoch:
                     means = {name: value / per_epoch for name, value in running.items()}
-                    speed = {"rate": moment.rate, "per_second": moment.pictures_per_second}
-                    self.log.write("train", done, {**means, **speed})
+                    self.log.write("train", done, {**means, **self._rates(), "per_second": moment.pictures_per_second})
                     losses = [*losses, round(means["total"], 5)]
                     running.clear()
                 self.header = self.header.model_copy(
@@ -164,9 +164,30 @@ class Run:
                 if stopped:
                     raise Stopped(f"asked to stop after step {done} of {self.steps}; --resume goes on there")
 
+    def _begin_log(self) -> None:
+        told = {
+            "seed": self.header.seed,
+            "data": self.header.data,
+            "persons": len(self.header.persons),
+            "pictures": len(self._pictures) // self.recipe.views,
+            "device": str(self._world.device),
+            "processes": self._world.size,
+            "torch": torch.__version__,
+        }
+        self.log.begin(self.header.step, told, self.recipe.model_dump(mode="json"))
+
+    def _rates(self) -> dict[str, float]:
+        """The learning rates of the last step by their names in the recipe: the trunk's where it has its own."""
+        own = self.recipe.optimiser.trunk_rate is not None
+        return {
+            "trunk_rate" if own and group["part"] == "trunk" else "learning_rate": float(group["lr"])
+            for group in self.optimiser.param_groups
+        }
+
     def save(self) -> None:
         """Write the checkpoint."""
         if self._folder is not None:
+            self.log.flush()
             path = self._folder / "checkpoint.safetensors"
             save_checkpoint(path, self.header, self.method, self.optimiser, self.average)
 

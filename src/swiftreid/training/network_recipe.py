@@ -64,6 +64,7 @@ class Optimiser(_Part):
         learning_rate: peak rate of everything that is not named below.
         trunk_rate: peak rate of the trunk; None takes ``learning_rate``.
         weight_decay: of all weights but biases and normalisations.
+        decay_all: whether those decay too, as in the code of the papers whose recipes are here.
         clip: largest norm of the gradient; None for no limit.
     """
 
@@ -71,6 +72,7 @@ class Optimiser(_Part):
     learning_rate: float = Field(default=3.5e-4, gt=0)
     trunk_rate: float | None = Field(default=None, gt=0)
     weight_decay: float = Field(default=5e-4, ge=0)
+    decay_all: bool = False
     clip: float | None = Field(default=None, gt=0)
 
 

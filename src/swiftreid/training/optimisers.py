@@ -12,18 +12,24 @@ from swiftreid.training.network_recipe import Optimiser
 
 
 def make_optimiser(method: Method, recipe: Optimiser) -> torch.optim.Optimizer:
-    """The optimiser of a recipe, with a group for each rate and decay.
+    """The optimiser of a recipe, with a group for each rate and decay; its ``part`` is "trunk" or "head".
 
     Weights of one dimension (biases and normalisations) do not decay: decay would pull normalisations towards 0,
-    which says nothing about the size of the function.
+    which says nothing about the size of the function. Recipes after papers whose code decays everything have
+    ``decay_all``.
     """
     rates = {True: recipe.trunk_rate or recipe.learning_rate, False: recipe.learning_rate}
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in method.named_parameters():
         if parameter.requires_grad:
-            groups.setdefault((name.startswith("trunk."), parameter.ndim > 1), []).append(parameter)
+            groups.setdefault((name.startswith("trunk."), recipe.decay_all or parameter.ndim > 1), []).append(parameter)
     listed: list[dict[str, Any]] = [
-        {"params": found, "lr": rates[trunk], "weight_decay": recipe.weight_decay if decays else 0.0}
+        {
+            "params": found,
+            "part": "trunk" if trunk else "head",
+            "lr": rates[trunk],
+            "weight_decay": recipe.weight_decay if decays else 0.0,
+        }
         for (trunk, decays), found in groups.items()
     ]
     if recipe.name == "sgd":

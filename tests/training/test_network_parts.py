@@ -100,6 +100,40 @@ def test_shifts_move_by_whole_shares_of_the_height() -> None:
         assert 3.2 < (places - start).abs().max() <= 4.6
 
 
+def test_shifts_without_zoom_are_padding_and_cropping() -> None:
+    raw = pictures(300)
+    found = augmented(raw, STILL.model_copy(update={"shift": 0.1, "flip": 0.5}), torch.Generator().manual_seed(8))
+    again = augmented(raw, STILL.model_copy(update={"shift": 0.1, "flip": 0.5}), torch.Generator().manual_seed(8))
+    torch.testing.assert_close(found, again, rtol=0, atol=0)
+    margin = 3  # a tenth of 32, in whole pixels
+    seen: set[tuple[int, int, bool]] = set()
+    for one, before in zip(found, raw.numpy(), strict=True):
+        values = (one * torch.tensor(STD).view(3, 1, 1) + torch.tensor(MEAN).view(3, 1, 1)).mul(255).round()
+        shown = values.numpy().transpose(1, 2, 0).astype(np.uint8)
+        matching = [
+            (top, left, mirrored)
+            for mirrored in (False, True)
+            for top in range(2 * margin + 1)
+            for left in range(2 * margin + 1)
+            if np.array_equal(
+                np.pad(before[:, ::-1] if mirrored else before, ((margin, margin), (margin, margin), (0, 0)))[
+                    top : top + 32, left : left + 16
+                ],
+                shown,
+            )
+        ]
+        assert len(matching) == 1, "every pixel is one of the picture's or black"
+        seen.add(matching[0])
+    for place in (0, 1):
+        assert {found[place] for found in seen} == set(range(2 * margin + 1))
+    assert 80 < len(seen) <= 98
+    far = augmented(raw, STILL.model_copy(update={"shift": 1.0}), torch.Generator().manual_seed(8))
+    black = (far == normalised(torch.zeros(1, 3, 1, 1))).flatten(1).all(1)
+    assert 0.4 < float(black.float().mean()) < 0.7, "moved by up to the height, half leave the width of 16 pixels"
+    zoomed = augmented(raw, STILL.model_copy(update={"shift": 0.1, "zoom": 0.1}), torch.Generator().manual_seed(8))
+    assert not torch.equal(zoomed, found)
+
+
 def test_colour_keeps_pictures_in_range_and_grey_has_none() -> None:
     found = augmented(pictures(40), STILL.model_copy(update={"colour": 1.0}), torch.Generator().manual_seed(1))
     back = found * torch.tensor(STD).view(1, 3, 1, 1) + torch.tensor(MEAN).view(1, 3, 1, 1)
@@ -136,3 +170,6 @@ def test_normalisations_and_biases_do_not_decay_and_the_trunk_has_its_rate() -> 
             assert group["lr"] == (0.1 if named[id(parameter)].startswith("trunk.") else 0.2)
             assert group["weight_decay"] == (0.3 if parameter.ndim > 1 else 0.0)
     assert seen == len(named)
+    everything = make_optimiser(method, Optimiser(weight_decay=0.3, decay_all=True))
+    assert {group["weight_decay"] for group in everything.param_groups} == {0.3}
+    assert sum(len(group["params"]) for group in everything.param_groups) == len(named)

@@ -73,11 +73,15 @@ def _chosen(count: int, share: float, generator: torch.Generator) -> Tensor:
 
 
 def _moved(values: Tensor, how: Augmentation, generator: torch.Generator) -> Tensor:
-    """Mirrored, shifted by up to ``shift`` heights and scaled by up to ``zoom``; outside is black."""
+    """Mirrored, shifted by up to ``shift`` heights and scaled by up to ``zoom``; outside is black.
+
+    Without ``zoom`` shifts are of whole pixels, as by padding and cropping: interpolation would soften the pictures.
+    """
     count, _, height, width = values.shape
-    mirror = torch.where(_chosen(count, how.flip, generator), -1.0, 1.0)
-    if not (how.shift or how.zoom):
-        return torch.where((mirror < 0).view(-1, 1, 1, 1).to(values.device), values.flip(3), values)
+    mirrored = _chosen(count, how.flip, generator)
+    if not how.zoom:
+        return _cropped(values, mirrored, round(how.shift * height), generator)
+    mirror = torch.where(mirrored, -1.0, 1.0)
     scale = torch.exp(_uniform(count, -log(1 + how.zoom), log(1 + how.zoom), generator))
     down = 2 * _uniform(count, -how.shift, how.shift, generator)
     across = 2 * _uniform(count, -how.shift, how.shift, generator) * height / width
@@ -85,6 +89,26 @@ def _moved(values: Tensor, how: Augmentation, generator: torch.Generator) -> Ten
     affine = torch.stack([torch.stack([mirror * scale, zero, across], 1), torch.stack([zero, scale, down], 1)], 1)
     grid = functional.affine_grid(affine.to(values.device), list(values.shape), align_corners=False)
     return functional.grid_sample(values, grid, padding_mode="zeros", align_corners=False)
+
+
+def _cropped(values: Tensor, mirrored: Tensor, margin: int, generator: torch.Generator) -> Tensor:
+    """Pictures, some mirrored, each cut anywhere out of itself with a black margin of so many pixels."""
+    count, _, height, width = values.shape
+    values = torch.where(mirrored.view(-1, 1, 1, 1).to(values.device), values.flip(3), values)
+    if not margin:
+        return values
+    moves = torch.randint(-margin, margin + 1, (count, 2), generator=generator).tolist()
+    moved = torch.zeros_like(values)
+    for target, source, (down, across) in zip(moved, values, moves, strict=True):
+        (rows, whence), (columns, where) = _overlap(height, down), _overlap(width, across)
+        target[:, rows, columns] = source[:, whence, where]
+    return moved
+
+
+def _overlap(size: int, move: int) -> tuple[slice, slice]:
+    """Where pixels of a side come to lie that is moved so far, and where they were."""
+    kept = max(0, size - abs(move))
+    return slice(max(0, move), max(0, move) + kept), slice(max(0, -move), max(0, -move) + kept)
 
 
 def _recoloured(values: Tensor, strength: float, generator: torch.Generator) -> Tensor:

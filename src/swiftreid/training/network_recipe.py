@@ -37,8 +37,8 @@ class Augmentation(_Part):
 
     Attributes:
         flip: probability of mirroring.
-        shift: largest shift, as a share of the height (the bag-of-tricks' padding of 10 pixels at 256 is 0.04); of whole
-            pixels unless there is a zoom.
+        shift: largest shift, as a share of the height (the bag-of-tricks padding of 10 pixels at 256 is 0.04), of
+            whole pixels unless there is a zoom.
         zoom: largest change of scale, as a share.
         erase: probability of random erasing.
         colour: strength of changes of brightness, contrast, saturation and of each channel's gain; 0.2 is mild.

@@ -1,0 +1,94 @@
+"""Recipes after papers have the papers' numbers, and what the recipes' page says can be run."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter
+
+from swiftreid.methods import CONFIGS
+from swiftreid.training.network_recipe import NetworkRecipe, load_network_recipe
+
+RECIPES = Path(__file__).resolve().parents[2] / "recipes"
+
+AIO: dict[str, Any] = {"trunk": "resnet50", "probability_weight": 1.0, "similarity_weight": 1000.0, "pyramid": True}
+AIO |= {"code_lengths": (2048, 512, 128, 32), "smoothing": 0.1, "margin": 0.3, "temperature": 1.0, "variant": "paper"}
+NO_SIMILARITY = {**AIO, "similarity_weight": 0.0}
+NO_DISTILLATION = {**NO_SIMILARITY, "probability_weight": 0.0}
+LIN: dict[str, Any] = {"trunk": "resnet50_ibn_a", "classification_weight": 1.0, "smoothing": 0.1, "lin_weight": 0.4}
+LIN |= {"radius": 0.7, "temperature": 1.0, "neck": True, "detach_weights": True}
+ALONE = {**LIN, "classification_weight": 0.0, "lin_weight": 1.0}
+SOFTMAX = {**LIN, "lin_weight": 0.0}
+PAPERS: dict[str, dict[str, Any]] = {
+    "baseline": {"trunk": "resnet50", "smoothing": 0.1, "margin": 0.3, "centre_weight": 0.0},
+    "all_in_one/paper": AIO,
+    "all_in_one/released": {**AIO, "variant": "released", "code_lengths": (2048, 1024, 512, 256, 128, 64, 32)},
+    "all_in_one/table5_separate": {**NO_DISTILLATION, "pyramid": False},
+    "all_in_one/table5_pyramid": NO_DISTILLATION,
+    "all_in_one/table5_pyramid_probability": NO_SIMILARITY,
+    "ranking/paper": LIN,
+    "ranking/table1_lin_before": {**ALONE, "neck": False},
+    "ranking/table1_lin_after": ALONE,
+    "ranking/table1_softmax": {**SOFTMAX, "neck": False},
+    "ranking/table1_softmax_bn": SOFTMAX,
+    **{
+        f"ranking/table5_{trunk}": {**LIN, "trunk": trunk}
+        for trunk in ("resnet34", "resnet50", "se_resnet50", "se_resnext50")
+    },
+}
+
+
+def settings_of(recipe: NetworkRecipe) -> Any:
+    """The method's settings, with what the recipe leaves out."""
+    return TypeAdapter(CONFIGS[recipe.method]).validate_python(recipe.settings)
+
+
+def test_every_paper_recipe_is_pinned() -> None:
+    found = {path for folder in ("all_in_one", "ranking") for path in (RECIPES / folder).glob("*.yaml")}
+    assert {str(path.relative_to(RECIPES).with_suffix("")) for path in found} | {"baseline"} == set(PAPERS)
+
+
+@pytest.mark.parametrize("name", PAPERS)
+def test_the_papers_numbers(name: str) -> None:
+    recipe = load_network_recipe(RECIPES / f"{name}.yaml")
+    assert recipe.method == name.partition("/")[0]
+    assert recipe.size == (256, 128)
+    assert (recipe.batches.persons, recipe.batches.pictures, recipe.batches.per_step) == (16, 4, 1)
+    optimiser, schedule = recipe.optimiser, recipe.schedule
+    assert (optimiser.name, optimiser.learning_rate, optimiser.trunk_rate, optimiser.clip) == (
+        "adam",
+        3.5e-4,
+        None,
+        None,
+    )
+    assert (optimiser.weight_decay, optimiser.decay_all) == (5e-4, True)
+    assert (schedule.epochs, schedule.per_epoch, schedule.shape) == (120, None, "steps")
+    assert (schedule.warm_up, schedule.start, schedule.decay_at, schedule.decay) == (10, 0.01, (40, 70), 0.1)
+    changed = {field: value for field, value in recipe.augmentation.model_dump().items() if value}
+    assert changed == {"flip": 0.5, "shift": 0.04, "erase": 0.5}
+    assert round(recipe.augmentation.shift * recipe.size[0]) == 10, "padding by 10 pixels"
+    assert (recipe.ema, recipe.amp, recipe.held_out, recipe.views, recipe.init) == (0, "off", 0, 1, None)
+    settings = settings_of(recipe)
+    assert (settings.last_stride, settings.pooling) == (1, "average")
+    assert {field: getattr(settings, field) for field in PAPERS[name]} == PAPERS[name]
+
+
+def test_what_the_page_of_recipes_names_is_there() -> None:
+    page = (RECIPES / "README.md").read_text(encoding="utf-8")
+    named = re.findall(r"recipes/([\w/]+)\.yaml", page)
+    assert set(named) <= set(PAPERS)
+    told = set(named) | {f"all_in_one/{name}" for name in re.findall(r"`(table5_sep\w+)\.yaml", page)}
+    told |= {f"ranking/{name}" for name in re.findall(r"`(table5_re\w+|table5_se_\w+)\.yaml", page)}
+    assert told == set(PAPERS), "every recipe is a row of the page"
+    changed = 0
+    for row in page.splitlines():
+        files = re.findall(r"recipes/([\w/]+)\.yaml", row)
+        for setting in re.findall(r"--set '?([\w.]+=[^'`\s]+)", row):
+            before = load_network_recipe(RECIPES / f"{files[0]}.yaml")
+            after = load_network_recipe(RECIPES / f"{files[0]}.yaml", [setting])
+            assert (after, settings_of(after)) != (before, settings_of(before)), setting
+            changed += 1
+    assert changed == 8

@@ -13,8 +13,9 @@ import pytest
 
 import swiftreid
 from command import all_commands
-from swiftreid.methods import CONFIGS
+from swiftreid.methods import CONFIGS, NetworkConfig
 from swiftreid.nn.trunks import TRUNKS
+from swiftreid.training.network_recipe import NetworkRecipe
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = [" ".join(["swiftreid", *words]) for words in all_commands()]
@@ -106,6 +107,42 @@ def test_every_trunk_and_method_is_on_the_page() -> None:
         assert f"### `{name}`" in page
         assert config.__doc__
         assert all(re.search(rf"^ {{8}}{field.name}: ", documentation(config), re.M) for field in fields(config)), name
+
+
+def stated(value: object) -> str:
+    """A default as the pages' tables have it."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, str):
+        return f"`{value}`"
+    return re.escape(f"{value:g}" if isinstance(value, int | float) else str(list(value)))  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_every_setting_of_a_method_is_on_the_page_with_its_default(name: str) -> None:
+    methods = (ROOT / "docs/networks.md").read_text(encoding="utf-8").partition("\n## Methods\n")[2]
+    common, *sections = re.split(r"^### ", methods, flags=re.MULTILINE)
+    [own] = [section for section in sections if section.startswith(f"`{name}`")]
+    shared = {field.name for field in fields(NetworkConfig)}
+    for field in fields(CONFIGS[name]):
+        page, value = (common, NetworkConfig) if field.name in shared else (own, CONFIGS[name])
+        default = getattr(value(), field.name)
+        assert re.search(rf"^\| `{field.name}` \| {stated(default)} \| ", page, re.MULTILINE), field.name
+        if default != (other := getattr(CONFIGS[name](), field.name)):
+            assert f"`{name}` has {stated(other)}" in common
+
+
+def test_every_field_of_a_recipe_is_on_the_page_with_its_default() -> None:
+    page = (ROOT / "docs/training.md").read_text(encoding="utf-8")
+    defaults = NetworkRecipe(method="baseline").model_dump()
+    told: dict[str, object] = {}
+    for name, value in defaults.items():
+        told |= {f"{name}.{inner}": each for inner, each in value.items()} if isinstance(value, dict) else {name: value}
+    assert len(told) > 30
+    for name, value in told.items():
+        if name != "method":
+            assert re.search(rf"^\| `{re.escape(name)}` \| {stated(value)} \| ", page, re.MULTILINE), name
+    assert set(re.findall(r"^\| `(\w+\.\w+)` \| [^|]+ \| ", page, re.MULTILINE)) == {n for n in told if "." in n}
 
 
 def documentation(config: type) -> str:

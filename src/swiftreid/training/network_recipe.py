@@ -23,8 +23,10 @@ class Batches(_Part):
     Attributes:
         persons: P, persons in a batch.
         pictures: K, pictures of each.
-        per_step: batches whose gradients are averaged before the optimiser steps. Processes share them out, so a run
-            on two processes with ``per_step: 2`` is the run of one process with ``per_step: 2``.
+        per_step: batches whose gradients are averaged before the optimiser steps. Processes share them out: two with
+            ``per_step: 2`` learn the weights of one with ``per_step: 2``, but for rounding. Running statistics of batch
+            normalisation are then those of the first process's batches, and with ``centre_weight`` each process has
+            centres of its own, so that weights differ too.
     """
 
     persons: int = Field(default=16, ge=2)

@@ -35,9 +35,10 @@ def read_recipe(kind: type[Recipe], path: Path | None, settings: Sequence[str] =
         return kind.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
-        why = "there is no such field" if first["type"] in _UNKNOWN else first["msg"]
+        why = "there is no such field" if first["type"] in _UNKNOWN else first["msg"].removeprefix("Value error, ")
         where = f"recipe {path}" if path else "--set"
-        raise UsageError(f"{where}, field {'.'.join(map(str, first['loc']))}: {why}") from error
+        field = ".".join(map(str, first["loc"]))  # none where fields do not go together
+        raise UsageError(f"{where}{', field ' + field if field else ''}: {why}") from error
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -17,7 +17,8 @@ class CentreLoss(nn.Module):
     **Decision**: the papers print a sum; a mean does not grow with the batch, as in the released code of Luo et al. The
     centres are no parameters, so that they move by their own rule whatever the optimiser: behind a weight of 0.0005,
     Adam would move them at the network's pace. A centre starts at
-    the mean of the first pictures of its person.
+    the mean of the first pictures of its person. Several processes that train one network do not exchange their
+    centres: each follows the pictures of its own batches.
 
     Args:
         persons: number of training persons.
@@ -50,7 +51,7 @@ class CentreLoss(nn.Module):
         counts = members.sum(dim=0)
         fresh = (counts > 0) & ~self.seen
         means = members.T @ features / counts.clamp(min=1)[:, None]
-        # In place: several processes exchange the very tensors that they found at the start.
+        # In place, as buffers are: a checkpoint holds these tensors.
         self.centres.copy_(torch.where(fresh[:, None], means, self.centres))
         self.seen |= fresh
 

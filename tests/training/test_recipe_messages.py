@@ -1,0 +1,34 @@
+"""What is said of recipes that cannot be run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from swiftreid.errors import UsageError
+from swiftreid.training.network_recipe import load_network_recipe
+from swiftreid.training.recipe import load_recipe
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("views: 2", ": views are for a teacher, which method ranking has not: leave them out"),
+        ("size: [2, 3]", ": size is height and width of 16 to 1024 pixels, not (2, 3)"),
+        ("schedule: {epochs: 0}", ", field schedule.epochs: Input should be greater than or equal to 1"),
+        ("optimiser: {rate: 1}", ", field optimiser.rate: there is no such field"),
+    ],
+)
+def test_messages_name_the_field_where_there_is_one(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "r.yaml"
+    path.write_text(f"method: ranking\n{text}\n")
+    with pytest.raises(UsageError) as caught:
+        load_network_recipe(path)
+    assert str(caught.value) == f"recipe {path}{message}"
+
+
+def test_messages_of_settings_have_no_prefix() -> None:
+    with pytest.raises(UsageError) as caught:
+        load_recipe(None, ["training.epochs=0"])
+    assert str(caught.value) == "--set, field training: training needs at least 1 epoch, got 0"

@@ -165,7 +165,7 @@ class Run:
                     raise Stopped(f"asked to stop after step {done} of {self.steps}; --resume goes on there")
 
     def _begin_log(self) -> None:
-        told = {
+        told: dict[str, float | int | str] = {
             "seed": self.header.seed,
             "data": self.header.data,
             "persons": len(self.header.persons),

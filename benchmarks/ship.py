@@ -1,7 +1,7 @@
 """The last step of the shipped encoder: its name, its licence, and on its card what result cards say of it.
 
-A calibration is left out: thresholds depend on the cameras of whoever uses the encoder. See docs/shipped.md for the
-steps before.
+A calibration is left out: thresholds depend on the cameras of whoever uses the encoder. See docs/training.md for
+how the network learns.
 
     python benchmarks/ship.py hashed.safetensors -o rendered.safetensors --card rendered.json --card cuhk01.json
 """

@@ -147,9 +147,8 @@ def synthesize(  # noqa: PLR0917
         "train_share": train_share,
         "without": list(left_out),
     }
-    if (
-        numbers.one_query
-    ):  # earlier versions shared such pictures out otherwise: neither goes on with the other's folder
+    if numbers.one_query:
+        # Earlier versions shared such pictures out otherwise: neither goes on with the other's folder.
         settings["queries"] = "one camera"
     check_extra()
     started = time.perf_counter()

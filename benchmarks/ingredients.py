@@ -76,14 +76,17 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=11)
     parser.add_argument("--set", action="append", default=[], help="Change a field of all recipes; repeatable.")
     args = parser.parse_args()
-    commands.names_of(args.data)
+    names = commands.names_of(args.data)
     encoders: list[tuple[str, str | Path]] = [(row.name, learned(row, args)) for row in ROWS]
     encoders += [("stripes", "stripes"), ("teacher", args.teacher)]
     print(f"rank-1 / mAP by the float embedding; {args.people} people, {args.people * 3} pictures, seed {args.seed}")
-    print(f"{'':14}" + "".join(f"{data.resolve().name:>20}" for data in args.data))
+    print(f"{'':14}" + "".join(f"{data:>20}" for data in names))
     for name, encoder in encoders:
         cards = args.out / "cards" / name.replace(" ", "_")
-        found = [commands.evaluate(encoder, data, cards / f"{data.resolve().name}.json") for data in args.data]
+        found = [
+            commands.evaluate(encoder, data, cards / f"{each}.json")
+            for data, each in zip(args.data, names, strict=True)
+        ]
         figures = [rankings["float embedding"] for rankings in found]
         print(f"{name:14}" + "".join(f"{f'{rank1:.1f} / {mean:.1f}':>20}" for rank1, mean in figures), flush=True)
 

@@ -17,12 +17,15 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from numpy.typing import NDArray
 from safetensors import safe_open
 
 from command import COMMAND, Ran, run_in
 from swiftreid.data.sources import open_data
 from swiftreid.encoding.domain import sources_of
 from swiftreid.encoding.encoder import Encoder, open_encoder
+from swiftreid.encoding.encoding import Encoding
+from swiftreid.encoding.stripes import StripesEncoder
 from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.methods import build_method
 from swiftreid.search.codes import pack_bits
@@ -144,13 +147,21 @@ def train(
     init: Path | str | None = None,
     teacher: Encoder | None = None,
     resume: bool = False,
+    finish: bool = False,
     stated_init: str | None = None,
     **changes: Any,
 ) -> Trained:
     changes = {"init": stated_init, **changes}
     recipe = NetworkRecipe.model_validate({**RECIPE, "schedule": {"epochs": 1, "warm_up": 0}, **changes})
     plan = Plan(
-        open_data(data, need=("train",)), recipe, seed, folder, init=init and str(init), teacher=teacher, resume=resume
+        open_data(data, need=("train",)),
+        recipe,
+        seed,
+        folder,
+        init=init and str(init),
+        teacher=teacher,
+        resume=resume or finish,
+        finish=finish,
     )
     trained = train_network(plan, World(0, 1, torch.device("cpu")), Told(quiet))
     assert trained is not None
@@ -210,6 +221,13 @@ def test_another_runs_weights_and_a_network_that_does_not_fit(drawn_people: Path
         train(tmp_path / "f", drawn_people, init=tmp_path / "broken.safetensors")
 
 
+class Silent(StripesEncoder):
+    """A teacher that must not be asked."""
+
+    def encode(self, pictures: NDArray[np.uint8]) -> Encoding:
+        raise AssertionError("asked")
+
+
 def test_a_network_learns_from_a_teacher(drawn_people: Path, tmp_path: Path) -> None:
     taught: dict[str, Any] = {"method": "distilled", "settings": {"trunk": "osnet_x0_25"}, "views": 2}
     taught |= {"schedule": {"epochs": 2, "warm_up": 0}, "held_out": 0.34, "export": "fp16"}
@@ -231,6 +249,10 @@ def test_a_network_learns_from_a_teacher(drawn_people: Path, tmp_path: Path) -> 
     with pytest.raises(UsageError, match="checkpoint is of another recipe"):
         train(tmp_path / "a", drawn_people, teacher=teacher, resume=True, **{**taught, "views": 3})
     assert (tmp_path / "a" / "lessons.safetensors").read_bytes() == kept
+    early = train(tmp_path / "a", drawn_people, teacher=Silent(teacher.card, teacher.tensors), finish=True, **taught)
+    assert early.pictures == 48
+    # Its codes are centred on the pictures, not on the teacher's views of them; the network is the same.
+    assert np.array_equal(early.encoder.tensors["network.onnx"], told.encoder.tensors["network.onnx"])
     again = train(tmp_path / "a", drawn_people, teacher=teacher, resume=True, **taught)
     assert again.encoder.fingerprint == told.encoder.fingerprint
     # Nothing of the people held out is in what is learned from: their pictures are not even read for it.

@@ -77,6 +77,17 @@ class _Known:
     rows: NDArray[np.int64]
 
 
+def embedding_length(teacher: Encoder) -> int:
+    """Numbers in a teacher's embedding.
+
+    Raises:
+        UsageError: it gives none.
+    """
+    if teacher.card.embedding is None:
+        raise UsageError(f"encoder {teacher.card.name} gives no float embedding to learn from: take another teacher")
+    return teacher.card.embedding
+
+
 def take_lessons(
     course: Course,
     samples: Split,
@@ -105,8 +116,7 @@ def take_lessons(
         SwiftReIDError: no picture could be read, or the embeddings could not be written or are of other pictures.
     """
     teacher = course.teacher
-    if teacher.card.embedding is None:
-        raise UsageError(f"encoder {teacher.card.name} gives no float embedding to learn from")
+    embedding_length(teacher)
     if teacher.size[0] < size[0] or teacher.size[1] < size[1]:
         raise UsageError(
             f"encoder {teacher.card.name} sees pictures of {teacher.size[0]} x {teacher.size[1]}, and cannot teach a "
@@ -165,6 +175,7 @@ def take_lessons(
         size,
         seen[:, :done].reshape(-1, *size, 3),
         known.embeddings.reshape(-1, known.embeddings.shape[2]),
+        course.views,
     )
 
 

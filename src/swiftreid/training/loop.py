@@ -169,7 +169,7 @@ class Run:
             "seed": self.header.seed,
             "data": self.header.data,
             "persons": len(self.header.persons),
-            "pictures": len(self._pictures) // self.recipe.views,
+            "pictures": self._pictures.files,
             "device": str(self._world.device),
             "processes": self._world.size,
             "torch": torch.__version__,

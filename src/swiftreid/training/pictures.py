@@ -30,6 +30,7 @@ class TrainingPictures:
         size: height and width that they are scaled to.
         kept: uint8 [n, height, width, 3], or None where they are too many to keep.
         lessons: a teacher's embedding of each, float16 [n, d], where there is a teacher.
+        views: of each file; all files come once before any comes again.
     """
 
     paths: Sequence[Path]
@@ -38,6 +39,12 @@ class TrainingPictures:
     size: tuple[int, int]
     kept: NDArray[np.uint8] | None = None
     lessons: NDArray[np.float16] | None = None
+    views: int = 1
+
+    @property
+    def files(self) -> int:
+        """How many files they are of."""
+        return len(self) // self.views
 
     def __len__(self) -> int:
         return len(self.paths)

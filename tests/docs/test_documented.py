@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import inspect
 import re
+import shlex
 import subprocess
 import sys
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from typer.core import TyperGroup
+from typer.main import get_command
 
 import swiftreid
 from command import all_commands
+from swiftreid.cli.main import app
 from swiftreid.methods import CONFIGS, NetworkConfig
 from swiftreid.nn.trunks import TRUNKS
 from swiftreid.training.network_recipe import NetworkRecipe
@@ -69,6 +73,27 @@ def test_python_on_the_pages_runs(block: str, tmp_path: Path) -> None:
     ran = subprocess.run([sys.executable, "-c", block], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout
+
+
+def shown_commands() -> list[list[str]]:
+    """Every `swiftreid` command line of the pages' consoles, as words."""
+    found = []
+    for page in PAGES:
+        for block in re.findall(r"^```console\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S):
+            lines = block.replace("\\\n", " ").splitlines()
+            found += [shlex.split(line[2:], comments=True) for line in lines if line.startswith("$ swiftreid ")]
+    return found
+
+
+@pytest.mark.parametrize("words", shown_commands(), ids=" ".join)
+def test_commands_on_the_pages_have_the_arguments_and_options_shown(words: list[str]) -> None:
+    command, context, rest = get_command(app), None, words[1:]
+    while isinstance(command, TyperGroup):
+        context = command.make_context("swiftreid", list(rest), parent=context)
+        name, *rest = rest
+        command = command.get_command(context, name)
+        assert command is not None, name
+    command.make_context(words[1], rest, parent=context)  # raises where one does not exist or is missing
 
 
 def test_the_calibration_example_prints_what_the_page_says() -> None:

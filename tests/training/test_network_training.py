@@ -33,7 +33,8 @@ from swiftreid.training.checkpoint import load_checkpoint, network_weights
 from swiftreid.training.exporting import embeddings_of, export_encoder
 from swiftreid.training.judging import codes_of
 from swiftreid.training.network_recipe import NetworkRecipe, load_network_recipe
-from swiftreid.training.networks import Plan, Told, Trained, train_network
+from swiftreid.training.networks import train_network
+from swiftreid.training.plan import Plan, Told, Trained
 from swiftreid.training.processes import World
 from swiftreid.training.starting import read_start
 

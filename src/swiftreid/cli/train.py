@@ -62,7 +62,8 @@ def train(
     """Train a network on a data set's training people; writes a calibrated encoder. Needs the extra 'train'."""
     from swiftreid.training.log import check_tensorboard
     from swiftreid.training.network_recipe import load_network_recipe
-    from swiftreid.training.networks import ENCODER, Plan, Told, train_network
+    from swiftreid.training.networks import ENCODER, train_network
+    from swiftreid.training.plan import Plan, Told
     from swiftreid.training.processes import joined
 
     stated = load_network_recipe(recipe, settings or [])

@@ -1,0 +1,165 @@
+"""How a run begins: what it is of, its people, and its first weights or those of its checkpoint."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import torch
+from pydantic import ValidationError
+
+from swiftreid.data.fingerprint import fingerprint_of
+from swiftreid.data.samples import Split, persons_of
+from swiftreid.encoding.domain import sources_of
+from swiftreid.errors import SwiftReIDError, UsageError
+from swiftreid.methods import METHODS
+from swiftreid.methods.method import Method
+from swiftreid.training.checkpoint import CheckpointHeader, load_checkpoint
+from swiftreid.training.hashing import hold_out
+from swiftreid.training.lessons import embedding_length
+from swiftreid.training.network_recipe import NetworkRecipe
+from swiftreid.training.plan import Plan, Told
+from swiftreid.training.processes import World
+from swiftreid.training.starting import Start, load_trunk, read_start
+
+CHECKPOINT: Final = "checkpoint.safetensors"
+
+
+def check_teacher(plan: Plan) -> None:
+    """Refuse a method that needs a teacher without one, and a teacher that nobody listens to.
+
+    Raises:
+        UsageError: either is so.
+    """
+    needed = METHODS[plan.recipe.method].learns_from == "teacher"
+    if needed and plan.teacher is None:
+        raise UsageError(f"method {plan.recipe.method} learns from another encoder: name it with --teacher")
+    if plan.teacher is not None and not needed:
+        raise UsageError(f"method {plan.recipe.method} learns from persons: leave --teacher out")
+
+
+def hold_out_people(known: Split, plan: Plan) -> tuple[Split, Split]:
+    """Pictures of the people that are learned, and of those who are held out."""
+    if not plan.recipe.held_out:
+        return known, []
+    kept = hold_out(persons_of(known), plan.recipe.held_out, plan.seed)
+    return (
+        [sample for sample, out in zip(known, kept, strict=True) if not out],
+        [sample for sample, out in zip(known, kept, strict=True) if out],
+    )
+
+
+def first_header(plan: Plan, learned: Split) -> CheckpointHeader:
+    """The header of a run that begins, without what it starts from.
+
+    Raises:
+        UsageError: there are fewer than two people.
+    """
+    header = CheckpointHeader(
+        step=0,
+        recipe=plan.recipe.model_dump(mode="json"),
+        seed=plan.seed,
+        data=plan.data.name,
+        data_fingerprint=fingerprint_of(plan.data),
+        persons=np.unique(persons_of(learned)).tolist(),
+    )
+    if len(header.persons) < 2:
+        raise UsageError(f"training needs at least 2 people, got {len(header.persons)}")
+    if plan.teacher is None:
+        return header
+    card = plan.teacher.card
+    words = f"taught by {card.name} ({card.short_fingerprint}): {card.provenance}"
+    taught = {"teacher": card.fingerprint, "told": words, "sources": sources_of(card), "licence": card.licence}
+    return header.model_copy(update=taught)
+
+
+def targets(plan: Plan, header: CheckpointHeader) -> int:
+    """How many a method is to tell apart: persons, or numbers of the teacher's embedding.
+
+    Raises:
+        UsageError: the teacher gives no embedding.
+    """
+    return len(header.persons) if plan.teacher is None else embedding_length(plan.teacher)
+
+
+def open_folder(plan: Plan, world: World) -> tuple[CheckpointHeader, dict[str, torch.Tensor]] | None:
+    """Make the folder, or read the checkpoint in it.
+
+    Raises:
+        UsageError: the folder holds a run and ``resume`` is not asked for, or ``finish`` without ``resume``.
+        SwiftReIDError: the folder cannot be made, or the checkpoint not read.
+    """
+    path = plan.folder / CHECKPOINT
+    if plan.finish and not plan.resume:
+        raise UsageError("--finish exports a run's checkpoint: give --resume too")
+    if plan.resume:
+        return load_checkpoint(path)
+    if path.exists():
+        raise UsageError(f"{plan.folder} holds a run: give --resume to go on with it, or another folder")
+    if world.first:
+        try:
+            plan.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SwiftReIDError(f"cannot make the folder {plan.folder}: {error.strerror}") from error
+    return None
+
+
+def check_same(before: CheckpointHeader, now: CheckpointHeader) -> None:
+    """Refuse to go on with another recipe, seed, data set or teacher than the checkpoint's.
+
+    Raises:
+        UsageError: the two headers differ so.
+    """
+    names = ("seed", "data_fingerprint", "persons", "teacher")
+    other = [name for name in names if getattr(before, name) != getattr(now, name)]
+    if _learning(before) != _learning(now):
+        other.insert(0, "recipe")
+    if other:
+        raise UsageError(
+            f"the checkpoint is of another {' and '.join(other)} than this run: go on with those of its beginning, or "
+            "start from its weights with --init in another folder"
+        )
+
+
+def _learning(header: CheckpointHeader) -> NetworkRecipe:
+    """A run's recipe as far as it decides the weights; fields newer than the checkpoint have their defaults."""
+    try:
+        return NetworkRecipe.model_validate({**header.recipe, "evaluate_every": 0, "export": "fp32"})
+    except ValidationError as error:
+        raise UsageError(
+            "the checkpoint's recipe is of another version of swiftreid: start from its weights with --init in another "
+            "folder"
+        ) from error
+
+
+def first_weights(method: Method, plan: Plan, told: Told, header: CheckpointHeader) -> CheckpointHeader:
+    """Give the method its first weights, by ``--init``, ``--weights`` or the recipe.
+
+    Returns:
+        The header with where they come from.
+
+    Raises:
+        UsageError: two sources are given, or one fits nothing of the method.
+        SwiftReIDError: a file cannot be read.
+    """
+    if plan.weights is not None and plan.init is not None:
+        raise UsageError("--weights and --init both start the trunk: give one of them")
+    starts: list[Start] = []
+    source = plan.init or (None if plan.weights else plan.recipe.init)
+    if plan.weights is not None:
+        start, left = load_trunk(method, plan.weights)
+        told.note(f"the trunk starts from {plan.weights}" + (f"; not used: {', '.join(left[:4])}" if left else ""))
+        starts.append(start)
+    if source is not None:
+        start = read_start(source)
+        fresh = start.put_into(method, source)
+        told.note(f"weights start from {source}" + (f"; fresh: {', '.join(fresh)}" if fresh else ""))
+        starts.append(start)
+    licences = [header.licence, *(start.licence for start in starts)]
+    return header.model_copy(
+        update={
+            "told": "; ".join(filter(None, [header.told, *(f"started from {start.words}" for start in starts)])),
+            "sources": [*header.sources, *(entry for start in starts for entry in start.sources)],
+            "licence": " and ".join(dict.fromkeys(filter(None, licences))),
+        }
+    )

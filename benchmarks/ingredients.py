@@ -2,7 +2,8 @@
 
 For each row one ingredient is left out (`swiftreid synth --without`), or there are a quarter of the people with four
 times the pictures of each, or there is no teacher and the network learns the people by number, as All-in-One does.
-Everything else stays: the number of pictures, the network, the steps and rates. Each network is measured on the data
+Everything else stays: the number of pictures, the network, the steps and rates. One row has everything with other seeds
+of people and weights: differences like its own say nothing. Each network is measured on the data
 sets given, which it never saw, by its float embedding; beside it `stripes` and the teacher. Data sets and runs are kept
 in a folder: a script that was stopped goes on where it was.
 
@@ -25,16 +26,18 @@ FEWER = 4
 
 @dataclass(frozen=True)
 class Row:
-    """One network: what its people were rendered without, and whether there are fewer, or no teacher."""
+    """One network: what its people were rendered without, whether there are fewer, or no teacher, or other seeds."""
 
     name: str
     without: str = ""
     fewer: bool = False
     taught: bool = True
+    reseeded: bool = False
 
 
 ROWS = (
     Row("everything"),
+    Row("other seeds", reseeded=True),
     *(Row(f"no {ingredient}", without=ingredient) for ingredient in INGREDIENTS),
     Row("fewer people", fewer=True),
     Row("no teacher", taught=False),
@@ -43,7 +46,8 @@ ROWS = (
 
 def rendered(row: Row, args: argparse.Namespace) -> Path:
     """The row's rendered people, all of them for training; a render that was stopped goes on."""
-    folder: Path = args.out / "people" / ("fewer" if row.fewer else f"without_{row.without}" if row.without else "all")
+    kind = "fewer" if row.fewer else "reseeded" if row.reseeded else f"without_{row.without}" if row.without else "all"
+    folder: Path = args.out / "people" / kind
     people, seen_by = (args.people // FEWER, 3 * FEWER) if row.fewer else (args.people, 3)
     without = ["--without", row.without] if row.without else []
     height, width = args.size
@@ -51,7 +55,7 @@ def rendered(row: Row, args: argparse.Namespace) -> Path:
     commands.once(
         folder,
         *("synth", pictures, "--people", people, "--seen-by", seen_by, "--shots", 1, "--train-share", 1),
-        *("--height", height, "--width", width, "--seed", args.seed, *without),
+        *("--height", height, "--width", width, "--seed", args.seed + row.reseeded, *without),
     )
     return pictures
 
@@ -62,7 +66,8 @@ def learned(row: Row, args: argparse.Namespace) -> Path:
     steps = f"schedule.per_epoch={args.pictures // 8}", "schedule.epochs=8"
     teacher = ["--teacher", args.teacher] if row.taught else []
     alone = () if row.taught else ("method=all_in_one", "views=1")
-    return commands.train(RECIPES / "shipped.yaml", rendered(row, args), folder, [*steps, *alone, *args.set], *teacher)
+    options = [*teacher, "--seed", int(row.reseeded)]
+    return commands.train(RECIPES / "shipped.yaml", rendered(row, args), folder, [*steps, *alone, *args.set], *options)
 
 
 def main() -> None:

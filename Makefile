@@ -34,10 +34,10 @@ clean:
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
-# The core: no torch, no network runtime. What `make demo` needs and no more.
+# The core and ONNX Runtime for the shipped encoder, no torch. What `make demo` needs and no more.
 .venv/.core: pyproject.toml constraints.txt $(NATIVE) | .venv/bin/python
-	@echo "installing the core into .venv"
-	$(PIP) -e .
+	@echo "installing the core and ONNX Runtime into .venv"
+	$(PIP) -e ".[onnx]"
 	touch $@
 
 .venv/.dev: pyproject.toml constraints.txt $(NATIVE) | .venv/bin/python

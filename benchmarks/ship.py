@@ -42,10 +42,13 @@ def main() -> None:
     parser.add_argument("--card", type=Path, action="append", default=[], help="Result card of it; repeatable.")
     parser.add_argument("--name", default="rendered")
     parser.add_argument("--licence", default="Apache-2.0")
+    parser.add_argument("--provenance", help="What goes before the card's own words on what was learned from.")
     args = parser.parse_args()
     made = open_encoder(args.encoder)
     told = [row for card in args.card for row in metrics(ResultCard.load(card), made.fingerprint)]
-    words = {"name": args.name, "licence": args.licence, "metrics": told, "calibration": None}
+    provenance = "; ".join(filter(None, [args.provenance, made.card.provenance]))
+    words: dict[str, object] = {"name": args.name, "licence": args.licence, "provenance": provenance}
+    words |= {"metrics": told, "calibration": None}
     shipped = type(made)(made.card.model_copy(update=words), made.tensors)
     shipped.save(args.output)
     size = args.output.stat().st_size

@@ -12,6 +12,8 @@ from drawn_figures import draw_person
 # Two processes of tests, and the commands they start, share two cores: threads that wait by spinning would only disturb
 # each other. torch and NumPy read it when first imported, here and in child processes.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Commands take the shipped encoder that needs no network runtime; what they do does not depend on which one it is.
+os.environ["SWIFTREID_ENCODER"] = "stripes"
 
 
 @pytest.fixture(scope="session")

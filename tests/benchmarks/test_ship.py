@@ -23,13 +23,22 @@ def test_the_card_has_the_figures_of_result_cards_and_no_calibration(drawn_peopl
     swiftreid = run_in(tmp_path)
     swiftreid("calibrate", "stripes", drawn_people, "-o", "fitted.safetensors", "--beta", 2)
     swiftreid("evaluate", drawn_people, "--encoder", "fitted.safetensors", "--untimed", "--card", "card.json")
-    arguments = ("fitted.safetensors", "-o", "shipped.safetensors", "--card", "card.json", "--name", "rendered")
+    arguments = (
+        "fitted.safetensors",
+        "-o",
+        "shipped.safetensors",
+        "--card",
+        "card.json",
+        "--provenance",
+        "nobody real",
+    )
     done = ship(tmp_path, *arguments)
     assert done.returncode == 0, done.stderr
     made, shipped = open_encoder(tmp_path / "fitted.safetensors"), open_encoder(tmp_path / "shipped.safetensors")
     assert made.card.calibration is not None
     assert shipped.card.calibration is None
     assert (shipped.card.name, shipped.fingerprint) == ("rendered", made.fingerprint)
+    assert shipped.card.provenance == f"nobody real; {made.card.provenance}"
     rows = {row.ranking: row for row in ResultCard.load(tmp_path / "card.json").rows}
     told = {row["ranking"]: row["map"] for row in shipped.card.metrics}
     assert set(told) == {*(f"id{length} exhaustive" for length in (32, 128, 512, 2048)), "float embedding"}

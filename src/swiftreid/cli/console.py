@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from swiftreid.training.loop import Moment
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout instead of tables.")]
-EncoderOption = Annotated[str, typer.Option(help="Encoder file, or 'stripes'.")]
+EncoderOption = Annotated[
+    str, typer.Option(help="Encoder file, or a shipped one: rendered or stripes.", envvar="SWIFTREID_ENCODER")
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars and no notices.")]
 
 Advance = Callable[[int, int], None]

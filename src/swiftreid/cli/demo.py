@@ -16,6 +16,7 @@ import typer
 from swiftreid.cli import encoders, evaluate, galleries, searching
 from swiftreid.cli.console import EncoderOption, JsonOption, QuietOption, Report
 from swiftreid.data.pictures import find_pictures
+from swiftreid.encoding.encoder import DEFAULT
 from swiftreid.errors import SwiftReIDError, UsageError
 
 _STATION = Path("examples/station")
@@ -29,7 +30,7 @@ def demo(
     station: Annotated[
         Path | None, typer.Option(help="The rendered data set. Default: examples/station of the source tree.")
     ] = None,
-    encoder: EncoderOption = "stripes",
+    encoder: EncoderOption = DEFAULT,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:

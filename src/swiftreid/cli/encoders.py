@@ -22,7 +22,7 @@ from swiftreid.data.samples import DISTRACTOR, NOBODY, ReidData, SplitName
 from swiftreid.data.sources import open_data, recognise
 from swiftreid.encoding.calibrate import CascadeMethod, calibrated, fit_calibration
 from swiftreid.encoding.card import Preprocessing
-from swiftreid.encoding.encoder import open_encoder
+from swiftreid.encoding.encoder import DEFAULT, open_encoder
 from swiftreid.encoding.encodings_file import save_encodings
 from swiftreid.encoding.external import wrap_network
 from swiftreid.encoding.labelled import encode_samples
@@ -46,7 +46,7 @@ Output = Annotated[Path, typer.Option("--output", "-o", help="File to write.")]
 
 @app.command("info")
 def info(
-    encoder: Annotated[str, typer.Argument(help="Encoder file, or 'stripes'.")],
+    encoder: Annotated[str, typer.Argument(help="Encoder file, or a shipped one: rendered or stripes.")],
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -176,7 +176,7 @@ def _data_set(pictures: Path, kind: str | None) -> ReidData | None:
 def encode(
     pictures: Annotated[list[Path], typer.Argument(help="Picture files or folders of pictures.")],
     output: Output,
-    encoder: EncoderOption = "stripes",
+    encoder: EncoderOption = DEFAULT,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -213,7 +213,7 @@ def encode(
 
 
 def calibrate(
-    encoder: Annotated[str, typer.Argument(help="Encoder file to calibrate, or 'stripes'.")],
+    encoder: Annotated[str, typer.Argument(help="Encoder file to calibrate, or a shipped one.")],
     data: DataArgument,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File to write. Default: the encoder's own.")
@@ -326,7 +326,7 @@ def _check_percentages(recall: float, confidence: float, false_accepts: float) -
 def hash_embedding(
     data: DataArgument,
     output: Output,
-    encoder: Annotated[str, typer.Option(help="Encoder whose float embedding to hash: a file, or 'stripes'.")],
+    encoder: Annotated[str, typer.Option(help="Encoder whose float embedding to hash: a file, or a shipped one.")],
     kind: KindOption = None,
     root: RootOption = None,
     train: TrainOption = "train+val",
@@ -366,11 +366,12 @@ def hash_embedding(
     )
     learned.save(output)
     rows: list[dict[str, Any]] = learned.card.metrics
-    report.table(
-        f"held-out people of {read.name} (the encoder written has learned from all of them)",
-        ["search", "rank-1", "mAP"],
-        [(row["ranking"], 100 * row["rank1"], 100 * row["map"]) for row in rows],
-    )
+    if rows:  # none with a recipe that holds nobody out
+        report.table(
+            f"held-out people of {read.name} (the encoder written has learned from all of them)",
+            ["search", "rank-1", "mAP"],
+            [(row["ranking"], 100 * row["rank1"], 100 * row["map"]) for row in rows],
+        )
     if learned.card.calibration is not None:
         print_calibration(report, learned.card.calibration)
     report.text(f"wrote {output} ({learned.card.short_fingerprint})")

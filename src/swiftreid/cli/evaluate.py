@@ -17,7 +17,7 @@ from swiftreid.cli.reranking import K1Option, K2Option, LambdaOption, settings_o
 from swiftreid.cli.sources import BadPictures
 from swiftreid.data.doctor.people import people
 from swiftreid.data.sources import open_data
-from swiftreid.encoding.encoder import Encoder, open_encoder
+from swiftreid.encoding.encoder import DEFAULT, Encoder, open_encoder
 from swiftreid.errors import UsageError
 from swiftreid.evaluation.metrics import AP_RULES
 from swiftreid.search.cascade import Cascade, Stage
@@ -26,7 +26,7 @@ from swiftreid.search.stages import EMBEDDING
 
 def evaluate(
     data: DataArgument,
-    encoder: EncoderOption = "stripes",
+    encoder: EncoderOption = DEFAULT,
     kind: KindOption = None,
     root: RootOption = None,
     cascade: Annotated[

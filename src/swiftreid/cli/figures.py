@@ -29,6 +29,7 @@ from swiftreid.cli.fitted import dto_by_beta, short_list, thresholds_of
 from swiftreid.cli.outputs import written
 from swiftreid.cli.ranked_lists import name_of, shows_real_people, wanted_queries
 from swiftreid.data.pictures import read_picture
+from swiftreid.encoding.encoder import DEFAULT
 from swiftreid.errors import UsageError
 from swiftreid.evaluation.figures import accuracy_time, beta, changes, cmc, distances, ranked, short_lists
 from swiftreid.evaluation.figures.cards import about_cards, choose_pair, choose_rows, load_cards
@@ -91,7 +92,7 @@ def time_figure(
 @app.command("beta")
 def beta_figure(
     data: DataArgument,
-    encoder: EncoderOption = "stripes",
+    encoder: EncoderOption = DEFAULT,
     kind: KindOption = None,
     held_out_data: HeldOutOption = None,
     betas: Annotated[
@@ -129,7 +130,7 @@ def beta_figure(
 @app.command("w")
 def w_figure(
     data: DataArgument,
-    encoder: EncoderOption = "stripes",
+    encoder: EncoderOption = DEFAULT,
     kind: KindOption = None,
     code: Annotated[
         str | None, typer.Option(help="The short code. Default: the attributes if there are any, else the shortest.")
@@ -172,7 +173,7 @@ def _cost(text: str) -> Cost:
 @app.command("distances")
 def distances_figure(
     data: DataArgument,
-    encoder: EncoderOption = "stripes",
+    encoder: EncoderOption = DEFAULT,
     kind: KindOption = None,
     held_out_data: HeldOutOption = None,
     output: OutputOption = None,
@@ -193,7 +194,7 @@ def distances_figure(
 @app.command("ranked")
 def ranked_figure(
     data: DataArgument,
-    encoder: EncoderOption = "stripes",
+    encoder: EncoderOption = DEFAULT,
     kind: KindOption = None,
     queries: Annotated[
         list[str] | None, typer.Option("--queries", help="A query to draw, by its file's name; repeatable.")

@@ -10,7 +10,7 @@ import typer
 
 from swiftreid.cli.console import JsonOption, QuietOption, Report
 from swiftreid.cli.sources import BadPictures, Picture, encoder_of, moment, pictures_from
-from swiftreid.encoding.encoder import encoder_path, open_encoder
+from swiftreid.encoding.encoder import DEFAULT, encoder_path, open_encoder
 from swiftreid.encoding.encodings_file import load_encodings
 from swiftreid.encoding.stream import encode_paths
 from swiftreid.errors import SwiftReIDError, UsageError
@@ -25,7 +25,13 @@ GalleryPath = Annotated[Path, typer.Argument(help="The gallery's folder.")]
 @app.command()
 def create(
     gallery: GalleryPath,
-    encoder: Annotated[str, typer.Option(help="Encoder file, or 'stripes'. A copy goes into the gallery.")] = "stripes",
+    encoder: Annotated[
+        str,
+        typer.Option(
+            help="Encoder file, or a shipped one: rendered or stripes. A copy goes into the gallery.",
+            envvar="SWIFTREID_ENCODER",
+        ),
+    ] = DEFAULT,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:

@@ -50,7 +50,7 @@ def train(
         Path | None, typer.Option(help="ImageNet weights for the trunk: .safetensors, .pth or .pt.")
     ] = None,
     teacher: Annotated[
-        str | None, typer.Option(help="Encoder to learn from, for method 'distilled': a file, or 'stripes'.")
+        str | None, typer.Option(help="Encoder to learn from, for method 'distilled': a file, or a shipped one.")
     ] = None,
     device: Annotated[str | None, typer.Option(help="Such as cpu or cuda:0. Default: a GPU if there is one.")] = None,
     tensorboard: Annotated[

@@ -30,7 +30,9 @@ def load_artefact(path: Path) -> tuple[EncoderCard, dict[str, NDArray[Any]]]:
         SwiftReIDError: the file is missing, is no encoder, is of a newer format, or was damaged.
     """
     if not path.is_file():
-        raise SwiftReIDError(f"no encoder file at {path}: give the path of an encoder, or the name 'stripes'")
+        raise SwiftReIDError(
+            f"no encoder file at {path}: give the path of one, or the name of a shipped one: rendered, stripes"
+        )
     card, tensors = load_headed(path, EncoderCard, key="card", kind="encoder", remedy="make or copy it again")
     actual = fingerprint_of(card, tensors)
     if actual != card.fingerprint:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,13 @@ _KINDS = {
     "pyramid": ("swiftreid.encoding.composed", "PyramidEncoder"),
 }
 
-_SHIPPED = {"stripes": Path(__file__).with_name("stripes.safetensors")}
+SHIPPED: Mapping[str, Path] = {
+    name: Path(__file__).with_name(f"{name}.safetensors") for name in ("rendered", "stripes")
+}
+"""Encoders that come with the package, by name."""
+
+DEFAULT: Final = "rendered"
+"""The shipped encoder that commands take unless told otherwise: a network that learned from rendered people."""
 
 
 class Encoder(ABC):
@@ -114,7 +121,7 @@ def open_encoder(source: str | Path) -> Encoder:
 
 def encoder_path(source: str | Path) -> Path:
     """The file of an encoder given by path or by the name of a shipped one; it need not exist."""
-    return _SHIPPED.get(str(source), Path(source))
+    return SHIPPED.get(str(source), Path(source))
 
 
 def build_encoder(card: EncoderCard, tensors: Tensors) -> Encoder:

@@ -122,8 +122,8 @@ def _start_network(tensors: Tensors) -> Network:
         return _start_openvino(tensors["network.xml"].tobytes(), tensors["network.bin"].tobytes())
     except ImportError as error:
         raise SwiftReIDError(
-            f"this encoder needs a runtime that is not installed: {error}; or take `--encoder stripes`, which is weak but "
-            "needs none"
+            f"this encoder needs a runtime that is not installed: {error}; or take `--encoder stripes`, which is weak "
+            "but needs none"
         ) from error
     except Exception as error:  # the runtimes have exception classes of their own, without a common base
         raise SwiftReIDError(f"the network could not be loaded: {_last_line(error)}") from error

@@ -74,12 +74,15 @@ void rows_within_all(const std::uint8_t* rows, std::size_t count, std::size_t ro
     const __m512i q = _mm512_set1_epi32(word), most = _mm512_set1_epi32(static_cast<int>(limit < 32 ? limit : 32));
     const auto look = [&](const std::uint8_t* some) {
         const __m512i distances = _mm512_popcnt_epi32(_mm512_xor_si512(_mm512_loadu_si512(some), q));
-        return static_cast<std::uint64_t>(_mm512_cmple_epi32_mask(distances, most));
+        return _mm512_cmple_epi32_mask(distances, most);
     };
     std::size_t i = 0;
     for (; i + 64 <= count; i += 64) {
         const std::uint8_t* some = rows + 4 * i;
-        words[i / 64] = look(some) | look(some + 64) << 16 | look(some + 128) << 32 | look(some + 192) << 48;
+        // Masks are put together as masks: where GCC 12 spills one that is made a wider number, it writes 16 bits and reads
+        // back 64.
+        words[i / 64] = _mm512_kunpackd(_mm512_kunpackw(look(some + 192), look(some + 128)),
+                                        _mm512_kunpackw(look(some + 64), look(some)));
     }
     rows_within(rows + 4 * i, count - i, 4, query, limit, words + i / 64);
 }

@@ -113,6 +113,7 @@ inline void within_any(const std::uint8_t* planes, std::size_t blocks, std::size
 
 inline void within(const std::uint8_t* planes, std::size_t blocks, std::size_t row_bytes, const std::uint8_t* query,
                    std::uint32_t limit, std::uint64_t* words) {
+    if (blocks == 0) return;  // there may be no words either
     if (limit >= row_bytes * 8)
         std::memset(words, 0xff, blocks * kBlockWords * sizeof(std::uint64_t));
     else if (row_bytes == 4)

@@ -34,7 +34,7 @@ def test_kernels_for_arm_under_an_emulator(tmp_path: Path) -> None:
 
 
 def test_the_avx512_kernel_compiles(tmp_path: Path) -> None:
-    """No machine at hand and no emulator runs it, so this is all that is known of it."""
+    """No emulator runs it: on machines without AVX-512 this is all that is known of it."""
     need("g++", "objdump")
     if not X86:
         pytest.skip("only compilers for x86-64 know AVX-512")

@@ -7,6 +7,7 @@ runs that fit into ``--seconds``, at least two after one to warm up: on a shared
 
     python benchmarks/trunks.py
     python benchmarks/trunks.py --trunks resnet18 osnet_x0_5 --sizes 128x64 --threads 2 --json trunks.json
+    python benchmarks/trunks.py --trunks resnet18_half_ibn_a --sizes 128x64 --batch 64 --amp bf16
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ import torch
 from torch import nn
 
 from swiftreid.nn.trunks import TRUNKS, Trunk, make_trunk
+from swiftreid.training.loop import FORMATS
 
 
 @dataclass(frozen=True)
@@ -74,22 +76,26 @@ def rate(run: Callable[[], object], pictures: int, seconds: float) -> float:
 
 
 def measured(
-    trunk: Trunk, pictures: torch.Tensor, layout: torch.memory_format, seconds: float, *, learn: bool
+    trunk: Trunk, pictures: torch.Tensor, layout: torch.memory_format, seconds: float, *, learn: bool, amp: str
 ) -> float:
-    """Pictures per second of the forward pass, or of forward and backward."""
+    """Pictures per second of the forward pass, or of forward and backward, the forward pass in the format ``amp``."""
     trunk.to(memory_format=layout)
     pictures = pictures.contiguous(memory_format=layout)
 
+    def seen() -> torch.Tensor:
+        with torch.autocast("cpu", FORMATS[amp], enabled=amp != "off"):
+            return trunk(pictures)
+
     def step() -> None:
         trunk.zero_grad(set_to_none=True)
-        trunk(pictures).mean().backward()
+        seen().float().mean().backward()
 
     if learn:
         trunk.train()
         return rate(step, len(pictures), seconds)
     trunk.eval()
     with torch.inference_mode():
-        return rate(lambda: trunk(pictures), len(pictures), seconds)
+        return rate(seen, len(pictures), seconds)
 
 
 def measured_in_onnx(trunk: Trunk, pictures: torch.Tensor, threads: int, seconds: float) -> float | None:
@@ -118,15 +124,17 @@ def measured_in_onnx(trunk: Trunk, pictures: torch.Tensor, threads: int, seconds
     return rate(lambda: session.run(None, {"x": array}), len(pictures), seconds)
 
 
-def speed(name: str, size: str, batch: int, threads: int, seconds: float, *, train: bool) -> Speed:
+def speed(name: str, size: str, batch: int, threads: int, seconds: float, *, train: bool, amp: str) -> Speed:
     """All figures of a trunk at a size."""
     height, width = map(int, size.split("x"))
     torch.manual_seed(0)
     trunk = make_trunk(name)
     pictures = torch.randn(batch, 3, height, width)
     layouts = (torch.contiguous_format, torch.channels_last)
-    forward = [measured(trunk, pictures, layout, seconds, learn=False) for layout in layouts]
-    learning = [measured(trunk, pictures, layout, seconds, learn=True) if train else None for layout in layouts]
+    forward = [measured(trunk, pictures, layout, seconds, learn=False, amp=amp) for layout in layouts]
+    learning = [
+        measured(trunk, pictures, layout, seconds, learn=True, amp=amp) if train else None for layout in layouts
+    ]
     return Speed(
         trunk=name,
         size=size,
@@ -155,19 +163,22 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--seconds", type=float, default=0.5, help="For each figure.")
+    parser.add_argument("--amp", choices=list(FORMATS), default="off", help="Number format of passes in torch.")
     parser.add_argument("--no-training", action="store_true", help="Leave out forward and backward.")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     machine = f"{platform.machine()}, torch {torch.__version__}, {given.threads} thread(s), batches of {given.batch}"
-    print(f"{machine}; pictures per second, best of {given.seconds:g} s")
+    print(f"{machine}, amp {given.amp}; pictures per second, best of {given.seconds:g} s")
     print(f"{'':35} {'':7} {'':7}  {'--- forward ---':^26} {'- with backward -':>17}")
     print(f"{'trunk':20} {'size':>8} {'chan':>5} {'params':>7} {'GMACs':>7}  ", end="")
     print(f"{'torch':>8} {'ch.last':>8} {'ONNX':>8} {'torch':>8} {'ch.last':>8}")
     found: list[Speed] = []
     for size in given.sizes:
         for name in given.trunks:
-            one = speed(name, size, given.batch, given.threads, given.seconds, train=not given.no_training)
+            one = speed(
+                name, size, given.batch, given.threads, given.seconds, train=not given.no_training, amp=given.amp
+            )
             found.append(one)
             print(line(one), flush=True)
     if given.json:
@@ -178,6 +189,7 @@ def main() -> None:
                     "threads": given.threads,
                     "machine": platform.machine(),
                     "batch": given.batch,
+                    "amp": given.amp,
                     "command": " ".join(sys.argv),
                     "trunks": [asdict(one) for one in found],
                 },

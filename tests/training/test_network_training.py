@@ -312,11 +312,31 @@ def test_the_exported_encoder_is_the_method(name: str, settings: dict[str, Any],
     assert sizes[0] < 0.8 * sizes[1] if half else sizes[0] == sizes[1]
 
 
+@pytest.mark.parametrize("name", ["all_in_one", "ranking"])  # the second's embeddings have length 1
+def test_a_mirroring_encoder_is_the_mean_of_both(name: str) -> None:
+    torch.manual_seed(0)
+    method = build_method(name, 5, trunk="osnet_x0_25").eval()
+    pictures = np.random.default_rng(1).integers(0, 256, (9, 48, 24, 3), dtype=np.uint8)
+    told = {"name": "x", "provenance": "", "licence": "", "training": {}}
+    encoder = export_encoder(method, pictures, **told, mirror=True)
+    assert encoder.card.preprocessing.flip
+    both = [embeddings_of(method, each) for each in (pictures, pictures[:, :, ::-1].copy())]
+    if method.unit:
+        both = [each / np.linalg.norm(each, axis=1, keepdims=True) for each in both]
+    mean = sum(both) / 2
+    np.testing.assert_allclose(embeddings_of(method, pictures, mirror=True), mean, atol=1e-5 * np.abs(mean).max())
+    if method.unit:
+        mean /= np.linalg.norm(mean, axis=1, keepdims=True)
+    given = encoder.encode(pictures).embedding
+    assert given is not None
+    np.testing.assert_allclose(given, mean, atol=2e-5 * np.abs(mean).max())
+
+
 def test_an_export_that_is_off_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     from swiftreid.training import exporting
 
     method = build_method("baseline", 3, trunk="osnet_x0_25")
-    monkeypatch.setattr(exporting, "embeddings_of", lambda m, p: 1.5 + embeddings_of(m, p))
+    monkeypatch.setattr(exporting, "embeddings_of", lambda m, p, mirror: 1.5 + embeddings_of(m, p, mirror=mirror))
     with pytest.raises(SwiftReIDError, match="exported network is off"):
         export_encoder(method, np.zeros((2, 48, 24, 3), np.uint8), name="x", provenance="", licence="", training={})
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.utils import parametrize
 
 from swiftreid.encoding.card import EncoderCard, Preprocessing, Tensors
@@ -35,6 +36,7 @@ def export_encoder(
     licence: str,
     training: dict[str, Any],
     half: bool = False,
+    mirror: bool = False,
 ) -> Encoder:
     """The encoder of a trained method, which needs ONNX Runtime and no torch.
 
@@ -51,6 +53,7 @@ def export_encoder(
         training: the record for the card.
         half: whether the weights are stored in half precision. The method's own are rounded then, so that it gives
             what the encoder gives.
+        mirror: whether the encoder averages the embeddings of a picture and of the mirrored picture.
 
     Raises:
         SwiftReIDError: ONNX Runtime is missing, or its results are not the method's.
@@ -59,14 +62,14 @@ def export_encoder(
     if half:
         _round(method)
     height, width = pictures.shape[1:3]
-    expected = embeddings_of(method, pictures)
+    expected = embeddings_of(method, pictures, mirror=mirror)
     card = EncoderCard(
         kind=ExternalEncoder.kind,
         name=name,
         architecture={"dimension": method.embedding_length, "seed": 0, "unit": method.unit},
         spec=DEFAULT_SPEC,
         embedding=method.embedding_length,
-        preprocessing=Preprocessing(height=height, width=width, scale=1 / 255, mean=MEAN, std=STD),
+        preprocessing=Preprocessing(height=height, width=width, scale=1 / 255, mean=MEAN, std=STD, flip=mirror),
         provenance=provenance,
         licence=licence,
         training=training,
@@ -91,13 +94,27 @@ def export_encoder(
 
 
 @torch.no_grad()
-def embeddings_of(method: Method, pictures: NDArray[np.uint8], batch: int = 256) -> NDArray[np.float32]:
-    """Embeddings of uint8 pictures [n, h, w, 3] as the method gives them in its present mode, float32 [n, d]."""
+def embeddings_of(
+    method: Method, pictures: NDArray[np.uint8], batch: int = 256, *, mirror: bool = False
+) -> NDArray[np.float32]:
+    """Embeddings of uint8 pictures [n, h, w, 3] as the method gives them in its present mode, float32 [n, d].
+
+    With ``mirror`` each is the mean of the picture's and the mirrored picture's, which first have length 1 where the
+    method's do.
+    """
     device = next(method.parameters()).device
+
+    def embedded(values: Tensor) -> Tensor:
+        embedding = method.embed(values).float()
+        return functional.normalize(embedding) if mirror and method.unit else embedding
+
     parts = []
     for start in range(0, len(pictures), batch):
-        raw = torch.from_numpy(pictures[start : start + batch]).to(device)
-        parts.append(method.embed(normalised(floats(raw))).float().cpu().numpy())
+        values = normalised(floats(torch.from_numpy(pictures[start : start + batch]).to(device)))
+        embedding = embedded(values)
+        if mirror:
+            embedding = (embedding + embedded(values.flip(3))) / 2
+        parts.append(embedding.cpu().numpy())
     return np.concatenate(parts)
 
 

@@ -19,11 +19,11 @@ BATCH = 1024
 """Pictures decoded at a time."""
 
 
-def encode_pictures(method: Method, pictures: TrainingPictures) -> LabelledCodes:
-    """Codes and embeddings of all pictures by the method in its present mode."""
+def encode_pictures(method: Method, pictures: TrainingPictures, *, mirror: bool = False) -> LabelledCodes:
+    """Codes and embeddings of all pictures by the method in its present mode; ``mirror`` as `embeddings_of` has it."""
     embedding = np.concatenate(
         [
-            embeddings_of(method, pictures.read(np.arange(start, min(start + BATCH, len(pictures)))))
+            embeddings_of(method, pictures.read(np.arange(start, min(start + BATCH, len(pictures)))), mirror=mirror)
             for start in range(0, len(pictures), BATCH)
         ]
     )

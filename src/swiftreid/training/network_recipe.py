@@ -123,6 +123,8 @@ class NetworkRecipe(_Part):
         evaluate_every: epochs between evaluations on them; 0 for the end only.
         export: number format of the weights in the encoder's file: "fp32", or "fp16" for half the size. Arithmetic is
             in float32 in either case.
+        mirror: whether the encoder, and evaluation on held-out people, averages the embeddings of a picture and of the
+            mirrored picture: better as a rule, for twice the work of encoding.
     """
 
     method: Literal["baseline", "ranking", "all_in_one", "distilled"]
@@ -139,6 +141,7 @@ class NetworkRecipe(_Part):
     held_out: float = Field(default=0.0, ge=0, le=0.9)
     evaluate_every: int = Field(default=0, ge=0)
     export: Literal["fp32", "fp16"] = "fp32"
+    mirror: bool = False
 
     @model_validator(mode="after")
     def _taught(self) -> NetworkRecipe:

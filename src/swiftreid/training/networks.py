@@ -142,7 +142,7 @@ class _Job:
     def judged(self, done: int) -> tuple[LabelledCodes, list[Measured]]:
         """The held-out people by the weights in place after so many epochs, and what was measured on them."""
         assert self.rest is not None
-        people = encode_pictures(self.method, self.rest)
+        people = encode_pictures(self.method, self.rest, mirror=self.plan.recipe.mirror)
         measured = judge(people, cross_camera=self.plan.data.cross_camera)
         figures = {f"{m.label} {name}": value for m in measured for name, value in _figures(m).items()}
         self.run.log.write("held out", self.run.header.step, figures)
@@ -179,6 +179,7 @@ class _Job:
             licence=header.licence or "not stated",
             training=record,
             half=plan.recipe.export == "fp16",
+            mirror=plan.recipe.mirror,
         )
         measured: list[Measured] = []
         if self.rest is not None:

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from command import Ran, all_commands
 from drawn_figures import draw_person
 from swiftreid.cli.main import app
+from swiftreid.encoding.card import EncoderCard
 from swiftreid.encoding.encoder import open_encoder
 from swiftreid.encoding.encodings_file import load_encodings
 from swiftreid.errors import UsageError
@@ -60,6 +61,25 @@ def test_evaluate_further_cascades_beside_exhaustive_search(swiftreid: Run, draw
     (tmp_path / "file").touch()
     assert "--card file/x.json" in swiftreid("evaluate", drawn_people, "--card", "file/x.json", code=2).err
     assert "id32:best=3" in swiftreid("evaluate", drawn_people, "--cascade", "id32:best=3", code=2).err
+
+
+def test_mirror_makes_another_encoder_without_thresholds(swiftreid: Run, drawn_people: Path, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    assert "already" in swiftreid("encoder", "mirror", "rendered", "-o", "m.safetensors", code=2).err
+    shipped = open_encoder("rendered")
+    card = shipped.card.model_dump() | {"fingerprint": ""}
+    for part in (card, card["architecture"]["base"]):
+        part["preprocessing"] = {**part["preprocessing"], "flip": False}
+    type(shipped)(EncoderCard.model_validate(card), shipped.tensors).save(tmp_path / "plain.safetensors")
+    swiftreid("calibrate", "plain.safetensors", drawn_people, "--beta", "2")
+    before = open_encoder(tmp_path / "plain.safetensors")
+    assert before.card.calibration is not None
+    done = swiftreid("encoder", "mirror", "plain.safetensors", "-o", "m.safetensors")
+    assert "swiftreid calibrate" in done.err
+    made = open_encoder(tmp_path / "m.safetensors")
+    assert made.card.preprocessing.flip
+    assert made.card.calibration is None
+    assert made.fingerprint != before.fingerprint
 
 
 def test_calibrate_stores_a_cascade_that_search_uses(swiftreid: Run, drawn_people: Path, tmp_path: Path) -> None:

@@ -129,16 +129,6 @@ def test_scale_mean_and_std_are_applied_in_that_order() -> None:
     np.testing.assert_allclose(values.ravel(), [(5 - 1) / 2, (10 - 2) / 4, (15 - 3) / 8])
 
 
-def test_mirrored_pictures_are_averaged_in(network: Path) -> None:
-    pytest.importorskip("onnxruntime")
-    encoder = wrap_network(network, Preprocessing(height=32, width=16, flip=True), name="bands")
-    shots = pictures(32, 16)
-    embedding, mirrored = encoder.encode(shots).embedding, encoder.encode(shots[:, :, ::-1]).embedding
-    assert embedding is not None
-    assert mirrored is not None
-    np.testing.assert_allclose(embedding, mirrored, atol=1e-6)
-
-
 def test_wrapped_network_travels_in_its_file(network: Path, tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
     encoder = wrap_network(network, Preprocessing(height=32, width=16), name="bands", licence="MIT")

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from swiftreid.cli import encoders, evaluate, galleries, searching
+from swiftreid.cli import coding, evaluate, galleries, searching
 from swiftreid.cli.console import EncoderOption, JsonOption, QuietOption, Report
 from swiftreid.data.pictures import find_pictures
 from swiftreid.encoding.encoder import DEFAULT
@@ -56,7 +56,7 @@ def demo(
             "1. Fit the search thresholds on the data set's training people.",
             f"calibrate {encoder} {data} -o {calibrated}",
         )
-        encoders.calibrate(encoder, str(data), output=calibrated, quiet=quiet)
+        coding.calibrate(encoder, str(data), output=calibrated, quiet=quiet)
         step("2. Make a durable gallery for that encoder ...", f"gallery create {gallery} --encoder {calibrated}")
         galleries.create(gallery, encoder=str(calibrated), quiet=quiet)
         (gallery / _MARK).touch()

@@ -1,46 +1,34 @@
-"""`swiftreid hash`, `encode`, `calibrate` and `encoder ...`: making and using encoders."""
+"""`swiftreid encoder ...`: encoders of other people's networks, and what is in an encoder's file."""
 
 from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Annotated, Any, cast, get_args
+from typing import Annotated
 
 import numpy as np
 import typer
 import yaml
 
-from swiftreid.cli.calibrations import print_calibration, print_sweep
-from swiftreid.cli.console import EncoderOption, JsonOption, QuietOption, Report, printable
-from swiftreid.cli.datasets import DataArgument, KindOption, RootOption, TrainOption, train_choice, with_doubts
+from swiftreid.cli.console import JsonOption, QuietOption, Report
+from swiftreid.cli.datasets import KindOption
 from swiftreid.cli.outputs import output_file
-from swiftreid.cli.sources import BadPictures, pictures_below, refuse_same_ids
+from swiftreid.cli.sources import BadPictures
 from swiftreid.data.fingerprint import fingerprint_of
 from swiftreid.data.market import parse_name
 from swiftreid.data.pictures import find_pictures, read_batches
 from swiftreid.data.samples import DISTRACTOR, NOBODY, ReidData, SplitName
 from swiftreid.data.sources import open_data, recognise
-from swiftreid.encoding.calibrate import CascadeMethod, calibrated, fit_calibration
 from swiftreid.encoding.card import Preprocessing
-from swiftreid.encoding.encoder import DEFAULT, open_encoder
-from swiftreid.encoding.encodings_file import save_encodings
+from swiftreid.encoding.encoder import open_encoder
 from swiftreid.encoding.external import wrap_network
-from swiftreid.encoding.labelled import encode_samples
-from swiftreid.encoding.stream import encode_all
+from swiftreid.encoding.mirroring import mirrored
 from swiftreid.encoding.stripes import HEIGHT, WIDTH, fit_stripes
 from swiftreid.errors import SwiftReIDError, UsageError
-from swiftreid.search.recall import CONFIDENCE, SHARE
-from swiftreid.search.same_person import FALSE_ACCEPTS
-from swiftreid.search.thresholds import Method
 
 app = typer.Typer(help="Make encoders of third-party networks, and look into encoder files.", no_args_is_help=True)
 
 TRAIN: tuple[SplitName, ...] = ("train",)
-TEST: tuple[SplitName, ...] = ("query", "gallery")
-
-_MAX_LOSS = 0.5  # mAP points
-_SMALL_PERCENT = 1  # a share of 1 may be meant; yet few mistakes are a sensible thing to ask for
-
 Output = Annotated[Path, typer.Option("--output", "-o", help="File to write.")]
 
 
@@ -109,6 +97,26 @@ def _three(text: str, option: str) -> tuple[float, float, float]:
     return one, two, three
 
 
+@app.command("mirror")
+def mirror(
+    encoder: Annotated[str, typer.Argument(help="Encoder file, or a shipped one.")],
+    output: Output,
+    name: Annotated[str | None, typer.Option(help="Name on the card. Default: the encoder's own.")] = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Make the encoder average a picture with its mirror image: better as a rule, twice the work of encoding."""
+    report = Report(as_json=as_json, quiet=quiet)
+    output = output_file("--output", output)
+    used = open_encoder(encoder)
+    made = mirrored(used, name=name)
+    made.save(output)
+    if used.card.calibration is not None:
+        report.note("thresholds were of the encoder as it was: run `swiftreid calibrate` on the new one")
+    report.text(f"wrote {output} ({made.card.short_fingerprint})")
+    report.document({"encoder": str(output), "fingerprint": made.fingerprint})
+
+
 @app.command("stripes")
 def stripes(
     pictures: Annotated[
@@ -171,217 +179,3 @@ def _data_set(pictures: Path, kind: str | None) -> ReidData | None:
     if kind is None and pictures.is_dir() and not recognise(pictures):
         return None
     return open_data(pictures, kind=kind, need=TRAIN, attributes=False)
-
-
-def encode(
-    pictures: Annotated[list[Path], typer.Argument(help="Picture files or folders of pictures.")],
-    output: Output,
-    encoder: EncoderOption = DEFAULT,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-) -> None:
-    """Encode pictures into one file of packed codes and float embeddings (safetensors)."""
-    report = Report(as_json=as_json, quiet=quiet)
-    output = output_file("--output", output)
-    used = open_encoder(encoder)
-    found = pictures_below(pictures)
-    refuse_same_ids(found, "encode them into files of their own, and add those with different --id-prefix")
-    bad = BadPictures(report)
-    with report.progress("encoding") as advance:
-        kept, encoding = encode_all(used, [picture.path for picture in found], on_bad=bad, progress=advance)
-    if not len(kept):
-        raise SwiftReIDError(f"none of the {len(found)} pictures could be read; nothing was written")
-    chosen = [found[i] for i in kept]
-    save_encodings(
-        output,
-        used,
-        encoding,
-        ids=[printable(picture.id) for picture in chosen],
-        cameras=[picture.camera or None for picture in chosen],
-        persons=[picture.person for picture in chosen],
-    )
-    report.text(f"wrote {output}: {len(kept):,} encodings ({used.spec}); {len(bad.found)} pictures could not be read")
-    report.document(
-        {
-            "encodings": str(output),
-            "encoded": len(kept),
-            "encoder": used.card.name,
-            "fingerprint": used.fingerprint,
-            **bad.as_dict(),
-        }
-    )
-
-
-def calibrate(
-    encoder: Annotated[str, typer.Argument(help="Encoder file to calibrate, or a shipped one.")],
-    data: DataArgument,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="File to write. Default: the encoder's own.")
-    ] = None,
-    split: Annotated[str, typer.Option(help="Split to use: train or test (query and gallery together).")] = "train",
-    kind: KindOption = None,
-    root: RootOption = None,
-    beta: Annotated[
-        float | None,
-        typer.Option(help="Weight of recall; more finds more and is slower. Default: chosen by --max-loss."),
-    ] = None,
-    max_loss: Annotated[
-        float | None, typer.Option(min=0, help="mAP points that may be lost on these people. Default: 0.5.")
-    ] = None,
-    method: Annotated[
-        str,
-        typer.Option(help="How thresholds are fitted: gaussian (the paper), empirical, or recall (certified)."),
-    ] = "gaussian",
-    recall: Annotated[
-        float, typer.Option(help="% of the exhaustive result that the certified thresholds keep: 99, not 0.99.")
-    ] = 100 * SHARE,
-    confidence: Annotated[float, typer.Option(help="% confidence of that promise: 95, not 0.95.")] = 100 * CONFIDENCE,
-    false_accepts: Annotated[
-        float, typer.Option(help="% of people who are not there that may be given an entry (same-person threshold).")
-    ] = 100 * FALSE_ACCEPTS,
-    gallery_size: Annotated[
-        int | None, typer.Option(min=1, help="Entries for which that holds. Default: as many as are held out.")
-    ] = None,
-    sweep: Annotated[bool, typer.Option("--sweep", help="Print what every beta loses and compares.")] = False,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-) -> None:
-    """Fit thresholds on people the encoder never saw, and store them in its card: cascades, short list, same person."""
-    report = Report(as_json=as_json, quiet=quiet)
-    if split not in ("train", "test"):
-        raise UsageError(f"--split is train or test, not {split!r}")
-    if method not in get_args(Method) and method != "recall":
-        raise UsageError(f"--method is gaussian, empirical or recall, not {method!r}")
-    if method == "recall" and (beta is not None or max_loss is not None):
-        raise UsageError("--beta and --max-loss choose the thresholds of gaussian and empirical; recall has --recall")
-    max_loss = _max_loss(beta, max_loss)
-    _check_percentages(recall, confidence, false_accepts)
-    if false_accepts < _SMALL_PERCENT:
-        report.note(
-            f"--false-accepts {false_accepts:g} is {false_accepts:g} %; for {100 * false_accepts:g} % write "
-            f"{100 * false_accepts:g}"
-        )
-    output = None if output is None else output_file("--output", output)
-    used = open_encoder(encoder)
-    if output is None and not Path(encoder).is_file():
-        raise UsageError(f"{encoder} is a shipped encoder and stays as it is: give --output for the calibrated copy")
-    read = with_doubts(report, open_data(data, kind=kind, root=root, need=TRAIN if split == "train" else TEST))
-    samples = read.train if split == "train" else [*read.query, *read.gallery]
-    fingerprint = fingerprint_of(read)
-    if used.card.training.get("data_fingerprint") == fingerprint and split == "train":
-        if output is None and (before := used.card.calibration) is not None:
-            raise UsageError(
-                f"{encoder} was trained on these very people, and has thresholds already, of {before.data}: "
-                "these would replace them and be too tight for others. Calibrate on other people, or give --output for "
-                "a copy"
-            )
-        report.warn("the encoder was trained on these very people, so the thresholds will be too tight for others")
-    bad = BadPictures(report)
-    with report.progress("encoding") as advance:
-        held_out = encode_samples(used, samples, on_bad=bad, progress=advance)
-    calibration = fit_calibration(
-        held_out,
-        used.spec,
-        data=f"{read.name} {split}",
-        data_fingerprint=fingerprint,
-        beta=beta,
-        max_loss=max_loss / 100,
-        method=cast(CascadeMethod, method),
-        sweep=sweep,
-        share=recall / 100,
-        confidence=confidence / 100,
-        false_accepts=false_accepts / 100,
-        gallery=gallery_size,
-    )
-    target = output or Path(encoder)
-    written = calibrated(used, calibration)
-    written.save(target)
-    if sweep:
-        print_sweep(report, calibration)
-    print_calibration(report, calibration)
-    report.text(f"wrote {target}: {calibration.persons} people, {calibration.pictures} pictures")
-    stored = written.card.calibration
-    report.document(
-        {"encoder": str(target), "calibration": None if stored is None else stored.model_dump(), **bad.as_dict()}
-    )
-
-
-def _max_loss(beta: float | None, max_loss: float | None) -> float:
-    if beta is not None and max_loss is not None:
-        raise UsageError("give --beta, or --max-loss to have it chosen, not both")
-    return _MAX_LOSS if max_loss is None else max_loss
-
-
-def _check_percentages(recall: float, confidence: float, false_accepts: float) -> None:
-    """Refuse what is no percentage, and what is plainly meant as a share of 1."""
-    for option, percent in (("--recall", recall), ("--confidence", confidence), ("--false-accepts", false_accepts)):
-        if not 0 < percent < 100:
-            raise UsageError(f"{option} is a percentage above 0 and below 100, not {percent:g}")
-    for option, percent in (("--recall", recall), ("--confidence", confidence)):
-        if percent <= 1:
-            example = 100 * percent if percent < 1 else 99
-            raise UsageError(f"{option} {percent:g} is per cent: write {example:g} for {example:g} %")
-
-
-def hash_embedding(
-    data: DataArgument,
-    output: Output,
-    encoder: Annotated[str, typer.Option(help="Encoder whose float embedding to hash: a file, or a shipped one.")],
-    kind: KindOption = None,
-    root: RootOption = None,
-    train: TrainOption = "train+val",
-    recipe: Annotated[Path | None, typer.Option(help="How to learn, such as recipes/frozen/paper.yaml.")] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Change one field of the recipe, as in training.epochs=20 or views=4; repeatable."),
-    ] = None,
-    beta: Annotated[float | None, typer.Option(help="As for `swiftreid calibrate`.")] = None,
-    max_loss: Annotated[float | None, typer.Option(min=0, help="As for `swiftreid calibrate`.")] = None,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
-    name: Annotated[str | None, typer.Option(help="Name on the card. Default: the file's.")] = None,
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-) -> None:
-    """Learn a pyramid of codes (id2048 to id32) on a frozen embedding, from labels. Needs the extra 'torch'."""
-    from swiftreid.training.hashing import learn_hash
-    from swiftreid.training.recipe import load_recipe
-
-    report = Report(as_json=as_json, quiet=quiet)
-    output = output_file("--output", output)
-    max_loss = _max_loss(beta, max_loss)
-    stated = load_recipe(recipe, settings or [])
-    base = open_encoder(encoder)
-    read = with_doubts(report, open_data(data, kind=kind, root=root, need=TRAIN, train=train_choice(train)))
-    bad = BadPictures(report)
-    learned = learn_hash(
-        base,
-        read,
-        name=name or output.stem,
-        recipe=stated,
-        beta=beta,
-        max_loss=max_loss / 100,
-        seed=seed,
-        on_bad=bad,
-        progress=report.progress,
-    )
-    learned.save(output)
-    rows: list[dict[str, Any]] = learned.card.metrics
-    if rows:  # none with a recipe that holds nobody out
-        report.table(
-            f"held-out people of {read.name} (the encoder written has learned from all of them)",
-            ["search", "rank-1", "mAP"],
-            [(row["ranking"], 100 * row["rank1"], 100 * row["map"]) for row in rows],
-        )
-    if learned.card.calibration is not None:
-        print_calibration(report, learned.card.calibration)
-    report.text(f"wrote {output} ({learned.card.short_fingerprint})")
-    report.document(
-        {
-            "encoder": str(output),
-            "fingerprint": learned.fingerprint,
-            "held_out": rows,
-            "calibration": None if learned.card.calibration is None else learned.card.calibration.model_dump(),
-            "training": learned.card.training,
-            **bad.as_dict(),
-        }
-    )

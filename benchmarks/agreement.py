@@ -1,8 +1,8 @@
 """How far a network gives what its teacher gives: cosines between two encoders' float embeddings of the same pictures.
 
 The mean cosine over up to ``--limit`` pictures of each folder, and the same after each encoder's mean embedding there
-is taken away, which all pictures share. A student that agrees with its teacher on pictures like those it learned from, but
-on no others, wants other pictures; one that agrees on neither wants more weights or a longer run.
+is taken away, which all pictures share. A student that agrees with its teacher on pictures like those it learned from,
+but on no others, wants other pictures; one that agrees on neither wants more weights or a longer run.
 
     python benchmarks/agreement.py rendered teacher.safetensors rendered-test/query cuhk01/query
 """

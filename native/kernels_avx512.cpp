@@ -87,11 +87,22 @@ void rows_within_all(const std::uint8_t* rows, std::size_t count, std::size_t ro
     rows_within(rows + 4 * i, count - i, 4, query, limit, words + i / 64);
 }
 
-constexpr Kernel kAvx512{"avx512", scan_all, gather, gather_within, rows_within_all, within, sums_size, sum, within_sums, collect, below, cosine, nullptr};
+constexpr Kernel kAlone{"avx512", scan_all, gather, gather_within, rows_within_all, within, sums_size, sum, within_sums, collect, below, cosine, nullptr};
 
 }  // namespace
 
-const Kernel* avx512_kernel_if_compiled() { return &kAvx512; }
+const Kernel* avx2_kernel_if_compiled();
+
+// Many queries look at a tile as AVX2 has it: adding planes up for all of them is several times as quick as counting the
+// bits of one row after the other, be it with VPOPCNTDQ. Whoever has AVX-512 has AVX2.
+const Kernel* avx512_kernel_if_compiled() {
+    static const Kernel kernel = [] {
+        Kernel with = kAlone;
+        if (const Kernel* avx2 = avx2_kernel_if_compiled()) with.many = avx2->many;
+        return with;
+    }();
+    return &kernel;
+}
 
 }  // namespace swiftreid
 

@@ -76,6 +76,8 @@ ORDERINGS: Mapping[str, Sequence[tuple[tuple[str, str], tuple[str, str]]]] = {
         (("separate", "CtF"), ("pyramid", "CtF")),
         (("pyramid", "CtF"), ("+ probability", "CtF")),
         (("+ probability", "CtF"), ("+ similarity", "CtF")),
+        (("+ probability", "id32"), ("similarity 100", "id32")),  # the paper's order, asked of the smaller weight
+        (("+ probability", "CtF"), ("similarity 100", "CtF")),
     ],
     "ranking": [
         (("CE before neck", FLOAT), ("CE after neck", FLOAT)),

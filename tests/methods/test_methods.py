@@ -26,6 +26,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "baseline": {"trunk": "osnet_x0_25"},
     "ranking": {"trunk": "osnet_x0_25"},
     "all_in_one": {"trunk": "osnet_x0_25", "lengths": (64, 16, 8)},
+    "smooth_relaxation": {"trunk": "resnet18_half", "bits": 64, "parts": 2, "attribute_weight": 0},
     "distilled": {"trunk": "osnet_x0_25"},
 }
 PERSONS = torch.tensor([0, 0, 1, 1, 2, 2])
@@ -81,7 +82,8 @@ def test_embeddings_do_not_depend_on_the_batch(name: str) -> None:
     assert together.shape == (6, method.embedding_length)
     torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
     if method.pyramid is not None:
-        assert [tuple(v.shape) for v in method.pyramid(together)] == [(6, 64), (6, 16), (6, 8)]
+        lengths = method.pyramid.lengths
+        assert [tuple(v.shape) for v in method.pyramid(together)] == [(6, length) for length in lengths]
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -96,12 +98,12 @@ def test_a_saved_method_is_the_same_method(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "unit"), [("baseline", True), ("ranking", True), ("all_in_one", False), ("distilled", True)]
+    ("name", "unit"), [("baseline", True), ("ranking", True), ("all_in_one", False), ("smooth_relaxation", False), ("distilled", True)]
 )
 def test_which_embeddings_are_divided_by_their_norm(name: str, unit: bool) -> None:
     method = small(name)
     assert method.unit is unit
-    assert (method.pyramid is not None) == (name == "all_in_one")
+    assert (method.pyramid is not None) == (name in ("all_in_one", "smooth_relaxation"))
 
 
 def test_distillation_is_angles_to_the_teacher_and_among_pictures() -> None:

@@ -60,6 +60,7 @@ def train(
     quiet: QuietOption = False,
 ) -> None:
     """Train a network on a data set's training people; writes a calibrated encoder. Needs the extra 'train'."""
+    from swiftreid.methods import learns_attributes
     from swiftreid.training.log import check_tensorboard
     from swiftreid.training.network_recipe import load_network_recipe
     from swiftreid.training.networks import ENCODER, train_network
@@ -73,7 +74,14 @@ def train(
         report = Report(as_json=as_json and world.first, quiet=quiet or not world.first)
         read = with_doubts(
             report,
-            open_data(data, kind=kind, root=root, need=TRAINING, train=train_choice(train_split), attributes=False),
+            open_data(
+                data,
+                kind=kind,
+                root=root,
+                need=TRAINING,
+                train=train_choice(train_split),
+                attributes=learns_attributes(stated.method, stated.settings),
+            ),
         )
         bad = BadPictures(report)
         taught_by = open_encoder(teacher) if teacher else None

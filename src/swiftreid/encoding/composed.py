@@ -1,23 +1,26 @@
-"""The pyramid encoder: another encoder's float embedding, and the learned code pyramid on top of it."""
+"""The pyramid encoder: another encoder's float embedding, and learned codes and attributes on top of it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from swiftreid.encoding.attribute_bits import AttributeBits
 from swiftreid.encoding.card import EncoderCard, Tensors
 from swiftreid.encoding.encoder import Encoder, build_encoder
 from swiftreid.encoding.encoding import Encoding
 from swiftreid.encoding.pyramid import PyramidCodes
 from swiftreid.errors import UsageError
+from swiftreid.search.codes import bits_of
 
-_BASE, _PYRAMID = "base.", "pyramid."
+_BASE, _PYRAMID, _ATTRIBUTES = "base.", "pyramid.", "attributes."
 
 
 class PyramidEncoder(Encoder):
-    """Composes a base encoder and a `PyramidCodes` head; both live in the one file, under two prefixes."""
+    """Composes a base encoder, `PyramidCodes`, and where attributes are learned `AttributeBits`, in one file."""
 
     kind = "pyramid"
 
@@ -26,40 +29,70 @@ class PyramidEncoder(Encoder):
         base = EncoderCard.model_validate(card.architecture["base"] | {"name": card.name})  # the name that users know
         self._base = build_encoder(base, _below(_BASE, tensors))
         self._pyramid = PyramidCodes(_below(_PYRAMID, tensors))
+        attributes = _below(_ATTRIBUTES, tensors)
+        self._attributes = AttributeBits(attributes) if attributes else None
 
     def _encode(self, pictures: NDArray[np.uint8]) -> Encoding:
         embedding = self._base.encode(pictures).embedding
         assert embedding is not None  # compose() refuses a base without one
-        return Encoding(codes=self._pyramid(embedding), embedding=embedding)
+        codes = self._pyramid(embedding)
+        if self._attributes is not None:
+            codes |= self._attributes(embedding)
+        return Encoding(codes=codes, embedding=embedding)
 
     def _values(self, embedding: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
         lengths = (f"id{length}" for length in self._pyramid.lengths)
         values = dict(zip(lengths, self._pyramid.values(embedding), strict=True))
+        if self._attributes is not None:
+            values[self._attributes.code] = self._attributes.values(embedding)
         return {name: values[name] for name in self.spec}
 
 
 def compose(
-    base: Encoder, pyramid: Tensors, *, name: str, provenance: str, training: dict[str, Any] | None = None
+    base: Encoder,
+    pyramid: Tensors,
+    *,
+    name: str,
+    provenance: str,
+    training: dict[str, Any] | None = None,
+    attributes: Tensors | None = None,
+    attribute_names: Sequence[str] = (),
 ) -> PyramidEncoder:
     """Put a fitted pyramid on top of ``base``; the licence of the base carries over.
 
+    Args:
+        base: gives the embedding.
+        pyramid: arrays of `PyramidCodes`.
+        name: on the card.
+        provenance: what the pyramid was learned from.
+        training: the record for the card.
+        attributes: arrays of `AttributeBits`, which become a code ``attrN`` behind the others.
+        attribute_names: of these bits, in order.
+
     Raises:
-        UsageError: the base gives no float embedding.
+        UsageError: the base gives no float embedding, or attributes and their names differ in number.
     """
     if base.card.embedding is None:
         raise UsageError(f"encoder {base.card.name} gives no float embedding, so no pyramid can be put on it")
+    codes = [*PyramidCodes(pyramid).spec]
+    if attributes is not None:
+        codes.append(AttributeBits(attributes).code)
+    if bits_of(codes[-1]) != len(attribute_names) if attributes is not None else attribute_names:
+        raise UsageError(f"{len(attribute_names)} names for the bits of the codes {' '.join(codes)}")
     card = EncoderCard(
         kind=PyramidEncoder.kind,
         name=name,
         architecture={"base": _essentials(base.card)},
-        spec=str(PyramidCodes(pyramid).spec),
+        spec=" ".join(codes),
         embedding=base.card.embedding,
+        attributes=list(attribute_names),
         preprocessing=base.card.preprocessing,
         provenance=f"pyramid: {provenance}; embedding ({base.card.name}): {base.card.provenance}",
         licence=base.card.licence,
         training=training or {},
     )
-    return PyramidEncoder(card, {**_under(_BASE, base.tensors), **_under(_PYRAMID, pyramid)})
+    tensors = {**_under(_BASE, base.tensors), **_under(_PYRAMID, pyramid), **_under(_ATTRIBUTES, attributes or {})}
+    return PyramidEncoder(card, tensors)
 
 
 def _essentials(card: EncoderCard) -> dict[str, Any]:

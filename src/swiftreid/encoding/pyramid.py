@@ -13,7 +13,7 @@ from swiftreid.search.codes import CodeSpec, pack_bits
 
 _WEIGHT = re.compile(r"pyramid\.([1-9]\d*)\.weight")
 
-_CHAINED = "input.chained"
+_CHAINED, _SIGNS = "input.chained", "input.signs"
 
 ROWS = 4096
 """Embeddings multiplied at a time: bounds the memory that 2048 features a row need."""
@@ -27,6 +27,7 @@ class PyramidCodes:
 
     - ``input.unit`` [1]: 1 when embeddings are divided by their Euclidean norm first, else 0.
     - ``input.chained`` [1]: 0 where each length is made from the embedding itself; 1, or left out, for the pyramid.
+    - ``input.signs`` [1]: where there, the longest code is the sign of the embedding itself, which has so many numbers.
     - ``pyramid.L.weight`` [L, m], ``pyramid.L.bias`` [L] for each length L: ``v_k = W v_{k-1} + b``.
     - ``pyramid.L.scale`` [L], ``pyramid.L.shift`` [L]: the bit is 1 where ``scale * v_k + shift > 0``.
 
@@ -40,7 +41,9 @@ class PyramidCodes:
     def __init__(self, tensors: Mapping[str, NDArray[np.float32]]) -> None:
         self._tensors = {name: np.ascontiguousarray(value, dtype=np.float32) for name, value in tensors.items()}
         weights = [match for match in map(_WEIGHT.fullmatch, tensors) if match]
-        self.lengths = tuple(sorted((int(match[1]) for match in weights), reverse=True))
+        self._signs = int(self._tensors[_SIGNS].flat[0]) if _SIGNS in tensors else 0
+        self._learned = tuple(sorted((int(match[1]) for match in weights), reverse=True))
+        self.lengths = (self._signs, *self._learned) if self._signs else self._learned
         """Code lengths in bits, longest first."""
         self.spec = CodeSpec(tuple(f"id{length}" for length in reversed(self.lengths)))
         """Code names, shortest first."""
@@ -69,8 +72,8 @@ class PyramidCodes:
         source = embeddings
         if t["input.unit"][0]:
             source = source / np.maximum(np.linalg.norm(source, axis=1, keepdims=True), 1e-12)
-        values: list[NDArray[np.float32]] = []
-        for length in self.lengths:
+        values: list[NDArray[np.float32]] = [source] if self._signs else []
+        for length in self._learned:
             value = source @ t[f"pyramid.{length}.weight"].T + t[f"pyramid.{length}.bias"]
             values.append(value * t[f"pyramid.{length}.scale"] + t[f"pyramid.{length}.shift"])
             source = value if self._chained else source
@@ -98,13 +101,13 @@ class PyramidCodes:
         t = self._tensors
         if not self.lengths:
             raise UsageError("these arrays are not a pyramid: none is named 'pyramid.LENGTH.weight'")
-        expected = {"input.unit"} | ({_CHAINED} & set(t))
+        expected = {"input.unit"} | ({_CHAINED, _SIGNS} & set(t))
         for name in expected:
             if self._array(name, 1).shape != (1,):
                 raise UsageError(f"{name} has shape {t[name].shape}, expected (1,)")
         self._chained = bool(t.get(_CHAINED, np.ones(1))[0])
-        width: int | None = None
-        for rows in self.lengths:
+        width: int | None = self._signs or None
+        for rows in self._learned:
             layer = f"pyramid.{rows}"
             weight = self._array(f"{layer}.weight", 2)
             if weight.shape != (rows, weight.shape[1] if width is None else width):
@@ -117,7 +120,7 @@ class PyramidCodes:
             expected |= {f"{layer}.{end}" for end in ("weight", *ends)}
         if set(t) != expected:
             raise UsageError(f"these arrays do not belong to a pyramid: {' '.join(sorted(set(t) - expected))}")
-        return int(t[f"pyramid.{self.lengths[0]}.weight"].shape[1])
+        return self._signs or int(t[f"pyramid.{self.lengths[0]}.weight"].shape[1])
 
     def _array(self, name: str, rank: int) -> NDArray[np.float32]:
         """One array, present, of the given rank, and finite."""

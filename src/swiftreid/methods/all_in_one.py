@@ -190,9 +190,9 @@ class AllInOneMethod(Method):
         )
         self.objective = AllInOne(lengths, persons, self.config)
 
-    def loss(self, pictures: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    def loss(self, pictures: Tensor, labels: Tensor, attributes: Tensor | None = None) -> dict[str, Tensor]:
         """Terms of `AllInOne`; see `Method.loss`."""
-        assert self.pyramid is not None
+        assert isinstance(self.pyramid, CodePyramid)
         terms: dict[str, Tensor] = self.objective(self.pyramid.codes(self.embed(pictures)), labels)
         return terms
 

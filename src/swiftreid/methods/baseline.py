@@ -66,7 +66,7 @@ class Baseline(Method):
         self.classifier = make_classifier(self.trunk.channels, persons)
         self.centres = CentreLoss(persons, self.trunk.channels) if self.config.centre_weight else None
 
-    def loss(self, pictures: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    def loss(self, pictures: Tensor, labels: Tensor, attributes: Tensor | None = None) -> dict[str, Tensor]:
         """Terms ``cross_entropy``, ``triplet`` and, if asked for, ``centre``, and ``total``; see `Method.loss`."""
         pooled = self.pooling(self.trunk(pictures))
         logits = self.classifier(self.neck(pooled))

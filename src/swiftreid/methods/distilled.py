@@ -60,7 +60,7 @@ class Distilled(Method):
         self.projection = nn.Linear(self.trunk.channels, length)
         self.embedding_length = length
 
-    def loss(self, pictures: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    def loss(self, pictures: Tensor, labels: Tensor, attributes: Tensor | None = None) -> dict[str, Tensor]:
         """Terms ``feature`` and ``similarity``, and ``total``; ``labels`` are the teacher's embeddings."""
         config = self.config
         ours, theirs = self._projected(pictures), functional.normalize(labels.float())

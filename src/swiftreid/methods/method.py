@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from dataclasses import dataclass
 from math import inf
 from typing import ClassVar, Literal, get_args
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 
 from swiftreid.errors import UsageError
 from swiftreid.nn.pooling import Pooling, make_pooling
-from swiftreid.nn.pyramid import CodePyramid
+from swiftreid.nn.pyramid import CodePyramid, Signs
 from swiftreid.nn.trunks import Trunk, make_trunk
 
 
@@ -58,7 +59,7 @@ class Method(nn.Module, ABC):
     pooling: nn.Module
     embedding_length: int
     unit: bool
-    pyramid: CodePyramid | None
+    pyramid: CodePyramid | Signs | None
 
     def __init__(self, network: NetworkConfig) -> None:
         super().__init__()
@@ -67,17 +68,18 @@ class Method(nn.Module, ABC):
         self.embedding_length = self.trunk.channels
         self.pyramid = None
 
-    def forward(self, pictures: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    def forward(self, pictures: Tensor, labels: Tensor, attributes: Tensor | None = None) -> dict[str, Tensor]:
         """The same as `loss`."""
-        return self.loss(pictures, labels)
+        return self.loss(pictures, labels, attributes)
 
     @abstractmethod
-    def loss(self, pictures: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    def loss(self, pictures: Tensor, labels: Tensor, attributes: Tensor | None = None) -> dict[str, Tensor]:
         """The terms of the objective, each already weighted, and their sum as ``"total"``.
 
         Args:
             pictures: float [n, 3, h, w], normalised as `Trunk` says.
             labels: int64 [n], class of each picture's person, from 0; or the teacher's embeddings, float [n, d].
+            attributes: float [n, a]: 1 yes, 0 no, NaN not known; for methods that learn attributes.
 
         Returns:
             Scalars by name.
@@ -89,6 +91,20 @@ class Method(nn.Module, ABC):
 
         Args:
             pictures: float [n, 3, h, w], normalised as `Trunk` says.
+        """
+
+    def attribute_layer(self) -> tuple[Tensor, Tensor] | None:
+        """Weight [a, embedding_length] and bias [a] by which attributes' logits follow from what `embed` gives.
+
+        None where the method learns no attributes.
+        """
+        return None
+
+    def started(self, fresh: Collection[str]) -> None:  # noqa: B027 (most methods have nothing to do)
+        """Called once, when the first weights are in place.
+
+        Args:
+            fresh: parts of the method that have been given no weights.
         """
 
 

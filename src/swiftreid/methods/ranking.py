@@ -86,7 +86,7 @@ class Ranking(Method):
         self.neck = BatchNormNeck(self.trunk.channels) if self.config.neck else nn.Identity()
         self.classifier = make_classifier(self.trunk.channels, persons)
 
-    def loss(self, pictures: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    def loss(self, pictures: Tensor, labels: Tensor, attributes: Tensor | None = None) -> dict[str, Tensor]:
         """Terms ``cross_entropy`` and ``lin``, and ``total``; see `Method.loss`."""
         config = self.config
         feature = self._feature(pictures)

@@ -88,3 +88,19 @@ class CodePyramid(nn.Module):
     def codes(self, features: Tensor) -> list[Tensor]:
         """Relaxed codes ``tanh(BN_k(v_k))`` in [-1, 1], for training."""
         return [torch.tanh(value) for value in self(features)]
+
+
+class Signs(nn.Module):
+    """A code that is the sign of a descriptor as it is, with nothing to learn: in the place of a `CodePyramid`.
+
+    Args:
+        length: of the descriptor and of the code, in bits.
+    """
+
+    def __init__(self, length: int) -> None:
+        super().__init__()
+        self.lengths = (length,)
+
+    def forward(self, features: Tensor) -> list[Tensor]:
+        """The values whose signs are the bits: ``[features]``."""
+        return [features]

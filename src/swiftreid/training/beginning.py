@@ -10,9 +10,10 @@ from pydantic import ValidationError
 
 from swiftreid.data.fingerprint import fingerprint_of
 from swiftreid.data.samples import Split, persons_of
+from swiftreid.data.schemas import AttributeSchema, schema_of
 from swiftreid.encoding.domain import sources_of
 from swiftreid.errors import SwiftReIDError, UsageError
-from swiftreid.methods import METHODS
+from swiftreid.methods import METHODS, learns_attributes
 from swiftreid.methods.method import Method
 from swiftreid.training.checkpoint import CheckpointHeader, load_checkpoint
 from swiftreid.training.hashing import hold_out
@@ -62,6 +63,7 @@ def first_header(plan: Plan, learned: Split) -> CheckpointHeader:
         data=plan.data.name,
         data_fingerprint=fingerprint_of(plan.data),
         persons=np.unique(persons_of(learned)).tolist(),
+        attributes=list(schema.names) if (schema := attributes_to_learn(plan, learned)) else [],
     )
     if len(header.persons) < 2:
         raise UsageError(f"training needs at least 2 people, got {len(header.persons)}")
@@ -71,6 +73,23 @@ def first_header(plan: Plan, learned: Split) -> CheckpointHeader:
     words = f"taught by {card.name} ({card.short_fingerprint}): {card.provenance}"
     taught = {"teacher": card.fingerprint, "told": words, "sources": sources_of(card), "licence": card.licence}
     return header.model_copy(update=taught)
+
+
+def attributes_to_learn(plan: Plan, learned: Split) -> AttributeSchema | None:
+    """The attributes that a method learns from these samples; None where it learns none.
+
+    Raises:
+        UsageError: it would, but the samples have none that are known.
+    """
+    if not learns_attributes(plan.recipe.method, plan.recipe.settings):
+        return None
+    schema = schema_of(learned)
+    if schema is None:
+        raise UsageError(
+            f"this recipe learns attributes, and the people of {plan.data.name} have none that are known: put an "
+            "attributes.csv beside the pictures, or --set settings.attribute_weight=0"
+        )
+    return schema
 
 
 def targets(plan: Plan, header: CheckpointHeader) -> int:
@@ -110,7 +129,7 @@ def check_same(before: CheckpointHeader, now: CheckpointHeader) -> None:
     Raises:
         UsageError: the two headers differ so.
     """
-    names = ("seed", "data_fingerprint", "persons", "teacher")
+    names = ("seed", "data_fingerprint", "persons", "teacher", "attributes")
     other = [name for name in names if getattr(before, name) != getattr(now, name)]
     if _learning(before) != _learning(now):
         other.insert(0, "recipe")
@@ -145,6 +164,7 @@ def first_weights(method: Method, plan: Plan, told: Told, header: CheckpointHead
     if plan.weights is not None and plan.init is not None:
         raise UsageError("--weights and --init both start the trunk: give one of them")
     starts: list[Start] = []
+    fresh: list[str] | None = None
     source = plan.init or (None if plan.weights else plan.recipe.init)
     if plan.weights is not None:
         start, left = load_trunk(method, plan.weights)
@@ -155,6 +175,8 @@ def first_weights(method: Method, plan: Plan, told: Told, header: CheckpointHead
         fresh = start.put_into(method, source)
         told.note(f"weights start from {source}" + (f"; fresh: {', '.join(fresh)}" if fresh else ""))
         starts.append(start)
+    everything = {name.split(".")[0] for name in method.state_dict()}
+    method.started(everything if fresh is None else fresh)
     licences = [header.licence, *(start.licence for start in starts)]
     return header.model_copy(
         update={

@@ -33,6 +33,7 @@ class CheckpointHeader(BaseModel):
         told: for the card: what taught the network, and what it started from.
         sources: data sets that went into these, as `swiftreid.encoding.domain.sources_of` gives them.
         licence: of these; empty where there is none.
+        attributes: names of the attributes that are learned, in order.
         numbers: the optimiser's values that are no tensors, and the gradient scaler's.
         losses: mean loss of each epoch done.
         running: sum of the losses of the epoch under way, by term.
@@ -51,6 +52,7 @@ class CheckpointHeader(BaseModel):
     told: str = ""
     sources: list[dict[str, str]] = Field(default_factory=list)
     licence: str = ""
+    attributes: list[str] = Field(default_factory=list)
     numbers: dict[str, float] = Field(default_factory=dict)
     losses: list[float] = Field(default_factory=list)
     running: dict[str, float] = Field(default_factory=dict)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import warnings
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -20,8 +21,9 @@ from swiftreid.encoding.encoder import Encoder
 from swiftreid.encoding.external import DEFAULT_SPEC, ExternalEncoder
 from swiftreid.errors import SwiftReIDError
 from swiftreid.methods.method import Method
+from swiftreid.nn.pyramid import Signs
 from swiftreid.training.augmentation import MEAN, STD, floats, normalised
-from swiftreid.training.folding import folded, halved
+from swiftreid.training.folding import folded, halved, signs
 
 _OPSET: Final = 17
 _TOLERANCE: Final = 1e-3  # of the embedding's own size
@@ -37,6 +39,7 @@ def export_encoder(
     training: dict[str, Any],
     half: bool = False,
     mirror: bool = False,
+    attributes: Sequence[str] = (),
 ) -> Encoder:
     """The encoder of a trained method, which needs ONNX Runtime and no torch.
 
@@ -54,6 +57,7 @@ def export_encoder(
         half: whether the weights are stored in half precision. The method's own are rounded then, so that it gives
             what the encoder gives.
         mirror: whether the encoder averages the embeddings of a picture and of the mirrored picture.
+        attributes: names of those that the method has learned.
 
     Raises:
         SwiftReIDError: ONNX Runtime is missing, or its results are not the method's.
@@ -85,10 +89,22 @@ def export_encoder(
     if method.pyramid is None:
         return encoder
     nothing, one = np.zeros(method.embedding_length, np.float32), np.ones(method.embedding_length, np.float32)
-    arrays = folded(method.pyramid.cpu(), nothing, one, unit=False)  # the base divides where the method does
+    if isinstance(method.pyramid, Signs):
+        arrays = signs(method.pyramid)
+    else:
+        arrays = folded(method.pyramid.cpu(), nothing, one, unit=False)  # the base divides where the method does
     stored: Tensors = halved(arrays) if half else arrays
     bare = ExternalEncoder(card.model_copy(update={"provenance": "", "fingerprint": ""}), encoder.tensors)
-    made = compose(bare, stored, name=name, provenance=provenance, training=training)
+    layer = method.attribute_layer()
+    made = compose(
+        bare,
+        stored,
+        name=name,
+        provenance=provenance,
+        training=training,
+        attributes=None if layer is None else {"weight": layer[0].numpy(), "bias": layer[1].numpy()},
+        attribute_names=attributes,
+    )
     words = {"provenance": provenance, "licence": licence}  # one network, not a pyramid on somebody else's
     return PyramidEncoder(made.card.model_copy(update=words), made.tensors)
 

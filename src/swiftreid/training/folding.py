@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from swiftreid.nn.pyramid import CodePyramid
+from swiftreid.nn.pyramid import CodePyramid, Signs
 
 
 def folded(
@@ -40,6 +40,11 @@ def folded(
             f"pyramid.{length}.shift": shift,
         }
     return {name: np.ascontiguousarray(value, dtype=np.float32) for name, value in tensors.items()}
+
+
+def signs(head: Signs) -> dict[str, NDArray[np.float32]]:
+    """The same for a code that is the sign of the embedding itself."""
+    return {"input.unit": np.zeros(1, np.float32), "input.signs": np.array(head.lengths, np.float32)}
 
 
 def halved(tensors: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[np.floating]]:

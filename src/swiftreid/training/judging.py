@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from swiftreid.encoding.attribute_bits import AttributeBits
 from swiftreid.evaluation.benchmark import Measured, measure_cascades, measure_embedding
 from swiftreid.evaluation.labelled import LabelledCodes
 from swiftreid.evaluation.protocol import Protocol
@@ -41,7 +42,11 @@ def codes_of(method: Method, embedding: NDArray[np.float32]) -> dict[str, NDArra
         values = torch.nn.functional.normalize(values)
     found = [pack_bits(value.float().cpu().numpy()) for value in method.pyramid(values)]
     lengths = method.pyramid.lengths
-    return {f"id{length}": code for length, code in sorted(zip(lengths, found, strict=True), key=lambda item: item[0])}
+    codes = {f"id{length}": code for length, code in sorted(zip(lengths, found, strict=True), key=lambda item: item[0])}
+    layer = method.attribute_layer()
+    if layer is not None:
+        codes |= AttributeBits({"weight": layer[0].numpy(), "bias": layer[1].numpy()})(embedding)
+    return codes
 
 
 def judge(people: LabelledCodes, *, cross_camera: bool) -> list[Measured]:

@@ -87,6 +87,7 @@ class Run:
         self._folder = folder if world.first else None
         classes = np.searchsorted(np.array(header.persons), pictures.persons)
         self._labels = torch.from_numpy(classes if pictures.lessons is None else pictures.lessons)
+        self._attributes = None if pictures.attributes is None else torch.from_numpy(pictures.attributes)
         self._batches = StepBatches(pictures.persons, recipe.batches, header.seed, per_epoch=recipe.schedule.per_epoch)
         self.steps = recipe.schedule.epochs * self._batches.steps_per_epoch
         """Steps of the whole run."""
@@ -223,7 +224,8 @@ class Run:
             raw = torch.from_numpy(self._pictures.read(places)).to(device)
             pictures = augmented(raw, recipe.augmentation, generator).contiguous(memory_format=torch.channels_last)
             with torch.autocast(device.type, FORMATS[recipe.amp], enabled=recipe.amp != "off"):
-                terms = self.method.loss(pictures, self._labels[places].to(device))
+                attributes = None if self._attributes is None else self._attributes[places].to(device)
+                terms = self.method.loss(pictures, self._labels[places].to(device), attributes)
             values = {name: float(term.detach()) for name, term in terms.items()}
             if not isfinite(values["total"]):
                 self._refuse(step, values)

@@ -19,6 +19,7 @@ from swiftreid.evaluation.labelled import LabelledCodes
 from swiftreid.methods import build_method
 from swiftreid.methods.method import Method
 from swiftreid.training.beginning import (
+    attributes_to_learn,
     check_same,
     check_teacher,
     first_header,
@@ -61,7 +62,9 @@ def train_network(plan: Plan, world: World, told: Told) -> Trained | None:
     learned, rest = hold_out_people(known, plan)
     header = first_header(plan, learned)
     torch.manual_seed(plan.seed)
-    method = build_method(plan.recipe.method, targets(plan, header), **plan.recipe.settings)
+    method = build_method(
+        plan.recipe.method, targets(plan, header), attributes=len(header.attributes), **plan.recipe.settings
+    )
     before = open_folder(plan, world)
     if before is not None:
         check_same(before[0], header)
@@ -110,7 +113,8 @@ def _read(plan: Plan, world: World, told: Told, learned: Split) -> TrainingPictu
     """The pictures, and with a teacher their views and what it gives of them, unless nothing is learned any more."""
     if plan.teacher is None or plan.finish:
         with told.progress("reading pictures") as advance:
-            return load_pictures(learned, plan.recipe.size, on_bad=told.on_bad, progress=advance)
+            schema = attributes_to_learn(plan, learned)
+            return load_pictures(learned, plan.recipe.size, on_bad=told.on_bad, progress=advance, schema=schema)
     course = Course(plan.teacher, plan.recipe.views, plan.seed, fingerprint_of(plan.data))
     with told.progress("asking the teacher") as advance:
         return take_lessons(
@@ -180,6 +184,7 @@ class _Job:
             training=record,
             half=plan.recipe.export == "fp16",
             mirror=plan.recipe.mirror,
+            attributes=header.attributes,
         )
         measured: list[Measured] = []
         if self.rest is not None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from swiftreid.data.pictures import BadPicture, read_batches, read_picture, resize
 from swiftreid.data.samples import Split, cameras_of, persons_of
+from swiftreid.data.schemas import AttributeSchema, attribute_bits
 from swiftreid.errors import SwiftReIDError
 
 KEPT_BYTES: Final = 6 * 2**30
@@ -31,6 +32,7 @@ class TrainingPictures:
         kept: uint8 [n, height, width, 3], or None where they are too many to keep.
         lessons: a teacher's embedding of each, float16 [n, d], where there is a teacher.
         views: of each file; all files come once before any comes again.
+        attributes: of each, float32 [n, a]: 1 yes, 0 no, NaN not known; where they are asked for.
     """
 
     paths: Sequence[Path]
@@ -40,6 +42,7 @@ class TrainingPictures:
     kept: NDArray[np.uint8] | None = None
     lessons: NDArray[np.float16] | None = None
     views: int = 1
+    attributes: NDArray[np.float32] | None = None
 
     @property
     def files(self) -> int:
@@ -70,6 +73,7 @@ def load_pictures(
     on_bad: Callable[[BadPicture], None] | None = None,
     progress: Callable[[int, int], None] | None = None,
     limit: int = KEPT_BYTES,
+    schema: AttributeSchema | None = None,
 ) -> TrainingPictures:
     """Read every picture once, and keep those that can be read.
 
@@ -79,6 +83,7 @@ def load_pictures(
         on_bad: called for each picture that cannot be read, which is left out; without it the first raises.
         progress: called with (done, total).
         limit: bytes that may be kept; more pictures are read again each time.
+        schema: which attributes to keep of the people.
 
     Raises:
         SwiftReIDError: no picture could be read.
@@ -103,4 +108,15 @@ def load_pictures(
         cameras_of(samples)[rows],
         size,
         kept[:done] if keep else None,
+        attributes=None if schema is None else attributes_of([samples[i] for i in rows], schema),
     )
+
+
+def attributes_of(samples: Split, schema: AttributeSchema) -> NDArray[np.float32]:
+    """Attributes of samples as methods learn them, float32 [n, a]: 1 yes, 0 no, NaN not known.
+
+    Raises:
+        UsageError: as for `swiftreid.data.schemas.attribute_bits`.
+    """
+    bits, known = attribute_bits(samples, schema)
+    return np.where(known, bits, np.nan).astype(np.float32)

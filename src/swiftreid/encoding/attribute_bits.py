@@ -1,0 +1,50 @@
+"""Attribute bits from embeddings, in NumPy: one linear layer, learned by `swiftreid train`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swiftreid.errors import UsageError
+from swiftreid.search.codes import pack_bits
+
+
+class AttributeBits:
+    """Bit i says that attribute i is more likely than not (SSR paper, Eq. 5): its logit is above 0.
+
+    Args:
+        tensors: ``weight`` [a, d] and ``bias`` [a]; matrices may be float16.
+
+    Raises:
+        UsageError: an array is missing, has the wrong shape or holds a number that is not finite.
+    """
+
+    def __init__(self, tensors: Mapping[str, NDArray[Any]]) -> None:
+        if set(tensors) != {"weight", "bias"}:
+            raise UsageError(f"attributes are read by a weight and a bias, not by {', '.join(sorted(tensors)) or '-'}")
+        self._weight, self._bias = (np.ascontiguousarray(tensors[name], np.float32) for name in ("weight", "bias"))
+        shapes = self._weight.shape, self._bias.shape
+        if self._weight.ndim != 2 or not len(self._bias) or shapes[1] != shapes[0][:1]:
+            raise UsageError(f"attributes are read by a weight [a, d] and a bias [a], not of shapes {shapes}")
+        if not (np.isfinite(self._weight).all() and np.isfinite(self._bias).all()):
+            raise UsageError("the layer that reads attributes holds a number that is not finite")
+        self.code = f"attr{len(self._bias)}"
+        """Name of the code."""
+
+    def values(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Logits, float32 [n, a].
+
+        Raises:
+            UsageError: the embeddings have another shape than [n, d].
+        """
+        if embeddings.ndim != 2 or embeddings.shape[1] != self._weight.shape[1]:
+            raise UsageError(f"attributes are read off {self._weight.shape[1]} numbers, not off {embeddings.shape}")
+        logits: NDArray[np.float32] = embeddings @ self._weight.T + self._bias
+        return logits
+
+    def __call__(self, embeddings: NDArray[np.float32]) -> dict[str, NDArray[np.uint8]]:
+        """Packed bits by the code's name, uint8 [n, row bytes]."""
+        return {self.code: pack_bits(self.values(embeddings))}

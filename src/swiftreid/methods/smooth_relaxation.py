@@ -1,0 +1,247 @@
+"""Self-distilling smooth relaxation (SSR): two branches, of which one learns the other's bits.
+
+Jin, Lai, Zhao and Qian, 'Hashing person re-ID with self-distilling smooth relaxation', Neurocomputing 2021. The same
+network with one branch and another relaxation is what the paper compares with (Table 6).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal, Self, get_args
+
+import torch
+from pydantic import ConfigDict
+from torch import Tensor, nn
+
+from swiftreid.errors import UsageError
+from swiftreid.methods.method import (
+    Method,
+    NetworkConfig,
+    check_smoothing,
+    check_weights,
+    make_classifier,
+    with_total,
+)
+from swiftreid.nn.losses.attribute_entropy import attribute_entropy
+from swiftreid.nn.losses.binary_regulariser import binary_regulariser
+from swiftreid.nn.losses.cross_entropy import cross_entropy
+from swiftreid.nn.losses.self_distillation import self_distillation
+from swiftreid.nn.losses.triplet import batch_hard_triplet
+from swiftreid.nn.part_descriptor import PartDescriptor, shares
+from swiftreid.nn.pyramid import Signs
+from swiftreid.nn.relaxation import Relaxation, relaxed
+
+_SHARED = 2
+"""Stages of the trunk that both branches share: ResNet's stem and layers 1 and 2."""
+
+ALPHA = {True: 0.3, False: 0.7}
+"""Weight of the distillation with and without BN (section 7.4)."""
+
+
+@dataclass(frozen=True)
+class SmoothRelaxationConfig(NetworkConfig):
+    """Settings of the method; the defaults are the paper's.
+
+    Attributes:
+        bits: of the code: 2048, 512, 256 or 128 in the paper.
+        parts: horizontal stripes.
+        relaxation: ``ssr``, or for Table 6 one of ``sigmoid``, ``hardsigmoid``, ``tanh``, ``hardtanh``, ``dsh`` and
+            ``none``, which have one branch.
+        norm: whether vectors pass a BN.
+        attention: whether the global vector is of the map refined by the AAB.
+        smoothing: label smoothing of the cross-entropy; the paper has none.
+        margin: tau of the triplet loss, in Euclidean distances between vectors.
+        distillation_weight: alpha, of ``L_d``, and of DSH's regulariser; None is 0.3 with BN and 0.7 without.
+        attribute_weight: beta, of the attributes; 0 learns none.
+        codes: the branch whose code is kept, ``student``, or for Table 6 ``teacher``.
+        pretrained: whether the teacher, and the stages that it shares, stay as they were when training began: the
+            paper's second way (section 7.4). A run without it, whose checkpoint is given with ``--init``, is the first
+            of its two stages.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    bits: int = 2048
+    parts: int = 6
+    relaxation: Relaxation = "ssr"
+    norm: bool = True
+    attention: bool = True
+    smoothing: float = 0.0
+    margin: float = 0.3
+    distillation_weight: float | None = None
+    attribute_weight: float = 0.3
+    codes: Literal["student", "teacher"] = "student"
+    pretrained: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        shares(self.bits, self.parts)
+        if self.relaxation not in get_args(Relaxation):
+            raise UsageError(f"relaxation must be one of {', '.join(get_args(Relaxation))}, got {self.relaxation!r}")
+        check_smoothing(self.smoothing)
+        check_weights(self, "margin", "attribute_weight")
+        if self.distillation_weight is not None:
+            check_weights(self, "distillation_weight")
+        if self.relaxation != "ssr" and (self.codes == "teacher" or self.pretrained):
+            raise UsageError(f"relaxation {self.relaxation} has no teacher: leave out codes and pretrained")
+
+    @property
+    def alpha(self) -> float:
+        """The weight of the distillation."""
+        return ALPHA[self.norm] if self.distillation_weight is None else self.distillation_weight
+
+
+class _Branch(nn.Module):
+    """One branch: the trunk's last stages where it has its own, seven vectors, and what learns from them."""
+
+    def __init__(
+        self, config: SmoothRelaxationConfig, channels: int, persons: int, attributes: int, stages: nn.ModuleList | None
+    ) -> None:
+        super().__init__()
+        self.stages = stages
+        self.descriptor = PartDescriptor(
+            channels, config.bits, parts=config.parts, attention=config.attention, norm=config.norm
+        )
+        lengths = self.descriptor.lengths
+        self.classifiers = nn.ModuleList(make_classifier(length, persons) for length in lengths)
+        self.attributes = nn.Linear(lengths[-1], attributes) if attributes else None
+
+
+class SmoothRelaxation(Method):
+    """``L = 1/14 sum L_tri + 1/14 sum L_id + alpha/7 sum L_d + beta/2 sum L_attr`` (Eq. 14).
+
+    Both branches have 6 local vectors and a global one. Each of the 14 has a triplet loss and a classifier, each global
+    one learns attributes, and each of the student's 7 learns the signs of the teacher's. With one branch the sums are
+    over 7 vectors and 1 global one.
+
+    **Decision**: attributes are learned from the vector before any squashing, so that their logits are linear in what
+    is kept for retrieval, whatever the relaxation.
+
+    Args:
+        persons: number of training persons.
+        config: settings.
+        attributes: number of attributes; 0 where none are learned.
+
+    Raises:
+        UsageError: the trunk's last stages cannot be doubled.
+    """
+
+    unit = False
+
+    def __init__(self, persons: int, config: SmoothRelaxationConfig | None = None, attributes: int = 0) -> None:
+        self.config = config or SmoothRelaxationConfig()
+        super().__init__(self.config)
+        channels = self.trunk.channels
+        self.embedding_length = self.config.bits
+        self.pyramid = Signs(self.config.bits)
+        # The student has the trunk's own stages, so that it keeps the names of public files.
+        self.student = _Branch(self.config, channels, persons, attributes, None)
+        self.teacher = None
+        if self.config.relaxation == "ssr":
+            self.teacher = _Branch(self.config, channels, persons, attributes, self._doubled())
+
+    def loss(self, pictures: Tensor, labels: Tensor, attributes: Tensor | None = None) -> dict[str, Tensor]:
+        """Terms ``triplet``, ``cross_entropy``, and as far as they are wanted ``distillation``, ``regulariser`` and
+        ``attributes``, and ``total``; see `Method.loss`.
+        """
+        config = self.config
+        vectors = self._vectors(pictures)
+        shown = [relaxed(vector, config.relaxation) for branch in vectors.values() for vector in branch]
+        classifiers = [each for name in vectors for each in self._branch(name).classifiers]
+        logits = [classifier(vector) for classifier, vector in zip(classifiers, shown, strict=True)]
+        terms = {
+            "triplet": _mean([batch_hard_triplet(vector, labels, margin=config.margin) for vector in shown]),
+            "cross_entropy": _mean([cross_entropy(z, labels, smoothing=config.smoothing) for z in logits]),
+        }
+        if "teacher" in vectors:
+            pairs = zip(vectors["student"], vectors["teacher"], strict=True)
+            terms["distillation"] = config.alpha * _mean([self_distillation(s, t) for s, t in pairs])
+        if config.relaxation == "dsh":
+            terms["regulariser"] = config.alpha * _mean([binary_regulariser(v) for v in vectors["student"]])
+        if self.student.attributes is not None:
+            if attributes is None:
+                raise UsageError("this network learns attributes: its loss needs those of the pictures")
+            guessed = [self._branch(name).attributes(branch[-1]) for name, branch in vectors.items()]
+            terms["attributes"] = config.attribute_weight * _mean([attribute_entropy(g, attributes) for g in guessed])
+        return with_total(terms)
+
+    def embed(self, pictures: Tensor) -> Tensor:
+        """The vectors whose signs are the code, before any squashing, float [n, bits]."""
+        return torch.cat(self._descriptor(self.config.codes, self._shared(pictures)), dim=1)
+
+    def attribute_layer(self) -> tuple[Tensor, Tensor] | None:
+        """Attributes are learned from the global vector, which is the last part of the embedding."""
+        learned = self._branch(self.config.codes).attributes
+        if learned is None:
+            return None
+        weight = torch.zeros(learned.out_features, self.config.bits)
+        weight[:, -learned.in_features :] = learned.weight.detach().cpu()
+        return weight, learned.bias.detach().cpu()
+
+    def started(self, fresh: Collection[str]) -> None:
+        """The teacher begins with the trunk's weights, unless it was given its own."""
+        if self.teacher is not None and "teacher" in fresh:
+            self.teacher.stages = self._doubled()
+        if self.config.pretrained:
+            if "teacher" in fresh:
+                raise UsageError(
+                    "pretrained distillation starts from a teacher that has learned: give --init the checkpoint of a "
+                    "run without `pretrained`"
+                )
+            for part in self._static():
+                part.requires_grad_(requires_grad=False)
+
+    def train(self, mode: bool = True) -> Self:
+        """As for any module; a pretrained teacher and what it shares stay as in evaluation."""
+        super().train(mode)
+        if self.config.pretrained:
+            for part in self._static():
+                part.eval()
+        return self
+
+    def _branch(self, name: str) -> _Branch:
+        branch = self.student if name == "student" else self.teacher
+        assert branch is not None
+        return branch
+
+    def _shared(self, pictures: Tensor) -> Tensor:
+        value = pictures
+        for step in self.trunk.steps()[:_SHARED]:
+            value = step(value)
+        return value
+
+    def _descriptor(self, name: str, value: Tensor) -> list[Tensor]:
+        """The vectors of one branch from the shared map."""
+        branch = self._branch(name)
+        for step in self.trunk.steps()[_SHARED:] if branch.stages is None else branch.stages:
+            value = step(value)
+        vectors: list[Tensor] = branch.descriptor(value)
+        return vectors
+
+    def _vectors(self, pictures: Tensor) -> dict[str, list[Tensor]]:
+        shared = self._shared(pictures)
+        names = ["student"] if self.teacher is None else ["student", "teacher"]
+        return {name: self._descriptor(name, shared) for name in names}
+
+    def _last(self) -> list[nn.Module]:
+        """The trunk's stages that both branches have, as modules."""
+        stages = [step for step in self.trunk.steps()[_SHARED:] if isinstance(step, nn.Module)]
+        if len(stages) < len(self.trunk.steps()) - _SHARED or not stages:
+            raise UsageError(f"trunk {self.config.trunk} has no last stages that can be doubled: take a ResNet")
+        return stages
+
+    def _doubled(self) -> nn.ModuleList:
+        return nn.ModuleList(copy.deepcopy(stage) for stage in self._last())
+
+    def _static(self) -> list[nn.Module]:
+        """What does not learn where the teacher is pretrained: the teacher, and the layers that it shares."""
+        assert self.teacher is not None
+        own = {id(part) for stage in self._last() for part in stage.modules()}
+        shared = [part for part in self.trunk.modules() if id(part) not in own and not any(part.children())]
+        return [self.teacher, *shared]
+
+
+def _mean(losses: Sequence[Tensor]) -> Tensor:
+    return torch.stack(list(losses)).mean()

@@ -1,0 +1,69 @@
+"""The attribute-guided attention block (AAB): which places and channels of a map matter for who somebody is."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from swiftreid.errors import UsageError
+
+
+class AttributeAttention(nn.Module):
+    """``F_ref = (SAAB(F) + CAAB(F)) * F + F`` (Jin et al., 'Hashing person re-ID with self-distilling smooth
+    relaxation', Neurocomputing 2021, Eq. 8 to 10, Fig. 4).
+
+    Nothing in the block knows of attributes: it is their loss, on the vector pooled behind it, that guides it. The last
+    convolutions start at 0, so that the block starts as the identity and harms no pre-trained trunk.
+
+    Args:
+        channels: of the map.
+        reduction: r, by which the block divides them inside.
+
+    Raises:
+        UsageError: nothing would be left of the channels.
+
+    Example:
+        >>> block, value = AttributeAttention(16), torch.randn(2, 16, 6, 3)
+        >>> bool((block(value) == value).all())
+        True
+    """
+
+    def __init__(self, channels: int, reduction: int = 8) -> None:
+        super().__init__()
+        if not 1 <= reduction <= channels:
+            raise UsageError(f"reduction must be from 1 to the map's {channels} channels, got {reduction}")
+        self.spatial = _Relation(channels, channels // reduction)
+        self.channel = _Relation(channels, channels // reduction)
+
+    def forward(self, value: Tensor) -> Tensor:
+        """Refined map, float [n, c, h, w] like ``value``."""
+        return self.mask(value) * value + value
+
+    def mask(self, value: Tensor) -> Tensor:
+        """What the map is multiplied by, less 1: ``SAAB(F) + CAAB(F)``, float [n, c, h, w]."""
+        places, channels = self.spatial, self.channel
+        first, second, third = places.embedded(value)  # [n, c/r, X] each, X = h * w
+        near = torch.softmax(first.transpose(1, 2) @ second, dim=2)  # R_S, Eq. 8: [n, X, X], rows sum to 1
+        seen = places.raised(third @ near.transpose(1, 2), value)
+        first, second, third = channels.embedded(value)
+        alike = torch.softmax(second @ first.transpose(1, 2), dim=2)  # R_C, Eq. 9: [n, c/r, c/r]
+        return seen + channels.raised(alike @ third, value)
+
+
+class _Relation(nn.Module):
+    """The convolutions of one of the two halves: three down to fewer channels, one up again."""
+
+    def __init__(self, channels: int, inside: int) -> None:
+        super().__init__()
+        self.down = nn.ModuleList(nn.Conv2d(channels, inside, 1) for _ in range(3))
+        self.up = nn.Conv2d(inside, channels, 1)
+        nn.init.zeros_(self.up.weight)
+        assert self.up.bias is not None
+        nn.init.zeros_(self.up.bias)
+
+    def embedded(self, value: Tensor) -> list[Tensor]:
+        return [down(value).flatten(2) for down in self.down]
+
+    def raised(self, value: Tensor, like: Tensor) -> Tensor:
+        raised: Tensor = self.up(value.unflatten(2, like.shape[2:]))
+        return raised

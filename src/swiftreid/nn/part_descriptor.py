@@ -1,0 +1,78 @@
+"""Seven vectors of one map: six stripes, and the whole map behind attention."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from swiftreid.errors import UsageError
+from swiftreid.nn.attention import AttributeAttention
+from swiftreid.nn.stripes import stripe_means
+
+
+def shares(bits: int, parts: int) -> tuple[int, int]:
+    """Bits of each stripe's vector and of the global one, which has twice as many (SSR paper, section 7.1.3).
+
+    Raises:
+        UsageError: the bits cannot be shared out so.
+
+    Example:
+        >>> [shares(bits, 6) for bits in (2048, 512, 256, 128)]
+        [(256, 512), (64, 128), (32, 64), (16, 32)]
+    """
+    if parts < 1:
+        raise UsageError(f"parts must be 1 or more, got {parts}")
+    local, left = divmod(bits, parts + 2)
+    if left or local < 1:
+        raise UsageError(f"bits must be a multiple of {parts + 2} (parts + 2), got {bits}")
+    return local, 2 * local
+
+
+class PartDescriptor(nn.Module):
+    """Stripes and the whole map, each pooled, reduced to its share of the bits and normalised (SSR paper, section 4.1).
+
+    Args:
+        channels: of the map.
+        bits: numbers in all vectors together.
+        parts: stripes.
+        attention: whether the global vector is of the map refined by `AttributeAttention`.
+        norm: whether vectors pass a BN.
+
+    Raises:
+        UsageError: as for `shares`.
+    """
+
+    def __init__(self, channels: int, bits: int, *, parts: int = 6, attention: bool = True, norm: bool = True) -> None:
+        super().__init__()
+        local, whole = shares(bits, parts)
+        self.parts = parts
+        self.lengths = (*[local] * parts, whole)
+        """Lengths of the vectors, the global one last."""
+        self.attention = AttributeAttention(channels) if attention else None
+        # The paper's 1x1 convolutions; of pooled maps they are linear. A BN behind would take a bias away again.
+        self.reductions = nn.ModuleList(nn.Linear(channels, length, bias=not norm) for length in self.lengths)
+        self.norms = nn.ModuleList(nn.BatchNorm1d(length) if norm else nn.Identity() for length in self.lengths)
+        for reduction in self.reductions:
+            assert isinstance(reduction, nn.Linear)
+            nn.init.kaiming_normal_(reduction.weight, mode="fan_out")
+            if reduction.bias is not None:
+                nn.init.zeros_(reduction.bias)
+
+    def forward(self, value: Tensor) -> list[Tensor]:
+        """Vectors float [n, length], stripes from the top first, the global one last.
+
+        Args:
+            value: map, float [n, channels, h, w] with h at least ``parts``.
+
+        Raises:
+            UsageError: the map has fewer rows than there are stripes.
+        """
+        if int(value.shape[2]) < self.parts:
+            raise UsageError(
+                f"the trunk's last map has {value.shape[2]} rows, fewer than {self.parts} stripes: give the recipe a "
+                "greater height (size) or fewer parts"
+            )
+        refined = value if self.attention is None else self.attention(value)
+        pooled = [*stripe_means(value, self.parts).unbind(dim=1), refined.mean(dim=(2, 3))]
+        layers = zip(pooled, self.reductions, self.norms, strict=True)
+        return [norm(reduction(vector)) for vector, reduction, norm in layers]
+

@@ -98,7 +98,8 @@ def test_a_saved_method_is_the_same_method(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "unit"), [("baseline", True), ("ranking", True), ("all_in_one", False), ("smooth_relaxation", False), ("distilled", True)]
+    ("name", "unit"),
+    [("baseline", True), ("ranking", True), ("all_in_one", False), ("smooth_relaxation", False), ("distilled", True)],
 )
 def test_which_embeddings_are_divided_by_their_norm(name: str, unit: bool) -> None:
     method = small(name)

@@ -66,7 +66,7 @@ class PartDescriptor(nn.Module):
         Raises:
             UsageError: the map has fewer rows than there are stripes.
         """
-        if int(value.shape[2]) < self.parts:
+        if value.shape[2] < self.parts:
             raise UsageError(
                 f"the trunk's last map has {value.shape[2]} rows, fewer than {self.parts} stripes: give the recipe a "
                 "greater height (size) or fewer parts"
@@ -75,4 +75,3 @@ class PartDescriptor(nn.Module):
         pooled = [*stripe_means(value, self.parts).unbind(dim=1), refined.mean(dim=(2, 3))]
         layers = zip(pooled, self.reductions, self.norms, strict=True)
         return [norm(reduction(vector)) for vector, reduction, norm in layers]
-

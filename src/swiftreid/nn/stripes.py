@@ -21,7 +21,7 @@ def stripe_means(value: Tensor, parts: int) -> Tensor:
         tensor([[[0.5000],
                  [2.5000]]])
     """
-    height = value.shape[2]
+    height = int(value.shape[2])  # a constant when the network is exported, where the size is one
     weights = torch.zeros(parts, height)
     for part in range(parts):
         first, last = part * height // parts, -(-(part + 1) * height // parts)

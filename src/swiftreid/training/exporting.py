@@ -190,6 +190,7 @@ def onnx_of(method: Method, height: int, width: int, *, half: bool = False) -> b
     with warnings.catch_warnings():
         # The older exporter needs no further package; a newer one brings three.
         warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # of what follows from the size, which is one here
         warnings.filterwarnings("ignore", message=".*instance_norm", category=UserWarning)
         torch.onnx.export(
             _Embedder(method),

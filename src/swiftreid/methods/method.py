@@ -100,7 +100,7 @@ class Method(nn.Module, ABC):
         """
         return None
 
-    def started(self, fresh: Collection[str]) -> None:  # noqa: B027 (most methods have nothing to do)
+    def started(self, fresh: Collection[str]) -> None:
         """Called once, when the first weights are in place.
 
         Args:

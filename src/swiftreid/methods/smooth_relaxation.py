@@ -163,7 +163,8 @@ class SmoothRelaxation(Method):
         if self.student.attributes is not None:
             if attributes is None:
                 raise UsageError("this network learns attributes: its loss needs those of the pictures")
-            guessed = [self._branch(name).attributes(branch[-1]) for name, branch in vectors.items()]
+            layers = [self._branch(name).attributes for name in vectors]
+            guessed = [layer(branch[-1]) for layer, branch in zip(layers, vectors.values(), strict=True) if layer]
             terms["attributes"] = config.attribute_weight * _mean([attribute_entropy(g, attributes) for g in guessed])
         return with_total(terms)
 

@@ -9,8 +9,7 @@ from swiftreid.errors import UsageError
 
 
 class AttributeAttention(nn.Module):
-    """``F_ref = (SAAB(F) + CAAB(F)) * F + F`` (Jin et al., 'Hashing person re-ID with self-distilling smooth
-    relaxation', Neurocomputing 2021, Eq. 8 to 10, Fig. 4).
+    """``F_ref = (SAAB(F) + CAAB(F)) * F + F`` (Jin et al., Neurocomputing 2021, Eq. 8 to 10, Fig. 4).
 
     Nothing in the block knows of attributes: it is their loss, on the vector pooled behind it, that guides it. The last
     convolutions start at 0, so that the block starts as the identity and harms no pre-trained trunk.
@@ -65,5 +64,5 @@ class _Relation(nn.Module):
         return [down(value).flatten(2) for down in self.down]
 
     def raised(self, value: Tensor, like: Tensor) -> Tensor:
-        raised: Tensor = self.up(value.unflatten(2, like.shape[2:]))
+        raised: Tensor = self.up(value.reshape(*value.shape[:2], *like.shape[2:]))
         return raised

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.jit._trace import TracerWarning
 from torch.nn import functional
 from torch.nn.utils import parametrize
 
@@ -190,7 +191,7 @@ def onnx_of(method: Method, height: int, width: int, *, half: bool = False) -> b
     with warnings.catch_warnings():
         # The older exporter needs no further package; a newer one brings three.
         warnings.simplefilter("ignore", DeprecationWarning)
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # of what follows from the size, which is one here
+        warnings.simplefilter("ignore", TracerWarning)  # of what follows from the size, which is one here
         warnings.filterwarnings("ignore", message=".*instance_norm", category=UserWarning)
         torch.onnx.export(
             _Embedder(method),

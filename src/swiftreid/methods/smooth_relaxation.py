@@ -143,9 +143,7 @@ class SmoothRelaxation(Method):
             self.teacher = _Branch(self.config, channels, persons, attributes, self._doubled())
 
     def loss(self, pictures: Tensor, labels: Tensor, attributes: Tensor | None = None) -> dict[str, Tensor]:
-        """Terms ``triplet``, ``cross_entropy``, and as far as they are wanted ``distillation``, ``regulariser`` and
-        ``attributes``, and ``total``; see `Method.loss`.
-        """
+        """Terms ``triplet`` and ``cross_entropy``, those that are wanted of the others, and ``total``; see `Method`."""
         config = self.config
         vectors = self._vectors(pictures)
         shown = [relaxed(vector, config.relaxation) for branch in vectors.values() for vector in branch]

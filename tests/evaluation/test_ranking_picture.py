@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -37,6 +39,21 @@ def test_the_border_alone_tells_right_from_wrong_in_grey() -> None:
     assert len(set(right.tolist())) == len(set(unknown.tolist())) == 1
     assert 0.3 < (wrong == 255).mean() < 0.7, "dashes and gaps"
     assert np.abs(np.diff(wrong.astype(int))).max() > 60
+
+
+def test_ranks_are_numbers_and_skip_what_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    from swiftreid.evaluation import ranking_picture
+
+    labels: list[str] = []
+    drawn = ranking_picture._draw_cell
+
+    def draw(*arguments: Any, label: str, **rest: Any) -> None:
+        labels.append(label)
+        drawn(*arguments, label=label, **rest)
+
+    monkeypatch.setattr(ranking_picture, "_draw_cell", draw)
+    draw_ranking(GREY, [Candidate(GREY, "5"), Candidate(GREY, "6", ignored=True), Candidate(GREY, "7")])
+    assert labels == ["query", "1   5", "-   6", "2   7"]
 
 
 def test_crops_are_shown_unharmed() -> None:

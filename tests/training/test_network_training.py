@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -98,6 +99,7 @@ def test_a_stopped_run_goes_on_bit_for_bit(
     assert len(early["losses"]) < 4
     card = open_encoder(tmp_path / "parts" / "encoder.safetensors").card
     assert card.training["steps"] == header.step
+    assert card.provenance == f"12 people of drawn, 72 pictures (unfinished: step {header.step} of 16)"
     assert "give --resume too" in swiftreid("train", recipe, drawn_people, "-o", "new", "--finish", code=2).err
     again = swiftreid("train", recipe, drawn_people, "-o", "parts", "--resume", "--json").json
     same(tmp_path / "whole", tmp_path / "parts")
@@ -194,9 +196,9 @@ def test_another_runs_weights_and_a_network_that_does_not_fit(drawn_people: Path
     with pytest.raises(UsageError, match="holds no weights of the trunk"):
         train(tmp_path / "e", drawn_people, init=init, settings={"trunk": "resnet18"})
     # The encoder of a run serves as well, if its weights are to be found in it.
-    with pytest.raises(UsageError, match=r"holds no network to start from.*export: fp16"):
+    with pytest.raises(UsageError, match=r"has its layers fused.*checkpoint.safetensors of a run.*export: fp16"):
         train(tmp_path / "e", drawn_people, init=tmp_path / "a" / "encoder.safetensors")
-    with pytest.raises(UsageError, match=r"encoder stripes.* holds no network to start from"):
+    with pytest.raises(UsageError, match=r"encoder stripes holds no network"):
         train(tmp_path / "e", drawn_people, init="stripes")
     short: dict[str, Any] = {"optimiser": still, "ema": 0.0, "export": "fp16"}
     train(tmp_path / "g", drawn_people, init=init, seed=9, **short)
@@ -247,7 +249,7 @@ def test_a_network_learns_from_a_teacher(drawn_people: Path, tmp_path: Path) -> 
     other = type(teacher)(teacher.card.model_copy(update={"fingerprint": "f00d"}), teacher.tensors)
     with pytest.raises(UsageError, match="checkpoint is of another teacher"):
         train(tmp_path / "a", drawn_people, teacher=other, resume=True, **taught)
-    with pytest.raises(UsageError, match="checkpoint is of another recipe"):
+    with pytest.raises(UsageError, match=r"checkpoint is of another recipe \(views was 2, now 3\)"):
         train(tmp_path / "a", drawn_people, teacher=teacher, resume=True, **{**taught, "views": 3})
     assert (tmp_path / "a" / "lessons.safetensors").read_bytes() == kept
     early = train(tmp_path / "a", drawn_people, teacher=Silent(teacher.card, teacher.tensors), finish=True, **taught)
@@ -264,6 +266,63 @@ def test_a_network_learns_from_a_teacher(drawn_people: Path, tmp_path: Path) -> 
         train(tmp_path / "b", drawn_people, **taught)
     with pytest.raises(UsageError, match="all_in_one learns from persons: leave --teacher out"):
         train(tmp_path / "b", drawn_people, teacher=teacher)
+
+
+def test_people_who_cannot_be_found_are_not_held_out(
+    swiftreid: Callable[..., Ran], recipe: Path, drawn_people: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "one" / "bounding_box_train"
+    folder.mkdir(parents=True)
+    for picture in (drawn_people / "bounding_box_train").glob("*_c1s1_*"):
+        shutil.copy(picture, folder)
+    refused = swiftreid("train", recipe, "one", "-o", "run", "--set", "held_out=0.3", code=2).err
+    assert "none of the 4 people held out from training has pictures by two cameras" in refused
+    assert "--set held_out=0" in refused
+    assert not (tmp_path / "run").exists(), "a run that is refused leaves nothing"
+    told = swiftreid("train", recipe, "one", "-o", "run", "--set", "held_out=0", "--set", "schedule.epochs=1").err
+    assert "epoch 1 (" in told, "signs of life where there is no terminal"
+
+
+def test_few_held_out_people_are_warned_of(swiftreid: Callable[..., Ran], recipe: Path, drawn_people: Path) -> None:
+    ran = swiftreid("train", recipe, drawn_people, "-o", "run", "--set", "held_out=0.3", "--set", "schedule.epochs=1")
+    assert "rest on 4 people of drawn held out from training" in " ".join(ran.err.split())
+    assert "4 people of drawn held out from training, every picture a query" in ran.out
+    assert "cascade: id16" in ran.out
+
+
+def test_a_method_without_codes_names_the_next_step(
+    swiftreid: Callable[..., Ran], drawn_people: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "plain.yaml").write_text(
+        yaml.safe_dump({**RECIPE, "method": "baseline", "settings": {"trunk": "osnet_x0_25"}})
+    )
+    ran = swiftreid("train", "plain.yaml", drawn_people, "-o", "run", "--set", "schedule.epochs=1")
+    assert f"swiftreid hash {drawn_people} --encoder run/encoder.safetensors" in ran.err
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99"])
+def test_a_device_that_is_not_there_is_refused(
+    swiftreid: Callable[..., Ran], recipe: Path, drawn_people: Path, tmp_path: Path, device: str
+) -> None:
+    refused = swiftreid("train", recipe, drawn_people, "-o", "run", "--device", device, code=2).err
+    assert f"--device {device} cannot be used here" in refused
+    assert not (tmp_path / "run").exists()
+
+
+def test_what_was_learned_from_is_not_measured_on_in_silence(
+    swiftreid: Callable[..., Ran], recipe: Path, drawn_people: Path, tmp_path: Path
+) -> None:
+    for picture in (drawn_people / "bounding_box_train").glob("*.jpg"):
+        person, camera = picture.name[:4], picture.name[6]
+        place = tmp_path / "own" / person / f"cam{camera}" / picture.name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(picture, place)
+    swiftreid("train", recipe, "own", "-o", "run", "--set", "schedule.epochs=1", "--quiet")
+    ran = swiftreid("evaluate", "own", "--encoder", "run/encoder.safetensors", "--untimed", "--card", "card.json")
+    assert "learnt from these very pictures" in " ".join(ran.err.split())
+    assert json.loads((tmp_path / "card.json").read_text())["encoder"]["domain"] == "same pictures"
+    diagnosis = " ".join(swiftreid("doctor", "own").out.split())
+    assert "learn from every picture too" in diagnosis
 
 
 def test_held_out_people_are_measured_and_logged(drawn_people: Path, tmp_path: Path) -> None:

@@ -17,7 +17,13 @@ from swiftreid.training.recipe import load_recipe
         ("views: 2", ": views are for a teacher, which method ranking has not: leave them out"),
         ("size: [2, 3]", ": size is height and width of 16 to 1024 pixels, not (2, 3)"),
         ("schedule: {epochs: 0}", ", field schedule.epochs: Input should be greater than or equal to 1"),
-        ("optimiser: {rate: 1}", ", field optimiser.rate: there is no such field"),
+        (
+            "optimiser: {rate: 1}",
+            ", field optimiser.rate: there is no such field; there are name, learning_rate, trunk_rate, "
+            "weight_decay, decay_all, clip",
+        ),
+        ("batchs: {persons: 2}", ", field batchs: there is no such field; did you mean batches?"),
+        ("schedule: {epoch: 2}", ", field schedule.epoch: there is no such field; did you mean epochs?"),
     ],
 )
 def test_messages_name_the_field_where_there_is_one(tmp_path: Path, text: str, message: str) -> None:

@@ -67,7 +67,7 @@ class Report:
 
     @contextmanager
     def training(self) -> Iterator[Callable[[Moment], None]]:
-        """A progress bar of training with loss, rate and time left; silent when quiet or not on a terminal."""
+        """A progress bar of training with loss, rate and time left; off a terminal a line an epoch; none when quiet."""
         columns = (
             TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"),
             TimeRemainingColumn(),
@@ -77,6 +77,9 @@ class Report:
             task = bar.add_task("", total=None, visible=False)
 
             def advance(moment: Moment) -> None:
+                if hidden and moment.epoch == int(moment.epoch):  # a log's reader wants signs of life too
+                    done = f"{moment.epoch:.0f} ({moment.step:,} of {moment.steps:,} steps)"
+                    self.note(f"epoch {done}: loss {moment.loss:.3f}, {moment.pictures_per_second:,.0f} pictures/s")
                 rate = f"{moment.pictures_per_second:,.0f} pictures/s"
                 words = f"epoch {moment.epoch:.1f}, loss {moment.loss:.3f}, {rate}"
                 bar.update(task, completed=moment.step, total=moment.steps, description=words, visible=True)

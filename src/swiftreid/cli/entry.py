@@ -44,7 +44,12 @@ def run() -> None:
         full = "; free some space and run the command again" if error.errno == errno.ENOSPC else ""
         _fail(f"{error.filename or ''}: {error.strerror or error}{full}".lstrip(": "), 1)
     except (_Interrupted, KeyboardInterrupt):
-        _fail("interrupted; what was stored stays stored. To go on with `gallery add`, give --skip-existing", 130)
+        adding = sys.argv[1:3] == ["gallery", "add"]
+        _fail(
+            "interrupted; what was written stays. "
+            + ("To go on, give the same command with --skip-existing" if adding else "Give the same command again"),
+            130,
+        )
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

@@ -185,6 +185,10 @@ def _card(
                 f"the gallery has {each:.1f} pictures a person: re-ranking relies on several, and loses here as a rule"
             )
     words, domain = domain_of(encoder.card, data)
+    if domain == "same pictures":
+        report.warn(
+            f"{encoder.card.name} learnt from these very pictures, so its figures are far too good; see docs/data.md"
+        )
     unreadable = _unreadable(data, bad)
     recipe = encoder.card.training.get("recipe")
     return ResultCard(

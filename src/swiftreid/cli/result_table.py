@@ -18,6 +18,7 @@ _TERMS = {
     "re-rank": "re-ranked: time is that of re-ranking alone",
 }
 _DOMAINS: Mapping[Domain, str] = {
+    "same pictures": "Measured on the very pictures that it learnt from: the figures say nothing of other people",
     "same data set": "Measured on the test people of the data set that it learnt from",
     "cross-domain": "Measured on another data set than it learnt from (cross-domain)",
     "unknown": "Whether it learnt from this data set is not known",

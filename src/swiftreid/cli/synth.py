@@ -8,6 +8,10 @@ from typing import Annotated
 import typer
 
 from swiftreid.cli.console import JsonOption, QuietOption, Report
+from swiftreid.errors import UsageError
+
+SEEN_BY = 6
+"""Cameras that see a person unless told otherwise; all of them, if there are fewer."""
 
 
 def synth(
@@ -18,7 +22,7 @@ def synth(
     seed: Annotated[int, typer.Option(min=0, help="The same seed renders the same people.")] = 0,
     height: Annotated[int, typer.Option(min=32, max=1024)] = 256,
     width: Annotated[int, typer.Option(min=16, max=1024)] = 128,
-    seen_by: Annotated[int, typer.Option(min=1, help="Cameras that see a person, drawn for each person.")] = 6,
+    seen_by: Annotated[int, typer.Option(min=1, help="Cameras that see a person, drawn for each person.")] = SEEN_BY,
     scenes: Annotated[int, typer.Option(min=1, help="Places; every camera hangs in all of them.")] = 24,
     distractors: Annotated[int, typer.Option(min=0, help="People in the gallery whom no query asks for.")] = 0,
     train_share: Annotated[float, typer.Option(min=0, max=1, help="Share of the identities that train.")] = 0.5,
@@ -34,6 +38,10 @@ def synth(
     from swiftreid.synthetic.workers import usable_processors
 
     report = Report(as_json=as_json, quiet=quiet)
+    if seen_by > cameras and seen_by != SEEN_BY:
+        raise UsageError(f"--seen-by {seen_by} is more than the {cameras} cameras: give --cameras {seen_by} or more")
+    if cameras == 1 or seen_by == 1:
+        report.warn("everybody is seen by one camera, so nobody can be found across cameras: nothing can be measured")
     with report.progress("rendering") as advance:
         made = synthesize(
             out,
@@ -51,5 +59,7 @@ def synth(
             workers=workers or usable_processors(),
         )
     facts = made.as_dict()
-    report.table(f"Rendered into {out}", ["what", "value"], facts.items())
+    counts = {f"pictures, {split}": count for split, count in made.counts.items()}
+    shown = {**{name: value for name, value in facts.items() if name not in ("out", "counts")}, **counts}
+    report.table(f"Rendered into {out}", ["what", "value"], shown.items())
     report.document(facts)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from swiftreid.cli.calibrations import print_calibration
 from swiftreid.cli.console import JsonOption, QuietOption, Report
 from swiftreid.cli.datasets import DataArgument, KindOption, RootOption, TrainOption, train_choice, with_doubts
 from swiftreid.cli.sources import BadPictures
@@ -17,6 +18,9 @@ from swiftreid.encoding.encoder import open_encoder
 if TYPE_CHECKING:
     from swiftreid.evaluation.benchmark import Measured
 
+
+FEW = 30
+"""Held-out people below whom figures and thresholds are warned of."""
 
 TRAINING: tuple[SplitName, ...] = ("train",)
 
@@ -59,7 +63,10 @@ def train(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Train a network on a data set's training people; writes a calibrated encoder. Needs the extra 'train'."""
+    """Train a network on a data set's training people; writes an encoder. Needs the extra 'train'.
+
+    It is calibrated where the method learns codes and the recipe holds people out.
+    """
     from swiftreid.methods import learns_attributes
     from swiftreid.training.log import check_tensorboard
     from swiftreid.training.network_recipe import load_network_recipe
@@ -91,17 +98,29 @@ def train(
                 report.progress,
                 on_bad=bad,
                 on_step=on_step,
-                on_judged=lambda done, measured: report.note(f"epoch {done}: {_in_words(measured)}"),
+                on_judged=lambda done, measured: report.note(f"epoch {done}, rank-1 / mAP in %: {_in_words(measured)}"),
                 note=report.note,
             )
             trained = train_network(plan, world, told)
     if trained is None:
         return
     if trained.measured:
+        held = f"{trained.held_out:,} people of {read.name} held out from training"
+        if trained.held_out < FEW:
+            report.warn(
+                f"figures and thresholds rest on {held}: on others they may be far off; calibrate on more people"
+            )
         report.table(
-            f"people of {read.name} held out from training, every picture a query",
+            f"{held}, every picture a query",
             ["search", "rank-1", "mAP"],
             [(m.label, 100 * m.metrics.rank(1), 100 * m.metrics.map_standard) for m in trained.measured],
+        )
+    if trained.encoder.card.calibration is not None:
+        print_calibration(report, trained.encoder.card.calibration)
+    if not trained.codes:
+        report.note(
+            "this method learns no codes: those of the encoder are random hyperplanes. Learn better ones: "
+            f"swiftreid hash {data} --encoder {output / ENCODER} -o hashed.safetensors"
         )
     report.text(
         f"wrote {output / ENCODER} ({trained.encoder.card.short_fingerprint}), learned from {trained.pictures:,} "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from swiftreid.data.fingerprint import fingerprint_of
 from swiftreid.data.samples import ReidData
 from swiftreid.encoding.card import EncoderCard
@@ -23,6 +25,7 @@ def sources_of(card: EncoderCard) -> list[dict[str, str]]:
 def domain_of(card: EncoderCard, data: ReidData) -> tuple[str, Domain]:
     """What the encoder was trained or fitted on, in words, and whether ``data`` is among it.
 
+    "same pictures" is said of data without splits that the encoder learnt from: its queries were training pictures.
     "same data set" is said if the fingerprint of ``data`` is among those of `sources_of`; "cross-domain" if all of them
     are recorded and are others, by name too; "unknown" otherwise: something is not recorded, or is another version of a
     data set of the same name.
@@ -31,7 +34,13 @@ def domain_of(card: EncoderCard, data: ReidData) -> tuple[str, Domain]:
     if card.calibration is not None:
         words += f"; calibrated on {card.calibration.data}"
     sources, names = sources_of(card), {data.name.casefold(), str(data.benchmark).casefold()}
-    if fingerprint_of(data) in {source["data_fingerprint"] for source in sources}:
+    prints = {source["data_fingerprint"] for source in sources}
+    if not data.train and data.query and data.query == data.gallery:
+        # Where only training pictures are needed, all pictures of such data are for training.
+        as_learned = replace(data, train=data.query, query=[], gallery=[])
+        if fingerprint_of(as_learned) in prints:
+            return words, "same pictures"
+    if fingerprint_of(data) in prints:
         return words, "same data set"
     others = all(source["data_fingerprint"] and source["data"].casefold() not in names for source in sources)
     return words, "cross-domain" if others else "unknown"

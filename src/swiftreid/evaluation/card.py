@@ -31,7 +31,7 @@ CMC_RANKS: Final = 50
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
-Domain = Literal["same data set", "cross-domain", "unknown"]
+Domain = Literal["same pictures", "same data set", "cross-domain", "unknown"]
 
 _PACKAGES = ("swiftreid", "numpy", "pillow", "simplejpeg", "torch", "onnxruntime", "openvino")
 
@@ -83,7 +83,8 @@ class EncoderCard(_Part):
         name: its name.
         fingerprint: equal fingerprints mean comparable codes.
         trained_on: what its own card says that it was trained or fitted on.
-        domain: whether that is the data set measured on, another one, or not known.
+        domain: whether that is the very pictures measured on, other people of their data set, another one, or not
+            known.
     """
 
     name: str

@@ -117,7 +117,7 @@ def draw_rankings(
         )
         bar = _MARGIN + cell_width + _GAP
         draw.line((bar, top, bar, top + count * (cell_height + _GAP) - _GAP), _RULE)
-        ranks = accumulate(not candidate.ignored for candidate in ranking.candidates)
+        ranks = accumulate(int(not candidate.ignored) for candidate in ranking.candidates)
         for place, (candidate, rank) in enumerate(zip(ranking.candidates, ranks, strict=True)):
             left = bar + _GAP + (place % used) * (cell_width + _GAP)
             corner = (left, top + (place // used) * (cell_height + _GAP))

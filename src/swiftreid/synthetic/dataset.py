@@ -278,12 +278,13 @@ def _readme(out: Path, settings: dict[str, Any], counts: dict[str, int], numbers
     left_out = "".join(f"\nLeft out: {name} ({INGREDIENTS[name]}).\n" for name in settings["without"])
     strangers = f", and {numbers.distractors} distractors (person 0)" if numbers.distractors else ""
     queries = "picture at one camera, drawn by the seed" if numbers.one_query else "first picture at each camera"
+    shown = f"{shots} picture{'s' if shots > 1 else ''}"
     return f"""# {out.resolve().name}: rendered people
 
 {STATEMENT}
 
-{people} people{strangers}, {cameras} cameras, of which {numbers.seen_by} see each person, {shots} pictures at each
-camera, {width} pixels wide and {height} high, made by
+{people} people{strangers}, {cameras} cameras, of which {numbers.seen_by} see each person, {shown}
+at each camera, {width} pixels wide and {height} high, made by
 
 ```
 {command} {where}
@@ -292,7 +293,7 @@ camera, {width} pixels wide and {height} high, made by
 | folder | pictures | what |
 |---|---|---|
 | `{TRAIN}` | {counts[TRAIN]} | {numbers.train} people to learn from |
-| `{QUERY}` | {counts[QUERY]} | the other {people - numbers.train} people: the {queries} |
+| `{QUERY}` | {counts[QUERY]} | {people - numbers.train} others to find: of each the {queries} |
 | `{TEST}` | {counts[TEST]} | their other pictures{strangers}: the gallery |
 
 File names are Market-1501's: `0007_c3s2_041250_01.jpg` is person 7 at camera 3, in scene 2, frame 41250.

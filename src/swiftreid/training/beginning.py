@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -44,10 +45,21 @@ def hold_out_people(known: Split, plan: Plan) -> tuple[Split, Split]:
     if not plan.recipe.held_out:
         return known, []
     kept = hold_out(persons_of(known), plan.recipe.held_out, plan.seed)
-    return (
-        [sample for sample, out in zip(known, kept, strict=True) if not out],
-        [sample for sample, out in zip(known, kept, strict=True) if out],
-    )
+    learned = [sample for sample, out in zip(known, kept, strict=True) if not out]
+    rest = [sample for sample, out in zip(known, kept, strict=True) if out]
+    if not _can_be_found(rest, cross_camera=plan.data.cross_camera):
+        views = "pictures by two cameras" if plan.data.cross_camera else "two pictures"
+        raise UsageError(
+            f"none of the {len(np.unique(persons_of(rest)))} people held out from training has {views}, so nothing "
+            "could be measured on them: give more pictures of the same people, or --set held_out=0 to learn from all"
+        )
+    return learned, rest
+
+
+def _can_be_found(people: Split, *, cross_camera: bool) -> bool:
+    """Whether any picture has another of its person, by another camera where cameras count."""
+    views = {(s.person, s.camera) if cross_camera else (s.person, str(s.path)) for s in people}
+    return len({person for person, _ in views}) < len(views)
 
 
 def first_header(plan: Plan, learned: Split) -> CheckpointHeader:
@@ -101,26 +113,36 @@ def targets(plan: Plan, header: CheckpointHeader) -> int:
     return len(header.persons) if plan.teacher is None else embedding_length(plan.teacher)
 
 
-def open_folder(plan: Plan, world: World) -> tuple[CheckpointHeader, dict[str, torch.Tensor]] | None:
-    """Make the folder, or read the checkpoint in it.
+def open_folder(plan: Plan) -> tuple[CheckpointHeader, dict[str, torch.Tensor]] | None:
+    """Read the checkpoint in the folder, where a run goes on; a run that begins must find none.
 
     Raises:
         UsageError: the folder holds a run and ``resume`` is not asked for, or ``finish`` without ``resume``.
-        SwiftReIDError: the folder cannot be made, or the checkpoint not read.
+        SwiftReIDError: the checkpoint cannot be read.
     """
     path = plan.folder / CHECKPOINT
     if plan.finish and not plan.resume:
         raise UsageError("--finish exports a run's checkpoint: give --resume too")
     if plan.resume:
+        if not path.is_file():
+            raise SwiftReIDError(f"{plan.folder} holds no run to go on with (no {CHECKPOINT}): leave --resume out")
         return load_checkpoint(path)
     if path.exists():
         raise UsageError(f"{plan.folder} holds a run: give --resume to go on with it, or another folder")
+    return None
+
+
+def make_folder(plan: Plan, world: World) -> None:
+    """Make the folder, once nothing of the run is refused any more.
+
+    Raises:
+        SwiftReIDError: it cannot be made.
+    """
     if world.first:
         try:
             plan.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise SwiftReIDError(f"cannot make the folder {plan.folder}: {error.strerror}") from error
-    return None
 
 
 def check_same(before: CheckpointHeader, now: CheckpointHeader) -> None:
@@ -129,15 +151,29 @@ def check_same(before: CheckpointHeader, now: CheckpointHeader) -> None:
     Raises:
         UsageError: the two headers differ so.
     """
-    names = ("seed", "data_fingerprint", "persons", "teacher", "attributes")
-    other = [name for name in names if getattr(before, name) != getattr(now, name)]
-    if _learning(before) != _learning(now):
-        other.insert(0, "recipe")
+    kept = {"seed": "seed", "data_fingerprint": "data set (pictures came, went or changed)", "teacher": "teacher"}
+    kept["attributes"] = "choice of attributes"
+    other = [words for name, words in kept.items() if getattr(before, name) != getattr(now, name)]
+    if not other and before.persons != now.persons:
+        other.append("choice of people")
+    ours, theirs = (_fields(_learning(header).model_dump(mode="json")) for header in (now, before))
+    if changed := [name for name in sorted({*ours, *theirs}) if ours.get(name) != theirs.get(name)]:
+        told = ", ".join(f"{name} was {theirs.get(name)}, now {ours.get(name)}" for name in changed[:4])
+        other.insert(0, f"recipe ({told}{', ...' if len(changed) > 4 else ''})")
     if other:
         raise UsageError(
-            f"the checkpoint is of another {' and '.join(other)} than this run: go on with those of its beginning, or "
-            "start from its weights with --init in another folder"
+            f"the checkpoint is of another {' and another '.join(other)}: a run goes on only as it began, and the "
+            "recipe.yaml in its folder is its recipe. To learn otherwise or longer, start from its weights: --init "
+            "FOLDER/checkpoint.safetensors and another -o"
         )
+
+
+def _fields(recipe: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """A recipe's fields as ``--set`` names them."""
+    found: dict[str, Any] = {}
+    for name, value in recipe.items():
+        found |= _fields(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
+    return found
 
 
 def _learning(header: CheckpointHeader) -> NetworkRecipe:

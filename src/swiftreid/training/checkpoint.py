@@ -92,7 +92,11 @@ def load_checkpoint(path: Path) -> tuple[CheckpointHeader, dict[str, Tensor]]:
         SwiftReIDError: the file is missing, damaged, something else, or of a newer format.
     """
     header, arrays = load_headed(
-        path, CheckpointHeader, key="checkpoint", kind="checkpoint", remedy="train from the beginning"
+        path,
+        CheckpointHeader,
+        key="checkpoint",
+        kind="checkpoint",
+        remedy="give another file, or train from the beginning",
     )
     return header, {name: torch.from_numpy(value) for name, value in arrays.items()}
 

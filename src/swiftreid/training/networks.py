@@ -25,6 +25,7 @@ from swiftreid.training.beginning import (
     first_header,
     first_weights,
     hold_out_people,
+    make_folder,
     open_folder,
     targets,
 )
@@ -65,11 +66,12 @@ def train_network(plan: Plan, world: World, told: Told) -> Trained | None:
     method = build_method(
         plan.recipe.method, targets(plan, header), attributes=len(header.attributes), **plan.recipe.settings
     )
-    before = open_folder(plan, world)
+    before = open_folder(plan)
     if before is not None:
         check_same(before[0], header)
     else:
         header = first_weights(method, plan, told, header)
+    make_folder(plan, world)
     pictures = _read(plan, world, told, learned)
     if (found := len(np.unique(pictures.persons))) < 2:
         raise UsageError(f"training needs at least 2 people with readable pictures, got {found}")
@@ -91,7 +93,15 @@ def train_network(plan: Plan, world: World, told: Told) -> Trained | None:
     )
     if before is not None:
         run.resume(*before)
-        told.note(f"going on after step {run.header.step} of {run.steps}")
+        left = run.header.step < run.steps
+        doing = (
+            "going on after"
+            if left and not plan.finish
+            else "exporting the run, unfinished, as of"
+            if left
+            else "done:"
+        )
+        told.note(f"{doing} step {run.header.step} of {run.steps}")
 
     job = _Job(plan, told, run, method, pictures, judged)
 
@@ -162,6 +172,8 @@ class _Job:
         persons = len(np.unique(learned.persons))
         header = self.run.header
         provenance = f"{persons} people of {plan.data.name}, {learned.files:,} pictures"
+        if header.step < self.run.steps:
+            provenance += f" (unfinished: step {header.step:,} of {self.run.steps:,})"
         record: dict[str, Any] = {
             "recipe": plan.recipe.model_dump(mode="json"),
             "seed": plan.seed,
@@ -192,7 +204,9 @@ class _Job:
             encoder = self._calibrated(encoder, people, measured)
         encoder.save(plan.folder / ENCODER)
         self.run.log.close()
-        return Trained(encoder, measured, persons, learned.files, self.run.header.losses)
+        held_out = 0 if self.rest is None else len(np.unique(self.rest.persons))
+        coded = self.method.pyramid is not None
+        return Trained(encoder, measured, persons, learned.files, self.run.header.losses, held_out, coded)
 
     def _calibrated(self, encoder: Encoder, people: LabelledCodes, measured: list[Measured]) -> Encoder:
         """The encoder with thresholds fitted on the held-out people, if they were seen by two cameras."""

@@ -76,6 +76,8 @@ class Trained:
         persons: people learned from.
         pictures: pictures learned from.
         losses: mean loss of each epoch.
+        held_out: people measured on.
+        codes: whether the method learned the encoder's codes.
     """
 
     encoder: Encoder
@@ -83,3 +85,5 @@ class Trained:
     persons: int
     pictures: int
     losses: list[float]
+    held_out: int = 0
+    codes: bool = True

@@ -52,10 +52,13 @@ def joined(device: str | None = None) -> Iterator[World]:
 
     Args:
         device: such as "cpu" or "cuda:1"; by default a GPU if there is one, each process its own.
+
+    Raises:
+        UsageError: there is no such device.
     """
     rank, size, local = (int(os.environ.get(name, fallback)) for name, fallback in _VARIABLES)
     gpu = torch.cuda.is_available()
-    chosen = torch.device(device or (f"cuda:{local}" if gpu else "cpu"))
+    chosen = _device(device or (f"cuda:{local}" if gpu else "cpu"))
     if size == 1:
         yield World(0, 1, chosen)
         return
@@ -64,6 +67,16 @@ def joined(device: str | None = None) -> Iterator[World]:
         yield World(rank, size, chosen)
     finally:
         distributed.destroy_process_group()
+
+
+def _device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UsageError(f"--device {name} cannot be used here ({reason}): leave it out, or give cpu") from error
+    return device
 
 
 _VARIABLES = (("RANK", "0"), ("WORLD_SIZE", "1"), ("LOCAL_RANK", "0"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,10 +36,25 @@ def read_recipe(kind: type[Recipe], path: Path | None, settings: Sequence[str] =
         return kind.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
-        why = "there is no such field" if first["type"] in _UNKNOWN else first["msg"].removeprefix("Value error, ")
+        why = _why(kind, first["loc"], first["type"], first["msg"])
         where = f"recipe {path}" if path else "--set"
         field = ".".join(map(str, first["loc"]))  # none where fields do not go together
         raise UsageError(f"{where}{', field ' + field if field else ''}: {why}") from error
+
+
+def _why(kind: type[BaseModel], place: Sequence[int | str], error: str, message: str) -> str:
+    """What is wrong with a field, with the fields that there are where it is unknown."""
+    if error not in _UNKNOWN:
+        return message.removeprefix("Value error, ")
+    group: Any = kind
+    for name in place[:-1]:
+        field = getattr(group, "model_fields", {}).get(name)
+        group = None if field is None else field.annotation
+    known = list(getattr(group, "model_fields", {}))
+    near = get_close_matches(str(place[-1]), known, 1)
+    if near:
+        return f"there is no such field; did you mean {near[0]}?"
+    return f"there is no such field{'; there are ' + ', '.join(known) if known else ''}"
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -47,7 +63,9 @@ def _read(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise SwiftReIDError(f"cannot read recipe {path}: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"recipe {path} is not YAML: {str(error).splitlines()[0]}") from error
+        mark = getattr(error, "problem_mark", None)
+        line = f", line {mark.line + 1}" if mark is not None else ""
+        raise UsageError(f"recipe {path}{line} is not YAML: {str(error).splitlines()[0]}") from error
     if not isinstance(content, dict):
         raise UsageError(f"recipe {path} must be a mapping of fields, such as 'method: all_in_one'")
     return content
@@ -57,7 +75,7 @@ def _set(content: dict[str, Any], setting: str) -> None:
     name, equals, value = setting.partition("=")
     *groups, field = name.split(".")
     if not equals or not field:
-        raise UsageError(f"--set takes FIELD=VALUE, such as training.epochs=20; got {setting!r}")
+        raise UsageError(f"--set takes FIELD=VALUE, such as {name or 'FIELD'}=20; got {setting!r}")
     for group in groups:
         content = content.setdefault(group, {})
         if not isinstance(content, dict):

@@ -81,9 +81,10 @@ def read_start(source: str) -> Start:
     network = next((value for name, value in encoder.tensors.items() if name.endswith("network.onnx")), None)
     weights = {} if network is None else _weights(network.tobytes())
     if not any(name.startswith("trunk.") for name in weights):
+        why = "holds no network" if network is None else "has its layers fused"
         raise UsageError(
-            f"encoder {encoder.card.name} holds no network to start from: give a checkpoint, or an encoder that "
-            "`swiftreid train` made with `export: fp16`"
+            f"encoder {encoder.card.name} {why}, so there is nothing to start from: give the checkpoint.safetensors of "
+            "a run, or an encoder that `swiftreid train` made with `export: fp16`"
         )
     card = encoder.card
     words = f"encoder {card.name} ({card.short_fingerprint}): {card.provenance}"

@@ -23,8 +23,14 @@ def empty_findings(data: ReidData) -> Iterable[Finding]:
         if data.split(name):
             continue
         message, advice = _why_empty(data, name)
-        if name == "train":
-            advice = f"Evaluation does without; `swiftreid hash` and `swiftreid calibrate` need it. {advice}"
+        if name == "train" and data.query and data.query == data.gallery:
+            message = "there are no splits: evaluation takes every picture for a query and for the gallery"
+            advice = (
+                "`swiftreid train`, `hash` and `calibrate` learn from every picture too: measure what they make on "
+                "other people."
+            )
+        elif name == "train":
+            advice = f"Evaluation does without; `swiftreid train`, `hash` and `calibrate` need it. {advice}"
         yield Finding("note" if name == "train" else "error", f"no-{name}", message, advice.rstrip())
 
 

@@ -167,7 +167,7 @@ def test_pictures_in_subfolders_and_empty_folders(tmp_path: Path) -> None:
     assert "subfolders" in only(diagnosis, "no-query").advice
     assert only(diagnosis, "no-train").severity == "note"
     assert "holds no picture" in only(diagnosis, "no-train").message
-    assert "`swiftreid hash` and `swiftreid calibrate` need it" in only(diagnosis, "no-train").advice
+    assert "`swiftreid train`, `hash` and `calibrate` need it" in only(diagnosis, "no-train").advice
 
 
 def test_unreadable_pictures_are_named_with_reasons_and_do_not_count(tmp_path: Path) -> None:

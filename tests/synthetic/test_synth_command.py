@@ -37,6 +37,12 @@ def test_the_command_renders_and_tells(tmp_path: Path) -> None:
     assert "`" not in run("synth", "people", *options, code=1).err
 
 
+def test_more_cameras_a_person_than_there_are_is_refused(tmp_path: Path) -> None:
+    error = run_in(tmp_path)("synth", "people", "--cameras", 3, "--seen-by", 4, code=2).err
+    assert "--seen-by 4 is more than the 3 cameras" in error
+    assert not (tmp_path / "people").exists()
+
+
 def test_an_unknown_ingredient_is_named(tmp_path: Path) -> None:
     error = run_in(tmp_path)("synth", "people", "--without", "hats", code=2).err
     assert "hats" in error

@@ -99,6 +99,11 @@ class ReidData:
     doubts: list[Doubt] = field(default_factory=list)
     person_names: Mapping[int, str] = field(default_factory=dict)
 
+    @property
+    def undivided(self) -> bool:
+        """Whether there are no splits: every picture is a query against all others."""
+        return not self.train and bool(self.query) and self.query == self.gallery
+
     def called(self, person: int) -> str:
         """A person as the data set calls them: by name, or by number."""
         return self.person_names.get(person, str(person))

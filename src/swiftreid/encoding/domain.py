@@ -35,7 +35,7 @@ def domain_of(card: EncoderCard, data: ReidData) -> tuple[str, Domain]:
         words += f"; calibrated on {card.calibration.data}"
     sources, names = sources_of(card), {data.name.casefold(), str(data.benchmark).casefold()}
     prints = {source["data_fingerprint"] for source in sources}
-    if not data.train and data.query and data.query == data.gallery:
+    if data.undivided:
         # Where only training pictures are needed, all pictures of such data are for training.
         as_learned = replace(data, train=data.query, query=[], gallery=[])
         if fingerprint_of(as_learned) in prints:

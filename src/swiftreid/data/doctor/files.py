@@ -23,7 +23,7 @@ def empty_findings(data: ReidData) -> Iterable[Finding]:
         if data.split(name):
             continue
         message, advice = _why_empty(data, name)
-        if name == "train" and data.query and data.query == data.gallery:
+        if name == "train" and data.undivided:
             message = "there are no splits: evaluation takes every picture for a query and for the gallery"
             advice = (
                 "`swiftreid train`, `hash` and `calibrate` learn from every picture too: measure what they make on "

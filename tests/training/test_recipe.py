@@ -28,6 +28,7 @@ def test_the_default_recipe_states_the_defaults() -> None:
         ("method: telepathy", "method"),
         ("views: 0", "views"),
         ("training: {epochs: 0}", "training"),
+        ("schedule: {epochs: 3}", "is one of `swiftreid train`"),
         ("just words", "must be a mapping"),
         ("a: [", "not YAML"),
     ],

@@ -24,6 +24,7 @@ from swiftreid.training.recipe import load_recipe
         ),
         ("batchs: {persons: 2}", ", field batchs: there is no such field; did you mean batches?"),
         ("schedule: {epoch: 2}", ", field schedule.epoch: there is no such field; did you mean epochs?"),
+        ("features: frozen", " is one of `swiftreid hash`, not of this command"),
     ],
 )
 def test_messages_name_the_field_where_there_is_one(tmp_path: Path, text: str, message: str) -> None:

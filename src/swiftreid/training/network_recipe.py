@@ -167,4 +167,4 @@ def load_network_recipe(path: Path, settings: Sequence[str] = ()) -> NetworkReci
         SwiftReIDError: the file cannot be read.
         UsageError: it is no such recipe, or a field is unknown or has an impossible value; the message names it.
     """
-    return read_recipe(NetworkRecipe, path, settings)
+    return read_recipe(NetworkRecipe, path, settings, others=dict.fromkeys(("features", "training"), "swiftreid hash"))

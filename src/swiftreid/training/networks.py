@@ -93,15 +93,7 @@ def train_network(plan: Plan, world: World, told: Told) -> Trained | None:
     )
     if before is not None:
         run.resume(*before)
-        left = run.header.step < run.steps
-        doing = (
-            "going on after"
-            if left and not plan.finish
-            else "exporting the run, unfinished, as of"
-            if left
-            else "done:"
-        )
-        told.note(f"{doing} step {run.header.step} of {run.steps}")
+        told.note(f"{_doing(run, plan)} step {run.header.step} of {run.steps}")
 
     job = _Job(plan, told, run, method, pictures, judged)
 
@@ -136,6 +128,12 @@ def _read(plan: Plan, world: World, told: Told, learned: Split) -> TrainingPictu
             on_bad=told.on_bad,
             progress=advance,
         )
+
+
+def _doing(run: Run, plan: Plan) -> str:
+    if run.header.step == run.steps:
+        return "done:"
+    return "exporting the run, unfinished, as of" if plan.finish else "going on after"
 
 
 def _figures(measured: Measured) -> dict[str, float]:

@@ -11,6 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from swiftreid.training.frozen import FrozenConfig
 from swiftreid.training.recipe_file import read_recipe
 
+_OF_NETWORKS = ("settings", "size", "batches", "augmentation", "optimiser", "schedule")
+"""Fields that recipes of whole networks have, and these have not."""
+
 
 class FrozenRecipe(BaseModel):
     """Learning a code pyramid on frozen embeddings, as `swiftreid hash` does."""
@@ -39,4 +42,4 @@ def load_recipe(path: Path | None, settings: Sequence[str] = ()) -> FrozenRecipe
         SwiftReIDError: the file cannot be read.
         UsageError: it is no recipe, or a field is unknown or has an impossible value; the message names the field.
     """
-    return read_recipe(FrozenRecipe, path, settings)
+    return read_recipe(FrozenRecipe, path, settings, others=dict.fromkeys(_OF_NETWORKS, "swiftreid train"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,19 +17,25 @@ Recipe = TypeVar("Recipe", bound=BaseModel)
 _UNKNOWN = {"extra_forbidden", "unexpected_keyword_argument"}
 
 
-def read_recipe(kind: type[Recipe], path: Path | None, settings: Sequence[str] = ()) -> Recipe:
+def read_recipe(
+    kind: type[Recipe], path: Path | None, settings: Sequence[str] = (), *, others: Mapping[str, str] | None = None
+) -> Recipe:
     """A recipe of one kind; what the file leaves out has its default. Without a path all is default.
 
     Args:
         kind: what the recipe must be.
         path: YAML file.
         settings: changes to single fields, such as ``training.epochs=20``; values are YAML.
+        others: fields that only recipes of another command have, with that command.
 
     Raises:
         SwiftReIDError: the file cannot be read.
-        UsageError: it is no recipe, or a field is unknown or has an impossible value; the message names the field.
+        UsageError: it is no recipe, or one of another command, or a field is unknown or has an impossible value; the message names the field.
     """
     content = {} if path is None else _read(path)
+    foreign = next((command for field, command in (others or {}).items() if field in content), None)
+    if foreign is not None:
+        raise UsageError(f"recipe {path} is one of `{foreign}`, not of this command")
     for setting in settings:
         _set(content, setting)
     try:

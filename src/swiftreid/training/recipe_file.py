@@ -30,7 +30,8 @@ def read_recipe(
 
     Raises:
         SwiftReIDError: the file cannot be read.
-        UsageError: it is no recipe, or one of another command, or a field is unknown or has an impossible value; the message names the field.
+        UsageError: it is no recipe, or one of another command, or a field is unknown or has an impossible value; the
+            message names the field.
     """
     content = {} if path is None else _read(path)
     foreign = next((command for field, command in (others or {}).items() if field in content), None)

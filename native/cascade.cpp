@@ -83,7 +83,8 @@ void run(const Plan& plan, const Results& results) {
         return;
     }
     std::size_t searchable = plan.entries;
-    if (depth > 1) {
+    const bool exhaustive = depth == 1 && !plan.stages[0].weights;
+    if (!exhaustive) {
         memory->chunks.cut(plan.stages[cells].segments, live);
         searchable = memory->chunks.live();
     }
@@ -95,7 +96,7 @@ void run(const Plan& plan, const Results& results) {
         Tally tally;
         const std::size_t first = number * group, count = std::min(group, plan.queries - first);
         if (cells) tally.count(0, 0, count * searchable);  // none was looked into
-        if (depth == 1)
+        if (exhaustive)
             search_exhaustively(plan, live, first, count, team, results, tally);
         else
             search_group(plan, memory->chunks, live, first, count, team, results, tally);

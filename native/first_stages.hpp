@@ -26,7 +26,7 @@ public:
                 unsigned threads, GroupMemory& memory)
         : plan_(plan), head_(plan.cells.count ? 1 : 0), chunks_(chunks.all()), live_count_(chunks.live()),
           probed_(chunks.probed()), live_(live), look_(plan, head_, live, first), first_(first), count_(count), memory_(&memory), cuts_(memory.cuts),
-          least_(std::min(plan.min_candidates, live_count_)),
+          least_(alone() ? 0 : std::min(plan.min_candidates, live_count_)),
           fused_(plan.stages.size() > head_ + 2 && plan.stages[head_].keep == Keep::threshold &&
                  plan.stages[head_ + 1].keep == Keep::threshold),
           members_(static_cast<unsigned>(std::min<std::size_t>(threads, std::max<std::size_t>(1, chunks_.size())))) {
@@ -49,7 +49,7 @@ public:
     void run(Tally& tally) {
         Stopwatch watch;
         const StagePlan& stage = plan_.stages[head_];
-        cuts_.assign(count_, {static_cast<std::uint32_t>(std::min<std::uint64_t>(stage.amount, stage.bits())), kAllTies});
+        cuts_.assign(count_, {static_cast<std::uint32_t>(std::min<std::uint64_t>(stage.amount, stage.most)), kAllTies});
         if (stage.keep != Keep::threshold)
             for (std::size_t q = 0; q < count_; ++q) cuts_[q] = cut_by_counting(q, wanted_of(stage), stage.whole_ties);
         scan(0, count_);
@@ -61,7 +61,7 @@ public:
                 scan(q, q + 1);
                 passed = fused_ ? found_of(q).came_in : found_of(q).count;
             }
-            tally.count(head_, live_count_, passed);
+            tally.count(head_, live_count_, alone() ? Ending(stage, plan_.width, live_count_).kept : passed);
             if (fused_) tally.count(head_ + 1, passed, found_of(q).count);
         }
         const double seconds = watch.lap();
@@ -78,7 +78,13 @@ public:
 private:
     Found& found_of(std::size_t q) { return memory_->benches[0]->found[q]; }
 
+    bool alone() const { return plan_.stages.size() == 1; }
+
+    // The stage behind the first; where there is none, the first itself.
+    const StagePlan& following() const { return plan_.stages[std::min(head_ + 1, plan_.stages.size() - 1)]; }
+
     std::size_t wanted_of(const StagePlan& stage) const {
+        if (alone()) return Ending(stage, plan_.width, live_count_).most;
         std::size_t wanted = live_count_;
         if (stage.keep == Keep::top) wanted = std::min<std::size_t>(stage.amount, live_count_);
         if (stage.keep == Keep::share) wanted = share_of(stage.share, live_count_);
@@ -87,12 +93,12 @@ private:
 
     // Queries from..to look at every chunk, with their cuts.
     void scan(std::size_t from, std::size_t to) {
-        const StagePlan& next = plan_.stages[head_ + 1];
+        const StagePlan& next = following();
         for (unsigned m = 0; m < members_; ++m)
             for (std::size_t q = from; q < to; ++q)
                 memory_->benches[m]->limits[q].start(
-                    static_cast<std::uint32_t>(std::min<std::uint64_t>(next.amount, next.bits())),
-                    fused_ ? plan_.min_candidates : 0, next.bits());
+                    static_cast<std::uint32_t>(std::min<std::uint64_t>(next.amount, next.most)),
+                    fused_ ? plan_.min_candidates : 0, next.most);
         // Of a tie, the first in gallery order pass: that takes one pair of eyes.
         const bool in_order = std::any_of(cuts_.begin() + static_cast<std::ptrdiff_t>(from),
                                           cuts_.begin() + static_cast<std::ptrdiff_t>(to),
@@ -135,7 +141,7 @@ private:
             const volatile std::uint8_t* rows = view.next + chunk.row * row_bytes;
             for (std::size_t at = 0; at < chunk.rows * row_bytes; at += 64) (void)rows[at];
         }
-        if (!view.planes || plan_.stages[head_].row_bytes != 4) return;
+        if (!view.planes || plan_.stages[head_].row_bytes != 4 || plan_.stages[head_].weights) return;
         const std::size_t blocks = (chunk.rows + kBlock - 1) / kBlock;
         void* sums = align(bench.sums.room(plan_.kernel->sums_size(kChunk / kBlock) + 64));
         plan_.kernel->sum(view.planes + std::size_t{chunk.row} * 4, blocks, sums);
@@ -143,7 +149,7 @@ private:
     }
 
     void scan_chunk(const Chunk& chunk, std::size_t q, Bench& bench, bool sample) {
-        const StagePlan& next = plan_.stages[head_ + 1];
+        const StagePlan& next = following();
         const Look::View view = look_.view_of(chunk);
         Found& found = bench.found[q];
         Stopwatch watch;
@@ -206,7 +212,7 @@ private:
     // The cut that lets exactly `wanted` entries pass (or with `whole_tie` all at its limit): the limit is found by
     // halving, which looks at bits only, and never writes a distance.
     Cut cut_by_counting(std::size_t q, std::size_t wanted, bool whole_tie) {
-        const auto most = static_cast<std::uint32_t>(plan_.stages[head_].bits());
+        const auto most = static_cast<std::uint32_t>(plan_.stages[head_].most);
         if (wanted >= live_count_) return {most, kAllTies};
         if (plan_.stages[head_].row_bytes > kMaxSlicedBytes) return cut_of_all(q, wanted, whole_tie);
         std::uint32_t low = 0, high = most;  // the smallest limit that suffices lies in low..high
@@ -225,7 +231,6 @@ private:
     }
 
     std::size_t count_within(std::size_t q, std::uint32_t limit) {
-        const StagePlan& stage = plan_.stages[head_];
         std::vector<std::uint32_t>& counts = memory_->counts;
         counts.resize(chunks_.size());
         share_out(members_, chunks_.size(), [&](std::size_t number, unsigned member) {
@@ -233,9 +238,8 @@ private:
             const Look::View view = look_.view_of(chunk);
             Bench& bench = *memory_->benches[member];
             if (chunk.listed) {
-                counts[number] = static_cast<std::uint32_t>(
-                    plan_.kernel->gather_within(view.rows, chunk.listed, chunk.live, view.first, stage.row_bytes,
-                                                stage.query(first_ + q), limit, bench.positions, bench.distances));
+                counts[number] = static_cast<std::uint32_t>(look_.compare(q).gather_within(
+                    view.rows, chunk.listed, chunk.live, view.first, limit, bench.positions, bench.distances));
                 return;
             }
             const std::size_t words = look_.mask(chunk, view, q, limit, bench, bench.words);
@@ -251,7 +255,7 @@ private:
     // The same for a code without bit planes: looking at its rows again and again would take too long.
     Cut cut_of_all(std::size_t q, std::size_t wanted, bool whole_tie) {
         const StagePlan& stage = plan_.stages[head_];
-        for (unsigned m = 0; m < members_; ++m) memory_->benches[m]->histogram.start(stage.bits());
+        for (unsigned m = 0; m < members_; ++m) memory_->benches[m]->histogram.start(stage.most);
         share_out(members_, chunks_.size(), [&](std::size_t number, unsigned member) {
             const Chunk& chunk = chunks_[number];
             const Segment& segment = stage.segments[chunk.segment];

@@ -44,7 +44,13 @@ struct Kernel {
     void (*within)(const std::uint8_t* planes, std::size_t blocks, std::size_t row_bytes, const std::uint8_t* query,
                    std::uint32_t limit, std::uint64_t* words);
 
-    // The same for many queries that look at the same planes of 32 bits: `sum` works out what they have in common
+    // The same for distances that count each differing bit by its weight (one for each bit of a row); planes whose weight
+    // is 0 are not read.
+    void (*within_weighted)(const std::uint8_t* planes, std::size_t blocks, std::size_t row_bytes,
+                            const std::uint8_t* query, const std::uint8_t* weights, std::uint32_t limit,
+                            std::uint64_t* words);
+
+    // As `within` for many queries that look at the same planes of 32 bits: `sum` works out what they have in common
     // (sums_size bytes, aligned to 64), and `within_sums` uses it.
     std::size_t (*sums_size)(std::size_t blocks);
     void (*sum)(const std::uint8_t* planes, std::size_t blocks, void* sums);

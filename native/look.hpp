@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "chunks.hpp"
+#include "compare.hpp"
 #include "embedding.hpp"
 #include "found.hpp"
 
@@ -51,20 +52,22 @@ public:
     View view_of(const Chunk& chunk) const {
         if (chunk.shelf) return {chunk.shelf->first, chunk.shelf->rows, nullptr, chunk.shelf->next};
         const Segment& segment = plan_.stages[head_].segments[chunk.segment];
-        const StagePlan& next = plan_.stages[head_ + 1];
+        const StagePlan& next = plan_.stages[std::min(head_ + 1, plan_.stages.size() - 1)];
         return {segment.first, segment.rows, segment.planes, next.segments[chunk.segment].rows};
     }
 
     // Positions of the chunk's entries that pass the first stage.
     std::size_t pass(const Chunk& chunk, const View& view, std::size_t q, Cut& cut, Bench& bench, std::uint32_t* out) const {
-        const StagePlan& stage = plan_.stages[head_];
         if (cut.ties != kAllTies) return pass_ties(chunk, view, q, cut, bench, out);
         if (chunk.listed)
-            return plan_.kernel->gather_within(view.rows, chunk.listed, chunk.live, view.first, stage.row_bytes,
-                                               stage.query(first_ + q), cut.limit, out, bench.distances);
+            return compare(q).gather_within(view.rows, chunk.listed, chunk.live, view.first, cut.limit, out,
+                                            bench.distances);
         const std::size_t words = mask(chunk, view, q, cut.limit, bench, bench.words);
         return plan_.kernel->collect(bench.words, words, view.first + chunk.row, nullptr, 0, out);
     }
+
+    // Of rows of the first stage with one query of the group.
+    Compare compare(std::size_t q) const { return {*plan_.kernel, plan_.stages[head_], first_ + q}; }
 
     // For each entry of a chunk a bit: whether it may be found and is within the limit. Returns the number of words.
     std::size_t mask(const Chunk& chunk, const View& view, std::size_t q, std::uint32_t limit,
@@ -75,11 +78,9 @@ public:
             plan_.kernel->within_sums(bench.summed, (chunk.rows + kBlock - 1) / kBlock, stage.query(first_ + q), limit,
                                       words);
         } else if (view.planes) {
-            plan_.kernel->within(view.planes + offset, (chunk.rows + kBlock - 1) / kBlock, stage.row_bytes,
-                                 stage.query(first_ + q), limit, words);
+            compare(q).within(view.planes + offset, (chunk.rows + kBlock - 1) / kBlock, limit, words);
         } else {
-            plan_.kernel->rows_within(view.rows + offset, chunk.rows, stage.row_bytes, stage.query(first_ + q), limit,
-                                      words);
+            compare(q).rows_within(view.rows + offset, chunk.rows, limit, words);
         }
         const std::size_t at = view.first + chunk.row;
         if (chunk.rows % 64) words[count - 1] &= (std::uint64_t{1} << (chunk.rows % 64)) - 1;
@@ -95,11 +96,9 @@ private:
     // The same where not every entry at the limit passes.
     std::size_t pass_ties(const Chunk& chunk, const View& view, std::size_t q, Cut& cut, Bench& bench,
                           std::uint32_t* out) const {
-        const StagePlan& stage = plan_.stages[head_];
         std::size_t passed = 0;
         if (chunk.listed) {
-            plan_.kernel->gather(view.rows, chunk.listed, chunk.live, view.first, stage.row_bytes,
-                                 stage.query(first_ + q), bench.distances);
+            compare(q).gather(view.rows, chunk.listed, chunk.live, view.first, bench.distances);
             for (std::size_t i = 0; i < chunk.live; ++i) {
                 const bool tie = bench.distances[i] == cut.limit && cut.ties > 0;
                 cut.ties -= tie;

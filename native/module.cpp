@@ -14,20 +14,21 @@ namespace {
 
 // The caller keeps columns and arrays alive, and does not write to them, for the time of the call.
 void cascade(const std::vector<const Column*>& columns, nb::object cells, nb::object sample, nb::list queries,
-             const Rules& rules, nb::object bitmap, std::size_t min_candidates, const std::string& order, unsigned threads,
+             nb::list weights, const Rules& rules, nb::object bitmap, std::size_t min_candidates, const std::string& order, unsigned threads,
              const std::string& kernel, Array<std::int64_t, nb::ndim<2>> indices,
              Array<std::int32_t, nb::ndim<2>> distances, Array<std::int8_t, nb::ndim<2>> stages,
              Array<std::int64_t, nb::ndim<1>> counts, Array<double, nb::ndim<2>> figures) {
     Plan plan{};
     plan.kernel = &kernel_of(kernel);
     const std::size_t depth = rules.depth();
-    check(columns.size() == depth && nb::len(queries) == depth, "stages do not match");
+    check(columns.size() == depth && nb::len(queries) == depth && nb::len(weights) == depth, "stages do not match");
     for (std::size_t s = 0; s < depth; ++s) {
         check(columns[s] != nullptr, "a column is missing");
         const Raw asked = raw_of(queries[s]);
         if (s == 0) plan.queries = asked.count;
         check(asked.count == plan.queries, "codes have different numbers of queries");
         plan.stages.push_back(stage_of(*columns[s], asked, rules[s]));
+        give_weights(plan.stages[s], plan.queries, weights[s]);
         check(!plan.stages[s].embedding() || s + 1 == depth, "only the last stage compares embeddings");
         check(!plan.stages[s].embedding() || plan.stages[s].keep != Keep::threshold, "an embedding has no threshold");
         check(same_segments(plan.stages[s].segments, plan.stages[0].segments), "columns have different segments");
@@ -183,7 +184,7 @@ NB_MODULE(_native, m) {
         .def(nb::init<const std::vector<std::string>&, const std::vector<double>&, const std::vector<bool>&>(),
              nb::arg("keeps"), nb::arg("amounts"), nb::arg("whole_ties"));
     m.def("cascade", &cascade, nb::arg("columns"), nb::arg("cells").none(), nb::arg("sample").none(),
-          nb::arg("queries"), nb::arg("rules"), nb::arg("bitmap").none(), nb::arg("min_candidates"), nb::arg("order"), nb::arg("threads"), nb::arg("kernel"),
+          nb::arg("queries"), nb::arg("weights"), nb::arg("rules"), nb::arg("bitmap").none(), nb::arg("min_candidates"), nb::arg("order"), nb::arg("threads"), nb::arg("kernel"),
           nb::arg("indices").noconvert(), nb::arg("distances").noconvert(), nb::arg("stages").noconvert(),
           nb::arg("counts").noconvert(), nb::arg("figures").noconvert());
     m.def("room", &room, nb::arg("size"), "Memory that others may have used, uint8 [size].");

@@ -51,7 +51,7 @@ struct Ending {
     std::uint32_t limit;  // highest distance
 
     Ending(const StagePlan& stage, std::size_t width, std::size_t in)
-        : kept(in), limit(static_cast<std::uint32_t>(stage.bits())) {
+        : kept(in), limit(static_cast<std::uint32_t>(stage.most)) {
         if (stage.keep == Keep::threshold) limit = static_cast<std::uint32_t>(std::min<std::uint64_t>(stage.amount, limit));
         if (stage.keep == Keep::top) kept = static_cast<std::size_t>(std::min<std::uint64_t>(stage.amount, in));
         if (stage.keep == Keep::share) kept = share_of(stage.share, in);
@@ -83,7 +83,7 @@ inline void write(const Results& results, std::size_t query, std::size_t width, 
     end_row(results, query, width, stage, count);
 }
 
-// Queries first..first+count, two stages or more, by up to `threads` threads.
+// Queries first..first+count, two stages or more or one by weighted bits, by up to `threads` threads.
 void search_group(const Plan& plan, const Chunks& chunks, const Live& live, std::size_t first, std::size_t count,
                   unsigned threads, const Results& results, Tally& tally);
 

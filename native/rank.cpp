@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "buffer.hpp"
+#include "compare.hpp"
 #include "loan.hpp"
 #include "parts.hpp"
 #include "ranking.hpp"
@@ -65,6 +66,7 @@ void rank_one(const Plan& plan, const std::uint32_t* everything, std::size_t liv
             break;
         }
         std::size_t done = 0;
+        const Compare compare(*plan.kernel, stage, query);
         for (const Segment& segment : stage.segments) {
             const std::uint64_t end = std::uint64_t{segment.first} + segment.count;
             const std::uint32_t* positions = listed.positions;
@@ -72,16 +74,15 @@ void rank_one(const Plan& plan, const std::uint32_t* everything, std::size_t liv
                 positions ? static_cast<std::size_t>(std::lower_bound(positions + done, positions + count, end) - positions)
                           : static_cast<std::size_t>(end);
             if (stop - done == segment.count)
-                plan.kernel->scan(segment.rows, segment.count, stage.row_bytes, stage.query(query), distances + done);
+                compare.scan(segment.rows, segment.count, distances + done);
             else if (stop > done)
-                plan.kernel->gather(segment.rows, positions + done, stop - done, segment.first, stage.row_bytes,
-                                    stage.query(query), distances + done);
+                compare.gather(segment.rows, positions + done, stop - done, segment.first, distances + done);
             done = stop;
         }
         const std::size_t in = count;
         const Cut cut = cut_of(stage, s == last ? 0 : plan.min_candidates, distances, in, memory->histogram);
         count = memory->ranking.split(row, static_cast<std::int8_t>(s), s == last, listed, going, distances, in,
-                                      cut, stage.bits());
+                                      cut, stage.most);
         listed.positions = going;
         tally.count(s, in, count);
         tally.seconds[s] += watch.lap();

@@ -1,9 +1,10 @@
-// A search of two stages or more, for a group of queries at once: the first stages (see first_stages.hpp), and those
+// A search of two stages or more, or of one by weighted bits, for a group of queries at once: the first stages (see first_stages.hpp), and those
 // behind them, which fetch the rows of what is left.
 #include <algorithm>
 #include <vector>
 
 #include "chunks.hpp"
+#include "compare.hpp"
 #include "embedding.hpp"
 #include "first_stages.hpp"
 #include "found.hpp"
@@ -107,8 +108,8 @@ private:
                     ? to
                     : static_cast<std::size_t>(std::lower_bound(positions + from, positions + to, after(*segment)) - positions);
             if (stop > from)
-                plan_.kernel->gather(segment->rows, positions + from, stop - from, segment->first, stage.row_bytes,
-                                     stage.query(first_ + q), found.distances.data() + from);
+                Compare(*plan_.kernel, stage, first_ + q)
+                    .gather(segment->rows, positions + from, stop - from, segment->first, found.distances.data() + from);
             from = stop;
         }
     }
@@ -119,7 +120,7 @@ private:
         Found& found = found_of(q);
         const Ending ending(stage, plan_.width, found.count);
         Closest& closest = memory_->closest;
-        closest.start(ending.most, stage.bits(), ending.limit, ending.most + 1024);
+        closest.start(ending.most, stage.most, ending.limit, ending.most + 1024);
         std::uint32_t* numbers = memory_->benches[0]->positions;
         for (std::size_t at = 0; at < found.count; at += kChunk) {
             const std::uint16_t* distances = found.distances.data() + at;
@@ -134,7 +135,7 @@ private:
             for (std::size_t i = 0; i < found.count; ++i) kept += found.distances[i] <= ending.limit;
         }
         write(results, first_ + q, plan_.width, last, closest);
-        tally_.count(last, found.count, kept);
+        if (last) tally_.count(last, found.count, kept);  // the first stages have counted
     }
 
     void finish_by_embedding(std::size_t q, const Results& results) {

@@ -122,6 +122,46 @@ inline void within(const std::uint8_t* planes, std::size_t blocks, std::size_t r
         within_any(planes, blocks, row_bytes, query, limit, words);
 }
 
+// Planes are numbers of one binary digit, and a weight times a plane is one of several: added like numbers on paper.
+constexpr int kWeightedDigits = 15;  // of the sum of 8 * kMaxSlicedBytes weights below 256
+inline void within_weighted(const std::uint8_t* planes, std::size_t blocks, std::size_t row_bytes,
+                            const std::uint8_t* query, const std::uint8_t* weights, std::uint32_t limit,
+                            std::uint64_t* words) {
+    if (blocks == 0) return;
+    struct Stated {
+        std::size_t offset;  // of its plane in a block
+        Vector query;
+        unsigned weight;
+    } stated[8 * kMaxSlicedBytes];
+    std::size_t count = 0;
+    std::uint32_t most = 0;
+    for (std::size_t i = 0; i < row_bytes * 8; ++i)
+        if (weights[i]) {
+            stated[count++] = {i * kLine, Vector{} - (query[i / 8] >> (i % 8) & 1), weights[i]};
+            most += weights[i];
+        }
+    if (limit >= most) {
+        std::memset(words, 0xff, blocks * kBlockWords * sizeof(std::uint64_t));
+        return;
+    }
+    int places = 1;
+    while (most >> places) ++places;
+    const std::uint32_t start = (1u << places) - 1 - limit;  // so that a distance above the limit shows as a carry
+    for (std::size_t part = 0; part < blocks * kParts; ++part) {
+        const std::uint8_t* block = planes + part / kParts * row_bytes * 8 * kLine + part % kParts * sizeof(Vector);
+        Vector digits[kWeightedDigits], above{};
+        for (int i = 0; i < places; ++i) digits[i] = digit(start, i);
+        for (std::size_t s = 0; s < count; ++s) {
+            const Vector differs = load_plane(block + stated[s].offset) ^ stated[s].query;
+            Vector carry{};
+            for (int i = 0; i < places; ++i)
+                add(digits[i], stated[s].weight >> i & 1 ? differs : Vector{}, carry, carry);
+            above |= carry;
+        }
+        store_inverted(words + part * (sizeof(Vector) / 8), above);
+    }
+}
+
 // ---- Many queries over the same planes: for every three planes and each of the eight ways in which a query's three
 // bits can be set, the sums of the three differences are worked out once (the method of the Four Russians): a plane of
 // ones and a plane of twos. A query only adds up those that its bits name.

@@ -98,6 +98,7 @@ class Cascade:
         threads: int = 1,
         mask: NDArray[np.bool_] | NDArray[np.uint8] | None = None,
         min_candidates: int | None = None,
+        weights: Mapping[str, NDArray[np.uint8]] | None = None,
         kernel: str | None = None,
     ) -> SearchResult:
         """The ``k`` best entries for each query.
@@ -113,6 +114,9 @@ class Cascade:
             min_candidates: at every stage but the last, if fewer entries would pass (and more came in), a threshold
                 rises to the smallest distance that lets this many pass, ties included, and top and share keep this
                 many. Default: k, so that the last stage always has k entries to order if that many are live.
+            weights: for codes of at most 128 bits, how much each bit counts: uint8 [q, bits]. A distance is then the
+                sum of the weights of the bits that differ, and where a weight is 0 it does not matter what a query
+                says (see `swiftreid.search.description`). Stages of such a code have no threshold.
             kernel: forces a kernel (see `kernels.active_kernel`).
 
         Returns:
@@ -124,7 +128,15 @@ class Cascade:
         k = whole_number("k", k, 1)
         least = k if min_candidates is None else whole_number("min_candidates", min_candidates, 0)
         return self._run(
-            table, queries, order="search", k=k, threads=threads, mask=mask, min_candidates=least, kernel=kernel
+            table,
+            queries,
+            order="search",
+            k=k,
+            threads=threads,
+            mask=mask,
+            min_candidates=least,
+            weights=weights or {},
+            kernel=kernel,
         )
 
     def rank(
@@ -136,6 +148,7 @@ class Cascade:
         mask: NDArray[np.bool_] | NDArray[np.uint8] | None = None,
         min_candidates: int = 0,
         ties: Literal["gallery", "stages"] = "gallery",
+        weights: Mapping[str, NDArray[np.uint8]] | None = None,
         kernel: str | None = None,
     ) -> SearchResult:
         """All live entries in coarse-to-fine order, for evaluation.
@@ -152,6 +165,7 @@ class Cascade:
             min_candidates: as for `search`; the default 0 applies the rules as they stand, as the CtF paper does.
             ties: order among equal distances: ``gallery`` position, or the order of the ``stages`` before (as the
                 released CtF code has it), then gallery position.
+            weights: as for `search`.
             kernel: as for `search`.
 
         Returns:
@@ -164,7 +178,15 @@ class Cascade:
             raise UsageError(f"ties must be 'gallery' or 'stages', got {ties!r}")
         least = whole_number("min_candidates", min_candidates, 0)
         return self._run(
-            table, queries, order=ties, k=None, threads=threads, mask=mask, min_candidates=least, kernel=kernel
+            table,
+            queries,
+            order=ties,
+            k=None,
+            threads=threads,
+            mask=mask,
+            min_candidates=least,
+            weights=weights or {},
+            kernel=kernel,
         )
 
     def _run(
@@ -177,6 +199,7 @@ class Cascade:
         threads: int,
         mask: NDArray[np.bool_] | NDArray[np.uint8] | None,
         min_candidates: int,
+        weights: Mapping[str, NDArray[np.uint8]],
         kernel: str | None,
     ) -> SearchResult:
         if not isinstance(table, CodeTable):
@@ -206,6 +229,7 @@ class Cascade:
             cells,
             sample,
             [codes[stage.code] for stage in self.stages],
+            self._weights(weights, len(codes[self.stages[0].code])),
             live,
             width,
             min_candidates,
@@ -218,6 +242,27 @@ class Cascade:
         if self.stages[-1].code == EMBEDDING:
             distances = _with_floats(answer, len(self.stages) - 1)
         return SearchResult(answer.indices, distances, answer.stages, answer.counts, report)
+
+    def _weights(self, given: Mapping[str, NDArray[np.uint8]], queries: int) -> list[NDArray[np.uint8] | None]:
+        """Weights of each stage's bits, with zeros for padding bits."""
+        if not given:
+            return [None] * len(self.stages)
+        padded = {}
+        for name, weights in given.items():
+            stages = [stage for stage in self.stages if stage.code == name]
+            if not stages:
+                raise UsageError(f"weights are given for {name}, which the cascade {self} does not compare")
+            bits, most = bits_of(name) if name != EMBEDDING else 0, 8 * kernels.MAX_SLICED_BYTES
+            if not 0 < bits <= most:
+                raise UsageError(f"only codes of at most {most} bits take weights, not {name}")
+            if any(stage.keep in ("threshold", "cells") for stage in stages):
+                raise UsageError(f"a stage whose bits have weights keeps a top or a share, or all: {self}")
+            shape, kind = getattr(weights, "shape", None), getattr(weights, "dtype", type(weights).__name__)
+            if kind != np.uint8 or shape != (queries, bits):
+                raise UsageError(f"weights of {name} must be uint8 of shape ({queries}, {bits}), got {kind} of {shape}")
+            padded[name] = np.zeros((queries, 8 * row_bytes_of(name)), np.uint8)
+            padded[name][:, :bits] = weights
+        return [padded.get(stage.code) for stage in self.stages]
 
     @cached_property
     def _rules(self) -> Any:

@@ -57,6 +57,7 @@ class Job:
         cells: what a cells stage looks into; None if the cascade has none.
         sample: what a certified stage looks at first; None if the cascade has none.
         queries: for each stage, the queries' codes, uint8 [q, row bytes] or float32 [q, size], contiguous.
+        weights: for each stage, how much each bit counts, uint8 [q, 8 row bytes], or None where all count as 1.
         live: packed bitmap of the entries that may be found, uint8 [ceil(entries / 8)], or None for all.
         width: columns of the answer: k, or for a full ranking the number of live entries.
         min_candidates: how many entries every stage but the last passes on at least.
@@ -70,6 +71,7 @@ class Job:
     cells: Cells | None
     sample: Sample | None
     queries: list[NDArray[Any]]
+    weights: list[NDArray[np.uint8] | None]
     live: NDArray[np.uint8] | None
     width: int
     min_candidates: int

@@ -205,7 +205,8 @@ def native_rules(stages: tuple[Stage, ...]) -> Any:
 def _columns(job: Job) -> list[Any]:
     """The stages' columns; the first that compares entries by a short code has bit planes."""
     scanned = 0 if job.cells is None else 1
-    sliced = len(job.stages) > 1 and job.order == "search" and job.queries[scanned].shape[1] <= MAX_SLICED_BYTES
+    scans = len(job.stages) > 1 or job.weights[0] is not None
+    sliced = scans and job.order == "search" and job.queries[scanned].shape[1] <= MAX_SLICED_BYTES
     return job.table.native_columns(tuple(stage.code for stage in job.stages), scanned if sliced else None)
 
 
@@ -224,6 +225,7 @@ def run(job: Job, kernel: str | None = None) -> Answer:
         None if job.cells is None else job.cells.native(job.stages),
         None if job.sample is None else job.sample.native(job.table),
         job.queries,
+        job.weights,
         job.rules,
         job.live,
         job.min_candidates,

@@ -21,6 +21,11 @@ def hamming(column: NDArray[np.uint8], queries: NDArray[np.uint8]) -> NDArray[np
     return out
 
 
+def weighted(column: NDArray[np.uint8], query: NDArray[np.uint8], weights: NDArray[np.uint8]) -> NDArray[np.int32]:
+    """Sums of the weights of the bits that differ: uint8 [n, b], [b] and [8 b] -> int32 [n]."""
+    return np.unpackbits(column ^ query, axis=1, bitorder="little") @ weights.astype(np.int32)
+
+
 def cosine(rows: NDArray[np.float16] | NDArray[np.float32], query: NDArray[np.float32]) -> NDArray[np.float32]:
     """Cosine distances of embeddings: [n, size] and [size] -> float32 [n], 0 to 2.
 
@@ -196,4 +201,7 @@ def _distances(job: Job, number: int, query: int, entries: NDArray[np.intp]) -> 
     code, columns = job.queries[number][query], job.table.column(job.stages[number].code)
     if job.stages[number].code == EMBEDDING:
         return cosine(np.concatenate(columns)[entries], code)
+    weights = job.weights[number]
+    if weights is not None:
+        return np.concatenate([weighted(segment, code, weights[query]) for segment in columns])[entries]
     return np.concatenate([hamming(segment, code[None])[0] for segment in columns])[entries]

@@ -1,0 +1,174 @@
+"""Descriptions of people: which attributes are wanted and which are not, as a query for a cascade's attribute stage.
+
+A description says something of a few attributes and nothing of the rest. As a query it is a code with the wanted bits
+set, and weights that are 0 for every bit of which nothing is said (`Cascade.search`, ``weights``).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swiftreid.errors import UsageError
+from swiftreid.search.codes import pack_bits
+
+MOST_WEIGHT: Final = 15
+"""Of the attribute that is told most surely. Few digits are quick to add up, and reliabilities are known no better."""
+
+_PARTS: Final = {"upper": ("upper_", "up"), "lower": ("lower_", "down")}
+"""How schemas begin the names of a garment's colours and patterns."""
+
+_ABSENT: Final = ("none", "no")
+"""How schemas name the bit that says that there is no such thing: ``hat_none``, ``carries_no``."""
+
+_OPPOSITES: Final = {
+    "male": "female",
+    "long_sleeve": "short_sleeve",
+    "short_hair": "long_hair",
+    "long_lower": "short_lower",
+    "short_upper": "long_upper",
+    "dark_shoes": "light_shoes",
+    "dress": "pants",
+}
+"""Words for which a schema has a bit of the contrary."""
+
+
+@dataclass(frozen=True)
+class Description:
+    """What is said of a person: attribute bits that are wanted (True) or not (False), by name.
+
+    Raises:
+        UsageError: nothing is said.
+
+    Example:
+        >>> names = ["female", "hat_none", "upper_red", "upper_blue", "backpack"]
+        >>> described = Description.of(names, has=["backpack"], upper=["red"], lacks=["hat"])
+        >>> print(described)
+        backpack, upper_red, hat_none
+        >>> described.weights(names)
+        array([0, 1, 1, 0, 1], dtype=uint8)
+    """
+
+    bits: Mapping[str, bool]
+
+    def __post_init__(self) -> None:
+        if not self.bits:
+            raise UsageError("a description names at least one attribute that a person has or has not")
+
+    @classmethod
+    def of(
+        cls,
+        names: Sequence[str],
+        *,
+        has: Sequence[str] = (),
+        upper: Sequence[str] = (),
+        lower: Sequence[str] = (),
+        lacks: Sequence[str] = (),
+    ) -> Description:
+        """A description in words.
+
+        Args:
+            names: of the attribute bits, as on an encoder's card.
+            has: attributes that the person has: a bit's name, or a thing for whose absence there is a bit (``hat``, where
+                there is ``hat_none``), or the contrary of a bit (``male``).
+            upper: colours or patterns of the upper garment, such as ``red``.
+            lower: the same of the lower garment.
+            lacks: attributes that the person has not.
+
+        Raises:
+            UsageError: no attribute is called so, or one is wanted and not wanted.
+        """
+        said = [(word, True) for word in has]
+        said += [(f"{part}:{word}", True) for part, words in (("upper", upper), ("lower", lower)) for word in words]
+        said += [(word, False) for word in lacks]
+        bits: dict[str, bool] = {}
+        for word, wanted in said:
+            name, says = _bit(word, names)
+            if bits.setdefault(name, says == wanted) != (says == wanted):
+                raise UsageError(f"the description wants {name} and does not want it")
+        return cls(bits)
+
+    def code(self, names: Sequence[str]) -> NDArray[np.uint8]:
+        """The wanted bits, packed: uint8 [row bytes]."""
+        bits = np.zeros(len(names), np.uint8)
+        for name, wanted in self.bits.items():
+            bits[_place(name, names)] = wanted
+        return pack_bits(bits[None])[0]
+
+    def weights(self, names: Sequence[str], reliability: Mapping[str, float] | None = None) -> NDArray[np.uint8]:
+        """How much each bit counts, uint8 [bits], 0 for those of which nothing is said.
+
+        Args:
+            names: of the attribute bits.
+            reliability: of each attribute, a log odds ratio (see `log_odds_ratio`). Then the distance is, but for
+                rounding and a constant, minus the logarithm of the odds that a person with these bits is as described
+                (naive Bayes). Without it all stated bits count alike.
+        """
+        given = {name: 1.0 if reliability is None else reliability.get(name, 0.0) for name in self.bits}
+        largest = max(given.values())
+        weights = np.zeros(len(names), np.uint8)
+        for name, sureness in given.items():
+            share = sureness / largest if largest > 0 else 1.0
+            most = 1 if reliability is None else MOST_WEIGHT
+            weights[_place(name, names)] = max(1, round(most * share))  # what is said is never quite ignored
+        return weights
+
+    def __str__(self) -> str:
+        return ", ".join(name if wanted else f"not {name}" for name, wanted in self.bits.items())
+
+
+def log_odds_ratio(true: int, missed: int, false: int, rejected: int) -> float:
+    """How surely an attribute is told: ``log(P(bit | yes) P(no bit | no) / (P(no bit | yes) P(bit | no)))``.
+
+    Half a person is added to each count, so that attributes that were never confused are not told infinitely surely.
+
+    Args:
+        true: pictures with the attribute whose bit is set.
+        missed: pictures with the attribute whose bit is not.
+        false: pictures without it whose bit is set.
+        rejected: pictures without it whose bit is not.
+    """
+    return math.log((true + 0.5) * (rejected + 0.5) / ((missed + 0.5) * (false + 0.5)))
+
+
+def _place(name: str, names: Sequence[str]) -> int:
+    if name not in names:
+        raise UsageError(f"there is no attribute {name!r}; there are {', '.join(names) or 'none'}")
+    return list(names).index(name)
+
+
+def _bit(word: str, names: Sequence[str]) -> tuple[str, bool]:
+    """The bit that tells of a word, and whether it says so when it is set."""
+    if not names:
+        raise UsageError("this encoder gives no attributes, so nobody can be searched by description")
+    part, _, rest = word.rpartition(":")
+    plain = rest.strip().lower().replace(" ", "_").replace("-", "_")
+    spellings = {plain, plain.replace("grey", "gray"), plain.replace("gray", "grey")}
+    for spelling in spellings:
+        for name in [prefix + spelling for prefix in _PARTS[part]] if part else [spelling]:
+            if name in names:
+                return name, True
+        if part:
+            continue
+        for absent in _ABSENT:
+            if f"{spelling}_{absent}" in names:
+                return f"{spelling}_{absent}", False
+        if _OPPOSITES.get(spelling) in names:
+            return _OPPOSITES[spelling], False
+    raise UsageError(_unknown(part, plain, names))
+
+
+def _unknown(part: str, word: str, names: Sequence[str]) -> str:
+    if part:
+        prefix = next((p for p in _PARTS[part] if any(name.startswith(p) for name in names)), "")
+        there = [name.removeprefix(prefix) for name in names if prefix and name.startswith(prefix)]
+        return f"--{part} {word}: there is no such colour or pattern; there are {', '.join(there) or 'none'}"
+    near = get_close_matches(word, names, 3)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(names)}"
+    return f"there is no attribute {word!r}; {hint}"

@@ -24,7 +24,9 @@ def _found(description: Description, names: tuple[str, ...], bits: np.ndarray, k
     table = CodeTable({code: pack_bits(bits)})
     weights = {code: description.weights(names)[None]}
     cascade = Cascade.parse(code)
-    return cascade.search(table, {code: description.code(names)[None]}, len(bits), weights=weights, kernel=kernel).indices[0]
+    return cascade.search(
+        table, {code: description.code(names)[None]}, len(bits), weights=weights, kernel=kernel
+    ).indices[0]
 
 
 @pytest.mark.parametrize("schema", SCHEMAS.values(), ids=list(SCHEMAS))

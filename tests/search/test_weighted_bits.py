@@ -17,9 +17,7 @@ BITS = 57
 
 def _table(rng: np.random.Generator, lengths: tuple[int, ...]) -> tuple[CodeTable, NDArray[np.bool_]]:
     bits = [rng.random((n, BITS)) < 0.4 for n in lengths]
-    parts = [
-        CodeTable({"attr57": pack_bits(b), "id128": pack_bits(rng.random((len(b), 128)) - 0.5)}) for b in bits
-    ]
+    parts = [CodeTable({"attr57": pack_bits(b), "id128": pack_bits(rng.random((len(b), 128)) - 0.5)}) for b in bits]
     return CodeTable.from_segments(parts), np.concatenate(bits)
 
 
@@ -85,7 +83,9 @@ def test_kernels_equal_the_reference(kernel: str, threads: int, share: float | N
             assert [(s.entries_in, s.entries_kept) for s in one.report] == [
                 (s.entries_in, s.entries_kept) for s in two.report
             ]
-        one, two = (cascade.rank(table, queries, weights=weights, mask=mask, kernel=name) for name in (kernel, "reference"))
+        one, two = (
+            cascade.rank(table, queries, weights=weights, mask=mask, kernel=name) for name in (kernel, "reference")
+        )
         for field in ("indices", "distances", "stages", "counts"):
             assert (getattr(one, field) == getattr(two, field)).all(), field
 
@@ -97,7 +97,8 @@ def test_weights_of_one_are_hamming() -> None:
     cascade = Cascade.parse("attr57:top=50 > id128")
     plain = cascade.search(table, queries, 10)
     weighted = cascade.search(table, queries, 10, weights={"attr57": np.ones((2, BITS), np.uint8)})
-    assert (plain.indices == weighted.indices).all() and (plain.distances == weighted.distances).all()
+    assert (plain.indices == weighted.indices).all()
+    assert (plain.distances == weighted.distances).all()
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from swiftreid.cli.console import Report
-from swiftreid.encoding.card import Calibration
+from swiftreid.encoding.card import SHORT_LIST, Calibration
 from swiftreid.encoding.encoder import Encoder
 from swiftreid.errors import UsageError
 from swiftreid.search.cascade import Cascade
@@ -16,7 +16,8 @@ from swiftreid.search.same_person import EMBEDDING, SamePerson
 
 def print_calibration(report: Report, found: Calibration) -> None:
     """One line for each thing that was fitted, with what it rests on."""
-    by = f"DTO, beta {found.beta:g}" if found.beta is not None else "certified recall"
+    by = "the w rule" if found.method == SHORT_LIST else "certified recall"
+    by = by if found.beta is None else f"DTO, beta {found.beta:g}"
     report.text(f"cascade: {found.cascade} ({by})")
     if found.recall is None:
         report.text(f"no certified recall: {found.recall_note}")

@@ -19,7 +19,7 @@ def choose_cascade(encoder: Encoder, text: str | None, *, exact: bool = False) -
     if text is not None:
         return read_cascade(text, encoder.spec.names, "the gallery"), "given by --cascade"
     calibration = encoder.card.calibration
-    exhaustive = Cascade([Stage(encoder.spec.names[-1])])
+    exhaustive = Cascade([Stage(encoder.spec.final)])
     if exact:
         return exhaustive, "every entry, as --exact asks"
     if calibration is None:

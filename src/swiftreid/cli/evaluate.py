@@ -105,7 +105,7 @@ def evaluate(
         bad,
         cascades=cascades,
         ends={label: end for label, end in ends.items() if label != end},
-        longest=_exhaustive(used.spec.names[-1]),
+        longest=_exhaustive(used.spec.final),
         options=options,
     )
     documents = [result.model_dump(mode="json") for result in results]

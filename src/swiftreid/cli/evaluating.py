@@ -178,7 +178,7 @@ def _card(
     with report.progress("measuring") as advance:
         measured = measure(cascades, query, gallery, timed=how.timed, protocol=protocol, progress=advance)
     if how.rerank is not None:
-        measured += _reranked(query, gallery, encoder.spec.names[-1], how.rerank, timed=how.timed, protocol=protocol)
+        measured += _reranked(query, gallery, encoder.spec.final, how.rerank, timed=how.timed, protocol=protocol)
         each = pictures_per_person(gallery)
         if each < 2:
             report.warn(

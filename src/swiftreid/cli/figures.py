@@ -220,7 +220,7 @@ def ranked_figure(
     test = encode_test_set(data, encoder, report, kind=kind)
     spec = test.encoder.spec
     used = (
-        Cascade([Stage(spec.names[-1])])
+        Cascade([Stage(spec.final)])
         if cascade is None
         else read_cascade(cascade, spec.names, f"the codes of {test.encoder.card.name}")
     )

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from swiftreid.data.samples import DISTRACTOR
-from swiftreid.encoding.card import Calibration
+from swiftreid.encoding.card import SHORT_LIST, Calibration
 from swiftreid.encoding.encoder import Encoder, build_encoder
 from swiftreid.errors import UsageError
 from swiftreid.evaluation.benchmark import LabelledCodes
@@ -45,6 +45,9 @@ def fit_calibration(
 ) -> Calibration:
     """Fit the cascade of all identity codes, shortest first, and all other thresholds, to held-out identities.
 
+    An encoder of one identity code and attributes has no such cascade: its own is attribute-based fast retrieval, whose
+    short list is fitted, and ``method``, ``beta`` and what goes with them are not used.
+
     Certified thresholds (`search.recall`), the w rule (`search.shortlist`) and the same-person threshold
     (`search.same_person`) are fitted besides, whatever the method of the cascade.
 
@@ -69,16 +72,40 @@ def fit_calibration(
         gallery: likewise.
 
     Raises:
-        UsageError: fewer than two codes, or no person was seen by two cameras, or an argument is out of range.
+        UsageError: fewer than two identity codes and no attributes, or no person was seen by two cameras, or an
+            argument is out of range.
         TooFewPeople: ``method`` is ``recall`` and there are too few for the promise. (With another method the
             calibration says so in ``recall_note``.)
     """
     names = tuple(name for name in spec if name.startswith("id"))
-    if len(names) < 2:
+    if not names or len(spec) < 2:
         raise UsageError(f"a cascade needs two codes at least; the code spec is {spec}")
     held_out = held_out.take(held_out.persons > DISTRACTOR)
     codes = {name: held_out.codes[name] for name in names}
     who = (held_out.persons, held_out.cameras)
+
+    def besides() -> dict[str, Any]:
+        return {
+            "data": data,
+            "data_fingerprint": data_fingerprint,
+            "persons": len(np.unique(held_out.persons)),
+            "pictures": len(held_out),
+            "short_list": fit_short_list(
+                {name: held_out.codes[name] for name in spec}, *who, final=names[-1], rank_share=rank_share
+            ),
+            "same_person": fit_same_person(
+                codes[names[-1]], *who, code=names[-1], false_accepts=false_accepts, gallery=gallery
+            ),
+            "same_person_embedding": _by_embedding(held_out, false_accepts, gallery),
+        }
+
+    if len(names) == 1:
+        found = besides()
+        cascade = str(found["short_list"].cascade())
+        note = "the encoder has one identity code, so there are no thresholds between codes"
+        return Calibration(
+            cascade=cascade, method=SHORT_LIST, beta=None, default_cascade=cascade, recall_note=note, **found
+        )
     histograms = pair_histograms(codes, *who)
     promise, note = _promise(codes, held_out, share, confidence, depth, needed=method == "recall")
     shape: Method = "gaussian" if method == "recall" else method
@@ -118,20 +145,10 @@ def fit_calibration(
         method=method,
         beta=None if method == "recall" else thresholds.beta,
         default_cascade=str(default.cascade(names[-1])),
-        data=data,
-        data_fingerprint=data_fingerprint,
-        persons=len(np.unique(held_out.persons)),
-        pictures=len(held_out),
         details=details,
         recall=promise,
         recall_note=note,
-        short_list=fit_short_list(
-            {name: held_out.codes[name] for name in spec}, *who, final=names[-1], rank_share=rank_share
-        ),
-        same_person=fit_same_person(
-            codes[names[-1]], *who, code=names[-1], false_accepts=false_accepts, gallery=gallery
-        ),
-        same_person_embedding=_by_embedding(held_out, false_accepts, gallery),
+        **besides(),
     )
 
 

@@ -20,6 +20,9 @@ from swiftreid.search.thresholds import PAPER_BETA
 
 Tensors = Mapping[str, NDArray[Any]]
 
+SHORT_LIST = "short_list"
+"""Method of a calibration whose cascade is the short list of the w rule, by attributes, and the one identity code."""
+
 
 class Preprocessing(BaseModel):
     """How a uint8 RGB picture becomes the network's input.
@@ -62,7 +65,7 @@ class Calibration(BaseModel):
     cascade: str
     """Text form of the calibrated cascade, as `swiftreid.search.cascade.Cascade.parse` reads it."""
     method: str
-    """How its thresholds were fitted: ``gaussian``, ``empirical`` or ``recall``."""
+    """How its thresholds were fitted: ``gaussian``, ``empirical`` or ``recall``; or ``short_list``: it has none."""
     beta: float | None
     """Weight of recall in DTO; None with ``recall``, which has none."""
     default_cascade: str
@@ -88,7 +91,7 @@ class Calibration(BaseModel):
     @property
     def cascades(self) -> dict[str, Cascade]:
         """All calibrated cascades, by a label for tables."""
-        texts = {f"CtF, DTO beta {PAPER_BETA:g}": self.default_cascade}
+        texts = {} if self.method == SHORT_LIST else {f"CtF, DTO beta {PAPER_BETA:g}": self.default_cascade}
         if self.beta is not None:
             texts[f"CtF, DTO beta {self.beta:g}"] = self.cascade
         found = {label: Cascade.parse(text) for label, text in texts.items()}

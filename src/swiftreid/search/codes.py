@@ -64,6 +64,12 @@ class CodeSpec:
         return len(self.names)
 
     @property
+    def final(self) -> str:
+        """The code that results are ordered by: the longest that tells persons apart, which attributes do not."""
+        persons = [name for name in self.names if not name.startswith("attr")]
+        return (persons or list(self.names))[-1]
+
+    @property
     def row_bytes(self) -> dict[str, int]:
         """Bytes per entry of each packed code."""
         return {name: row_bytes_of(name) for name in self.names}

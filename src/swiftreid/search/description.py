@@ -75,8 +75,8 @@ class Description:
 
         Args:
             names: of the attribute bits, as on an encoder's card.
-            has: attributes that the person has: a bit's name, or a thing for whose absence there is a bit (``hat``, where
-                there is ``hat_none``), or the contrary of a bit (``male``).
+            has: attributes that the person has: a bit's name, or a thing for whose absence there is a bit (``hat``,
+                where there is ``hat_none``), or the contrary of a bit (``male``).
             upper: colours or patterns of the upper garment, such as ``red``.
             lower: the same of the lower garment.
             lacks: attributes that the person has not.
@@ -99,7 +99,8 @@ class Description:
         bits = np.zeros(len(names), np.uint8)
         for name, wanted in self.bits.items():
             bits[_place(name, names)] = wanted
-        return pack_bits(bits[None])[0]
+        packed: NDArray[np.uint8] = pack_bits(bits[None])[0]
+        return packed
 
     def weights(self, names: Sequence[str], reliability: Mapping[str, float] | None = None) -> NDArray[np.uint8]:
         """How much each bit counts, uint8 [bits], 0 for those of which nothing is said.

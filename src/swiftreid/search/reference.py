@@ -23,7 +23,9 @@ def hamming(column: NDArray[np.uint8], queries: NDArray[np.uint8]) -> NDArray[np
 
 def weighted(column: NDArray[np.uint8], query: NDArray[np.uint8], weights: NDArray[np.uint8]) -> NDArray[np.int32]:
     """Sums of the weights of the bits that differ: uint8 [n, b], [b] and [8 b] -> int32 [n]."""
-    return np.unpackbits(column ^ query, axis=1, bitorder="little") @ weights.astype(np.int32)
+    differs = np.unpackbits(column ^ query, axis=1, bitorder="little").astype(np.int32)
+    sums: NDArray[np.int32] = differs @ weights.astype(np.int32)
+    return sums
 
 
 def cosine(rows: NDArray[np.float16] | NDArray[np.float32], query: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,0 +1,220 @@
+"""Answering queries in a gallery: pictures, entries or a description in, ranked entries out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swiftreid.cli.console import Report
+from swiftreid.cli.describing import Described
+from swiftreid.cli.filters import Filters
+from swiftreid.cli.reranking import Ranked, pool_of, reorder
+from swiftreid.cli.sources import BadPictures, pictures_below
+from swiftreid.encoding.encoder import Encoder
+from swiftreid.encoding.stream import encode_paths
+from swiftreid.errors import SwiftReIDError, UsageError
+from swiftreid.gallery.entries import Entry
+from swiftreid.gallery.snapshot import Snapshot
+from swiftreid.gallery.store import Gallery
+from swiftreid.search.cascade import Cascade
+from swiftreid.search.reciprocal import Reciprocal
+from swiftreid.search.results import Report as StageReports
+from swiftreid.search.results import SearchResult
+from swiftreid.search.same_person import SamePerson, decide
+
+DRAWN_QUERIES = 12
+"""Queries that a picture of results can show."""
+
+
+@dataclass(frozen=True)
+class Query:
+    """One query: a thumbnail to show, and its codes, one row each."""
+
+    name: str
+    entry: str | None
+    """Its id, if it is an entry of the gallery itself, which then is no result."""
+    thumbnail: bytes | None
+    codes: Mapping[str, NDArray[np.uint8]]
+    person: str | None
+    camera: str | None
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One ranked entry."""
+
+    entry: Entry
+    distance: int
+    code: str
+    thumbnail: bytes | None
+    right: bool | None
+    same_person: bool | None
+    """Whether the distance says that it is the query's person; None without a threshold."""
+    reranked: float | None
+    """The distance that re-ranking orders by, 0 to 1; None without it."""
+    differs: list[str] | None
+    """What of the description it is not like; None without one."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one query found."""
+
+    hits: list[Hit]
+    unknown: bool | None
+    """Whether no entry is near enough to be the query's person; None without a threshold."""
+
+
+@dataclass(frozen=True)
+class Answering:
+    """How queries are answered.
+
+    Attributes:
+        stages: the cascade.
+        said: the description that stands for the queries' attributes; None without one.
+        threshold: up to which distance an entry is the query's person; None decides nothing.
+        settings: of re-ranking; None without it.
+        k: results of a query.
+        threads: that search.
+        thumbnails: how many results of the first queries have theirs.
+    """
+
+    stages: Cascade
+    said: Described | None
+    threshold: float | SamePerson | None
+    settings: Reciprocal | None
+    k: int
+    threads: int
+    thumbnails: int
+
+    def answers(
+        self, queries: Sequence[Query], opened: Gallery, filters: Filters, report: Report, *, other_cameras: bool
+    ) -> tuple[list[Found], list[StageReports], int]:
+        """What each query found, the reports of the searches, and how many entries the largest looked among."""
+        reports: list[StageReports] = []
+        answers: dict[int, Found] = {}
+        largest = 0
+        for own, members in _by_camera(queries, other_cameras=other_cameras).items():
+            with filters.snapshot(opened, own) as snapshot:
+                largest = max(largest, snapshot.live)
+                if not snapshot.live:
+                    report.warn(f"nothing to search in: {filters.why_empty(opened, snapshot, own)}")
+                found, told = self._group([queries[i] for i in members], members, snapshot, report)
+                answers |= dict(zip(members, found, strict=True))
+                reports.append(told)
+        return [answers[i] for i in range(len(queries))], reports, largest
+
+    def _group(
+        self, queries: Sequence[Query], numbers: Sequence[int], snapshot: Snapshot, report: Report
+    ) -> tuple[list[Found], StageReports]:
+        """The answers to queries that search among the same entries."""
+        codes, weights = self._asked(queries)
+        pool = pool_of(self.k, self.settings)
+        # One more than asked for, because a query that is an entry finds itself.
+        result = self.stages.search(
+            snapshot.table, codes, k=pool + 1, threads=self.threads, mask=snapshot.mask, weights=weights
+        )
+        same = None if self.threshold is None else decide(result, self.threshold).same
+        orders = [Ranked(_others(result, row, query, snapshot)).first(pool) for row, query in enumerate(queries)]
+        if self.settings is not None:
+            final = self.stages.stages[-1].code
+            with report.progress("re-ranking") as advance:
+                orders = reorder(result, orders, snapshot.table, final, codes[final], self.settings, advance)
+        found = []
+        for row, (number, ranked) in enumerate(zip(numbers, orders, strict=True)):
+            # Whether somebody is near enough is a matter of the distance, whatever re-ranking shows first.
+            nobody = None if same is None else not bool(same[row, ranked.columns].any())
+            shown = self.thumbnails if number < DRAWN_QUERIES else 0
+            hits = self._hits(result, row, ranked.first(self.k), queries[row], snapshot, same, thumbnails=shown)
+            found.append(Found(hits, nobody))
+        return found, result.report
+
+    def _asked(self, queries: Sequence[Query]) -> tuple[dict[str, NDArray[np.uint8]], dict[str, NDArray[np.uint8]]]:
+        """Codes and weights of the queries; a description stands for their attributes."""
+        said = self.said
+        weights = {} if said is None else {said.code: np.repeat(said.weights, len(queries), axis=0)}
+        codes = {
+            code: np.repeat(said.row, len(queries), axis=0)
+            if said is not None and code == said.code
+            else np.concatenate([query.codes[code] for query in queries])
+            for code in self.stages.codes
+        }
+        return codes, weights
+
+    def _hits(
+        self,
+        result: SearchResult,
+        row: int,
+        ranked: Ranked,
+        query: Query,
+        snapshot: Snapshot,
+        same: NDArray[np.bool_] | None,
+        *,
+        thumbnails: int,
+    ) -> list[Hit]:
+        """The ranked entries of one query, the first of them with ``thumbnails``."""
+        positions = result.indices[row, ranked.columns].tolist()
+        differing = self.said.differing(snapshot.table, positions) if self.said else [None] * len(positions)
+        return [
+            Hit(
+                entry=entry,
+                distance=int(result.distances[row, column]),
+                code=self.stages.stages[int(result.stages[row, column])].code,
+                thumbnail=snapshot.thumbnail(position) if place < thumbnails else None,
+                right=None if query.person is None or entry.person is None else query.person == entry.person,
+                same_person=None if same is None else bool(same[row, column]),
+                reranked=None if ranked.distances is None else ranked.distances[place],
+                differs=differing[place],
+            )
+            for place, (column, position, entry) in enumerate(
+                zip(ranked.columns.tolist(), positions, snapshot.entries(positions), strict=True)
+            )
+        ]
+
+
+def picture_queries(encoder: Encoder, roots: Sequence[Path], bad: BadPictures, report: Report) -> list[Query]:
+    """Queries from picture files; one that cannot be read is an error when it is the only one, else a warning."""
+    sources = pictures_below(roots)
+    on_bad = bad if len(sources) != 1 else None
+    queries: list[Query] = []
+    with report.progress("encoding") as advance:
+        paths = [source.path for source in sources]
+        for batch in encode_paths(encoder, paths, thumbnails=True, on_bad=on_bad, progress=advance):
+            for row, (i, jpeg) in enumerate(zip(batch.indices, batch.thumbnails, strict=True)):
+                source = sources[i]
+                codes = {name: code[row : row + 1] for name, code in batch.encoding.codes.items()}
+                queries.append(Query(str(source.path), None, jpeg, codes, source.person, source.camera or None))
+    if sources and not queries:
+        raise SwiftReIDError(f"none of the {len(sources)} query pictures could be read")
+    return queries
+
+
+def entry_query(opened: Gallery, id_: str) -> Query:
+    """A query that is an entry of the gallery."""
+    stored = opened.get(id_)
+    codes = {name: np.atleast_2d(code) for name, code in stored.codes.items()}
+    return Query(id_, id_, stored.thumbnail, codes, stored.entry.person, stored.entry.camera)
+
+
+def _by_camera(queries: Sequence[Query], *, other_cameras: bool) -> dict[str | None, list[int]]:
+    """Queries grouped by the camera to leave out, so that each group is one search."""
+    groups: dict[str | None, list[int]] = {}
+    for i, query in enumerate(queries):
+        if other_cameras and query.camera is None:
+            raise UsageError(f"--other-cameras: the name of {query.name} does not tell its camera; use --not-camera")
+        groups.setdefault(query.camera if other_cameras else None, []).append(i)
+    return groups
+
+
+def _others(result: SearchResult, row: int, query: Query, snapshot: Snapshot) -> NDArray[np.int64]:
+    """Columns of a query's results; without its own if it is an entry itself."""
+    columns = np.arange(int(result.counts[row]))
+    if query.entry is None:
+        return columns
+    near = columns[result.distances[row, columns] == 0]
+    own = [id_ == query.entry for id_ in snapshot.ids(result.indices[row, near].tolist())]
+    return np.delete(columns, near[own])

@@ -1,0 +1,90 @@
+"""Search by description as a command takes it: its options, and the stage that they become."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+
+from swiftreid.encoding.encoder import Encoder
+from swiftreid.search.cascade import Cascade, Stage
+from swiftreid.search.codes import unpack_bits
+from swiftreid.search.description import Description
+from swiftreid.search.table import CodeTable
+
+SHARE = 0.1
+"""Of the entries, that a description lets pass where a picture is searched with it."""
+
+HasOption = Annotated[
+    list[str] | None,
+    typer.Option("--has", help="An attribute that the person has, such as backpack; may be repeated."),
+]
+UpperOption = Annotated[
+    list[str] | None, typer.Option("--upper", help="Colour or pattern of the upper garment; may be repeated.")
+]
+LowerOption = Annotated[
+    list[str] | None, typer.Option("--lower", help="Colour or pattern of the lower garment; may be repeated.")
+]
+NotOption = Annotated[
+    list[str] | None, typer.Option("--not", help="An attribute that the person has not; may be repeated.")
+]
+
+
+@dataclass(frozen=True)
+class Described:
+    """A description as an encoder's codes have it.
+
+    Attributes:
+        description: what is said.
+        names: the encoder's attributes, in the order of the bits.
+        code: name of the attribute code.
+        row: its bits, uint8 [1, row bytes].
+        weights: how much they count, uint8 [1, bits].
+    """
+
+    description: Description
+    names: list[str]
+    code: str
+    row: NDArray[np.uint8]
+    weights: NDArray[np.uint8]
+
+    def alone(self) -> Cascade:
+        """The cascade that compares nothing but the description."""
+        return Cascade([Stage(self.code)])
+
+    def before(self, cascade: Cascade) -> Cascade:
+        """A cascade with the description as its first stage, unless it compares attributes somewhere already."""
+        if self.code in cascade.codes:
+            return cascade
+        # Who matches as well as the last one that passes, passes too: descriptions tie often.
+        return Cascade([Stage(self.code, share=SHARE, whole_ties=True), *cascade.stages])
+
+    def differing(self, table: CodeTable, positions: Sequence[int]) -> list[list[str]]:
+        """For each of some entries, what of the description it is not like."""
+        rows = unpack_bits(table.rows(self.code, np.asarray(positions, np.int64)), len(self.names))
+        asked = unpack_bits(self.row, len(self.names))[0]
+        said = self.weights[0] > 0
+        return [[self.names[bit] for bit in np.flatnonzero(said & (row != asked))] for row in rows]
+
+
+def described(
+    encoder: Encoder,
+    has: Sequence[str] | None,
+    upper: Sequence[str] | None,
+    lower: Sequence[str] | None,
+    lacks: Sequence[str] | None,
+) -> Described | None:
+    """The description that the options give; None where they give none.
+
+    Raises:
+        UsageError: the encoder has no attributes, or none of such a name.
+    """
+    if not (has or upper or lower or lacks):
+        return None
+    names = encoder.card.attributes
+    said = Description.of(names, has=has or [], upper=upper or [], lower=lower or [], lacks=lacks or [])
+    return Described(said, names, f"attr{len(names)}", said.code(names)[None], said.weights(names)[None])

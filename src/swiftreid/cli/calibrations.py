@@ -9,6 +9,7 @@ from swiftreid.cli.console import Report
 from swiftreid.encoding.card import SHORT_LIST, Calibration
 from swiftreid.encoding.encoder import Encoder
 from swiftreid.errors import UsageError
+from swiftreid.evaluation.attributes import AttributeScore
 from swiftreid.search.cascade import Cascade
 from swiftreid.search.codes import bits_of
 from swiftreid.search.same_person import EMBEDDING, SamePerson
@@ -34,9 +35,26 @@ def print_calibration(report: Report, found: Calibration) -> None:
             f"short list: {short.cascade()} has a match for {100 * short.rank_share:g} % of {short.queries:,} queries "
             f"(w = {short.top:,} of {short.entries:,})"
         )
+    if found.attributes:
+        told = [score for score in found.attributes if score.balanced is not None]
+        mean = sum(score.balanced or 0 for score in told) / max(1, len(told))
+        report.text(
+            f"attributes: mA {100 * mean:.1f} % of {len(told)}, from {_told(min(told, key=_balanced))} to "
+            f"{_told(max(told, key=_balanced))}"
+            if told
+            else "attributes: none with and without whom there are people"
+        )
     for threshold in (found.same_person, found.same_person_embedding):
         if threshold is not None:
             report.text(_same_person(threshold))
+
+
+def _balanced(score: AttributeScore) -> float:
+    return score.balanced or 0.0
+
+
+def _told(score: AttributeScore) -> str:
+    return f"{score.name} {100 * _balanced(score):.0f} %"
 
 
 def _same_person(found: SamePerson) -> str:

@@ -16,7 +16,7 @@ from swiftreid.cli.sources import BadPictures, pictures_below, refuse_same_ids
 from swiftreid.data.fingerprint import fingerprint_of
 from swiftreid.data.samples import SplitName
 from swiftreid.data.sources import open_data
-from swiftreid.encoding.calibrate import CascadeMethod, calibrated, fit_calibration
+from swiftreid.encoding.calibrate import CascadeMethod, calibrated, fit_calibration, told_attributes
 from swiftreid.encoding.encoder import DEFAULT, open_encoder
 from swiftreid.encoding.encodings_file import save_encodings
 from swiftreid.encoding.labelled import encode_samples
@@ -151,6 +151,7 @@ def calibrate(
         confidence=confidence / 100,
         false_accepts=false_accepts / 100,
         gallery=gallery_size,
+        attributes=told_attributes(used, held_out, samples),
     )
     target = output or Path(encoder)
     written = calibrated(used, calibration)

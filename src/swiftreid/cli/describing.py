@@ -57,11 +57,10 @@ class Described:
         return Cascade([Stage(self.code)])
 
     def before(self, cascade: Cascade) -> Cascade:
-        """A cascade with the description as its first stage, unless it compares attributes somewhere already."""
-        if self.code in cascade.codes:
-            return cascade
+        """A cascade with the description as its first stage, in place of a short list by the query's attributes."""
+        rest = [stage for stage in cascade.stages if stage.code != self.code]
         # Who matches as well as the last one that passes, passes too: descriptions tie often.
-        return Cascade([Stage(self.code, share=SHARE, whole_ties=True), *cascade.stages])
+        return Cascade([Stage(self.code, share=SHARE, whole_ties=True), *rest])
 
     def differing(self, table: CodeTable, positions: Sequence[int]) -> list[list[str]]:
         """For each of some entries, what of the description it is not like."""
@@ -87,4 +86,6 @@ def described(
         return None
     names = encoder.card.attributes
     said = Description.of(names, has=has or [], upper=upper or [], lower=lower or [], lacks=lacks or [])
-    return Described(said, names, f"attr{len(names)}", said.code(names)[None], said.weights(names)[None])
+    calibration = encoder.card.calibration
+    weights = said.weights(names, calibration.reliability if calibration and calibration.reliability else None)
+    return Described(said, names, f"attr{len(names)}", said.code(names)[None], weights[None])

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
 
-from swiftreid.data.samples import DISTRACTOR
+from swiftreid.data.samples import DISTRACTOR, Split
+from swiftreid.data.schemas import attribute_bits, schema_of
 from swiftreid.encoding.card import SHORT_LIST, Calibration
 from swiftreid.encoding.encoder import Encoder, build_encoder
 from swiftreid.errors import UsageError
+from swiftreid.evaluation.attributes import AttributeScore, attribute_scores
 from swiftreid.evaluation.benchmark import LabelledCodes
 from swiftreid.evaluation.protocol import evaluate_rankings
-from swiftreid.search.codes import CodeSpec
+from swiftreid.search.codes import CodeSpec, unpack_bits
 from swiftreid.search.pairs import pair_histograms
 from swiftreid.search.recall import CONFIDENCE, DEPTH, SHARE, RecallThresholds, TooFewPeople, recall_thresholds
 from swiftreid.search.results import SearchResult
@@ -42,6 +44,7 @@ def fit_calibration(
     rank_share: float = RANK_SHARE,
     false_accepts: float = FALSE_ACCEPTS,
     gallery: int | None = None,
+    attributes: Sequence[AttributeScore] = (),
 ) -> Calibration:
     """Fit the cascade of all identity codes, shortest first, and all other thresholds, to held-out identities.
 
@@ -70,6 +73,7 @@ def fit_calibration(
         rank_share: for the w rule (as for `fit_short_list`).
         false_accepts: for the same-person threshold (as for `fit_same_person`).
         gallery: likewise.
+        attributes: how well each is told, for the record (`told_attributes`).
 
     Raises:
         UsageError: fewer than two identity codes and no attributes, or no person was seen by two cameras, or an
@@ -97,6 +101,7 @@ def fit_calibration(
                 codes[names[-1]], *who, code=names[-1], false_accepts=false_accepts, gallery=gallery
             ),
             "same_person_embedding": _by_embedding(held_out, false_accepts, gallery),
+            "attributes": list(attributes),
         }
 
     if len(names) == 1:
@@ -150,6 +155,31 @@ def fit_calibration(
         recall_note=note,
         **besides(),
     )
+
+
+def told_attributes(encoder: Encoder, people: LabelledCodes, samples: Split) -> list[AttributeScore]:
+    """How well an encoder tells the attributes of people of whom they are known, those that it and they have both.
+
+    Args:
+        encoder: it, or one with its codes, encoded the people.
+        people: their codes and embeddings, and their paths.
+        samples: among which these paths are.
+
+    Returns:
+        In the order of the encoder's attributes; empty where it has none, or none of theirs is known.
+    """
+    names, schema = encoder.card.attributes, schema_of(samples)
+    if not names or schema is None or not people.paths:
+        return []
+    sample_of = {sample.path: sample for sample in samples}
+    bits, known = attribute_bits([sample_of[path] for path in people.paths], schema)
+    shared = [name for name in names if name in schema.names]
+    theirs, ours = [schema.names.index(name) for name in shared], [names.index(name) for name in shared]
+    code = f"attr{len(names)}"
+    told = unpack_bits(people.codes[code], len(names))[:, ours]
+    logits = None if people.embedding is None else encoder.values_of(people.embedding)[code][:, ours]
+    scores = attribute_scores(told, bits[:, theirs], shared, known[:, theirs], logits)
+    return [score for score in scores.each if score.known]
 
 
 def calibrated(encoder: Encoder, calibration: Calibration) -> Encoder:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from swiftreid.evaluation.attributes import AttributeScore
 from swiftreid.search.cascade import Cascade
 from swiftreid.search.codes import CodeSpec
 from swiftreid.search.recall import RecallThresholds
@@ -87,6 +88,13 @@ class Calibration(BaseModel):
     """The decision threshold on the final code."""
     same_person_embedding: SamePerson | None = None
     """That on the cosine distance of float embeddings; None when the encoder gives none."""
+    attributes: list[AttributeScore] = Field(default_factory=list)
+    """How well each attribute was told; those that were not known of these people are left out."""
+
+    @property
+    def reliability(self) -> dict[str, float]:
+        """How surely each attribute is told (`AttributeScore.reliability`), where it is known."""
+        return {score.name: score.reliability for score in self.attributes if score.reliability is not None}
 
     @property
     def cascades(self) -> dict[str, Cascade]:

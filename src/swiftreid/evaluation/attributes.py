@@ -1,4 +1,4 @@
-"""How well attributes are recognised: accuracy and mA of each, and their means."""
+"""How well attributes are recognised: accuracy, mA and calibration of each, and their means."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from swiftreid.errors import UsageError
+from swiftreid.search.description import log_odds_ratio
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,8 @@ class AttributeScore:
         accuracy: share recognised; None where nothing is known.
         recall: share of positives recognised (TPR); None where there are none.
         specificity: share of negatives recognised (TNR); None where there are none.
+        calibration_error: how far stated probabilities are from observed shares (`calibration_error`); None where no
+            probabilities were given, or nothing is known.
     """
 
     name: str
@@ -30,6 +33,7 @@ class AttributeScore:
     accuracy: float | None
     recall: float | None
     specificity: float | None
+    calibration_error: float | None = None
 
     @property
     def balanced(self) -> float | None:
@@ -37,6 +41,15 @@ class AttributeScore:
         if self.recall is None or self.specificity is None:
             return None
         return (self.recall + self.specificity) / 2
+
+    @property
+    def reliability(self) -> float | None:
+        """How surely the bit tells the attribute, for searches by description; None where a class is absent."""
+        if self.recall is None or self.specificity is None:
+            return None
+        negatives = self.known - self.positives
+        true, rejected = round(self.recall * self.positives), round(self.specificity * negatives)
+        return log_odds_ratio(true, self.positives - true, negatives - rejected, rejected)
 
 
 @dataclass(frozen=True)
@@ -57,7 +70,11 @@ class AttributeScores:
 
 
 def attribute_scores(
-    predicted: ArrayLike, truth: ArrayLike, names: Sequence[str], known: ArrayLike | None = None
+    predicted: ArrayLike,
+    truth: ArrayLike,
+    names: Sequence[str],
+    known: ArrayLike | None = None,
+    logits: NDArray[np.floating] | None = None,
 ) -> AttributeScores:
     """Accuracy and mA (Li et al., A richly annotated dataset for pedestrian attribute recognition, 2016, Eq. 4).
 
@@ -73,6 +90,7 @@ def attribute_scores(
         truth: bool [n, a].
         names: of the a attributes.
         known: bool [n, a], where the truth is known; all of it by default.
+        logits: float [n, a], whose sigmoid is the stated probability, for the calibration errors.
 
     Raises:
         UsageError: shapes that do not fit together, or values other than 0 and 1.
@@ -93,6 +111,9 @@ def attribute_scores(
             accuracy=_share(agree[:, i], there[:, i]),
             recall=_share(agree[:, i] & right[:, i], positive[:, i]),
             specificity=_share(agree[:, i] & ~right[:, i], there[:, i] & ~right[:, i]),
+            calibration_error=None
+            if logits is None
+            else calibration_error(logits[there[:, i], i], right[there[:, i], i]),
         )
         for i, name in enumerate(names)
     ]
@@ -102,6 +123,32 @@ def attribute_scores(
         mean_accuracy=_mean([score.balanced for score in each]),
         undefined=[score.name for score in each if score.balanced is None],
     )
+
+
+def calibration_error(logits: NDArray[np.floating], truth: NDArray[np.bool_], bins: int = 15) -> float | None:
+    """Expected calibration error (Naeini et al., 'Obtaining Well Calibrated Probabilities', AAAI 2015).
+
+    Pictures are put in ``bins`` bins of equal width by the stated probability; it is the mean, weighted by their
+    pictures, of how far the mean probability in a bin is from the share that is true.
+
+    Args:
+        logits: float [n]; the probability is their sigmoid.
+        truth: bool [n].
+        bins: how many.
+
+    Returns:
+        0 to 1; None of no pictures.
+
+    Example:
+        >>> calibration_error(np.array([0.0, 0.0]), np.array([True, False]))
+        0.0
+    """
+    if not len(truth):
+        return None
+    stated = 1 / (1 + np.exp(-logits.astype(np.float64)))
+    bin_of = np.minimum((stated * bins).astype(np.int64), bins - 1)
+    gaps = np.bincount(bin_of, weights=stated - truth, minlength=bins)
+    return float(np.abs(gaps).sum() / len(truth))
 
 
 def _flags(name: str, values: ArrayLike) -> NDArray[np.bool_]:

@@ -111,7 +111,8 @@ class Description:
                 rounding and a constant, minus the logarithm of the odds that a person with these bits is as described
                 (naive Bayes). Without it all stated bits count alike.
         """
-        given = {name: 1.0 if reliability is None else reliability.get(name, 0.0) for name in self.bits}
+        usual = float(np.median(list(reliability.values()))) if reliability else 1.0  # of one that was never measured
+        given = {name: usual if reliability is None else reliability.get(name, usual) for name in self.bits}
         largest = max(given.values())
         weights = np.zeros(len(names), np.uint8)
         for name, sureness in given.items():

@@ -10,7 +10,7 @@ import torch
 
 from swiftreid.data.fingerprint import fingerprint_of
 from swiftreid.data.samples import NOBODY, Split
-from swiftreid.encoding.calibrate import calibrated, fit_calibration
+from swiftreid.encoding.calibrate import calibrated, fit_calibration, told_attributes
 from swiftreid.encoding.domain import LEARNED_FROM
 from swiftreid.encoding.encoder import Encoder
 from swiftreid.errors import UsageError
@@ -95,7 +95,7 @@ def train_network(plan: Plan, world: World, told: Told) -> Trained | None:
         run.resume(*before)
         told.note(f"{_doing(run, plan)} step {run.header.step} of {run.steps}")
 
-    job = _Job(plan, told, run, method, pictures, judged)
+    job = _Job(plan, told, run, method, pictures, judged, rest)
 
     def on_epoch(done: int) -> None:
         every = plan.recipe.evaluate_every
@@ -150,6 +150,7 @@ class _Job:
     method: Method
     learned: TrainingPictures
     rest: TrainingPictures | None
+    held_out: Split
 
     def judged(self, done: int) -> tuple[LabelledCodes, list[Measured]]:
         """The held-out people by the weights in place after so many epochs, and what was measured on them."""
@@ -217,6 +218,7 @@ class _Job:
                     data=where,
                     data_fingerprint=self.run.header.data_fingerprint,
                     beta=None,
+                    attributes=told_attributes(encoder, people, self.held_out),
                 )
                 encoder = calibrated(encoder, calibration)
             except UsageError as error:

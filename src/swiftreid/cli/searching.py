@@ -119,7 +119,7 @@ def search(
             _refuse_alone(rerank=rerank, cascade=cascade, exact=exact)
         else:
             stages, why = choose_cascade(used, cascade, exact=exact)
-        if said is not None and by_picture and said.code not in (Cascade.parse(cascade).codes if cascade else ()):
+        if said is not None and by_picture and said.code not in (cascade or ""):
             stages, why = said.before(stages), f"the description first; then {why}"
         filters.check(opened)
         queries = [entry_query(opened, id_) for id_ in like or []]

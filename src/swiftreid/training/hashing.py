@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,18 +13,24 @@ from numpy.typing import NDArray
 from swiftreid.data.fingerprint import fingerprint_of
 from swiftreid.data.pictures import read_batches
 from swiftreid.data.samples import DISTRACTOR, ReidData, Split, cameras_of, persons_of
+from swiftreid.data.schemas import AttributeSchema, schema_of
+from swiftreid.encoding.attribute_bits import AttributeBits
 from swiftreid.encoding.calibrate import fit_calibration
-from swiftreid.encoding.card import Calibration
+from swiftreid.encoding.card import Calibration, Tensors
 from swiftreid.encoding.composed import PyramidEncoder, compose
 from swiftreid.encoding.domain import LEARNED_FROM, sources_of
 from swiftreid.encoding.encoder import Encoder
 from swiftreid.encoding.pyramid import PyramidCodes
 from swiftreid.encoding.stream import OnBad
 from swiftreid.errors import SwiftReIDError, UsageError
+from swiftreid.evaluation.attributes import AttributeScore, attribute_scores
 from swiftreid.evaluation.benchmark import LabelledCodes, measure_cascades, measure_embedding
 from swiftreid.search.cascade import Cascade, Stage
+from swiftreid.search.codes import CodeSpec
 from swiftreid.training.folding import halved
 from swiftreid.training.frozen import FittedPyramid, fit_pyramid
+from swiftreid.training.frozen_attributes import fit_attributes
+from swiftreid.training.pictures import attributes_of
 from swiftreid.training.recipe import FrozenRecipe
 from swiftreid.training.views import picture_views
 
@@ -34,15 +40,19 @@ ProgressBar = Callable[[str], AbstractContextManager[Callable[[int, int], None]]
 
 @dataclass(frozen=True)
 class Views:
-    """Frozen embeddings of several views of each picture, float32 [views, n, d], and whose they are."""
+    """Frozen embeddings of several views of each picture, float32 [views, n, d], and whose they are.
+
+    ``attributes`` are float32 [n, a] as `attributes_of` gives them; a is 0 where none are learned.
+    """
 
     embeddings: NDArray[np.float32]
     persons: NDArray[np.int64]
     cameras: NDArray[np.int64]
+    attributes: NDArray[np.float32]
 
     def take(self, rows: NDArray[np.bool_]) -> Views:
         """The chosen pictures, bool [n]."""
-        return Views(self.embeddings[:, rows], self.persons[rows], self.cameras[rows])
+        return Views(self.embeddings[:, rows], self.persons[rows], self.cameras[rows], self.attributes[rows])
 
 
 def learn_hash(
@@ -74,8 +84,10 @@ def learn_hash(
         raise UsageError(
             f"data set {data.name} has no training pictures of known persons: run `swiftreid doctor` on it"
         )
+    schema = _schema(known, data) if recipe.attributes else None
+    names = schema.names if schema else ()
     fingerprint = fingerprint_of(data)
-    embedded = embed_views(base, known, views=recipe.views, seed=seed, on_bad=on_bad, progress=progress)
+    embedded = embed_views(base, known, schema, views=recipe.views, seed=seed, on_bad=on_bad, progress=progress)
 
     def fit(pictures: Views, title: str) -> FittedPyramid:
         with progress(title) as advance:
@@ -98,22 +110,30 @@ def learn_hash(
                 "no held-out person was seen by two cameras, so nothing can be calibrated or measured: give pictures "
                 "of the same people by several cameras, or learn without with --set held_out=0"
             )
-        codes = PyramidCodes(fit(embedded.take(~kept), "learning from some").tensors)
-        rest = embedded.take(kept)
-        people = LabelledCodes(codes(rest.embeddings[0]), rest.persons, rest.cameras, rest.embeddings[0])
+        some, rest = embedded.take(~kept), embedded.take(kept)
+        codes = PyramidCodes(fit(some, "learning from some").tensors)(rest.embeddings[0])
+        scores: list[AttributeScore] = []
+        if schema is not None:
+            told = AttributeBits(_attributes(some, recipe))
+            codes |= told(rest.embeddings[0])
+            scores = _scores(told.values(rest.embeddings[0]), rest.attributes, names)
+        people = LabelledCodes(codes, rest.persons, rest.cameras, rest.embeddings[0])
         calibration = fit_calibration(
             people,
-            codes.spec,
+            CodeSpec(tuple(codes)),
             data=f"{data.name} train, {recipe.held_out:.0%} of the people held out",
             data_fingerprint=fingerprint,
             beta=beta,
             max_loss=max_loss,
+            attributes=scores,
         )
         metrics = _measure(people, calibration)
     final = fit(embedded, "learning from all")
     learned = compose(
         base,
         final.tensors,
+        attributes=_attributes(embedded, recipe) if schema is not None else None,
+        attribute_names=names,
         name=name,
         provenance=f"{final.record['persons']} people of {data.name}, {final.record['pictures']} pictures",
         training={
@@ -131,7 +151,14 @@ def learn_hash(
 
 
 def embed_views(
-    base: Encoder, samples: Split, *, views: int, seed: int, on_bad: OnBad | None, progress: ProgressBar
+    base: Encoder,
+    samples: Split,
+    schema: AttributeSchema | None = None,
+    *,
+    views: int,
+    seed: int,
+    on_bad: OnBad | None,
+    progress: ProgressBar,
 ) -> Views:
     """The base's embedding of every view of every readable picture, the view 0 being the picture as it is."""
     height, width = base.size
@@ -150,7 +177,32 @@ def embed_views(
     if not parts:
         raise SwiftReIDError(f"none of the {len(paths)} training pictures could be read; run `swiftreid doctor`")
     rows = np.concatenate(places)
-    return Views(np.concatenate(parts, axis=1), persons_of(samples)[rows], cameras_of(samples)[rows])
+    attributes = np.empty((len(rows), 0), np.float32)
+    if schema is not None:
+        attributes = attributes_of([samples[i] for i in rows], schema)
+    return Views(np.concatenate(parts, axis=1), persons_of(samples)[rows], cameras_of(samples)[rows], attributes)
+
+
+def _schema(known: Split, data: ReidData) -> AttributeSchema:
+    schema = schema_of(known)
+    if schema is None:
+        raise UsageError(
+            f"attributes are to be learned, and the people of {data.name} have none that are known: put an "
+            "attributes.csv beside the pictures, or --set attributes=false"
+        )
+    return schema
+
+
+def _attributes(people: Views, recipe: FrozenRecipe) -> Tensors:
+    """The layer that tells attributes, learned from the pictures as they are."""
+    layer = fit_attributes(people.embeddings[0], people.attributes)
+    return halved(layer) if recipe.export == "fp16" else layer
+
+
+def _scores(logits: NDArray[np.float32], attributes: NDArray[np.float32], names: Sequence[str]) -> list[AttributeScore]:
+    known = ~np.isnan(attributes)
+    scores = attribute_scores(logits > 0, np.where(known, attributes, 0), names, known, logits)
+    return [score for score in scores.each if score.known]
 
 
 def hold_out(persons: NDArray[np.int64], share: float, seed: int) -> NDArray[np.bool_]:

@@ -26,6 +26,8 @@ class FrozenRecipe(BaseModel):
     """Views of each picture to learn from, itself the first (see `swiftreid.training.views`)."""
     held_out: float = Field(default=0.2, ge=0, le=0.9)
     """Share of the people kept from the first fit, to calibrate and measure on."""
+    attributes: bool = False
+    """Whether to learn the attributes that the data set states too: a code ``attrN`` behind the others."""
     export: Literal["fp32", "fp16"] = "fp32"
     """Number format of the pyramid's matrices in the encoder's file."""
     training: FrozenConfig = FrozenConfig()

@@ -46,6 +46,7 @@ def test_search_equals_the_reference(kernel: str, case: Case) -> None:
             k=case.k,
             threads=case.threads,
             mask=case.mask,
+            weights=case.weights,
             min_candidates=case.least,
             kernel=kernel,
         )
@@ -63,6 +64,7 @@ def test_rank_equals_the_reference(kernel: str, case: Case, ties: str) -> None:
             case.queries,
             threads=case.threads,
             mask=case.mask,
+            weights=case.weights,
             min_candidates=case.least or 0,
             ties=ties,
             kernel=kernel,

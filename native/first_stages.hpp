@@ -41,6 +41,7 @@ public:
     }
 
     unsigned members() const { return members_; }
+    std::size_t live() const { return live_count_; }  // entries that may be found
 
     // Number of the first stage that is left to do.
     std::size_t next() const { return head_ + (fused_ ? 2 : 1); }

@@ -62,9 +62,8 @@ def main() -> None:
     found = {m.label: m for m in measure_cascades(cascades, query, gallery, timed=True, protocol=protocol)}
     print(f"{encoder.card.name} on {data.name}: {len(query):,} queries, {entries:,} entries; {attributes} > {final}")
     print(f"{final} exhaustive: {told(found[final])}, {found[final].full_microseconds:.0f} us")
-    print(
-        f"{'bits':>8}{'us':>8}{'rank-1 / mAP':>18}{'w, same work':>16}{'AFR':>16}{'w, same time':>16}{'us':>8}{'AFR':>16}"
-    )
+    afr = f"{'w, same work':>16}{'AFR':>16}{'w, same time':>16}{'us':>8}{'AFR':>16}"
+    print(f"{'bits':>8}{'us':>8}{'rank-1 / mAP':>18}{afr}")
     for name in shorts:
         time = found[name].full_microseconds or 0.0
         within = [w for w in lengths if (found[f"w {w}"].full_microseconds or 0.0) <= time]

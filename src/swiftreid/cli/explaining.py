@@ -119,9 +119,12 @@ def explain(
     else:
         found = _alone(used, asked, code, fine, covering, report)
     content = io.BytesIO()
-    about = f"patches of {found.windows.patch} x {found.windows.patch} pixels, covered one by one ({covering.fill})"
-    size = f"{found.windows.height} x {found.windows.width} pixels"
-    title = f"{found.title}\nencoder {used.card.name}, pictures of {size}; {about}"
+    height, width, patch = found.windows.height, found.windows.width, found.windows.patch
+    fills = {"mean": "their mean colour", "blur": "a blurred copy"}
+    title = (
+        f"{found.title}\nencoder {used.card.name}, pictures of {height} x {width} pixels\n"
+        f"covered one by one: patches of {patch} x {patch}, with {fills[covering.fill]}"
+    )
     draw_maps(found.rows, found.legend, title=title).save(content, _WRITABLE[output.suffix.lower()])
     report.text(f"picture: {written(output, content.getvalue())}")
     report.document(
@@ -131,9 +134,9 @@ def explain(
             "picture": str(output),
             "query": str(query),
             "fill": covering.fill,
-            "patch": found.windows.patch,
-            "height": found.windows.height,
-            "width": found.windows.width,
+            "patch": patch,
+            "height": height,
+            "width": width,
             "tops": list(found.windows.tops),
             "lefts": list(found.windows.lefts),
             **found.document,

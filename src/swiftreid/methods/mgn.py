@@ -109,7 +109,8 @@ class Mgn(Method):
         self.embedding_length = sum(1 + parts for parts in PARTS) * self.config.length
         self.unit = self.config.relaxation == "none"
         self.pyramid = None if self.unit else Signs(self.embedding_length)
-        strided, own = trunk_of(self.config, last_stride=2), self._tail(self.trunk)
+        own = self._tail(self.trunk)  # first: it refuses what is no ResNet
+        strided = trunk_of(self.config, last_stride=2)
         self.tails = nn.ModuleList((nn.Sequential(*self._tail(strided)), nn.Sequential(*copy.deepcopy(own))))
         self._copy_tails()
         self.heads = nn.ModuleList(_Head(self.trunk.channels, parts, persons, self.config) for parts in PARTS)

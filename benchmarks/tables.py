@@ -23,6 +23,7 @@ import commands
 
 LENGTHS = ("id32", "id128", "id512", "id2048")
 FLOAT = "float embedding"
+CODE = "id512"  # of the small SSR recipe
 RECIPES = Path(__file__).resolve().parents[1] / "recipes" / "small"
 
 
@@ -35,7 +36,7 @@ class Row:
     changes: tuple[str, ...] = ()
 
 
-def _settings(**changes: float | bool) -> tuple[str, ...]:
+def _settings(**changes: float | bool | str) -> tuple[str, ...]:
     return tuple(f"settings.{name}={json.dumps(value)}" for name, value in changes.items())
 
 
@@ -62,11 +63,55 @@ RANKING = (
     Row("both, w 1", "ranking", _settings(lin_weight=1)),
 )
 
-TABLES: Mapping[str, Sequence[Row]] = {"all_in_one": ALL_IN_ONE, "ranking": RANKING}
+RELAXATIONS = ("sigmoid", "hardsigmoid", "tanh", "hardtanh", "dsh", "SSR teacher", "SSR student")
+
+
+def _relaxed(name: str, *, norm: bool) -> Row:
+    kind, _, codes = name.partition(" ")
+    changes = {"relaxation": kind.lower(), "norm": norm} | ({"codes": codes} if codes else {})
+    return Row(f"{name}, BN" if norm else name, "smooth_relaxation", _settings(**changes))
+
+
+RELAXATION = tuple(_relaxed(name, norm=norm) for norm in (False, True) for name in RELAXATIONS)
+
+ATTENTION = tuple(
+    Row(
+        f"{'attributes' if weight else 'no attributes'}, {'AAB' if attention else 'no AAB'}",
+        "smooth_relaxation",
+        _settings(attribute_weight=weight, attention=attention),
+    )
+    for weight in (0, 0.3)
+    for attention in (False, True)
+)
+
+ALPHA = tuple(
+    Row(f"alpha {alpha}{', BN' if norm else ''}", "smooth_relaxation", _settings(distillation_weight=alpha, norm=norm))
+    for norm in (False, True)
+    for alpha in (0, 0.1, 0.3, 0.7, 1)
+)
+
+BETA = tuple(
+    Row(
+        f"beta {beta}, {'AAB' if attention else 'no AAB'}",
+        "smooth_relaxation",
+        _settings(attribute_weight=beta, attention=attention),
+    )
+    for attention in (False, True)
+    for beta in (0.1, 0.3, 1, 3)
+)
+
+TABLES: Mapping[str, Sequence[Row]] = {
+    "all_in_one": ALL_IN_ONE,
+    "ranking": RANKING,
+    "relaxation": RELAXATION,
+    "attention": ATTENTION,
+    "alpha": ALPHA,
+    "beta": BETA,
+}
 
 # What the papers report, the worse before the better, each a row and a column. All-in-One, Table 5 and its text: longer
 # codes are better in every setting, pyramid and distillation help short codes and the search that uses them. Ranking:
-# Table I (losses and neck) and Table VI (against the baseline).
+# Table I (losses and neck) and Table VI (against the baseline). SSR: Tables 6 (relaxations) and 7 (attributes, AAB).
 ORDERINGS: Mapping[str, Sequence[tuple[tuple[str, str], tuple[str, str]]]] = {
     "all_in_one": [
         *(((row.name, short), (row.name, long)) for row in ALL_IN_ONE for short, long in pairwise(LENGTHS)),
@@ -86,9 +131,35 @@ ORDERINGS: Mapping[str, Sequence[tuple[tuple[str, str], tuple[str, str]]]] = {
         (("Lin after neck", FLOAT), ("both", FLOAT)),
         (("baseline", FLOAT), ("both", FLOAT)),
     ],
+    "relaxation": [
+        *(
+            ((worse + norm, CODE), (better + norm, CODE))
+            for norm in ("", ", BN")
+            for worse, better in [
+                ("sigmoid", "tanh"),
+                ("tanh", "hardtanh"),
+                ("hardtanh", "dsh"),
+                ("dsh", "SSR student"),
+                ("SSR teacher", "SSR student"),
+            ]
+        ),
+        (("SSR student", CODE), ("SSR student, BN", CODE)),
+    ],
+    "attention": [
+        (("no attributes, no AAB", CODE), ("no attributes, AAB", CODE)),
+        (("attributes, no AAB", CODE), ("no attributes, no AAB", CODE)),
+        (("attributes, no AAB", CODE), ("attributes, AAB", CODE)),
+        (("no attributes, AAB", CODE), ("attributes, AAB", CODE)),
+    ],
+    "alpha": [((f"alpha 0{norm}", CODE), (f"alpha {best}{norm}", CODE)) for norm, best in (("", 0.7), (", BN", 0.3))],
+    "beta": [((f"beta {beta}, no AAB", CODE), (f"beta {beta}, AAB", CODE)) for beta in (0.1, 0.3, 1, 3)],
 }
 
-COLUMNS: Mapping[str, Sequence[str]] = {"all_in_one": [*LENGTHS, "CtF"], "ranking": [FLOAT]}
+COLUMNS: Mapping[str, Sequence[str]] = {
+    "all_in_one": [*LENGTHS, "CtF"],
+    "ranking": [FLOAT],
+    **dict.fromkeys(("relaxation", "attention", "alpha", "beta"), (CODE,)),
+}
 
 # Names of rankings on result cards.
 SHORT = {"CtF, DTO beta 2": "CtF"} | {f"{length} exhaustive": length for length in LENGTHS}

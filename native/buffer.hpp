@@ -14,6 +14,11 @@ inline void* align(void* at) {
 }
 
 template <class T>
+T* align(T* at) {
+    return static_cast<T*>(align(static_cast<void*>(at)));
+}
+
+template <class T>
 class Buffer {
 public:
     Buffer() = default;

@@ -41,6 +41,7 @@ public:
     }
 
     unsigned members() const { return members_; }
+    std::size_t live() const { return live_count_; }  // entries that may be found
 
     // Number of the first stage that is left to do.
     std::size_t next() const { return head_ + (fused_ ? 2 : 1); }
@@ -209,46 +210,68 @@ private:
         if (sample) bench.second_share += watch.lap();
     }
 
-    // The cut that lets exactly `wanted` entries pass (or with `whole_tie` all at its limit): the limit is found by
-    // halving, which looks at bits only, and never writes a distance.
+    // The cut that lets exactly `wanted` entries pass (or with `whole_tie` all at its limit). The limit is found digit by
+    // digit, the highest first: distances are worked out once, and then only one of their digits is looked at.
     Cut cut_by_counting(std::size_t q, std::size_t wanted, bool whole_tie) {
-        const auto most = static_cast<std::uint32_t>(plan_.stages[head_].most);
+        const StagePlan& stage = plan_.stages[head_];
+        const auto most = static_cast<std::uint32_t>(stage.most);
         if (wanted >= live_count_) return {most, kAllTies};
-        if (plan_.stages[head_].row_bytes > kMaxSlicedBytes) return cut_of_all(q, wanted, whole_tie);
-        std::uint32_t low = 0, high = most;  // the smallest limit that suffices lies in low..high
-        std::size_t below = 0;               // how many are within low - 1
-        while (low < high) {
-            const std::uint32_t middle = (low + high) / 2;
-            const std::size_t within = count_within(q, middle);
-            if (within >= wanted) {
-                high = middle;
-            } else {
-                low = middle + 1;
-                below = within;
-            }
-        }
-        return {low, whole_tie ? kAllTies : wanted - below};
-    }
-
-    std::size_t count_within(std::size_t q, std::uint32_t limit) {
-        std::vector<std::uint32_t>& counts = memory_->counts;
-        counts.resize(chunks_.size());
-        share_out(members_, chunks_.size(), [&](std::size_t number, unsigned member) {
+        if (stage.row_bytes > kMaxSlicedBytes) return cut_of_all(q, wanted, whole_tie);
+        const int places = std::bit_width(most);
+        const std::size_t chunk_words = kChunk / 64, chunk_digits = chunk_words * static_cast<std::size_t>(places);
+        std::uint64_t* among = align(memory_->among.room(chunks_.size() * chunk_words + 8));
+        std::uint64_t* digits = align(memory_->digits.room(chunks_.size() * chunk_digits + 8));
+        share_out(members_, chunks_.size(), [&](std::size_t number, unsigned) {
             const Chunk& chunk = chunks_[number];
             const Look::View view = look_.view_of(chunk);
-            Bench& bench = *memory_->benches[member];
-            if (chunk.listed) {
-                counts[number] = static_cast<std::uint32_t>(look_.compare(q).gather_within(
-                    view.rows, chunk.listed, chunk.live, view.first, limit, bench.positions, bench.distances));
-                return;
-            }
-            const std::size_t words = look_.mask(chunk, view, q, limit, bench, bench.words);
-            std::size_t sum = 0;
-            for (std::size_t w = 0; w < words; ++w) sum += static_cast<std::size_t>(std::popcount(bench.words[w]));
-            counts[number] = static_cast<std::uint32_t>(sum);
+            if (!by_digits(chunk, view)) return;
+            plan_.kernel->digits(view.planes + std::size_t{chunk.row} * stage.row_bytes, blocks_of(chunk), stage.row_bytes,
+                                 stage.query(first_ + q), stage.weights_of(first_ + q), places, digits + number * chunk_digits);
+            std::uint64_t* words = among + number * chunk_words;
+            std::fill_n(words, blocks_of(chunk) * kBlockWords, 0);
+            for (std::size_t w = 0; 64 * w < chunk.rows; ++w) words[w] = live_.part(view.first + chunk.row, 64 * w, chunk.rows);
         });
+        std::vector<std::uint32_t>& counts = memory_->counts;
+        counts.resize(chunks_.size());
+        std::uint32_t limit = 0;
+        std::size_t below = 0, below_others = 0;  // how many are below the limit, and how many of those have no digits
+        int higher = -1;
+        for (int place = places - 1; place >= 0; --place) {
+            const std::uint32_t middle = limit + (1u << place) - 1;
+            share_out(members_, chunks_.size(), [&](std::size_t number, unsigned member) {
+                const Chunk& chunk = chunks_[number];
+                counts[number] = static_cast<std::uint32_t>(
+                    by_digits(chunk, look_.view_of(chunk))
+                        ? plan_.kernel->zeros(among + number * chunk_words, digits + number * chunk_digits,
+                                              blocks_of(chunk), places, place, higher)
+                        : count_within(chunk, q, middle, *memory_->benches[member]));
+            });
+            std::size_t found = 0, others = 0;
+            for (std::size_t number = 0; number < chunks_.size(); ++number)
+                (by_digits(chunks_[number], look_.view_of(chunks_[number])) ? found : others) += counts[number];
+            found += others - below_others;
+            higher = below + found < wanted;
+            if (!higher) continue;
+            limit += 1u << place;
+            below += found;
+            below_others = others;
+        }
+        return {limit, whole_tie ? kAllTies : wanted - below};
+    }
+
+    // Whether a chunk has digits: not if its entries are few, or lie on a shelf.
+    static bool by_digits(const Chunk& chunk, const Look::View& view) { return view.planes && !chunk.listed; }
+    static std::size_t blocks_of(const Chunk& chunk) { return (chunk.rows + kBlock - 1) / kBlock; }
+
+    // How many entries of a chunk are within a limit.
+    std::size_t count_within(const Chunk& chunk, std::size_t q, std::uint32_t limit, Bench& bench) const {
+        const Look::View view = look_.view_of(chunk);
+        if (chunk.listed)
+            return look_.compare(q).gather_within(view.rows, chunk.listed, chunk.live, view.first, limit, bench.positions,
+                                                  bench.distances);
+        const std::size_t words = look_.mask(chunk, view, q, limit, bench, bench.words);
         std::size_t sum = 0;
-        for (const std::uint32_t count : counts) sum += count;
+        for (std::size_t w = 0; w < words; ++w) sum += static_cast<std::size_t>(std::popcount(bench.words[w]));
         return sum;
     }
 

@@ -50,6 +50,16 @@ struct Kernel {
                             const std::uint8_t* query, const std::uint8_t* weights, std::uint32_t limit,
                             std::uint64_t* words);
 
+    // The distances themselves, weighted unless `weights` is null, as numbers of `places` binary digits: for each block a
+    // line for each digit, the lowest first (kBlockWords words a line).
+    void (*digits)(const std::uint8_t* planes, std::size_t blocks, std::size_t row_bytes, const std::uint8_t* query,
+                   const std::uint8_t* weights, int places, std::uint64_t* words);
+
+    // Of such digits: how many of the entries whose bit is set in `among` (kBlockWords words a block) have a 0 at
+    // `place`. First those are dropped from `among` whose digit one place higher is not `higher`, unless it is -1.
+    std::size_t (*zeros)(std::uint64_t* among, const std::uint64_t* digits, std::size_t blocks, int places, int place,
+                         int higher);
+
     // As `within` for many queries that look at the same planes of 32 bits: `sum` works out what they have in common
     // (sums_size bytes, aligned to 64), and `within_sums` uses it.
     std::size_t (*sums_size)(std::size_t blocks);

@@ -87,7 +87,7 @@ void rows_within_all(const std::uint8_t* rows, std::size_t count, std::size_t ro
     rows_within(rows + 4 * i, count - i, 4, query, limit, words + i / 64);
 }
 
-constexpr Kernel kAlone{"avx512", scan_all, gather, gather_within, rows_within_all, within, within_weighted, sums_size, sum, within_sums, collect, below, cosine, nullptr};
+constexpr Kernel kAlone{"avx512", scan_all, gather, gather_within, rows_within_all, within, within_weighted, digits, zeros, sums_size, sum, within_sums, collect, below, cosine, nullptr};
 
 }  // namespace
 

@@ -30,6 +30,7 @@ struct GroupMemory {
     std::vector<std::unique_ptr<Bench>> benches;
     std::vector<std::size_t> cursors;
     std::vector<std::uint32_t> counts;  // of entries within a limit, for each chunk
+    Buffer<std::uint64_t> digits, among;  // of all chunks' distances, and which entries are still asked about
     std::vector<Cut> cuts;              // of each query at the first stage
     Buffer<std::uint32_t> sorted;
     Histogram histogram;

@@ -118,7 +118,7 @@ private:
         const std::size_t last = plan_.stages.size() - 1;
         const StagePlan& stage = plan_.stages[last];
         Found& found = found_of(q);
-        const Ending ending(stage, plan_.width, found.count);
+        const Ending ending(stage, plan_.width, last ? found.count : first_stages_.live());  // of what came in
         Closest& closest = memory_->closest;
         closest.start(ending.most, stage.most, ending.limit, ending.most + 1024);
         std::uint32_t* numbers = memory_->benches[0]->positions;

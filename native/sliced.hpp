@@ -85,6 +85,22 @@ inline void within32(const std::uint8_t* planes, std::size_t blocks, const std::
 
 // Up to 8 * kMaxSlicedBytes planes, a multiple of 32: the distances of such codes have at most kDigits - 1 binary digits.
 constexpr int kDigits = 9;
+
+// Adds the distances of one vector of entries to the number in digits[0..kDigits - 1].
+inline void add_bits(const std::uint8_t* plane, const Vector* query, std::size_t bits, Vector* digits) {
+    for (std::size_t at = 0; at < bits; at += 16) {
+        const Vector a = add8(plane + at * kLine, query + at, digits[0], digits[1], digits[2]);
+        const Vector b = add8(plane + (at + 8) * kLine, query + at + 8, digits[0], digits[1], digits[2]);
+        Vector carry;
+        add(digits[3], a, b, carry);
+        for (int i = 4; i < kDigits; ++i) {
+            const Vector both = digits[i] & carry;
+            digits[i] ^= carry;
+            carry = both;
+        }
+    }
+}
+
 inline void within_any(const std::uint8_t* planes, std::size_t blocks, std::size_t row_bytes,
                        const std::uint8_t* query, std::uint32_t limit, std::uint64_t* words) {
     const std::size_t bits = row_bytes * 8;
@@ -96,17 +112,7 @@ inline void within_any(const std::uint8_t* planes, std::size_t blocks, std::size
         const std::uint8_t* plane = planes + block * bits * kLine + inside * sizeof(Vector);
         Vector digits[kDigits];
         for (int i = 0; i < kDigits; ++i) digits[i] = digit(most - limit, i);
-        for (std::size_t at = 0; at < bits; at += 16) {
-            const Vector a = add8(plane + at * kLine, q + at, digits[0], digits[1], digits[2]);
-            const Vector b = add8(plane + (at + 8) * kLine, q + at + 8, digits[0], digits[1], digits[2]);
-            Vector carry;
-            add(digits[3], a, b, carry);
-            for (int i = 4; i < kDigits; ++i) {
-                const Vector both = digits[i] & carry;
-                digits[i] ^= carry;
-                carry = both;
-            }
-        }
+        add_bits(plane, q, bits, digits);
         store_inverted(words + part * (sizeof(Vector) / 8), digits[kDigits - 1]);
     }
 }
@@ -122,44 +128,106 @@ inline void within(const std::uint8_t* planes, std::size_t blocks, std::size_t r
         within_any(planes, blocks, row_bytes, query, limit, words);
 }
 
-// Planes are numbers of one binary digit, and a weight times a plane is one of several: added like numbers on paper.
-constexpr int kWeightedDigits = 15;  // of the sum of 8 * kMaxSlicedBytes weights below 256
+// Bits that count by weights: planes are numbers of one binary digit, and a weight times a plane is one of several, added
+// like numbers on paper.
+constexpr int kMostPlaces = 15;  // of the sum of 8 * kMaxSlicedBytes weights below 256
+
+class StatedBits {
+public:
+    StatedBits(std::size_t row_bytes, const std::uint8_t* query, const std::uint8_t* weights) {
+        for (std::size_t i = 0; i < row_bytes * 8; ++i)
+            if (weights[i]) {
+                bits_[count_++] = {i * kLine, Vector{} - (query[i / 8] >> (i % 8) & 1), weights[i]};
+                most_ += weights[i];
+            }
+    }
+    std::uint32_t most() const { return most_; }  // no distance is above it
+
+    // Adds the distances of one vector of entries to the number in `digits`; returns what is carried beyond `places`.
+    Vector add_to(Vector* digits, int places, const std::uint8_t* plane) const {
+        Vector above{};
+        for (std::size_t b = 0; b < count_; ++b) {
+            const Vector differs = load_plane(plane + bits_[b].offset) ^ bits_[b].query;
+            Vector carry{};
+            for (int i = 0; i < places; ++i)
+                add(digits[i], bits_[b].weight >> i & 1 ? differs : Vector{}, carry, carry);
+            above |= carry;
+        }
+        return above;
+    }
+
+private:
+    struct Bit {
+        std::size_t offset;  // of its plane in a block
+        Vector query;
+        unsigned weight;
+    } bits_[8 * kMaxSlicedBytes];
+    std::size_t count_ = 0;
+    std::uint32_t most_ = 0;
+};
+
+inline const std::uint8_t* plane_of(const std::uint8_t* planes, std::size_t part, std::size_t row_bytes) {
+    return planes + part / kParts * row_bytes * 8 * kLine + part % kParts * sizeof(Vector);
+}
+
 inline void within_weighted(const std::uint8_t* planes, std::size_t blocks, std::size_t row_bytes,
                             const std::uint8_t* query, const std::uint8_t* weights, std::uint32_t limit,
                             std::uint64_t* words) {
     if (blocks == 0) return;
-    struct Stated {
-        std::size_t offset;  // of its plane in a block
-        Vector query;
-        unsigned weight;
-    } stated[8 * kMaxSlicedBytes];
-    std::size_t count = 0;
-    std::uint32_t most = 0;
-    for (std::size_t i = 0; i < row_bytes * 8; ++i)
-        if (weights[i]) {
-            stated[count++] = {i * kLine, Vector{} - (query[i / 8] >> (i % 8) & 1), weights[i]};
-            most += weights[i];
-        }
-    if (limit >= most) {
+    const StatedBits stated(row_bytes, query, weights);
+    if (limit >= stated.most()) {
         std::memset(words, 0xff, blocks * kBlockWords * sizeof(std::uint64_t));
         return;
     }
     int places = 1;
-    while (most >> places) ++places;
+    while (stated.most() >> places) ++places;
     const std::uint32_t start = (1u << places) - 1 - limit;  // so that a distance above the limit shows as a carry
     for (std::size_t part = 0; part < blocks * kParts; ++part) {
-        const std::uint8_t* block = planes + part / kParts * row_bytes * 8 * kLine + part % kParts * sizeof(Vector);
-        Vector digits[kWeightedDigits], above{};
+        Vector digits[kMostPlaces];
         for (int i = 0; i < places; ++i) digits[i] = digit(start, i);
-        for (std::size_t s = 0; s < count; ++s) {
-            const Vector differs = load_plane(block + stated[s].offset) ^ stated[s].query;
-            Vector carry{};
-            for (int i = 0; i < places; ++i)
-                add(digits[i], stated[s].weight >> i & 1 ? differs : Vector{}, carry, carry);
-            above |= carry;
-        }
-        store_inverted(words + part * (sizeof(Vector) / 8), above);
+        store_inverted(words + part * (sizeof(Vector) / 8),
+                       stated.add_to(digits, places, plane_of(planes, part, row_bytes)));
     }
+}
+
+template <class AddTo>
+void store_digits(std::size_t blocks, int places, std::uint64_t* words, AddTo add_to) {
+    for (std::size_t part = 0; part < blocks * kParts; ++part) {
+        Vector digits[kMostPlaces] = {};
+        add_to(digits, part);
+        std::uint64_t* to = words + part / kParts * static_cast<std::size_t>(places) * kBlockWords +
+                            part % kParts * (sizeof(Vector) / 8);
+        for (int i = 0; i < places; ++i) std::memcpy(to + static_cast<std::size_t>(i) * kBlockWords, &digits[i], sizeof(Vector));
+    }
+}
+
+inline void digits(const std::uint8_t* planes, std::size_t blocks, std::size_t row_bytes, const std::uint8_t* query,
+                   const std::uint8_t* weights, int places, std::uint64_t* words) {
+    if (weights) {
+        const StatedBits stated(row_bytes, query, weights);
+        return store_digits(blocks, places, words, [&](Vector* to, std::size_t part) {
+            stated.add_to(to, places, plane_of(planes, part, row_bytes));
+        });
+    }
+    const std::size_t bits = row_bytes * 8;
+    Vector q[8 * kMaxSlicedBytes];
+    spread(query, bits, q);
+    store_digits(blocks, places, words, [&](Vector* to, std::size_t part) {
+        add_bits(plane_of(planes, part, row_bytes), q, bits, to);
+    });
+}
+
+inline std::size_t zeros(std::uint64_t* among, const std::uint64_t* digits, std::size_t blocks, int places, int place,
+                         int higher) {
+    std::size_t count = 0;
+    for (std::size_t b = 0; b < blocks; ++b, among += kBlockWords, digits += static_cast<std::size_t>(places) * kBlockWords) {
+        const std::uint64_t* here = digits + static_cast<std::size_t>(place) * kBlockWords;
+        if (higher >= 0)
+            for (std::size_t w = 0; w < kBlockWords; ++w)
+                among[w] &= higher ? here[kBlockWords + w] : ~here[kBlockWords + w];
+        for (std::size_t w = 0; w < kBlockWords; ++w) count += popcount(among[w] & ~here[w]);
+    }
+    return count;
 }
 
 // ---- Many queries over the same planes: for every three planes and each of the eight ways in which a query's three

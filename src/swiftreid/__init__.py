@@ -29,6 +29,7 @@ _ROOMS = {
     "swiftreid.search.thresholds": ["fit_thresholds", "sweep_betas", "choose_beta"],
     "swiftreid.search.recall": ["recall_thresholds", "people_needed"],
     "swiftreid.search.shortlist": ["fit_short_list"],
+    "swiftreid.search.description": ["Description"],
     "swiftreid.search.same_person": ["fit_same_person", "decide"],
     "swiftreid.search.pairs": ["pair_histograms"],
     "swiftreid.search.partition": ["Partition"],

@@ -163,3 +163,38 @@ def test_a_calibration_is_refused_for_another_encoder(tmp_path: Path) -> None:
     save_artefact(path, other.card.model_copy(update={"calibration": bound}), other.tensors)
     with pytest.raises(SwiftReIDError, match=f"calibration is for the encoder {stripes.fingerprint[:12]}"):
         open_encoder(path)
+
+
+def with_attributes(persons: np.ndarray) -> LabelledCodes:
+    """One identity code, and eight attributes of each person, told wrongly of one picture in twenty."""
+    rng = np.random.default_rng(5)
+    own = rng.random((int(persons.max()) + 2, 8)) > 0.5
+    told = own[persons] ^ (rng.random((len(persons), 8)) < 0.05)
+    plain = people(persons)
+    codes = {"id128": plain.codes["id128"], "attr8": pack_bits(told)}
+    return LabelledCodes(codes, plain.persons, plain.cameras)
+
+
+def test_one_identity_code_and_attributes_are_searched_by_a_short_list() -> None:
+    held_out, spec = with_attributes(PEOPLE.persons), CodeSpec.parse("id128 attr8")
+    found = fit_calibration(held_out, spec, data="drawn", data_fingerprint="f")
+    expected = fit_short_list(dict(held_out.codes), held_out.persons, held_out.cameras, code="attr8", final="id128")
+    assert found.short_list == expected
+    assert found.cascade == found.default_cascade == str(expected.cascade())
+    assert (found.method, found.beta, found.recall) == ("short_list", None, None)
+    assert "one identity code" in found.recall_note
+    assert list(found.cascades) == ["AFR, attr8 rank-w 97 %"]
+    assert found.same_person is not None
+    assert found.same_person.code == "id128"
+    assert Calibration.model_validate_json(found.model_dump_json()) == found
+
+
+def test_attributes_alone_are_no_cascade() -> None:
+    with pytest.raises(UsageError, match="at least"):
+        fit_calibration(with_attributes(PEOPLE.persons), CodeSpec.parse("attr8"), data="d", data_fingerprint="f")
+
+
+def test_results_are_ordered_by_the_longest_identity_code() -> None:
+    assert CodeSpec.parse("id32 id128 attr8").final == "id128"
+    assert CodeSpec.parse("id32 id128").final == "id128"
+    assert CodeSpec.parse("attr8").final == "attr8"

@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
 from swiftreid.errors import UsageError
-from swiftreid.evaluation.attributes import attribute_scores
+from swiftreid.evaluation.attributes import attribute_scores, calibration_error
 
 
 def test_agrees_with_scikit_learn_where_it_is_defined() -> None:
@@ -54,3 +54,40 @@ def test_absent_classes_are_undefined_and_not_nan() -> None:
 def test_wrong_arguments_are_explained(predicted, truth, names: list[str]) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(UsageError, match=r"attributes|must be"):
         attribute_scores(predicted, truth, names)
+
+
+def test_calibration_error_is_the_mean_gap_of_bins() -> None:
+    rng = np.random.default_rng(0)
+    logits, truth = rng.standard_normal(500) * 2, rng.random(500) < 0.4
+    stated = 1 / (1 + np.exp(-logits))
+    expected = 0.0
+    for low in range(10):
+        inside = (stated >= low / 10) & (stated < (low + 1) / 10)
+        if inside.any():
+            expected += inside.mean() * abs(stated[inside].mean() - truth[inside].mean())
+    assert calibration_error(logits, truth, bins=10) == pytest.approx(expected)
+
+
+def test_sure_and_right_is_calibrated_and_sure_and_wrong_is_not() -> None:
+    sure = np.array([50.0, -50.0])
+    assert calibration_error(sure, np.array([True, False])) == pytest.approx(0)
+    assert calibration_error(sure, np.array([False, True])) == pytest.approx(1)
+    assert calibration_error(np.empty(0), np.empty(0, np.bool_)) is None
+
+
+def test_reliability_is_the_log_odds_ratio_of_the_counts() -> None:
+    truth = np.array([[1]] * 10 + [[0]] * 30)
+    told = np.array([[1]] * 8 + [[0]] * 2 + [[1]] * 3 + [[0]] * 27)
+    (score,) = attribute_scores(told, truth, ["hat"]).each
+    assert score.reliability == pytest.approx(np.log(8.5 * 27.5 / (2.5 * 3.5)))
+    assert attribute_scores([[1]], [[1]], ["hat"]).each[0].reliability is None, "nobody is without it"
+
+
+def test_logits_give_each_attribute_its_calibration_error() -> None:
+    rng = np.random.default_rng(1)
+    logits, truth, known = rng.standard_normal((60, 2)), rng.random((60, 2)) < 0.5, rng.random((60, 2)) < 0.8
+    scores = attribute_scores(logits > 0, truth, ["a", "b"], known, logits)
+    for i, score in enumerate(scores.each):
+        there = known[:, i]
+        assert score.calibration_error == calibration_error(logits[there, i], truth[there, i])
+    assert attribute_scores(logits > 0, truth, ["a", "b"]).each[0].calibration_error is None

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 
-def distance(a: bytes, b: bytes) -> int:
+def distance(a: bytes, b: bytes, weights: list[int] | None = None) -> int:
+    if weights is not None:
+        return sum(w for i, w in enumerate(weights) if (a[i // 8] ^ b[i // 8]) >> (i % 8) & 1)
     return sum((x ^ y).bit_count() for x, y in zip(a, b, strict=True))
 
 
@@ -18,10 +20,11 @@ class Found:
     distances: list[int]
 
 
-def cascade(stages, rows, query, live, least):
+def cascade(stages, rows, query, live, least, weights):
     """Every live entry with the stage that it reached, and per stage how many came in and were kept.
 
-    ``stages`` are (code, rule, amount, whole ties); ``rows[code][i]`` and ``query[code]`` are bytes.
+    ``stages`` are (code, rule, amount, whole ties); ``rows[code][i]`` and ``query[code]`` are bytes;
+    ``weights[code][bit]`` says how much a bit counts, where it is not 1.
     """
     entries = [Found(i, 0, []) for i in live]
     stopped, report = [], []
@@ -29,7 +32,7 @@ def cascade(stages, rows, query, live, least):
         last = number == len(stages) - 1
         for entry in entries:
             entry.stage = number
-            entry.distances.append(distance(rows[code][entry.position], query[code]))
+            entry.distances.append(distance(rows[code][entry.position], query[code], weights.get(code)))
         needed = 0 if last else min(least, len(entries))
         ordered = sorted(entries, key=lambda e: (e.distances[-1], e.position))
         if rule == "threshold":
@@ -54,14 +57,14 @@ def cascade(stages, rows, query, live, least):
     raise AssertionError("a cascade has a last stage")
 
 
-def search(stages, rows, query, live, least, k):
-    _, reached, kept, report = cascade(stages, rows, query, live, least)
+def search(stages, rows, query, live, least, k, weights):
+    _, reached, kept, report = cascade(stages, rows, query, live, least, weights)
     best = sorted((e for e in reached if e.position in kept), key=lambda e: (e.distances[-1], e.position))[:k]
     return [(e.position, e.distances[-1], e.stage) for e in best], report
 
 
-def rank(stages, rows, query, live, least, ties):
-    stopped, reached, _, report = cascade(stages, rows, query, live, least)
+def rank(stages, rows, query, live, least, ties, weights):
+    stopped, reached, _, report = cascade(stages, rows, query, live, least, weights)
 
     def key(e):
         earlier = e.distances[-2::-1] if ties == "stages" else []

@@ -184,7 +184,7 @@ def main(log: Path, examples: int) -> None:
         nonsense_first.draw = data.draw
         try:
             table = case.table
-            rest = {"threads": case.threads, "mask": case.mask, "kernel": kernel}
+            rest = {"threads": case.threads, "mask": case.mask, "weights": case.weights, "kernel": kernel}
             if ranking:
                 case.cascade.rank(table, case.queries, **rest)
             else:

@@ -133,6 +133,54 @@ void check_rows(const Kernel& kernel) {
     for (std::size_t i = 0; i < some; ++i) check(numbers[i] == nearer[i], kernel, "below", width, count, i);
 }
 
+// Distances by weighted bits, or by all alike, and their digits.
+void check_weighted(const Kernel& kernel, Rows& rows, const std::uint8_t* planes, std::size_t blocks) {
+    const std::size_t width = rows.row_bytes, bits = width * 8, of = below(bits + 1);
+    const unsigned most = one_of<unsigned>({1, 15, 255});
+    const bool alike = below(3) == 0;
+    std::vector<std::uint8_t> weights(bits, alike);
+    if (!alike)
+        for (auto& weight : weights) weight = below(bits) < of ? static_cast<std::uint8_t>(1 + below(most)) : 0;
+    unsigned sum = 0;
+    for (const auto weight : weights) sum += weight;
+    std::vector<unsigned> distances(rows.count);
+    for (std::size_t i = 0; i < rows.count; ++i)
+        for (std::size_t bit = 0; bit < bits; ++bit)
+            distances[i] += weights[bit] * ((rows.rows()[i * width + bit / 8] ^ rows.query[bit / 8]) >> (bit % 8) & 1u);
+    std::vector<std::uint64_t> words(blocks * kBlockWords);
+    const std::uint32_t limit = rows.count && below(4) ? distances[below(rows.count)] : static_cast<std::uint32_t>(below(sum + 2));
+    kernel.within_weighted(planes, blocks, width, rows.query.data(), weights.data(), limit, words.data());
+    for (std::size_t i = 0; i < rows.count; ++i)
+        check((words[i / 64] >> (i % 64) & 1) == (distances[i] <= limit), kernel, "within_weighted", width, rows.count, i);
+
+    int places = 1;
+    while (sum >> places) ++places;
+    const auto lines = static_cast<std::size_t>(places);
+    std::vector<std::uint64_t> digits(blocks * lines * kBlockWords);
+    kernel.digits(planes, blocks, width, rows.query.data(), alike ? nullptr : weights.data(), places, digits.data());
+    const auto digit = [&](std::size_t i, std::size_t place) {
+        return digits[(i / kBlock * lines + place) * kBlockWords + i % kBlock / 64] >> (i % 64) & 1;
+    };
+    for (std::size_t i = 0; i < rows.count; ++i) {
+        std::uint64_t number = 0;
+        for (std::size_t place = 0; place < lines; ++place) number |= digit(i, place) << place;
+        check(number == distances[i], kernel, "digits", width, rows.count, i);
+    }
+    std::vector<std::uint64_t> among(blocks * kBlockWords), left(among);
+    for (std::size_t i = 0; i < rows.count; ++i) among[i / 64] |= std::uint64_t{below(4) > 0} << (i % 64);
+    const int place = static_cast<int>(below(lines)), higher = place + 1 < places ? static_cast<int>(below(3)) - 1 : -1;
+    std::size_t expected = 0;
+    for (std::size_t i = 0; i < rows.count; ++i) {
+        const bool stays = (among[i / 64] >> (i % 64) & 1) &&
+                           (higher < 0 || digit(i, static_cast<std::size_t>(place) + 1) == static_cast<std::uint64_t>(higher));
+        left[i / 64] |= std::uint64_t{stays} << (i % 64);
+        expected += stays && !digit(i, static_cast<std::size_t>(place));
+    }
+    check(kernel.zeros(among.data(), digits.data(), blocks, places, place, higher) == expected, kernel, "zeros", width,
+          rows.count, lines);
+    check(among == left, kernel, "zeros' entries", width, rows.count, lines);
+}
+
 void check_planes(const Kernel& kernel) {
     Rows rows(4 * (1 + below(kMaxSlicedBytes / 4)), some_count());
     const std::size_t width = rows.row_bytes, blocks = (rows.count + kBlock - 1) / kBlock, line = kBlock / 8;
@@ -152,6 +200,7 @@ void check_planes(const Kernel& kernel) {
     kernel.within(planes.data(), blocks, width, rows.query.data(), limit, words.data());
     for (std::size_t i = 0; i < rows.count; ++i)
         check((words[i / 64] >> (i % 64) & 1) == (rows.distances[i] <= limit), kernel, "within", width, rows.count, i);
+    check_weighted(kernel, rows, planes.data(), blocks);
 }
 
 void check_collect(const Kernel& kernel) {

@@ -27,6 +27,7 @@ class Case:
     least: int | None
     k: int
     threads: int
+    weights: dict[str, np.ndarray]
 
     @property
     def table(self) -> CodeTable:
@@ -79,6 +80,9 @@ def cases(draw, most: int = 400, names: tuple[str, ...] = NAMES) -> Case:
     both = {name: codes_like(rng, n + q, bits_of(name), spread) for name in cascade.codes}
     cuts = tuple(sorted(draw(st.lists(st.integers(0, n), max_size=3))))
     share = draw(st.sampled_from([None, None, 0.0, 0.05, 0.3, 0.9]))
+    most_weight = draw(st.sampled_from([0, 0, 1, 15, 255]))  # 0: bits count alike
+    ruled = {stage.code for stage in cascade.stages if stage.threshold is not None}
+    weighted = {name for name in cascade.codes if bits_of(name) <= 128 and name not in ruled} if most_weight else ()
     return Case(
         cascade=cascade,
         codes={name: code[:n] for name, code in both.items()},
@@ -88,4 +92,11 @@ def cases(draw, most: int = 400, names: tuple[str, ...] = NAMES) -> Case:
         least=draw(st.sampled_from([None, 0, 1, 7, 1000])),
         k=draw(st.sampled_from([1, 2, 5, 20, 100, 1000])),
         threads=draw(st.sampled_from([1, 2])),
+        weights={name: some_weights(rng, q, bits_of(name), most_weight) for name in weighted},
     )
+
+
+def some_weights(rng: np.random.Generator, queries: int, bits: int, most: int) -> np.ndarray:
+    """Of few bits or of many; of none now and then."""
+    stated = rng.random((queries, bits)) < rng.choice([0.0, 0.05, 0.5, 1.0])
+    return np.where(stated, rng.integers(1, most + 1, (queries, bits)), 0).astype(np.uint8)

@@ -151,7 +151,9 @@ def test_the_native_module_refuses_wrong_samples() -> None:
         ]
         rules = _native.Rules([rule], [0.0], [False])
         figures = np.zeros((3, 1))
-        _native.cascade([whole], None, sample, [codes], rules, None, 0, "search", 1, "portable", *results, figures)
+        _native.cascade(
+            [whole], None, sample, [codes], [None], rules, None, 0, "search", 1, "portable", *results, figures
+        )
 
     call("all", half, half, part, part, table, least, True)
     with pytest.raises(ValueError, match="certified"):

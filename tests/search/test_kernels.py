@@ -46,6 +46,7 @@ def test_search_equals_the_reference(kernel: str, case: Case) -> None:
             k=case.k,
             threads=case.threads,
             mask=case.mask,
+            weights=case.weights,
             min_candidates=case.least,
             kernel=kernel,
         )
@@ -63,6 +64,7 @@ def test_rank_equals_the_reference(kernel: str, case: Case, ties: str) -> None:
             case.queries,
             threads=case.threads,
             mask=case.mask,
+            weights=case.weights,
             min_candidates=case.least or 0,
             ties=ties,
             kernel=kernel,
@@ -337,8 +339,8 @@ def test_the_native_module_refuses_what_would_overrun() -> None:
 
     def call(**changes):
         arguments = {
-            "columns": [column], "cells": None, "sample": None, "queries": [codes], "rules": rules, "bitmap": None,
-            "min_candidates": 0, "order": "search", "threads": 1, "kernel": "portable",
+            "columns": [column], "cells": None, "sample": None, "queries": [codes], "weights": [None],
+            "rules": rules, "bitmap": None, "min_candidates": 0, "order": "search", "threads": 1, "kernel": "portable",
             "indices": np.zeros((3, 2), np.int64), "distances": np.zeros((3, 2), np.int32),
             "stages": np.zeros((3, 2), np.int8), "counts": np.zeros(3, np.int64),
             "figures": np.zeros((3, 1)),
@@ -355,6 +357,11 @@ def test_the_native_module_refuses_what_would_overrun() -> None:
         {"columns": [_native.Column([codes.astype(np.float32)], None)]},
         {"queries": [codes[:2]]},
         {"queries": [codes.astype(np.float32)]},
+        {"weights": []},
+        {"weights": [np.zeros((2, 32), np.uint8)]},
+        {"weights": [np.zeros((3, 31), np.uint8)]},
+        {"weights": [np.zeros((3, 32), np.int8)]},
+        {"weights": [np.zeros((3, 32), np.uint8)], "rules": _native.Rules(["threshold"], [3.0], [False])},
         {"rules": None},
         {"rules": _native.Rules(["cells"], [0.1], [False])},
         {"bitmap": np.zeros(2, np.uint8)},

@@ -24,6 +24,10 @@ def plain(case: Case):
     return steps, rows, live, queries
 
 
+def weights_of(case: Case, query: int) -> dict[str, list[int]]:
+    return {name: weights[query].tolist() for name, weights in case.weights.items()}
+
+
 def unpadded(result, row: int):
     count = result.counts[row]
     for array in (result.indices, result.distances, result.stages):
@@ -50,9 +54,17 @@ def test_search_is_what_the_words_say(case: Case) -> None:
     steps, rows, live, queries = plain(case)
     least = case.k if case.least is None else case.least
     result = case.cascade.search(
-        case.table, case.queries, k=case.k, mask=case.mask, min_candidates=case.least, kernel="reference"
+        case.table,
+        case.queries,
+        k=case.k,
+        mask=case.mask,
+        min_candidates=case.least,
+        weights=case.weights,
+        kernel="reference",
     )
-    expected = [naive.search(steps, rows, query, live, least, case.k) for query in queries]
+    expected = [
+        naive.search(steps, rows, query, live, least, case.k, weights_of(case, i)) for i, query in enumerate(queries)
+    ]
     assert [unpadded(result, i) for i in range(len(queries))] == [ranked for ranked, _ in expected]
     check_report(result, [report for _, report in expected])
     if case.least is None and case.cascade.stages[-1].keep == "all":
@@ -64,9 +76,18 @@ def test_search_is_what_the_words_say(case: Case) -> None:
 def test_rank_is_what_the_words_say(case: Case, ties: str) -> None:
     steps, rows, live, queries = plain(case)
     result = case.cascade.rank(
-        case.table, case.queries, mask=case.mask, min_candidates=case.least or 0, ties=ties, kernel="reference"
+        case.table,
+        case.queries,
+        mask=case.mask,
+        min_candidates=case.least or 0,
+        ties=ties,
+        weights=case.weights,
+        kernel="reference",
     )
-    expected = [naive.rank(steps, rows, query, live, case.least or 0, ties) for query in queries]
+    expected = [
+        naive.rank(steps, rows, query, live, case.least or 0, ties, weights_of(case, i))
+        for i, query in enumerate(queries)
+    ]
     assert result.indices.shape == (len(queries), len(live))
     assert [unpadded(result, i) for i in range(len(queries))] == [ranked for ranked, _ in expected]
     check_report(result, [report for _, report in expected])

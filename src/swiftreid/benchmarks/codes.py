@@ -82,6 +82,11 @@ class Population:
         queries: query pictures, at least 1, of people drawn from the gallery.
         seed: of people and pictures; the encoder is the same for all.
 
+    Attributes:
+        people: how many there are.
+        persons: whom each entry shows, int64 [entries].
+        asked: whom each query shows, int64 [queries].
+
     Raises:
         UsageError: a number is too small.
     """
@@ -94,8 +99,8 @@ class Population:
         self.entries, self.queries, self.seed = entries, queries, seed
         rng = np.random.default_rng([seed, 0])
         self.people = max(1, entries // PICTURES_PER_PERSON)
-        self._person = rng.permutation(np.arange(entries, dtype=np.int64) % self.people)
-        self._asked = rng.integers(self.people, size=queries)
+        self.persons = rng.permutation(np.arange(entries, dtype=np.int64) % self.people)
+        self.asked = rng.integers(self.people, size=queries)
 
     @cached_property
     def _identity(self) -> NDArray[np.float32]:
@@ -104,8 +109,8 @@ class Population:
 
     def positives(self) -> list[NDArray[np.int64]]:
         """For each query the positions of its person's entries, ascending."""
-        order = np.argsort(self._person, kind="stable")
-        bounds = np.searchsorted(self._person[order], [self._asked, self._asked + 1])
+        order = np.argsort(self.persons, kind="stable")
+        bounds = np.searchsorted(self.persons[order], [self.asked, self.asked + 1])
         return [order[low:high] for low, high in bounds.T]
 
     def floats(self, name: str, *, of_queries: bool = False) -> Iterator[NDArray[np.float32]]:
@@ -133,7 +138,7 @@ class Population:
 
     def _chunks(self, of_queries: bool) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
         """Identity and frame latents of 4096 pictures at a time, each chunk from its own random numbers."""
-        persons = self._asked if of_queries else self._person
+        persons = self.asked if of_queries else self.persons
         cameras = _encoder()[_CAMERA_KEY]
         for number, start in enumerate(range(0, len(persons), _CHUNK)):
             some = persons[start : start + _CHUNK]

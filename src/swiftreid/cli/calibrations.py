@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
+from statistics import mean
 from typing import Any
 
 from swiftreid.cli.console import Report
@@ -36,25 +38,24 @@ def print_calibration(report: Report, found: Calibration) -> None:
             f"(w = {short.top:,} of {short.entries:,})"
         )
     if found.attributes:
-        told = [score for score in found.attributes if score.balanced is not None]
-        mean = sum(score.balanced or 0 for score in told) / max(1, len(told))
-        report.text(
-            f"attributes: mA {100 * mean:.1f} % of {len(told)}, from {_told(min(told, key=_balanced))} to "
-            f"{_told(max(told, key=_balanced))}"
-            if told
-            else "attributes: none with and without whom there are people"
-        )
+        report.text(attributes_in_words(found.attributes))
     for threshold in (found.same_person, found.same_person_embedding):
         if threshold is not None:
             report.text(_same_person(threshold))
 
 
-def _balanced(score: AttributeScore) -> float:
-    return score.balanced or 0.0
-
-
-def _told(score: AttributeScore) -> str:
-    return f"{score.name} {100 * _balanced(score):.0f} %"
+def attributes_in_words(scores: Sequence[AttributeScore]) -> str:
+    """One line on how well attributes were told: mean accuracy and mA, the worst and the best."""
+    accuracy = [score.accuracy for score in scores if score.accuracy is not None]
+    told = [(balanced, score.name) for score in scores if (balanced := score.balanced) is not None]
+    line = f"attributes: accuracy {100 * mean(accuracy):.1f} % of {len(accuracy)}"
+    if not told:
+        return line
+    (low, worst), (high, best) = min(told), max(told)
+    return (
+        f"{line}, mA {100 * mean(balanced for balanced, _ in told):.1f} % of {len(told)}, "
+        f"from {worst} {100 * low:.0f} % to {best} {100 * high:.0f} %"
+    )
 
 
 def _same_person(found: SamePerson) -> str:

@@ -15,6 +15,7 @@ from swiftreid.cli.result_table import print_card, rows_of
 from swiftreid.cli.sources import BadPictures
 from swiftreid.data.benchmarks import MARKET_500K
 from swiftreid.data.samples import ReidData, Split
+from swiftreid.encoding.calibrate import told_attributes
 from swiftreid.encoding.domain import domain_of
 from swiftreid.encoding.encoder import Encoder
 from swiftreid.encoding.labelled import encode_samples, pool_queries
@@ -201,6 +202,7 @@ def _card(
         unreadable=len(unreadable),
         unreadable_files=unreadable,
         rows=rows_of(measured, len(gallery), against=ends, longest=longest, ap=how.ap, per_query=how.per_query),
+        attributes=told_attributes(encoder, gallery, [*data.gallery, *data.distractors]),
         queries=[_relative(path, data.root) for path in query.paths or ()],
         notes=data.notes,
         run={**(how.said or {}), **({"recipe": recipe} if recipe else {})},

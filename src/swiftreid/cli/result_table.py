@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from swiftreid.cli.calibrations import attributes_in_words
 from swiftreid.cli.console import Report
 from swiftreid.evaluation.benchmark import Measured
 from swiftreid.evaluation.card import Domain, ResultCard, ResultRow
@@ -155,6 +156,8 @@ def print_card(report: Report, card: ResultCard, *, queries: int, entries: int, 
     if any("speed_up" in row.extra or "map_lost" in row.extra for row in rows):
         report.text(_compared_with(rows, longest))
     report.text(f"protocol: {protocol.words}; {protocol.skipped} of {queries} queries had no good match")
+    if card.attributes:
+        report.text(attributes_in_words(card.attributes))
     for note in card.notes:
         report.text(f"data: {note}")
     report.text(f"encoder: {card.encoder.trained_on}. {_DOMAINS[card.encoder.domain]}")

@@ -19,6 +19,7 @@ from swiftreid.data.fingerprint import fingerprint_of
 from swiftreid.data.samples import NOBODY, SPLITS, ReidData, persons_of
 from swiftreid.durable import save_bytes
 from swiftreid.errors import SwiftReIDError, UsageError
+from swiftreid.evaluation.attributes import AttributeScore
 from swiftreid.evaluation.confidence import bootstrap_intervals
 from swiftreid.evaluation.metrics import ApRule
 from swiftreid.evaluation.protocol import EmptyRule, Metrics
@@ -286,6 +287,7 @@ class ResultCard(_Part):
         unreadable: pictures of the data set that could not be read and were left out.
         unreadable_files: those pictures, and why.
         rows: one per way of ranking.
+        attributes: how well each attribute of gallery pictures was told, where the encoder and the data set have it.
         queries: path of each query relative to the data set's folder, in the order of the rows' per-query figures;
             those left unread are not among them.
         notes: what the reader of the data set decided that a figure depends on.
@@ -302,6 +304,7 @@ class ResultCard(_Part):
     unreadable: int = 0
     unreadable_files: list[UnreadableFile] = Field(default_factory=list)
     rows: list[ResultRow]
+    attributes: list[AttributeScore] = Field(default_factory=list)
     queries: list[str] = Field(default_factory=list)
     notes: list[str] = Field(default_factory=list)
     run: dict[str, Any] = Field(default_factory=dict)

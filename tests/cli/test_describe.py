@@ -1,0 +1,108 @@
+"""Search by description through the real command, with an encoder that learned the station's attributes."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from command import Ran, run_in
+from swiftreid.encoding.encoder import open_encoder
+from swiftreid.encoding.stream import encode_all
+from swiftreid.search.codes import unpack_bits
+
+pytest.importorskip("torch")
+Run = Callable[..., Ran]
+STATION = Path(__file__).resolve().parents[2] / "examples" / "station"
+
+
+@pytest.fixture(scope="module")
+def _described_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("described")
+    run = run_in(place)
+    run("hash", STATION, "--encoder", "stripes", "--set", "attributes=true", "-o", "e.safetensors", "-q")
+    run("gallery", "create", "g", "--encoder", "e.safetensors")
+    run("gallery", "add", "g", STATION / "bounding_box_train")
+    return place
+
+
+@pytest.fixture
+def described(_described_once: Path, tmp_path: Path) -> Run:
+    shutil.copytree(_described_once, tmp_path, dirs_exist_ok=True)
+    return run_in(tmp_path)
+
+
+def _told() -> dict[str, dict[str, str]]:
+    with (STATION / "attributes.csv").open(encoding="utf-8") as rows:
+        return {row["person"]: row for row in csv.DictReader(rows)}
+
+
+def test_whom_a_description_finds_first_is_as_described(described: Run, tmp_path: Path) -> None:
+    found = described("search", "g", "--has", "backpack", "--not", "hat", "-k", 20, "--json").json
+    assert found["description"] == {"backpack": True, "hat": False}
+    assert found["cascade"] == "attr57"
+    assert Path(found["picture"]).name == "search.png"
+    (query,) = found["queries"]
+    assert (query["query"], query["unknown"], len(query["results"])) == ("backpack, not hat", None, 20)
+    encoder = open_encoder(tmp_path / "e.safetensors")
+    names = encoder.card.attributes
+    distances = [hit["distance"] for hit in query["results"]]
+    assert distances == sorted(distances)
+    for hit in query["results"]:
+        assert (hit["distance"] == 0) == (hit["differs"] == [])
+        assert set(hit["differs"]) <= {"backpack", "hat"}
+    # The bits that are stored are those that it went by.
+    _, shown = encode_all(encoder, [STATION / "bounding_box_train" / hit["id"] for hit in query["results"]])
+    bits = unpack_bits(shown.codes["attr57"], len(names))
+    for row, hit in zip(bits, query["results"], strict=True):
+        told = dict(zip(names, row, strict=True))
+        assert hit["differs"] == [n for n, wanted in (("hat", False), ("backpack", True)) if told[n] != wanted]
+    people = _told()
+    right = [people[f"{int(hit['person']):04d}"]["backpack"] != "no" for hit in query["results"]]
+    share = sum(row["backpack"] != "no" for row in people.values()) / len(people)
+    assert sum(right) / len(right) > 2 * share, "better than chance, on the people whom it learned from"
+
+
+def test_a_picture_is_searched_among_those_who_fit(described: Run) -> None:
+    query = next((STATION / "query").iterdir())
+    found = described("search", "g", query, "--has", "backpack", "-k", 5, "--no-picture", "--json").json
+    assert found["cascade"].startswith("attr57:share=0.1+ > id32")
+    first, last = found["stages"][0], found["stages"][-1]
+    assert (first["entries_in"], last["code"]) == (450, "id2048")
+    assert first["entries_kept"] >= 45
+    for hit in found["queries"][0]["results"]:
+        assert hit["differs"] in ([], ["backpack"])
+    given = "attr57:top=40 > id2048"
+    found = described("search", "g", query, "--has", "backpack", "--cascade", given, "--no-picture", "--json").json
+    assert found["cascade"] == given
+
+
+def test_the_table_says_what_differs(described: Run) -> None:
+    ran = described("search", "g", "--has", "backpack", "--upper", "red", "--not", "hat", "-k", 3, "--no-picture")
+    assert "backpack, upper_red, not hat" in ran.out
+    assert "differs in" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--has", "bagpack"], "did you mean backpack"),
+        (["--upper", "tartan"], "--upper tartan: there is no such colour or pattern; there are black"),
+        (["--has", "hat", "--not", "hat"], "wants hat and does not want it"),
+        (["--has", "hat", "--exact"], "a description alone is one stage"),
+        (["--has", "hat", "--rerank"], "a description alone is one stage"),
+        ([], "say whom to search: query pictures, --like ID, or a description"),
+    ],
+)
+def test_what_cannot_be_searched_is_refused(options: list[str], message: str, described: Run) -> None:
+    ran = described("search", "g", *options, "--no-picture", code=2)
+    assert message in ran.err
+    assert not ran.out
+
+
+def test_an_encoder_without_attributes_says_so(swiftreid: Run, filled: Path) -> None:
+    ran = swiftreid("search", "g", "--has", "hat", "--no-picture", code=2)
+    assert "this encoder gives no attributes, so nobody can be searched by description" in ran.err

@@ -1,0 +1,120 @@
+"""Attributes on frozen embeddings: what is learned, what is left out, and the encoder that comes of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+from swiftreid.data.sources import open_data
+from swiftreid.encoding.attribute_bits import AttributeBits
+from swiftreid.encoding.encoder import open_encoder
+from swiftreid.errors import UsageError
+from swiftreid.training.frozen_attributes import WEIGHT_DECAY, fit_attributes
+from swiftreid.training.hashing import learn_hash
+from swiftreid.training.recipe import load_recipe
+
+STATION = Path(__file__).resolve().parents[2] / "examples" / "station"
+
+
+def _people(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Embeddings in which attribute 0 is the sign of one direction, attribute 1 of another, and 2 is noise."""
+    rng = np.random.default_rng(seed)
+    embeddings = rng.standard_normal((count, 8)).astype(np.float32) * np.arange(1, 9, dtype=np.float32) + 5
+    told = np.stack([embeddings[:, 2] > 5, embeddings[:, 6] < 7, rng.random(count) < 0.5], axis=1)
+    return embeddings, told.astype(np.float32)
+
+
+def test_what_can_be_told_is_told_of_others() -> None:
+    embeddings, attributes = _people(600, 0)
+    others, truth = _people(300, 1)
+    values = AttributeBits(fit_attributes(embeddings, attributes)).values(others)
+    right = ((values > 0) == (truth > 0)).mean(axis=0)
+    assert right[0] > 0.95
+    assert right[1] > 0.95
+    assert 0.35 < right[2] < 0.65, "nothing tells it"
+
+
+def test_it_is_the_minimum_of_the_loss() -> None:
+    """No small change of the layer lowers the loss, worked out in NumPy."""
+    embeddings, attributes = _people(80, 2)
+    attributes[:, 2] = np.nan
+    attributes[::3, 0] = np.nan
+    layer = fit_attributes(embeddings, attributes, weight_decay=0.01)
+    mean, spread = embeddings.mean(axis=0), embeddings.std(axis=0)
+    weight = layer["weight"].astype(np.float64) * spread
+    bias = layer["bias"] + layer["weight"].astype(np.float64) @ mean
+
+    def loss(weight: np.ndarray, bias: np.ndarray) -> float:
+        total, known = 0.0, 0
+        for x, row in zip((embeddings - mean) / spread, attributes, strict=True):
+            for a, truth in enumerate(row):
+                if not np.isnan(truth):
+                    total += np.log1p(np.exp(-(2 * truth - 1) * (weight[a] @ x + bias[a])))
+                    known += 1
+        return total / known + 0.01 * float((weight**2).sum())
+
+    best = loss(weight, bias)
+    rng = np.random.default_rng(3)
+    for _ in range(20):
+        step = 0.02 * rng.standard_normal(weight.shape), 0.02 * rng.standard_normal(bias.shape)
+        assert loss(weight + step[0], bias + step[1]) > best - 1e-7
+    assert not layer["weight"][2].any(), "of what is not known nothing is learned"
+
+
+def test_a_value_that_never_changes_does_no_harm() -> None:
+    embeddings, attributes = _people(200, 4)
+    embeddings[:, 3] = 0.25
+    layer = fit_attributes(embeddings, attributes)
+    assert np.isfinite(layer["weight"]).all()
+    assert np.abs(layer["weight"][:, 3]).max() < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("attributes", "message"),
+    [
+        (np.zeros((3, 2), np.float32), r"must be \[4, a\]"),
+        (np.zeros(4, np.float32), r"must be \[4, a\]"),
+        (np.full((4, 2), np.nan, np.float32), "no attribute of these people is known"),
+    ],
+)
+def test_what_cannot_be_learned_is_refused(attributes: np.ndarray, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        fit_attributes(np.zeros((4, 8), np.float32), attributes)
+
+
+def test_the_codes_stay_what_they_are_and_the_card_says_how_well_attributes_are_told() -> None:
+    assert WEIGHT_DECAY > 0
+    data, base = open_data(STATION), open_encoder("stripes")
+
+    class Bar:
+        def __enter__(self):
+            return lambda done, total: None
+
+        def __exit__(self, *_):
+            return None
+
+    def learn(*settings: str):
+        recipe = load_recipe(None, ["training.epochs=1", *settings])
+        return learn_hash(
+            base, data, name="x", recipe=recipe, beta=2, max_loss=0.1, seed=0, on_bad=None, progress=lambda _: Bar()
+        )
+
+    plain, told = learn(), learn("attributes=true")
+    assert str(told.spec) == f"{plain.spec} attr57"
+    assert len(told.card.attributes) == 57
+    pictures = np.random.default_rng(0).integers(0, 256, (3, *base.size, 3), np.uint8)
+    one, two = plain.encode(pictures), told.encode(pictures)
+    for name in plain.spec:
+        np.testing.assert_array_equal(one.codes[name], two.codes[name])
+    calibration = told.card.calibration
+    assert calibration is not None
+    assert calibration.cascade == plain.card.calibration.cascade, "thresholds are of identity codes"
+    assert calibration.short_list.code == "attr57"
+    scores = {score.name: score for score in calibration.attributes}
+    assert set(scores) <= set(told.card.attributes)
+    assert all(0 <= score.accuracy <= 1 and 0 <= score.calibration_error <= 1 for score in scores.values())
+    assert calibration.reliability.keys() <= scores.keys()

@@ -28,6 +28,9 @@ SMALL: dict[str, dict[str, Any]] = {
     "all_in_one": {"trunk": "osnet_x0_25", "lengths": (64, 16, 8)},
     "smooth_relaxation": {"trunk": "resnet18_half", "bits": 64, "parts": 2, "attribute_weight": 0},
     "distilled": {"trunk": "osnet_x0_25"},
+    "pcb": {"trunk": "osnet_x0_25", "parts": 2, "length": 16},
+    "mgn": {"trunk": "resnet18_half", "length": 16},
+    "abd_net": {"trunk": "resnet18_half", "length": 32, "dropout": 0.0},
 }
 PERSONS = torch.tensor([0, 0, 1, 1, 2, 2])
 TAUGHT = torch.tensor([[3.0, 0, 1], [2, 0, 1], [0, -1, 0], [0, -2, 1], [0.5, 0.5, 0], [0, 0, 4]])
@@ -99,7 +102,16 @@ def test_a_saved_method_is_the_same_method(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "unit"),
-    [("baseline", True), ("ranking", True), ("all_in_one", False), ("smooth_relaxation", False), ("distilled", True)],
+    [
+        ("baseline", True),
+        ("ranking", True),
+        ("all_in_one", False),
+        ("smooth_relaxation", False),
+        ("distilled", True),
+        ("pcb", True),
+        ("mgn", True),
+        ("abd_net", True),
+    ],
 )
 def test_which_embeddings_are_divided_by_their_norm(name: str, unit: bool) -> None:
     method = small(name)
@@ -252,7 +264,7 @@ def test_configurations_are_frozen_and_pydantic_checks_them(name: str) -> None:
         ("baseline", {"margin": -1}, "method baseline: margin must be 0 or more, got -1"),
         ("baseline", {"centre_weight": float("inf")}, "centre_weight must be 0 or more, got inf"),
         ("baseline", {"smoothing": 2}, "smoothing must be from 0 to 1, got 2"),
-        ("baseline", {"pooling": "max"}, "method baseline, setting pooling: .*'average' or 'gem'"),
+        ("baseline", {"pooling": "mean"}, "method baseline, setting pooling: .*'average', 'gem' or 'max'"),
         ("baseline", {"last_stride": 4}, "last_stride must be 1 or 2, got 4"),
         ("baseline", {"trunk": "resnet51"}, "no trunk 'resnet51'"),
         ("ranking", {"radius": 2.5}, "radius must be from 0 to below 2.*got 2.5"),

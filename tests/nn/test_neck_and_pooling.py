@@ -45,9 +45,15 @@ def test_gem_in_half_precision_does_not_overflow() -> None:
     torch.testing.assert_close(make_pooling("gem")(value), torch.full((1, 2), 300.0, dtype=torch.float16))
 
 
+def test_max_pooling() -> None:
+    value = torch.randn(2, 3, 4, 5)
+    got = make_pooling("max")(value)
+    assert got.tolist() == [[max(value[n, c].flatten().tolist()) for c in range(3)] for n in range(2)]
+
+
 def test_unknown_pooling_is_refused() -> None:
-    with pytest.raises(UsageError, match="no pooling 'max'; there are average, gem"):
-        make_pooling("max")
+    with pytest.raises(UsageError, match="no pooling 'mean'; there are average, gem, max"):
+        make_pooling("mean")
 
 
 def test_the_neck_keeps_its_bias_at_zero() -> None:

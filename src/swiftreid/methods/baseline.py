@@ -2,6 +2,9 @@
 
 Luo, Gu, Liao, Lai and Jiang, 'Bag of Tricks and a Strong Baseline for Deep Person Re-Identification', CVPR Workshops
 2019: pooled feature, BN neck, triplet loss before the neck, cross-entropy with label smoothing behind it.
+
+AGW (Ye, Shen, Lin, Xiang, Shao and Hoi, 'Deep Learning for Person Re-identification: A Survey and Outlook', TPAMI 2021)
+is the same with ``non_local``, ``pooling: gem`` and ``triplet: weighted``.
 """
 
 from __future__ import annotations
@@ -15,14 +18,16 @@ from torch import Tensor
 from swiftreid.methods.method import (
     Method,
     NetworkConfig,
+    Triplet,
     check_smoothing,
+    check_triplet,
     check_weights,
     make_classifier,
+    triplet_loss,
     with_total,
 )
 from swiftreid.nn.losses.centre import CentreLoss
 from swiftreid.nn.losses.cross_entropy import cross_entropy
-from swiftreid.nn.losses.triplet import batch_hard_triplet
 from swiftreid.nn.neck import BatchNormNeck
 
 
@@ -32,7 +37,8 @@ class BaselineConfig(NetworkConfig):
 
     Attributes:
         smoothing: label smoothing of the cross-entropy.
-        margin: triplet margin, in Euclidean distances between pooled features.
+        triplet: ``hard``, or ``weighted`` for AGW.
+        margin: of the hard triplet loss, in Euclidean distances between pooled features.
         centre_weight: beta, of the centre loss on the pooled feature (section 3.6). The paper ends with 0.0005; the
             baseline that later papers compare with has none, nor has this one unless asked.
     """
@@ -40,12 +46,14 @@ class BaselineConfig(NetworkConfig):
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     smoothing: float = 0.1
+    triplet: Triplet = "hard"
     margin: float = 0.3
     centre_weight: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_smoothing(self.smoothing)
+        check_triplet(self.triplet)
         check_weights(self, "margin", "centre_weight")
 
 
@@ -72,7 +80,7 @@ class Baseline(Method):
         logits = self.classifier(self.neck(pooled))
         terms = {
             "cross_entropy": cross_entropy(logits, labels, smoothing=self.config.smoothing),
-            "triplet": batch_hard_triplet(pooled, labels, margin=self.config.margin),
+            "triplet": triplet_loss(self.config.triplet, pooled, labels, self.config.margin),
         }
         if self.centres is not None:
             terms["centre"] = self.config.centre_weight * self.centres(pooled, labels)

@@ -9,10 +9,13 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from swiftreid.errors import UsageError
+from swiftreid.methods.abd_net import AbdNet, AbdNetConfig
 from swiftreid.methods.all_in_one import AllInOneMethod, AllInOneMethodConfig
 from swiftreid.methods.baseline import Baseline, BaselineConfig
 from swiftreid.methods.distilled import Distilled, DistilledConfig
 from swiftreid.methods.method import Method, NetworkConfig
+from swiftreid.methods.mgn import Mgn, MgnConfig
+from swiftreid.methods.pcb import Pcb, PcbConfig
 from swiftreid.methods.ranking import Ranking, RankingConfig
 from swiftreid.methods.smooth_relaxation import SmoothRelaxation, SmoothRelaxationConfig
 
@@ -22,6 +25,9 @@ CONFIGS: Mapping[str, type[NetworkConfig]] = {
     "all_in_one": AllInOneMethodConfig,
     "smooth_relaxation": SmoothRelaxationConfig,
     "distilled": DistilledConfig,
+    "pcb": PcbConfig,
+    "mgn": MgnConfig,
+    "abd_net": AbdNetConfig,
 }
 """Settings of each method: frozen dataclasses that pydantic can check."""
 
@@ -31,6 +37,9 @@ METHODS: Mapping[str, type[Method]] = {
     "all_in_one": AllInOneMethod,
     "smooth_relaxation": SmoothRelaxation,
     "distilled": Distilled,
+    "pcb": Pcb,
+    "mgn": Mgn,
+    "abd_net": AbdNet,
 }
 """What `build_method` makes, by name; each takes the number of its targets and its settings."""
 

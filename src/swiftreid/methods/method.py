@@ -12,6 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from swiftreid.errors import UsageError
+from swiftreid.nn.losses.triplet import batch_hard_triplet
+from swiftreid.nn.losses.weighted_triplet import weighted_triplet
+from swiftreid.nn.non_local import add_non_local
 from swiftreid.nn.pooling import Pooling, make_pooling
 from swiftreid.nn.pyramid import CodePyramid, Signs
 from swiftreid.nn.trunks import Trunk, make_trunk
@@ -25,17 +28,35 @@ class NetworkConfig:
         trunk: a name that `swiftreid.nn.trunks.make_trunk` knows.
         last_stride: stride of the trunk's last layer.
         pooling: of its last map.
+        non_local: whether the trunk, a ResNet, has the non-local blocks of AGW (`swiftreid.nn.non_local`).
     """
 
     trunk: str = "resnet50"
     last_stride: int = 1
     pooling: Pooling = "average"
+    non_local: bool = False
 
     def __post_init__(self) -> None:
         if self.last_stride not in (1, 2):
             raise UsageError(f"last_stride must be 1 or 2, got {self.last_stride}")
         if self.pooling not in get_args(Pooling):
             raise UsageError(f"pooling must be one of {', '.join(get_args(Pooling))}, got {self.pooling!r}")
+
+
+def trunk_of(network: NetworkConfig, *, last_stride: int | None = None) -> Trunk:
+    """The trunk that a configuration names, with random weights.
+
+    Args:
+        network: the configuration.
+        last_stride: instead of the configuration's.
+
+    Raises:
+        UsageError: as for `swiftreid.nn.trunks.make_trunk`, or the trunk cannot have non-local blocks.
+    """
+    trunk = make_trunk(network.trunk, last_stride=last_stride or network.last_stride)
+    if network.non_local:
+        add_non_local(trunk, network.trunk)
+    return trunk
 
 
 class Method(nn.Module, ABC):
@@ -63,7 +84,7 @@ class Method(nn.Module, ABC):
 
     def __init__(self, network: NetworkConfig) -> None:
         super().__init__()
-        self.trunk = make_trunk(network.trunk, last_stride=network.last_stride)
+        self.trunk = trunk_of(network)
         self.pooling = make_pooling(network.pooling)
         self.embedding_length = self.trunk.channels
         self.pyramid = None
@@ -124,6 +145,23 @@ def make_classifier(features: int, persons: int) -> nn.Linear:
 def with_total(terms: dict[str, Tensor]) -> dict[str, Tensor]:
     """The terms and their sum as ``"total"``."""
     return {**terms, "total": torch.stack(list(terms.values())).sum()}
+
+
+Triplet = Literal["hard", "weighted"]
+"""Batch-hard with a margin, or AGW's, in which all pairs count and which has no margin."""
+
+
+def triplet_loss(kind: Triplet, features: Tensor, persons: Tensor, margin: float) -> Tensor:
+    """The triplet loss of that kind, a scalar: `batch_hard_triplet` or `weighted_triplet`."""
+    if kind == "weighted":
+        return weighted_triplet(features, persons)
+    return batch_hard_triplet(features, persons, margin=margin)
+
+
+def check_triplet(kind: str) -> None:
+    """Raise `UsageError` unless there is such a triplet loss."""
+    if kind not in get_args(Triplet):
+        raise UsageError(f"triplet must be one of {', '.join(get_args(Triplet))}, got {kind!r}")
 
 
 def check_weights(config: object, *names: str) -> None:

@@ -1,7 +1,8 @@
 """Self-distilling smooth relaxation (SSR): two branches, of which one learns the other's bits.
 
 Jin, Lai, Zhao and Qian, 'Hashing person re-ID with self-distilling smooth relaxation', Neurocomputing 2021. The same
-network with one branch and another relaxation is what the paper compares with (Table 6).
+network with one branch and another relaxation is what the paper compares with (Table 6). On AGW (Table 10) it has
+``non_local``, ``pooling: gem`` and ``triplet: weighted``.
 """
 
 from __future__ import annotations
@@ -19,16 +20,18 @@ from swiftreid.errors import UsageError
 from swiftreid.methods.method import (
     Method,
     NetworkConfig,
+    Triplet,
     check_smoothing,
+    check_triplet,
     check_weights,
     make_classifier,
+    triplet_loss,
     with_total,
 )
 from swiftreid.nn.losses.attribute_entropy import attribute_entropy
 from swiftreid.nn.losses.binary_regulariser import binary_regulariser
 from swiftreid.nn.losses.cross_entropy import cross_entropy
 from swiftreid.nn.losses.self_distillation import self_distillation
-from swiftreid.nn.losses.triplet import batch_hard_triplet
 from swiftreid.nn.part_descriptor import PartDescriptor, shares
 from swiftreid.nn.pyramid import Signs
 from swiftreid.nn.relaxation import Relaxation, relaxed
@@ -52,7 +55,8 @@ class SmoothRelaxationConfig(NetworkConfig):
         norm: whether vectors pass a BN.
         attention: whether the global vector is of the map refined by the AAB.
         smoothing: label smoothing of the cross-entropy; the paper has none.
-        margin: tau of the triplet loss, in Euclidean distances between vectors.
+        triplet: ``hard``, or ``weighted`` for AGW.
+        margin: tau of the hard triplet loss, in Euclidean distances between vectors.
         distillation_weight: alpha, of ``L_d``, and of DSH's regulariser; None is 0.3 with BN and 0.7 without.
         attribute_weight: beta, of the attributes; 0 learns none.
         codes: the branch whose code is kept, ``student``, or for Table 6 ``teacher``.
@@ -69,6 +73,7 @@ class SmoothRelaxationConfig(NetworkConfig):
     norm: bool = True
     attention: bool = True
     smoothing: float = 0.0
+    triplet: Triplet = "hard"
     margin: float = 0.3
     distillation_weight: float | None = None
     attribute_weight: float = 0.3
@@ -81,6 +86,7 @@ class SmoothRelaxationConfig(NetworkConfig):
         if self.relaxation not in get_args(Relaxation):
             raise UsageError(f"relaxation must be one of {', '.join(get_args(Relaxation))}, got {self.relaxation!r}")
         check_smoothing(self.smoothing)
+        check_triplet(self.triplet)
         check_weights(self, "margin", "attribute_weight")
         if self.distillation_weight is not None:
             check_weights(self, "distillation_weight")
@@ -102,7 +108,12 @@ class _Branch(nn.Module):
         super().__init__()
         self.stages = stages
         self.descriptor = PartDescriptor(
-            channels, config.bits, parts=config.parts, attention=config.attention, norm=config.norm
+            channels,
+            config.bits,
+            parts=config.parts,
+            attention=config.attention,
+            norm=config.norm,
+            pooling=config.pooling,
         )
         lengths = self.descriptor.lengths
         self.classifiers = nn.ModuleList(make_classifier(length, persons) for length in lengths)
@@ -117,7 +128,9 @@ class SmoothRelaxation(Method):
     over 7 vectors and 1 global one.
 
     **Decision**: attributes are learned from the vector before any squashing, so that their logits are linear in what
-    is kept for retrieval, whatever the relaxation.
+    is kept for retrieval, whatever the relaxation. On AGW, of which the paper gives no details, stripes and whole are
+    all pooled by GeM, with a power of each branch's own, all 14 vectors have the weighted triplet loss, and layer 3 is
+    doubled with its non-local blocks.
 
     Args:
         persons: number of training persons.
@@ -133,6 +146,7 @@ class SmoothRelaxation(Method):
     def __init__(self, persons: int, config: SmoothRelaxationConfig | None = None, attributes: int = 0) -> None:
         self.config = config or SmoothRelaxationConfig()
         super().__init__(self.config)
+        self.pooling = nn.Identity()  # each branch pools by itself
         channels = self.trunk.channels
         self.embedding_length = self.config.bits
         self.pyramid = Signs(self.config.bits)
@@ -150,7 +164,7 @@ class SmoothRelaxation(Method):
         classifiers = [each for name in vectors for each in self._branch(name).classifiers]
         logits = [classifier(vector) for classifier, vector in zip(classifiers, shown, strict=True)]
         terms = {
-            "triplet": _mean([batch_hard_triplet(vector, labels, margin=config.margin) for vector in shown]),
+            "triplet": _mean([triplet_loss(config.triplet, vector, labels, config.margin) for vector in shown]),
             "cross_entropy": _mean([cross_entropy(z, labels, smoothing=config.smoothing) for z in logits]),
         }
         if "teacher" in vectors:

@@ -6,7 +6,8 @@ from torch import Tensor, nn
 
 from swiftreid.errors import UsageError
 from swiftreid.nn.attention import AttributeAttention
-from swiftreid.nn.stripes import stripe_means
+from swiftreid.nn.pooling import Pooling, make_pooling
+from swiftreid.nn.stripes import stripes
 
 
 def shares(bits: int, parts: int) -> tuple[int, int]:
@@ -36,17 +37,28 @@ class PartDescriptor(nn.Module):
         parts: stripes.
         attention: whether the global vector is of the map refined by `AttributeAttention`.
         norm: whether vectors pass a BN.
+        pooling: of each stripe and of the whole map.
 
     Raises:
         UsageError: as for `shares`.
     """
 
-    def __init__(self, channels: int, bits: int, *, parts: int = 6, attention: bool = True, norm: bool = True) -> None:
+    def __init__(
+        self,
+        channels: int,
+        bits: int,
+        *,
+        parts: int = 6,
+        attention: bool = True,
+        norm: bool = True,
+        pooling: Pooling = "average",
+    ) -> None:
         super().__init__()
         local, whole = shares(bits, parts)
         self.parts = parts
         self.lengths = (*[local] * parts, whole)
         """Lengths of the vectors, the global one last."""
+        self.pooling = make_pooling(pooling)
         self.attention = AttributeAttention(channels) if attention else None
         # The paper's 1x1 convolutions; of pooled maps they are linear. A BN behind would take a bias away again.
         self.reductions = nn.ModuleList(nn.Linear(channels, length, bias=not norm) for length in self.lengths)
@@ -66,12 +78,7 @@ class PartDescriptor(nn.Module):
         Raises:
             UsageError: the map has fewer rows than there are stripes.
         """
-        if value.shape[2] < self.parts:
-            raise UsageError(
-                f"the trunk's last map has {value.shape[2]} rows, fewer than {self.parts} stripes: give the recipe a "
-                "greater height (size) or fewer parts"
-            )
         refined = value if self.attention is None else self.attention(value)
-        pooled = [*stripe_means(value, self.parts).unbind(dim=1), refined.mean(dim=(2, 3))]
+        pooled = [self.pooling(part) for part in (*stripes(value, self.parts), refined)]
         layers = zip(pooled, self.reductions, self.norms, strict=True)
         return [norm(reduction(vector)) for vector, reduction, norm in layers]

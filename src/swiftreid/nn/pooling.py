@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from swiftreid.errors import UsageError
 
-Pooling = Literal["average", "gem"]
+Pooling = Literal["average", "gem", "max"]
 
 
 class AveragePooling(nn.Module):
@@ -18,6 +18,14 @@ class AveragePooling(nn.Module):
     def forward(self, value: Tensor) -> Tensor:
         """Float [n, c]."""
         return value.mean(dim=(2, 3))
+
+
+class MaxPooling(nn.Module):
+    """Maximum over the map: float [n, c, h, w] -> [n, c]."""
+
+    def forward(self, value: Tensor) -> Tensor:
+        """Float [n, c]."""
+        return value.amax(dim=(2, 3))
 
 
 class GeneralisedMeanPooling(nn.Module):
@@ -43,7 +51,7 @@ class GeneralisedMeanPooling(nn.Module):
 
 
 def make_pooling(name: str) -> nn.Module:
-    """Pooling by name, ``"average"`` or ``"gem"``: float [n, c, h, w] -> [n, c].
+    """Pooling by name, ``"average"``, ``"gem"`` or ``"max"``: float [n, c, h, w] -> [n, c].
 
     Raises:
         UsageError: there is no such pooling.
@@ -52,4 +60,6 @@ def make_pooling(name: str) -> nn.Module:
         return AveragePooling()
     if name == "gem":
         return GeneralisedMeanPooling()
+    if name == "max":
+        return MaxPooling()
     raise UsageError(f"there is no pooling {name!r}; there are {', '.join(get_args(Pooling))}")

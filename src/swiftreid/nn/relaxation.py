@@ -13,6 +13,9 @@ Relaxation = Literal["ssr", "none", "sigmoid", "hardsigmoid", "tanh", "hardtanh"
 """What the SSR paper compares (Table 6). ``ssr`` and ``dsh`` squash nothing, and have a loss of their own instead;
 ``none`` is a float network whose values are cut at 0 in the end."""
 
+Squashing = Literal["none", "sigmoid", "hardsigmoid", "tanh", "hardtanh"]
+"""The relaxations that need neither a loss nor a branch of their own; ``none`` for float features."""
+
 ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "sigmoid": torch.sigmoid,
     "hardsigmoid": functional.hardsigmoid,

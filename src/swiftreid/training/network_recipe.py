@@ -107,7 +107,8 @@ class NetworkRecipe(_Part):
     """Training a whole network, as `swiftreid train` does.
 
     Attributes:
-        method: "baseline", "ranking", "all_in_one", "smooth_relaxation", or "distilled", which learns from a teacher.
+        method: "baseline", "ranking", "all_in_one", "smooth_relaxation", "pcb", "mgn", "abd_net", or "distilled", which
+            learns from a teacher.
         settings: the method's own: trunk, pooling, objective (see the method).
         views: of each picture that a teacher sees and that are learned from (`swiftreid.training.lessons`); 1 without.
         init: where weights start from unless the command says otherwise: name of a shipped encoder, or a file.
@@ -127,7 +128,7 @@ class NetworkRecipe(_Part):
             mirrored picture: better as a rule, for twice the work of encoding.
     """
 
-    method: Literal["baseline", "ranking", "all_in_one", "smooth_relaxation", "distilled"]
+    method: Literal["baseline", "ranking", "all_in_one", "smooth_relaxation", "distilled", "pcb", "mgn", "abd_net"]
     settings: dict[str, Any] = Field(default_factory=dict)
     views: int = Field(default=1, ge=1, le=64)
     init: str | None = None

@@ -11,9 +11,11 @@ from torch import Tensor
 from swiftreid.nn.losses.centre import CentreLoss
 from swiftreid.nn.losses.cross_entropy import cross_entropy
 from swiftreid.nn.losses.lin import lin_loss
+from swiftreid.nn.losses.orthogonality import orthogonality
 from swiftreid.nn.losses.probability_distillation import probability_distillation, symmetric_divergence
 from swiftreid.nn.losses.similarity_distillation import row_similarity_distillation, similarity_distillation
 from swiftreid.nn.losses.triplet import batch_hard_triplet
+from swiftreid.nn.losses.weighted_triplet import weighted_triplet
 
 PERSONS = torch.tensor([0, 0, 1, 1, 2, 2])
 
@@ -27,6 +29,8 @@ def centre(features: Tensor) -> Tensor:
 
 LOSSES: dict[str, Callable[[Tensor], Tensor]] = {
     "triplet": lambda x: batch_hard_triplet(x, PERSONS),
+    "weighted_triplet": lambda x: weighted_triplet(x, PERSONS),
+    "orthogonality": orthogonality,
     "lin": lambda x: lin_loss(x, PERSONS),
     "cross_entropy": lambda x: cross_entropy(x, PERSONS),
     "probability": lambda x: probability_distillation(x, x.roll(1, 0)),

@@ -9,6 +9,9 @@ from torch import Tensor, nn
 
 Step = Callable[[Tensor], Tensor]
 
+ADDED = "added_"
+"""How names of parts begin that a method puts into a trunk and that its public file does not know."""
+
 
 class Trunk(nn.Module, ABC):
     """A convolutional network before any head: pictures in, a map out.

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from swiftreid.errors import SwiftReIDError, UsageError
-from swiftreid.nn.trunks.trunk import Trunk
+from swiftreid.nn.trunks.trunk import ADDED, Trunk
 
 NAMED = 5
 """Entries that an error names before it counts the rest."""
@@ -24,6 +24,7 @@ _OPTIONAL = ".num_batches_tracked"
 def load_weights(trunk: Trunk, path: Path | str) -> list[str]:
     """Load a public file of the trunk's architecture, strictly: every weight of the trunk must be there.
 
+    Parts that a method has put into the trunk (`swiftreid.nn.trunks.trunk.ADDED`) keep the weights that they have.
     A file may hold the entries themselves, or hold them under ``state_dict`` (as training scripts save them), and names
     may begin with ``module.`` (as data-parallel training leaves them). The trunk is changed only if all fits.
 
@@ -44,7 +45,7 @@ def load_weights(trunk: Trunk, path: Path | str) -> list[str]:
     entries = _plain_names(_read(path))
     left_out = [name for name in entries if name.startswith(trunk.heads)]
     offered = {name: value for name, value in entries.items() if not name.startswith(trunk.heads)}
-    wanted = trunk.public.state_dict()
+    wanted = {name: value for name, value in trunk.public.state_dict().items() if f".{ADDED}" not in name}
     problems = [
         _listed("missing", [n for n in wanted if n not in offered and not n.endswith(_OPTIONAL)]),
         _listed(
@@ -65,7 +66,7 @@ def load_weights(trunk: Trunk, path: Path | str) -> list[str]:
     broken = [n for n, value in offered.items() if value.is_floating_point() and not bool(value.isfinite().all())]
     if broken:
         raise SwiftReIDError(f"{path} holds numbers that are not finite, in {_few(broken)}")
-    trunk.public.load_state_dict({name: offered.get(name, value) for name, value in wanted.items()})
+    trunk.public.load_state_dict({name: offered.get(name, value) for name, value in wanted.items()}, strict=False)
     return left_out
 
 

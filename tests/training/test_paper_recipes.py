@@ -38,6 +38,18 @@ RELAXATIONS: dict[str, dict[str, Any]] = {
     "smooth_relaxation/baseline_ssr": BARE,
     "smooth_relaxation/baseline_sigmoid": {**BARE, "relaxation": "sigmoid", "norm": False, "alpha": 0.7},
 }
+AGW: dict[str, Any] = {"non_local": True, "pooling": "gem", "triplet": "weighted"}
+STEPS = {"pcb": (60, (40,)), "mgn": (80, (40, 60)), "abd_net": (80, (20, 40)), "agw": (120, (40, 70))}
+HOSTS: dict[str, dict[str, Any]] = {
+    "pcb": {"parts": 6, "length": 256, "relaxation": "none", "pooling": "average"},
+    "mgn": {"length": 256, "margin": 1.2, "relaxation": "none", "pooling": "max"},
+    "abd_net": {"length": 1024, "margin": 1.2, "triplet_weight": 0.1, "feature_weight": 1e-6, "filter_weight": 1e-3},
+    "agw": {**AGW, "smoothing": 0.1, "centre_weight": 0.0005},
+    "agw_sigmoid": {**RELAXATIONS["smooth_relaxation/baseline_sigmoid"], **AGW},
+    "agw_ssr": {**BARE, **AGW},
+    "agw_ssr_aab": {**SSR, **AGW},
+}
+HOSTS = {f"smooth_relaxation/hosts/{name}": settings for name, settings in HOSTS.items()}
 PAPERS: dict[str, dict[str, Any]] = {
     "baseline": {"trunk": "resnet50", "smoothing": 0.1, "margin": 0.3, "centre_weight": 0.0},
     "all_in_one/paper": AIO,
@@ -63,9 +75,9 @@ def settings_of(recipe: NetworkRecipe) -> Any:
 
 
 def test_every_paper_recipe_is_pinned() -> None:
-    folders = ("all_in_one", "ranking", "smooth_relaxation")
+    folders = ("all_in_one", "ranking", "smooth_relaxation", "smooth_relaxation/hosts")
     found = {path for folder in folders for path in (RECIPES / folder).glob("*.yaml")}
-    pinned = {*PAPERS, *RELAXATIONS}
+    pinned = {*PAPERS, *RELAXATIONS, *HOSTS}
     assert {str(path.relative_to(RECIPES).with_suffix("")) for path in found} | {"baseline"} == pinned
 
 
@@ -113,6 +125,24 @@ def test_the_numbers_of_the_ssr_paper(name: str) -> None:
     assert {field: getattr(settings, field) for field in RELAXATIONS[name]} == RELAXATIONS[name]
 
 
+@pytest.mark.parametrize("name", HOSTS)
+def test_the_numbers_of_the_hosts(name: str) -> None:
+    recipe = load_network_recipe(RECIPES / f"{name}.yaml")
+    settings = settings_of(recipe)
+    assert (settings.trunk, settings.last_stride) == ("resnet50", 1)
+    assert {field: getattr(settings, field) for field in HOSTS[name]} == HOSTS[name]
+    assert (recipe.batches.persons, recipe.batches.pictures) == (16, 4)
+    host = name.rpartition("/")[2]
+    if host in STEPS:
+        assert recipe.method == ("baseline" if host == "agw" else host)
+        assert (recipe.schedule.epochs, recipe.schedule.decay_at) == STEPS[host]
+        return
+    # SSR on AGW differs from SSR in the host alone.
+    own = {"agw_sigmoid": "baseline_sigmoid", "agw_ssr": "baseline_ssr", "agw_ssr_aab": "paper"}[host]
+    bare = load_network_recipe(RECIPES / f"smooth_relaxation/{own}.yaml")
+    assert recipe == bare.model_copy(update={"settings": {**bare.settings, **AGW}})
+
+
 def rows_of_the_page() -> list[tuple[str, list[str]]]:
     """The recipe of each row that names one, as it is and with each of its changes."""
     rows: list[tuple[str, list[str]]] = []
@@ -142,16 +172,16 @@ def test_every_row_starts(name: str, changes: list[str]) -> None:
 def test_what_the_page_of_recipes_names_is_there() -> None:
     page = (RECIPES / "README.md").read_text(encoding="utf-8")
     named = re.findall(r"recipes/([\w/]+)\.yaml", page)
-    assert set(named) <= {*PAPERS, *RELAXATIONS}
+    assert set(named) <= {*PAPERS, *RELAXATIONS, *HOSTS}
     told = set(named) | {f"all_in_one/{name}" for name in re.findall(r"`(table5_sep\w+)\.yaml", page)}
     told |= {f"ranking/{name}" for name in re.findall(r"`(table5_re\w+|table5_se_\w+)\.yaml", page)}
-    assert told == {*PAPERS, *RELAXATIONS}, "every recipe is a row of the page"
+    assert told == {*PAPERS, *RELAXATIONS, *HOSTS}, "every recipe is a row of the page"
     changed = 0
     for row in page.splitlines():
         files = re.findall(r"recipes/([\w/]+)\.yaml", row)
-        for setting in re.findall(r"--set '?([\w.]+=[^'`\s]+)", row):
+        for setting in re.findall(r"--set '?([\w.]+=[^'`\s]+)", row) if files else ():  # `swiftreid hash` has none
             before = load_network_recipe(RECIPES / f"{files[0]}.yaml")
             after = load_network_recipe(RECIPES / f"{files[0]}.yaml", [setting])
             assert (after, settings_of(after)) != (before, settings_of(before)), setting
             changed += 1
-    assert changed == 28
+    assert changed == 32

@@ -262,7 +262,7 @@ def _attributes(
     report.table("what attributes were read off", columns, table)
     legend = Legend("for the answer: covering it makes it less sure", "against the answer: covering it makes it surer")
     document = {"unit": "logit", "attributes": documents}
-    return _Explained(rows, legend, f"What {', '.join(names)} looks at", windows, document)
+    return _Explained(rows, legend, f"Regions that decide {', '.join(names)}", windows, document)
 
 
 def _entries(path: Path, ids: Sequence[str], encoder: Encoder) -> list[_Shown]:

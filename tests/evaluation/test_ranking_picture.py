@@ -45,13 +45,13 @@ def test_ranks_are_numbers_and_skip_what_is_ignored(monkeypatch: pytest.MonkeyPa
     from swiftreid.evaluation import ranking_picture
 
     labels: list[str] = []
-    drawn = ranking_picture._draw_cell
+    drawn = ranking_picture.draw_cell
 
     def draw(*arguments: Any, label: str, **rest: Any) -> None:
         labels.append(label)
         drawn(*arguments, label=label, **rest)
 
-    monkeypatch.setattr(ranking_picture, "_draw_cell", draw)
+    monkeypatch.setattr(ranking_picture, "draw_cell", draw)
     draw_ranking(GREY, [Candidate(GREY, "5"), Candidate(GREY, "6", ignored=True), Candidate(GREY, "7")])
     assert labels == ["query", "1   5", "-   6", "2   7"]
 

@@ -14,6 +14,7 @@ import swiftreid
 COMMANDS: Final = {
     "demo": "demo:demo",
     "search": "searching:search",
+    "explain": "explaining:explain",
     "evaluate": "evaluate:evaluate",
     "compare": "compare:compare",
     "doctor": "doctor:doctor",

@@ -10,14 +10,24 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from swiftreid.data.lettering import fitted, font, wrapped
+from swiftreid.data.lettering import fitted, font
 from swiftreid.errors import UsageError
+from swiftreid.evaluation.crops import (
+    BLUE,
+    BORDER,
+    FAINT,
+    GAP,
+    INK,
+    MARGIN,
+    PAPER,
+    RULE,
+    VERMILION,
+    cell_size,
+    draw_cell,
+)
 
-_INK, _FAINT, _PAPER, _RULE = (28, 28, 30), (110, 110, 116), (255, 255, 255), (214, 214, 218)
-_RIGHT, _WRONG, _QUERY = (0, 114, 178), (213, 94, 0), (28, 28, 30)  # blue and vermilion differ to colour-blind eyes too
-_MARGIN, _GAP, _BORDER, _LINE = 16, 12, 4, 18
+_RIGHT, _WRONG = BLUE, VERMILION
 _BADGE = 26
-_MOST_LINES = 3
 
 
 @dataclass(frozen=True)
@@ -87,49 +97,48 @@ def draw_rankings(
     if columns < 1 or not 64 <= crop_height <= 1024:
         raise UsageError(f"columns must be at least 1 and crop_height 64 to 1024, got {columns} and {crop_height}")
     used = max(1, min(columns, max(len(ranking.candidates) for ranking in rankings)))
-    cell_width, cell_height = crop_height // 2 + 2 * _BORDER, crop_height + 2 * _BORDER
-    cell_height += round(text * _LINE) * _MOST_LINES + 6
+    cell_width, cell_height = cell_size(crop_height, text)
     titles = title.splitlines()
     heading = round(28 * text) * len(titles) + (12 if titles else 0)
     rows = [max(1, -(-len(ranking.candidates) // used)) for ranking in rankings]
-    width = 2 * _MARGIN + (used + 1) * (cell_width + _GAP) + _GAP
-    height = 2 * _MARGIN + heading + sum(count * (cell_height + _GAP) for count in rows) + _GAP * (len(rows) - 1)
-    canvas = Image.new("RGB", (width, height), _PAPER)
+    width = 2 * MARGIN + (used + 1) * (cell_width + GAP) + GAP
+    height = 2 * MARGIN + heading + sum(count * (cell_height + GAP) for count in rows) + GAP * (len(rows) - 1)
+    canvas = Image.new("RGB", (width, height), PAPER)
     draw = ImageDraw.Draw(canvas)
     for number, line in enumerate(titles):
-        size, colour = (round(16 * text), _FAINT) if number else (round(20 * text), _INK)
-        line_top = _MARGIN + number * round(28 * text)
-        draw.text((_MARGIN, line_top), fitted(line, width - 2 * _MARGIN, size), colour, font(size))
-    top = _MARGIN + heading
+        size, colour = (round(16 * text), FAINT) if number else (round(20 * text), INK)
+        line_top = MARGIN + number * round(28 * text)
+        draw.text((MARGIN, line_top), fitted(line, width - 2 * MARGIN, size), colour, font(size))
+    top = MARGIN + heading
     for number, (ranking, count) in enumerate(zip(rankings, rows, strict=True)):
         if number:
-            draw.line((_MARGIN, top, width - _MARGIN, top), _RULE)
-            top += _GAP
-        _draw_cell(
+            draw.line((MARGIN, top, width - MARGIN, top), RULE)
+            top += GAP
+        draw_cell(
             canvas,
-            (_MARGIN, top),
+            (MARGIN, top),
             ranking.query,
             crop_height,
             label="query",
             caption=ranking.caption,
-            border=_QUERY,
+            border=INK,
             text=text,
         )
-        bar = _MARGIN + cell_width + _GAP
-        draw.line((bar, top, bar, top + count * (cell_height + _GAP) - _GAP), _RULE)
+        bar = MARGIN + cell_width + GAP
+        draw.line((bar, top, bar, top + count * (cell_height + GAP) - GAP), RULE)
         ranks = accumulate(int(not candidate.ignored) for candidate in ranking.candidates)
         for place, (candidate, rank) in enumerate(zip(ranking.candidates, ranks, strict=True)):
-            left = bar + _GAP + (place % used) * (cell_width + _GAP)
-            corner = (left, top + (place // used) * (cell_height + _GAP))
+            left = bar + GAP + (place % used) * (cell_width + GAP)
+            corner = (left, top + (place // used) * (cell_height + GAP))
             _draw_candidate(canvas, corner, candidate, rank, height=crop_height, text=text)
         if not ranking.candidates:
             draw.text(
-                (bar + _GAP, top + _BORDER),
+                (bar + GAP, top + BORDER),
                 fitted("nobody found", cell_width, round(14 * text)),
-                _FAINT,
+                FAINT,
                 font(round(14 * text)),
             )
-        top += count * (cell_height + _GAP)
+        top += count * (cell_height + GAP)
     return canvas
 
 
@@ -137,11 +146,11 @@ def _draw_candidate(
     canvas: Image.Image, corner: tuple[int, int], candidate: Candidate, rank: int, *, height: int, text: float
 ) -> None:
     colour: tuple[int, int, int] | None = {True: _RIGHT, False: _WRONG, None: None}[candidate.verdict]
-    dash = 3 * _BORDER if candidate.verdict is False else 0
+    dash = 3 * BORDER if candidate.verdict is False else 0
     if candidate.ignored:
-        colour, dash = _FAINT, _BORDER
+        colour, dash = FAINT, BORDER
     number = "-" if candidate.ignored else str(rank)
-    _draw_cell(
+    draw_cell(
         canvas,
         corner,
         candidate.picture,
@@ -154,60 +163,9 @@ def _draw_candidate(
         text=text,
     )
     if candidate.verdict is not None or candidate.ignored:
-        right = corner[0] + height // 2 + 2 * _BORDER
+        right = corner[0] + height // 2 + 2 * BORDER
         verdict = None if candidate.ignored else candidate.verdict
         _draw_badge(ImageDraw.Draw(canvas), (right - _BADGE, corner[1]), verdict)
-
-
-def _draw_cell(
-    canvas: Image.Image,
-    corner: tuple[int, int],
-    picture: NDArray[np.uint8],
-    height: int,
-    *,
-    label: str,
-    caption: str,
-    border: tuple[int, int, int] | None,
-    text: float,
-    dash: int = 0,
-    faint: bool = False,
-) -> None:
-    """One crop, fitted into its cell, with border, label and up to two faint lines under it."""
-    draw = ImageDraw.Draw(canvas)
-    left, top = corner
-    right, bottom = left + height // 2 + 2 * _BORDER - 1, top + height + 2 * _BORDER - 1
-    draw.rectangle((left + _BORDER, top + _BORDER, right - _BORDER, bottom - _BORDER), (240, 240, 242))
-    crop = Image.fromarray(picture)
-    scale = min(height / crop.height, (height // 2) / crop.width)
-    size = (max(1, round(crop.width * scale)), max(1, round(crop.height * scale)))
-    crop = crop.resize(size, Image.Resampling.BICUBIC)
-    if faint:
-        crop = Image.blend(crop, Image.new("RGB", size, _PAPER), 0.55)
-    canvas.paste(crop, (left + _BORDER + (height // 2 - size[0]) // 2, top + _BORDER + (height - size[1]) // 2))
-    if border is not None:
-        _draw_border(draw, (left, top, right, bottom), border, dash)
-    room = right - left + 1
-    large, small, step = round(14 * text), round(12 * text), round(_LINE * text)
-    draw.text((left, bottom + 5), fitted(label, room, large), _INK, font(large))
-    for number, line in enumerate(wrapped(caption, room, small, _MOST_LINES - 1), start=1):
-        draw.text((left, bottom + 5 + number * step), fitted(line, room, small), _FAINT, font(small))
-
-
-def _draw_border(
-    draw: ImageDraw.ImageDraw, box: tuple[int, int, int, int], colour: tuple[int, int, int], dash: int
-) -> None:
-    left, top, right, bottom = box
-    if not dash:
-        draw.rectangle(box, outline=colour, width=_BORDER)
-        return
-    for start in range(left, right, 2 * dash):
-        end = min(start + dash, right)
-        draw.rectangle((start, top, end, top + _BORDER - 1), colour)
-        draw.rectangle((start, bottom - _BORDER + 1, end, bottom), colour)
-    for start in range(top, bottom, 2 * dash):
-        end = min(start + dash, bottom)
-        draw.rectangle((left, start, left + _BORDER - 1, end), colour)
-        draw.rectangle((right - _BORDER + 1, start, right, end), colour)
 
 
 def _draw_badge(draw: ImageDraw.ImageDraw, corner: tuple[int, int], right: bool | None) -> None:
@@ -215,12 +173,12 @@ def _draw_badge(draw: ImageDraw.ImageDraw, corner: tuple[int, int], right: bool 
     x, y = corner
     box = (x, y, x + _BADGE - 1, y + _BADGE - 1)
     if right is None:
-        draw.rectangle((x, y, x + _BADGE - 1, y + _BADGE // 2), _FAINT, outline=_PAPER, width=2)
-        draw.line([(x + 7, y + _BADGE // 4), (x + _BADGE - 8, y + _BADGE // 4)], _PAPER, width=3)
+        draw.rectangle((x, y, x + _BADGE - 1, y + _BADGE // 2), FAINT, outline=PAPER, width=2)
+        draw.line([(x + 7, y + _BADGE // 4), (x + _BADGE - 8, y + _BADGE // 4)], PAPER, width=3)
     elif right:
-        draw.ellipse(box, _RIGHT, outline=_PAPER, width=2)
-        draw.line([(x + 7, y + 13), (x + 11, y + 18), (x + 19, y + 8)], _PAPER, width=3, joint="curve")
+        draw.ellipse(box, _RIGHT, outline=PAPER, width=2)
+        draw.line([(x + 7, y + 13), (x + 11, y + 18), (x + 19, y + 8)], PAPER, width=3, joint="curve")
     else:
-        draw.rectangle(box, _WRONG, outline=_PAPER, width=2)
-        draw.line([(x + 8, y + 8), (x + 17, y + 17)], _PAPER, width=3)
-        draw.line([(x + 17, y + 8), (x + 8, y + 17)], _PAPER, width=3)
+        draw.rectangle(box, _WRONG, outline=PAPER, width=2)
+        draw.line([(x + 8, y + 8), (x + 17, y + 17)], PAPER, width=3)
+        draw.line([(x + 17, y + 8), (x + 8, y + 17)], PAPER, width=3)

@@ -28,7 +28,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "all_in_one": {"trunk": "osnet_x0_25", "lengths": (64, 16, 8)},
     "smooth_relaxation": {"trunk": "resnet18_half", "bits": 64, "parts": 2, "attribute_weight": 0},
     "distilled": {"trunk": "osnet_x0_25"},
-    "pcb": {"trunk": "osnet_x0_25", "parts": 2, "length": 16},
+    "pcb": {"trunk": "osnet_x0_25", "parts": 2, "length": 64},
     "mgn": {"trunk": "resnet18_half", "length": 16},
     "abd_net": {"trunk": "resnet18_half", "length": 32, "dropout": 0.0},
 }

@@ -156,17 +156,15 @@ private:
 
 // Weights of a stage's bits, one row for each query, or None.
 void give_weights(StagePlan& stage, std::size_t queries, nb::handle given) {
-    stage.most = stage.bits();
     if (given.is_none()) return;
     const auto weights = array_of<Codes>(given);
     check(!stage.embedding() && stage.row_bytes <= kMaxSlicedBytes, "only short codes are compared by weighted bits");
     check(stage.keep != Keep::threshold && stage.keep != Keep::cells, "weighted bits have no threshold and no cells");
     check(weights.shape(0) == queries && weights.shape(1) == stage.bits(), "weights do not match the queries");
     stage.weights = weights.data();
-    stage.most = 0;
     for (std::size_t q = 0; q < queries; ++q) {
         const std::uint8_t* of = stage.weights_of(q);
-        stage.most = std::max(stage.most, std::accumulate(of, of + stage.bits(), std::size_t{0}));
+        stage.heaviest = std::max(stage.heaviest, std::accumulate(of, of + stage.bits(), std::size_t{0}));
     }
 }
 

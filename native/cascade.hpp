@@ -49,7 +49,7 @@ struct StagePlan {
     const std::uint8_t* queries;    // [query count, row_bytes]; of an embedding float [query count, size()]
     std::size_t row_bytes;
     const std::uint8_t* weights;    // of the bits, [query count, bits()]; null: all count as 1
-    std::size_t most;               // no distance is above it
+    std::size_t heaviest;           // the largest sum of a query's weights
     Keep keep;
     std::uint64_t amount;  // of threshold and top
     double share;
@@ -58,6 +58,7 @@ struct StagePlan {
     std::size_t bits() const { return row_bytes * 8; }
     const std::uint8_t* query(std::size_t number) const { return queries + number * row_bytes; }
 
+    std::size_t most() const { return weights ? heaviest : bits(); }  // no distance is above it
     const std::uint8_t* weights_of(std::size_t number) const { return weights ? weights + number * bits() : nullptr; }
 
     bool embedding() const { return rows != Rows::bits; }

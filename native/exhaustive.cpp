@@ -139,7 +139,7 @@ private:
     void start(std::size_t most) {
         for (unsigned m = 0; m < members_; ++m)
             for (std::size_t q = 0; q < count_; ++q)
-                memory_->desks[m]->closest[q].start(most, stage_.most, memory_->limits[q], by_sample_ ? 64 : most + 1024);
+                memory_->desks[m]->closest[q].start(most, stage_.most(), memory_->limits[q], by_sample_ ? 64 : most + 1024);
     }
 
     void look_beforehand(std::size_t most) {
@@ -200,7 +200,7 @@ private:
         if (tile.rows != kTile) return false;
         for (std::size_t q = 0, open = 0; q < count_; ++q) {
             desk.bounds[q] = bound_of(desk, q);
-            open += desk.bounds[q] > stage_.most;
+            open += desk.bounds[q] > stage_.most();
             if (!desk.bounds[q] || 4 * open > count_) return false;
         }
         many_->nearer(rows, stage_.row_bytes, memory_->patterns.data(), count_, desk.bounds.data(),

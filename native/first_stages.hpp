@@ -50,7 +50,7 @@ public:
     void run(Tally& tally) {
         Stopwatch watch;
         const StagePlan& stage = plan_.stages[head_];
-        cuts_.assign(count_, {static_cast<std::uint32_t>(std::min<std::uint64_t>(stage.amount, stage.most)), kAllTies});
+        cuts_.assign(count_, {static_cast<std::uint32_t>(std::min<std::uint64_t>(stage.amount, stage.most())), kAllTies});
         if (stage.keep != Keep::threshold)
             for (std::size_t q = 0; q < count_; ++q) cuts_[q] = cut_by_counting(q, wanted_of(stage), stage.whole_ties);
         scan(0, count_);
@@ -98,8 +98,8 @@ private:
         for (unsigned m = 0; m < members_; ++m)
             for (std::size_t q = from; q < to; ++q)
                 memory_->benches[m]->limits[q].start(
-                    static_cast<std::uint32_t>(std::min<std::uint64_t>(next.amount, next.most)),
-                    fused_ ? plan_.min_candidates : 0, next.most);
+                    static_cast<std::uint32_t>(std::min<std::uint64_t>(next.amount, next.most())),
+                    fused_ ? plan_.min_candidates : 0, next.most());
         // Of a tie, the first in gallery order pass: that takes one pair of eyes.
         const bool in_order = std::any_of(cuts_.begin() + static_cast<std::ptrdiff_t>(from),
                                           cuts_.begin() + static_cast<std::ptrdiff_t>(to),
@@ -214,7 +214,7 @@ private:
     // digit, the highest first: distances are worked out once, and then only one of their digits is looked at.
     Cut cut_by_counting(std::size_t q, std::size_t wanted, bool whole_tie) {
         const StagePlan& stage = plan_.stages[head_];
-        const auto most = static_cast<std::uint32_t>(stage.most);
+        const auto most = static_cast<std::uint32_t>(stage.most());
         if (wanted >= live_count_) return {most, kAllTies};
         if (stage.row_bytes > kMaxSlicedBytes) return cut_of_all(q, wanted, whole_tie);
         const int places = std::bit_width(most);
@@ -278,7 +278,7 @@ private:
     // The same for a code without bit planes: looking at its rows again and again would take too long.
     Cut cut_of_all(std::size_t q, std::size_t wanted, bool whole_tie) {
         const StagePlan& stage = plan_.stages[head_];
-        for (unsigned m = 0; m < members_; ++m) memory_->benches[m]->histogram.start(stage.most);
+        for (unsigned m = 0; m < members_; ++m) memory_->benches[m]->histogram.start(stage.most());
         share_out(members_, chunks_.size(), [&](std::size_t number, unsigned member) {
             const Chunk& chunk = chunks_[number];
             const Segment& segment = stage.segments[chunk.segment];

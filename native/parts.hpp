@@ -51,7 +51,7 @@ struct Ending {
     std::uint32_t limit;  // highest distance
 
     Ending(const StagePlan& stage, std::size_t width, std::size_t in)
-        : kept(in), limit(static_cast<std::uint32_t>(stage.most)) {
+        : kept(in), limit(static_cast<std::uint32_t>(stage.most())) {
         if (stage.keep == Keep::threshold) limit = static_cast<std::uint32_t>(std::min<std::uint64_t>(stage.amount, limit));
         if (stage.keep == Keep::top) kept = static_cast<std::size_t>(std::min<std::uint64_t>(stage.amount, in));
         if (stage.keep == Keep::share) kept = share_of(stage.share, in);

@@ -82,7 +82,7 @@ void rank_one(const Plan& plan, const std::uint32_t* everything, std::size_t liv
         const std::size_t in = count;
         const Cut cut = cut_of(stage, s == last ? 0 : plan.min_candidates, distances, in, memory->histogram);
         count = memory->ranking.split(row, static_cast<std::int8_t>(s), s == last, listed, going, distances, in,
-                                      cut, stage.most);
+                                      cut, stage.most());
         listed.positions = going;
         tally.count(s, in, count);
         tally.seconds[s] += watch.lap();

@@ -120,7 +120,7 @@ private:
         Found& found = found_of(q);
         const Ending ending(stage, plan_.width, last ? found.count : first_stages_.live());  // of what came in
         Closest& closest = memory_->closest;
-        closest.start(ending.most, stage.most, ending.limit, ending.most + 1024);
+        closest.start(ending.most, stage.most(), ending.limit, ending.most + 1024);
         std::uint32_t* numbers = memory_->benches[0]->positions;
         for (std::size_t at = 0; at < found.count; at += kChunk) {
             const std::uint16_t* distances = found.distances.data() + at;

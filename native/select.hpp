@@ -85,7 +85,7 @@ inline std::size_t share_of(double share, std::size_t count) {
 // The cut of a stage's rule over the distances of the entries that came in.
 inline Cut cut_of(const StagePlan& stage, std::size_t at_least, const std::uint16_t* distances, std::size_t count,
                   Histogram& histogram) {
-    const std::size_t max_distance = stage.most;
+    const std::size_t max_distance = stage.most();
     const Cut everything{static_cast<std::uint32_t>(max_distance), kAllTies};
     at_least = std::min(at_least, count);
     if (count == 0 || stage.keep == Keep::all) return everything;

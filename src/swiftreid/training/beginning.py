@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from swiftreid.data.fingerprint import fingerprint_of
 from swiftreid.data.samples import Split, persons_of
-from swiftreid.data.schemas import AttributeSchema, schema_of
+from swiftreid.data.schemas import AttributeSchema
 from swiftreid.encoding.domain import sources_of
 from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.methods import METHODS, learns_attributes
@@ -20,6 +20,7 @@ from swiftreid.training.checkpoint import CheckpointHeader, load_checkpoint
 from swiftreid.training.hashing import hold_out
 from swiftreid.training.lessons import embedding_length
 from swiftreid.training.network_recipe import NetworkRecipe
+from swiftreid.training.pictures import schema_to_learn
 from swiftreid.training.plan import Plan, Told
 from swiftreid.training.processes import World
 from swiftreid.training.starting import Start, load_trunk, read_start
@@ -95,13 +96,7 @@ def attributes_to_learn(plan: Plan, learned: Split) -> AttributeSchema | None:
     """
     if not learns_attributes(plan.recipe.method, plan.recipe.settings):
         return None
-    schema = schema_of(learned)
-    if schema is None:
-        raise UsageError(
-            f"this recipe learns attributes, and the people of {plan.data.name} have none that are known: put an "
-            "attributes.csv beside the pictures, or --set settings.attribute_weight=0"
-        )
-    return schema
+    return schema_to_learn(learned, plan.data.name, off="settings.attribute_weight=0")
 
 
 def targets(plan: Plan, header: CheckpointHeader) -> int:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from swiftreid.data.fingerprint import fingerprint_of
 from swiftreid.data.pictures import read_batches
 from swiftreid.data.samples import DISTRACTOR, ReidData, Split, cameras_of, persons_of
-from swiftreid.data.schemas import AttributeSchema, schema_of
+from swiftreid.data.schemas import AttributeSchema
 from swiftreid.encoding.attribute_bits import AttributeBits
 from swiftreid.encoding.calibrate import fit_calibration
 from swiftreid.encoding.card import Calibration, Tensors
@@ -30,7 +30,7 @@ from swiftreid.search.codes import CodeSpec
 from swiftreid.training.folding import halved
 from swiftreid.training.frozen import FittedPyramid, fit_pyramid
 from swiftreid.training.frozen_attributes import fit_attributes
-from swiftreid.training.pictures import attributes_of
+from swiftreid.training.pictures import attributes_of, schema_to_learn
 from swiftreid.training.recipe import FrozenRecipe
 from swiftreid.training.views import picture_views
 
@@ -84,7 +84,7 @@ def learn_hash(
         raise UsageError(
             f"data set {data.name} has no training pictures of known persons: run `swiftreid doctor` on it"
         )
-    schema = _schema(known, data) if recipe.attributes else None
+    schema = schema_to_learn(known, data.name, off="attributes=false") if recipe.attributes else None
     names = schema.names if schema else ()
     fingerprint = fingerprint_of(data)
     embedded = embed_views(base, known, schema, views=recipe.views, seed=seed, on_bad=on_bad, progress=progress)
@@ -181,16 +181,6 @@ def embed_views(
     if schema is not None:
         attributes = attributes_of([samples[i] for i in rows], schema)
     return Views(np.concatenate(parts, axis=1), persons_of(samples)[rows], cameras_of(samples)[rows], attributes)
-
-
-def _schema(known: Split, data: ReidData) -> AttributeSchema:
-    schema = schema_of(known)
-    if schema is None:
-        raise UsageError(
-            f"attributes are to be learned, and the people of {data.name} have none that are known: put an "
-            "attributes.csv beside the pictures, or --set attributes=false"
-        )
-    return schema
 
 
 def _attributes(people: Views, recipe: FrozenRecipe) -> Tensors:

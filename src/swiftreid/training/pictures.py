@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from swiftreid.data.pictures import BadPicture, read_batches, read_picture, resize
 from swiftreid.data.samples import Split, cameras_of, persons_of
-from swiftreid.data.schemas import AttributeSchema, attribute_bits
-from swiftreid.errors import SwiftReIDError
+from swiftreid.data.schemas import AttributeSchema, attribute_bits, schema_of
+from swiftreid.errors import SwiftReIDError, UsageError
 
 KEPT_BYTES: Final = 6 * 2**30
 """Decoded pictures are kept in memory up to so many bytes; more are decoded each time they are drawn."""
@@ -110,6 +110,21 @@ def load_pictures(
         kept[:done] if keep else None,
         attributes=None if schema is None else attributes_of([samples[i] for i in rows], schema),
     )
+
+
+def schema_to_learn(samples: Split, data: str, *, off: str) -> AttributeSchema:
+    """The attributes that are known of samples of a data set, to be learned.
+
+    Raises:
+        UsageError: none is; the message names the setting ``off``, with which none are learned.
+    """
+    schema = schema_of(samples)
+    if schema is None:
+        raise UsageError(
+            f"this recipe learns attributes, and the people of {data} have none that are known: put an "
+            f"attributes.csv beside the pictures, or --set {off}"
+        )
+    return schema
 
 
 def attributes_of(samples: Split, schema: AttributeSchema) -> NDArray[np.float32]:

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from swiftreid.encoding.encoder import open_encoder
+from swiftreid.evaluation.attributes import AttributeScores
+from swiftreid.evaluation.card import ResultCard
 
 COMMAND = str(Path(sys.executable).with_name("swiftreid"))
 
@@ -51,13 +53,21 @@ def train(recipe: Path, data: Path, folder: Path, settings: Iterable[str], *opti
 
 
 def evaluate(encoder: str | Path, data: Path, card: Path) -> dict[str, tuple[float, float]]:
-    """Rank-1 and mAP in percent by ranking, from the result card, which is made if it is not there yet."""
+    """Rank-1 and mAP in percent by ranking, and accuracy and mA of "attributes", if they are known.
+
+    They are read from the result card, which is made if it is not there yet.
+    """
     whose = open_encoder(encoder).fingerprint
-    if not (card.is_file() and json.loads(card.read_text())["encoder"]["fingerprint"] == whose):
+    found = ResultCard.load(card) if card.is_file() else None
+    if found is None or found.encoder is None or found.encoder.fingerprint != whose:
         card.parent.mkdir(parents=True, exist_ok=True)
         run("evaluate", data, "--encoder", encoder, "--card", card, "--untimed", "--no-per-query")
-    rows = json.loads(card.read_text())["rows"]
-    return {row["ranking"]: (100 * row["rank1"], 100 * row["map_standard"]) for row in rows}
+        found = ResultCard.load(card)
+    figures = {row.ranking: (100 * row.rank1, 100 * row.map_standard) for row in found.rows}
+    told = AttributeScores(found.attributes)
+    if told.accuracy is not None and told.mean_accuracy is not None:
+        figures["attributes"] = (100 * told.accuracy, 100 * told.mean_accuracy)
+    return figures
 
 
 def names_of(data: Iterable[Path]) -> list[str]:

@@ -61,10 +61,9 @@ def main() -> None:
     # Random order, so that who comes first among equals has nothing to do with who they are.
     order = np.random.default_rng(args.seed).permutation(len(people))
     bits, table = bits[order], CodeTable({code: np.ascontiguousarray(people.codes[code][order])})
-    calibration = encoder.card.calibration
     kinds = {"all alike": None}
-    if calibration is not None and calibration.reliability:
-        kinds["by reliability"] = calibration.reliability
+    if encoder.card.reliability:
+        kinds["by reliability"] = encoder.card.reliability
     print(f"{encoder.card.name}, {code}; {len(people):,} pictures of {data.name}, {args.queries:,} queries a row")
     print(f"{'attributes':>10}{'weights':>18}{f'precision at {DEPTH}':>18}{'chance':>9}{'gain':>8}")
     for attributes in (1, 2, 3):

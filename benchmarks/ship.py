@@ -1,7 +1,7 @@
 """The last step of the shipped encoder: its name, its licence, and on its card what result cards say of it.
 
-A calibration is left out: thresholds depend on the cameras of whoever uses the encoder. See docs/training.md for
-how the network learns.
+How well attributes are told is taken from the first card that says it. A calibration is left out: thresholds depend on
+the cameras of whoever uses the encoder. See docs/shipped.md for every step before this one.
 
     python benchmarks/ship.py hashed.safetensors -o rendered.safetensors --card rendered.json --card cuhk01.json
 """
@@ -45,10 +45,12 @@ def main() -> None:
     parser.add_argument("--provenance", help="What goes before the card's own words on what was learned from.")
     args = parser.parse_args()
     made = open_encoder(args.encoder)
-    told = [row for card in args.card for row in metrics(ResultCard.load(card), made.fingerprint)]
+    cards = [ResultCard.load(card) for card in args.card]
+    told = [row for card in cards for row in metrics(card, made.fingerprint)]
+    scores = next((card.attributes for card in cards if card.attributes), [])
     provenance = "; ".join(filter(None, [args.provenance, made.card.provenance]))
     words: dict[str, object] = {"name": args.name, "licence": args.licence, "provenance": provenance}
-    words |= {"metrics": told, "calibration": None}
+    words |= {"metrics": told, "attribute_scores": scores, "calibration": None}
     shipped = type(made)(made.card.model_copy(update=words), made.tensors)
     shipped.save(args.output)
     size = args.output.stat().st_size

@@ -2,8 +2,9 @@
 
 Every row is a recipe of `recipes/small` with a few settings changed, trained by `swiftreid train` on the training
 people of each data set and measured by `swiftreid evaluate` on its test people. Runs are kept in folders: a script that
-was stopped goes on where it was. Then the table: mean and standard deviation over the seeds, rank-1 / mAP in percent,
-and whether each ordering that the paper reports holds: by the mAP of every seed, of some ("not seen"), or of none.
+was stopped goes on where it was. Then the table: mean and standard deviation over the seeds, rank-1 / mAP in percent
+(of attributes: accuracy / mA), and whether each ordering that the paper reports holds: by the mAP (mA) of every seed,
+of some ("not seen"), or of none.
 
     python benchmarks/tables.py all_in_one rendered cuhk03-np-pair1 --out tables --seeds 3
     python benchmarks/tables.py ranking rendered --out tables --set schedule.epochs=10 --init run/checkpoint.safetensors
@@ -24,16 +25,18 @@ import commands
 LENGTHS = ("id32", "id128", "id512", "id2048")
 FLOAT = "float embedding"
 CODE = "id512"  # of the small SSR recipe
+ATTRIBUTES = "attributes"
 RECIPES = Path(__file__).resolve().parents[1] / "recipes" / "small"
 
 
 @dataclass(frozen=True)
 class Row:
-    """A row of a paper's table: its name, the recipe, and what is changed in it."""
+    """A row of a paper's table: its name, the recipe, what is changed in it, and whose run it goes on from."""
 
     name: str
     recipe: str
     changes: tuple[str, ...] = ()
+    first: Row | None = None
 
 
 def _settings(**changes: float | bool | str) -> tuple[str, ...]:
@@ -74,44 +77,46 @@ def _relaxed(name: str, *, norm: bool) -> Row:
 
 RELAXATION = tuple(_relaxed(name, norm=norm) for norm in (False, True) for name in RELAXATIONS)
 
-ATTENTION = tuple(
-    Row(
-        f"{'attributes' if weight else 'no attributes'}, {'AAB' if attention else 'no AAB'}",
-        "smooth_relaxation",
-        _settings(attribute_weight=weight, attention=attention),
-    )
-    for weight in (0, 0.3)
-    for attention in (False, True)
-)
 
-ALPHA = tuple(
-    Row(f"alpha {alpha}{', BN' if norm else ''}", "smooth_relaxation", _settings(distillation_weight=alpha, norm=norm))
-    for norm in (False, True)
-    for alpha in (0, 0.1, 0.3, 0.7, 1)
-)
+def _guided(beta: float, *, attention: bool) -> Row:
+    name = f"beta {beta}, {'AAB' if attention else 'no AAB'}"
+    return Row(name, "smooth_relaxation", _settings(attribute_weight=beta, attention=attention))
 
-BETA = tuple(
-    Row(
-        f"beta {beta}, {'AAB' if attention else 'no AAB'}",
-        "smooth_relaxation",
-        _settings(attribute_weight=beta, attention=attention),
-    )
-    for attention in (False, True)
-    for beta in (0.1, 0.3, 1, 3)
-)
+
+BETAS = (0, 0.1, 0.3, 1, 3)
+ATTRIBUTE = tuple(_guided(beta, attention=attention) for attention in (False, True) for beta in BETAS)
+
+
+def _distilled(alpha: float, *, norm: bool, first: Row | None = None) -> Row:
+    name = f"alpha {alpha}{', BN' if norm else ''}{', pretrained' if first else ''}"
+    changes = _settings(distillation_weight=alpha, norm=norm, pretrained=first is not None)
+    return Row(name, "smooth_relaxation", changes, first)
+
+
+ALPHAS = (0.1, 0.3, 0.7, 1)
+BEST = (("", 0.7), (", BN", 0.3))  # alpha without and with BN
+
+
+def _distillations(*, norm: bool) -> Sequence[Row]:
+    """Nothing distilled; then the first way, and from what had nothing distilled the second."""
+    first = _distilled(0, norm=norm)
+    return (first, *(_distilled(alpha, norm=norm, first=start) for start in (None, first) for alpha in ALPHAS))
+
+
+DISTILLATION = (*_distillations(norm=False), *_distillations(norm=True))
 
 TABLES: Mapping[str, Sequence[Row]] = {
     "all_in_one": ALL_IN_ONE,
     "ranking": RANKING,
     "relaxation": RELAXATION,
-    "attention": ATTENTION,
-    "alpha": ALPHA,
-    "beta": BETA,
+    "distillation": DISTILLATION,
+    "attribute": ATTRIBUTE,
 }
 
 # What the papers report, the worse before the better, each a row and a column. All-in-One, Table 5 and its text: longer
 # codes are better in every setting, pyramid and distillation help short codes and the search that uses them. Ranking:
-# Table I (losses and neck) and Table VI (against the baseline). SSR: Tables 6 (relaxations) and 7 (attributes, AAB).
+# Table I (losses and neck) and Table VI (against the baseline). SSR: Tables 6 (relaxations) and 7 (attributes, AAB),
+# Fig. 5 (alpha) and 6 (beta).
 ORDERINGS: Mapping[str, Sequence[tuple[tuple[str, str], tuple[str, str]]]] = {
     "all_in_one": [
         *(((row.name, short), (row.name, long)) for row in ALL_IN_ONE for short, long in pairwise(LENGTHS)),
@@ -145,36 +150,54 @@ ORDERINGS: Mapping[str, Sequence[tuple[tuple[str, str], tuple[str, str]]]] = {
         ),
         (("SSR student", CODE), ("SSR student, BN", CODE)),
     ],
-    "attention": [
-        (("no attributes, no AAB", CODE), ("no attributes, AAB", CODE)),
-        (("attributes, no AAB", CODE), ("no attributes, no AAB", CODE)),
-        (("attributes, no AAB", CODE), ("attributes, AAB", CODE)),
-        (("no attributes, AAB", CODE), ("attributes, AAB", CODE)),
+    "distillation": [
+        *(((f"alpha 0{norm}", CODE), (f"alpha {best}{norm}", CODE)) for norm, best in BEST),
+        *(((f"alpha {best}{norm}, pretrained", CODE), (f"alpha {best}{norm}", CODE)) for norm, best in BEST),
     ],
-    "alpha": [((f"alpha 0{norm}", CODE), (f"alpha {best}{norm}", CODE)) for norm, best in (("", 0.7), (", BN", 0.3))],
-    "beta": [((f"beta {beta}, no AAB", CODE), (f"beta {beta}, AAB", CODE)) for beta in (0.1, 0.3, 1, 3)],
+    "attribute": [
+        (("beta 0, no AAB", CODE), ("beta 0, AAB", CODE)),
+        *(((f"beta {beta}, no AAB", CODE), ("beta 0, no AAB", CODE)) for beta in BETAS[1:]),
+        *(((f"beta {beta}, no AAB", CODE), (f"beta {beta}, AAB", CODE)) for beta in BETAS[1:]),
+        (("beta 0, AAB", CODE), ("beta 0.3, AAB", CODE)),
+        (("beta 0.1, no AAB", ATTRIBUTES), ("beta 0.3, no AAB", ATTRIBUTES)),
+        (("beta 0.1, AAB", ATTRIBUTES), ("beta 0.3, AAB", ATTRIBUTES)),
+    ],
 }
 
 COLUMNS: Mapping[str, Sequence[str]] = {
     "all_in_one": [*LENGTHS, "CtF"],
     "ranking": [FLOAT],
-    **dict.fromkeys(("relaxation", "attention", "alpha", "beta"), (CODE,)),
+    "relaxation": [CODE],
+    "distillation": [CODE],
+    "attribute": [CODE, ATTRIBUTES],
 }
 
 # Names of rankings on result cards.
 SHORT = {"CtF, DTO beta 2": "CtF"} | {f"{length} exhaustive": length for length in LENGTHS}
 
 Figures = Mapping[str, tuple[float, float]]
-"""Rank-1 and mAP in percent by ranking."""
+"""Rank-1 and mAP in percent by ranking, and accuracy and mA of attributes."""
+
+
+def folder_of(row: Row, data: Path, seed: int, out: Path) -> Path:
+    return out / data.resolve().name / row.name.replace(" ", "_").replace(",", "") / str(seed)
+
+
+def trained(row: Row, data: Path, seed: int, out: Path, args: argparse.Namespace) -> Path:
+    """The encoder of one run, which is made if it is not there yet, and before it the run that it goes on from."""
+    start = args.init
+    if row.first is not None:
+        trained(row.first, data, seed, out, args)
+        start = folder_of(row.first, data, seed, out) / "checkpoint.safetensors"
+    options = ["--init", start] if start else []
+    recipe, folder = RECIPES / f"{row.recipe}.yaml", folder_of(row, data, seed, out)
+    return commands.train(recipe, data, folder, [*row.changes, *args.set], "--seed", seed, *options)
 
 
 def measured(row: Row, data: Path, seed: int, out: Path, args: argparse.Namespace) -> Figures:
-    """Rank-1 and mAP by ranking of one run, which is made if it is not there yet."""
-    folder = out / data.resolve().name / row.name.replace(" ", "_").replace(",", "") / str(seed)
-    start = ["--init", args.init] if args.init else []
-    recipe = RECIPES / f"{row.recipe}.yaml"
-    encoder = commands.train(recipe, data, folder, [*row.changes, *args.set], "--seed", seed, *start)
-    found = commands.evaluate(encoder, data, folder / "card.json")
+    """Rank-1 and mAP by ranking of one run, and accuracy and mA of its attributes."""
+    encoder = trained(row, data, seed, out, args)
+    found = commands.evaluate(encoder, data, folder_of(row, data, seed, out) / "card.json")
     return {SHORT.get(name, name): figures for name, figures in found.items()}
 
 
@@ -201,7 +224,7 @@ def print_table(table: str, data: Path, found: Mapping[str, Sequence[Figures]]) 
             gains = [b[upper][1] - a[lower][1] for a, b in zip(lows, highs, strict=True)]
             verdict = "holds" if min(gains) > 0 else "is reversed" if max(gains) < 0 else "is not seen"
             told = ", ".join(f"{gain:+.1f}" for gain in gains)
-            print(f"  {worse}, {lower} < {better}, {upper}: {verdict} (mAP {told})")
+            print(f"  {worse}, {lower} < {better}, {upper}: {verdict} ({told})")
 
 
 def main() -> None:

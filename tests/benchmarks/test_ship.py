@@ -6,9 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from command import run_in
 from swiftreid.encoding.encoder import open_encoder
 from swiftreid.evaluation.card import ResultCard
+from swiftreid.search.description import Description
 
 SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "ship.py"
 
@@ -46,3 +49,32 @@ def test_the_card_has_the_figures_of_result_cards_and_no_calibration(drawn_peopl
     card = (tmp_path / "card.json").read_text()
     (tmp_path / "card.json").write_text(card.replace(made.fingerprint, "f00d" * 16))
     assert "the card of drawn is of another encoder" in ship(tmp_path, *arguments).stderr
+
+
+def test_how_well_attributes_are_told_goes_with_it(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    swiftreid = run_in(tmp_path)
+    station = SCRIPT.parents[1] / "examples" / "station"
+    swiftreid("hash", station, "--encoder", "stripes", "--set", "attributes=true", "-o", "hashed.safetensors", "-q")
+    swiftreid("evaluate", station, "--encoder", "hashed.safetensors", "--untimed", "--card", "card.json")
+    done = ship(tmp_path, "hashed.safetensors", "-o", "shipped.safetensors", "--card", "card.json")
+    assert done.returncode == 0, done.stderr
+    shipped = open_encoder(tmp_path / "shipped.safetensors").card
+    assert shipped.calibration is None
+    assert shipped.told == ResultCard.load(tmp_path / "card.json").attributes
+    assert shipped.told != open_encoder(tmp_path / "hashed.safetensors").card.told, "of other people"
+    assert set(shipped.reliability) <= set(shipped.attributes)
+    shown = swiftreid("encoder", "info", "shipped.safetensors").out
+    assert "attributes: accuracy" in shown
+    row = next(line for line in shown.splitlines() if line.startswith("│ backpack "))
+    (score,) = (score for score in shipped.told if score.name == "backpack")
+    assert f"{100 * score.accuracy:.1f}" in row
+    # Descriptions go by it.
+    swiftreid("gallery", "create", "g", "--encoder", "shipped.safetensors")
+    swiftreid("gallery", "add", "g", station / "query")
+    asked = ("search", "g", "--has", "backpack", "--not", "hat", "--no-picture", "--json")
+    weights = Description({"backpack": True, "hat": False}).weights(shipped.attributes, shipped.reliability)
+    assert len(set(weights[weights > 0].tolist())) == 2, "one is told better than the other"
+    found = {hit["distance"] for hit in swiftreid(*asked, "-k", 60).json["queries"][0]["results"]}
+    assert found <= {0, *weights.tolist(), int(weights.sum())}
+    assert shipped.fingerprint == open_encoder(tmp_path / "hashed.safetensors").fingerprint

@@ -300,3 +300,16 @@ def test_searching_never_imports_torch(tmp_path: Path, drawn_people: Path) -> No
         ["evaluate", drawn_people, "--untimed"],
     ):
         subprocess.run([sys.executable, "-c", hook, *arguments], cwd=tmp_path, check=True, capture_output=True)
+
+
+def test_info_says_what_an_encoder_is(swiftreid: Run, drawn_people: Path) -> None:
+    shown = swiftreid("encoder", "info", "stripes").out
+    card = open_encoder("stripes").card
+    for words in (card.short_fingerprint, card.spec, f"{card.embedding} floats", "Apache-2.0", "no calibration"):
+        assert words in shown
+    assert swiftreid("encoder", "info", "stripes", "--json").json == card.model_dump(mode="json")
+    swiftreid("calibrate", "stripes", drawn_people, "-o", "mine.safetensors", "--beta", 2)
+    calibrated = swiftreid("encoder", "info", "mine.safetensors").out
+    assert "calibrated on drawn" in calibrated
+    assert "certified recall" in calibrated
+    assert "no calibration" not in calibrated

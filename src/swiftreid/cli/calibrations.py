@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from statistics import mean
 from typing import Any
 
 from swiftreid.cli.console import Report
 from swiftreid.encoding.card import SHORT_LIST, Calibration
 from swiftreid.encoding.encoder import Encoder
 from swiftreid.errors import UsageError
-from swiftreid.evaluation.attributes import AttributeScore
+from swiftreid.evaluation.attributes import AttributeScore, AttributeScores
 from swiftreid.search.cascade import Cascade
 from swiftreid.search.codes import bits_of
 from swiftreid.search.same_person import EMBEDDING, SamePerson
@@ -46,14 +45,17 @@ def print_calibration(report: Report, found: Calibration) -> None:
 
 def attributes_in_words(scores: Sequence[AttributeScore]) -> str:
     """One line on how well attributes were told: mean accuracy and mA, the worst and the best."""
-    accuracy = [score.accuracy for score in scores if score.accuracy is not None]
+    known = [score for score in scores if score.accuracy is not None]
+    means = AttributeScores(known)
+    if means.accuracy is None:
+        return "attributes: none is known of these people"
+    line = f"attributes: accuracy {100 * means.accuracy:.1f} % of {len(known)}"
     told = [(balanced, score.name) for score in scores if (balanced := score.balanced) is not None]
-    line = f"attributes: accuracy {100 * mean(accuracy):.1f} % of {len(accuracy)}"
-    if not told:
+    if means.mean_accuracy is None:
         return line
     (low, worst), (high, best) = min(told), max(told)
     return (
-        f"{line}, mA {100 * mean(balanced for balanced, _ in told):.1f} % of {len(told)}, "
+        f"{line}, mA {100 * means.mean_accuracy:.1f} % of {len(told)}, "
         f"from {worst} {100 * low:.0f} % to {best} {100 * high:.0f} %"
     )
 

@@ -86,6 +86,5 @@ def described(
         return None
     names = encoder.card.attributes
     said = Description.of(names, has=has or [], upper=upper or [], lower=lower or [], lacks=lacks or [])
-    calibration = encoder.card.calibration
-    weights = said.weights(names, calibration.reliability if calibration and calibration.reliability else None)
+    weights = said.weights(names, encoder.card.reliability or None)
     return Described(said, names, f"attr{len(names)}", said.code(names)[None], weights[None])

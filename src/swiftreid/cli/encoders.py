@@ -8,10 +8,10 @@ from typing import Annotated
 
 import numpy as np
 import typer
-import yaml
 
 from swiftreid.cli.console import JsonOption, QuietOption, Report
 from swiftreid.cli.datasets import KindOption
+from swiftreid.cli.encoder_cards import print_card
 from swiftreid.cli.outputs import output_file
 from swiftreid.cli.sources import BadPictures
 from swiftreid.data.fingerprint import fingerprint_of
@@ -38,11 +38,11 @@ def info(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Show an encoder's card: codes, preprocessing, provenance, licence, metrics, calibration."""
+    """Show an encoder's card: its codes, what it learned from, how good it is; with --json all of it."""
     report = Report(as_json=as_json, quiet=quiet)
-    card = open_encoder(encoder).card.model_dump(mode="json")
-    report.text(yaml.safe_dump(card, sort_keys=False, allow_unicode=True, width=120).rstrip())
-    report.document(card)
+    card = open_encoder(encoder).card
+    print_card(report, card)
+    report.document(card.model_dump(mode="json"))
 
 
 @app.command("wrap")

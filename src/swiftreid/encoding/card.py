@@ -92,11 +92,6 @@ class Calibration(BaseModel):
     """How well each attribute was told; those that were not known of these people are left out."""
 
     @property
-    def reliability(self) -> dict[str, float]:
-        """How surely each attribute is told (`AttributeScore.reliability`), where it is known."""
-        return {score.name: score.reliability for score in self.attributes if score.reliability is not None}
-
-    @property
     def cascades(self) -> dict[str, Cascade]:
         """All calibrated cascades, by a label for tables."""
         texts = {} if self.method == SHORT_LIST else {f"CtF, DTO beta {PAPER_BETA:g}": self.default_cascade}
@@ -126,6 +121,8 @@ class EncoderCard(BaseModel):
     """Width of the float embedding, or None when there is none."""
     attributes: list[str] = Field(default_factory=list)
     """Names of the attribute bits in order; empty when the spec has no attribute code."""
+    attribute_scores: list[AttributeScore] = Field(default_factory=list)
+    """How well they are told of people whom it did not learn from; a calibration says it of the user's own."""
     preprocessing: Preprocessing
     provenance: str
     """What data the encoder was trained or fitted on, and how it may be checked."""
@@ -151,6 +148,16 @@ class EncoderCard(BaseModel):
         return CodeSpec.parse(self.spec)
 
     @property
+    def told(self) -> list[AttributeScore]:
+        """How well attributes are told, by the calibration if it says anything of them, and by the card otherwise."""
+        return (self.calibration.attributes if self.calibration else []) or self.attribute_scores
+
+    @property
+    def reliability(self) -> dict[str, float]:
+        """How surely each attribute is told (`AttributeScore.reliability`), where it is known."""
+        return {score.name: score.reliability for score in self.told if score.reliability is not None}
+
+    @property
     def short_fingerprint(self) -> str:
         """The first 12 hexadecimal digits, for messages."""
         return self.fingerprint[:12]
@@ -159,7 +166,7 @@ class EncoderCard(BaseModel):
 def fingerprint_of(card: EncoderCard, tensors: Tensors) -> str:
     """SHA-256 over everything that decides the codes: the tensors and the parts of the card that shape them.
 
-    Name, licence, metrics, provenance and calibration are left out, so that calibrating an encoder does not
+    Name, licence, provenance, metrics, scores and calibration are left out, so that calibrating an encoder does not
     orphan the galleries made with it.
     """
     identity = {

@@ -29,6 +29,7 @@ def mirrored(encoder: Encoder, *, name: str | None = None) -> Encoder:
         "name": name or card.name,
         "preprocessing": card.preprocessing.model_copy(update={"flip": True}),
         "metrics": [],
+        "attribute_scores": [],
         "calibration": None,
         "fingerprint": "",
     }

@@ -54,19 +54,24 @@ class AttributeScore:
 
 @dataclass(frozen=True)
 class AttributeScores:
-    """Figures of all attributes.
+    """Figures of all attributes: one of ``each``, in order, and their means."""
 
-    Attributes:
-        each: one per attribute, in order.
-        accuracy: mean accuracy of the attributes that are known anywhere; None if none is.
-        mean_accuracy: mA, the mean of `AttributeScore.balanced` where it is defined; None if it is nowhere.
-        undefined: names of the attributes that mA leaves out, because one of their classes is absent.
-    """
+    each: Sequence[AttributeScore]
 
-    each: list[AttributeScore]
-    accuracy: float | None
-    mean_accuracy: float | None
-    undefined: list[str]
+    @property
+    def accuracy(self) -> float | None:
+        """Mean accuracy of the attributes that are known anywhere; None if none is."""
+        return _mean([score.accuracy for score in self.each])
+
+    @property
+    def mean_accuracy(self) -> float | None:
+        """mA, the mean of `AttributeScore.balanced` where it is defined; None if it is nowhere."""
+        return _mean([score.balanced for score in self.each])
+
+    @property
+    def undefined(self) -> list[str]:
+        """Names of the attributes that mA leaves out, because one of their classes is absent."""
+        return [score.name for score in self.each if score.balanced is None]
 
 
 def attribute_scores(
@@ -117,12 +122,7 @@ def attribute_scores(
         )
         for i, name in enumerate(names)
     ]
-    return AttributeScores(
-        each,
-        accuracy=_mean([score.accuracy for score in each]),
-        mean_accuracy=_mean([score.balanced for score in each]),
-        undefined=[score.name for score in each if score.balanced is None],
-    )
+    return AttributeScores(each)
 
 
 def calibration_error(logits: NDArray[np.floating], truth: NDArray[np.bool_], bins: int = 15) -> float | None:

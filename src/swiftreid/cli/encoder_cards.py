@@ -1,0 +1,42 @@
+"""An encoder's card as text for people: what it gives, what it learned from, and how good it is."""
+
+from __future__ import annotations
+
+from swiftreid.cli.calibrations import attributes_in_words, print_calibration
+from swiftreid.cli.console import Report
+from swiftreid.encoding.card import EncoderCard
+
+
+def print_card(report: Report, card: EncoderCard) -> None:
+    """What people ask of an encoder; ``--json`` has the whole card."""
+    shape = card.preprocessing
+    mirrored = ", each averaged with its mirror image" if shape.flip else ""
+    report.text(f"{card.name} ({card.short_fingerprint}): kind {card.kind}, licence {card.licence or 'not stated'}")
+    report.text(f"pictures: {shape.height} x {shape.width} pixels{mirrored}")
+    report.text(f"codes: {card.spec}" + (f", and {card.embedding} floats" if card.embedding else ""))
+    report.text(f"learned from: {card.provenance or 'not stated'}")
+    if card.metrics:
+        rows = [
+            [row.get("data"), row.get("ranking"), *map(_percent, (row.get("rank1"), row.get("map")))]
+            for row in card.metrics
+        ]
+        report.table("measured, %", ["data", "search", "rank-1", "mAP"], rows)
+    if card.attributes:
+        told = {score.name: score for score in card.told}
+        scores = [(name, told.get(name)) for name in card.attributes]
+        cells = [
+            [name, *map(_percent, (score.accuracy, score.balanced) if score else (None, None))]
+            for name, score in scores
+        ]
+        report.table("attributes, in the order of their bits, %", ["attribute", "accuracy", "balanced"], cells)
+        if told:
+            report.text(attributes_in_words(card.told))
+    if card.calibration is None:
+        report.text("no calibration: a search compares every entry; `swiftreid calibrate` fits one to your cameras")
+    else:
+        report.text(f"calibrated on {card.calibration.data}")
+        print_calibration(report, card.calibration)
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else 100 * share

@@ -13,7 +13,7 @@ constexpr std::size_t kSlack = 64;
 // 512 entries. Logic on whole lines then counts 512 entries at once. The last block is padded with zero rows.
 constexpr std::size_t kBlock = 512;
 constexpr std::size_t kBlockWords = kBlock / 64;
-constexpr std::size_t kMaxSlicedBytes = 16;  // codes longer than 128 bits have no planes
+constexpr std::size_t kMaxSlicedBytes = 24;  // codes longer than 192 bits have no planes
 
 // Many queries look at a tile of so many rows together.
 constexpr std::size_t kTile = 256;

@@ -130,7 +130,7 @@ inline void within(const std::uint8_t* planes, std::size_t blocks, std::size_t r
 
 // Bits that count by weights: planes are numbers of one binary digit, and a weight times a plane is one of several, added
 // like numbers on paper.
-constexpr int kMostPlaces = 15;  // of the sum of 8 * kMaxSlicedBytes weights below 256
+constexpr int kMostPlaces = 16;  // of the sum of 8 * kMaxSlicedBytes weights below 256
 
 class StatedBits {
 public:

@@ -79,14 +79,27 @@ def test_reliability_is_the_log_odds_ratio_of_the_counts() -> None:
     truth = np.array([[1]] * 10 + [[0]] * 30)
     told = np.array([[1]] * 8 + [[0]] * 2 + [[1]] * 3 + [[0]] * 27)
     (score,) = attribute_scores(told, truth, ["hat"]).each
-    assert score.reliability == pytest.approx(np.log(8.5 * 27.5 / (2.5 * 3.5)))
-    assert attribute_scores([[1]], [[1]], ["hat"]).each[0].reliability is None, "nobody is without it"
+    assert score.reliability == {"hat": pytest.approx(np.log(8.5 * 27.5 / (2.5 * 3.5)))}
+    assert attribute_scores([[1]], [[1]], ["hat"]).each[0].reliability == {}, "nobody is without it"
+
+
+def test_with_second_bits_both_reliabilities_add_up_to_the_odds_of_the_answer() -> None:
+    truth = np.array([[1]] * 20 + [[0]] * 60)
+    told = np.array([[1]] * 15 + [[0]] * 5 + [[1]] * 6 + [[0]] * 54)
+    sure = np.array([[1]] * 9 + [[0]] * 11 + [[1]] * 1 + [[0]] * 59)
+    (score,) = attribute_scores(told, truth, ["hat"], sure=sure).each
+    assert (score.sure_recall, score.sure_specificity) == (9 / 20, 59 / 60)
+    odds = [np.log((yes + 0.5) / (no + 0.5)) for yes, no in ((5, 54), (6, 5), (9, 1))]  # no, yes, surely
+    first, second = score.reliability["hat"], score.reliability["surely_hat"]
+    assert first == pytest.approx(odds[1] - odds[0])
+    assert second == pytest.approx(odds[2] - odds[1])
+    assert (score.recall, score.accuracy) == (15 / 20, 69 / 80), "which the second bit has no part in"
 
 
 def test_logits_give_each_attribute_its_calibration_error() -> None:
     rng = np.random.default_rng(1)
     logits, truth, known = rng.standard_normal((60, 2)), rng.random((60, 2)) < 0.5, rng.random((60, 2)) < 0.8
-    scores = attribute_scores(logits > 0, truth, ["a", "b"], known, logits)
+    scores = attribute_scores(logits > 0, truth, ["a", "b"], known, logits=logits)
     for i, score in enumerate(scores.each):
         there = known[:, i]
         assert score.calibration_error == calibration_error(logits[there, i], truth[there, i])

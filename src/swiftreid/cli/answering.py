@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swiftreid.cli.console import Report
-from swiftreid.cli.describing import Described
+from swiftreid.cli.describing import Described, Likeness
 from swiftreid.cli.filters import Filters
 from swiftreid.cli.reranking import Ranked, pool_of, reorder
 from swiftreid.cli.sources import BadPictures, pictures_below
@@ -56,8 +56,8 @@ class Hit:
     """Whether the distance says that it is the query's person; None without a threshold."""
     reranked: float | None
     """The distance that re-ranking orders by, 0 to 1; None without it."""
-    differs: list[str] | None
-    """What of the description it is not like; None without one."""
+    likeness: Likeness | None
+    """How it compares with the description; None without one."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ class Answering:
     ) -> list[Hit]:
         """The ranked entries of one query, the first of them with ``thumbnails``."""
         positions = result.indices[row, ranked.columns].tolist()
-        differing = self.said.differing(snapshot.table, positions) if self.said else [None] * len(positions)
+        likeness = self.said.compared(snapshot.table, positions) if self.said else [None] * len(positions)
         return [
             Hit(
                 entry=entry,
@@ -168,7 +168,7 @@ class Answering:
                 right=None if query.person is None or entry.person is None else query.person == entry.person,
                 same_person=None if same is None else bool(same[row, column]),
                 reranked=None if ranked.distances is None else ranked.distances[place],
-                differs=differing[place],
+                likeness=likeness[place],
             )
             for place, (column, position, entry) in enumerate(
                 zip(ranked.columns.tolist(), positions, snapshot.entries(positions), strict=True)

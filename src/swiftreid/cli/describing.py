@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from swiftreid.encoding.encoder import Encoder
 from swiftreid.search.cascade import Cascade, Stage
 from swiftreid.search.codes import unpack_bits
-from swiftreid.search.description import Description
+from swiftreid.search.description import SURELY, Description
 from swiftreid.search.table import CodeTable
 
 SHARE = 0.1
@@ -32,6 +32,17 @@ LowerOption = Annotated[
 NotOption = Annotated[
     list[str] | None, typer.Option("--not", help="An attribute that the person has not; may be repeated.")
 ]
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """What of a description an entry is not like, and what of it is likely, but not sure."""
+
+    differs: list[str]
+    unsure: list[str]
+
+    def __str__(self) -> str:
+        return ", ".join([*self.differs, *(f"{name}?" for name in self.unsure)]) or "nothing"
 
 
 @dataclass(frozen=True)
@@ -62,12 +73,16 @@ class Described:
         # Who matches as well as the last one that passes, passes too: descriptions tie often.
         return Cascade([Stage(self.code, share=SHARE, whole_ties=True), *rest])
 
-    def differing(self, table: CodeTable, positions: Sequence[int]) -> list[list[str]]:
-        """For each of some entries, what of the description it is not like."""
+    def compared(self, table: CodeTable, positions: Sequence[int]) -> list[Likeness]:
+        """How some entries compare with the description."""
         rows = unpack_bits(table.rows(self.code, np.asarray(positions, np.int64)), len(self.names))
-        asked = unpack_bits(self.row, len(self.names))[0]
-        said = self.weights[0] > 0
-        return [[self.names[bit] for bit in np.flatnonzero(said & (row != asked))] for row in rows]
+        return [self._likeness(dict(zip(self.names, row.astype(bool).tolist(), strict=True))) for row in rows]
+
+    def _likeness(self, told: dict[str, bool]) -> Likeness:
+        said = self.description.bits.items()
+        differs = [name for name, wanted in said if told[name] != wanted]
+        unsure = [name for name, wanted in said if wanted and told[name] and not told.get(SURELY + name, True)]
+        return Likeness(differs, unsure)
 
 
 def described(

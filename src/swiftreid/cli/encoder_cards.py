@@ -5,6 +5,7 @@ from __future__ import annotations
 from swiftreid.cli.calibrations import attributes_in_words, print_calibration
 from swiftreid.cli.console import Report
 from swiftreid.encoding.card import EncoderCard
+from swiftreid.search.description import attribute_names
 
 
 def print_card(report: Report, card: EncoderCard) -> None:
@@ -23,12 +24,16 @@ def print_card(report: Report, card: EncoderCard) -> None:
         report.table("measured, %", ["data", "search", "rank-1", "mAP"], rows)
     if card.attributes:
         told = {score.name: score for score in card.told}
-        scores = [(name, told.get(name)) for name in card.attributes]
+        names = attribute_names(card.attributes)
+        scores = [(name, told.get(name)) for name in names]
         cells = [
             [name, *map(_percent, (score.accuracy, score.balanced) if score else (None, None))]
             for name, score in scores
         ]
-        report.table("attributes, in the order of their bits, %", ["attribute", "accuracy", "balanced"], cells)
+        seconds = ", each with a second bit where it is sure" if len(names) < len(card.attributes) else ""
+        report.table(
+            f"attributes, in the order of their bits{seconds}, %", ["attribute", "accuracy", "balanced"], cells
+        )
         if told:
             report.text(attributes_in_words(card.told))
     if card.calibration is None:

@@ -184,7 +184,7 @@ def _print(report: Report, queries: Sequence[Query], found: Sequence[Found]) -> 
         reranked = any(hit.reranked is not None for hit in answer.hits)
         columns = ["rank", "entry", "distance", *(["re-ranked"] if reranked else []), "camera", "time", "person"]
         columns += ["right", *(["same person"] if decided else [])]
-        told = any(hit.differs is not None for hit in answer.hits)
+        told = any(hit.likeness is not None for hit in answer.hits)
         columns += ["differs in"] if told else []
         rows = [
             (
@@ -197,7 +197,7 @@ def _print(report: Report, queries: Sequence[Query], found: Sequence[Found]) -> 
                 h.entry.person,
                 marks[h.right],
                 *([marks[h.same_person]] if decided else []),
-                *([", ".join(h.differs or []) or "nothing"] if told else []),
+                *([str(h.likeness)] if told else []),
             )
             for rank, h in enumerate(answer.hits, 1)
         ]
@@ -218,7 +218,8 @@ def _as_json(rank: int, hit: Hit) -> dict[str, Any]:
         "right": hit.right,
         "same_person": hit.same_person,
         "reranked": hit.reranked,
-        "differs": hit.differs,
+        "differs": hit.likeness.differs if hit.likeness else None,
+        "unsure": hit.likeness.unsure if hit.likeness else None,
     }
 
 
@@ -255,9 +256,11 @@ def _draw(queries: Sequence[Query], found: Sequence[Found], path: Path) -> str:
 
 def _measure(hit: Hit) -> str:
     """How far an entry is, in a few words below its picture."""
-    if hit.differs is None or not hit.code.startswith("attr"):
+    if hit.likeness is None or not hit.code.startswith("attr"):
         return f"{hit.distance} / {bits_of(hit.code)}"
-    return f"{len(hit.differs)} unlike" if hit.differs else "fits"
+    if hit.likeness.differs:
+        return f"{len(hit.likeness.differs)} unlike"
+    return "seems to fit" if hit.likeness.unsure else "fits"
 
 
 def _shown(thumbnail: bytes | None, name: str) -> NDArray[np.uint8]:

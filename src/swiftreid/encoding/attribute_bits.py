@@ -1,15 +1,19 @@
-"""Attribute bits from embeddings, in NumPy: one linear layer, learned by `swiftreid train`."""
+"""Attribute bits from embeddings, in NumPy: one linear layer, learned by `swiftreid train` or `swiftreid hash`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from swiftreid.errors import UsageError
 from swiftreid.search.codes import pack_bits
+from swiftreid.search.description import SURELY
+
+SURE: Final = 0.9
+"""Probability above which an attribute's second bit is set."""
 
 
 class AttributeBits:
@@ -48,3 +52,17 @@ class AttributeBits:
     def __call__(self, embeddings: NDArray[np.float32]) -> dict[str, NDArray[np.uint8]]:
         """Packed bits by the code's name, uint8 [n, row bytes]."""
         return {self.code: pack_bits(self.values(embeddings))}
+
+
+def with_second_bits(
+    layer: Mapping[str, NDArray[np.float32]], names: Sequence[str]
+) -> tuple[dict[str, NDArray[np.float32]], list[str]]:
+    """The layer and the names of its bits with a second bit for each, which is set where the attribute is sure.
+
+    One bit puts all who probably have an attribute on a level. With two, a search by description finds those first
+    who surely have it, and attributes tell people apart better. It is the same logit, less that of `SURE`.
+    """
+    weight, bias = layer["weight"], layer["bias"]
+    doubt = np.float32(np.log(SURE / (1 - SURE)))
+    both = {"weight": np.concatenate([weight, weight]), "bias": np.concatenate([bias, bias - doubt])}
+    return both, [*names, *(SURELY + name for name in names)]

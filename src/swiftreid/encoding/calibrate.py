@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from swiftreid.data.samples import DISTRACTOR, Split
 from swiftreid.data.schemas import attribute_bits, schema_of
@@ -16,6 +17,7 @@ from swiftreid.evaluation.attributes import AttributeScore, attribute_scores
 from swiftreid.evaluation.benchmark import LabelledCodes
 from swiftreid.evaluation.protocol import evaluate_rankings
 from swiftreid.search.codes import CodeSpec, unpack_bits
+from swiftreid.search.description import SURELY, attribute_names
 from swiftreid.search.pairs import pair_histograms
 from swiftreid.search.recall import CONFIDENCE, DEPTH, SHARE, RecallThresholds, TooFewPeople, recall_thresholds
 from swiftreid.search.results import SearchResult
@@ -173,12 +175,40 @@ def told_attributes(encoder: Encoder, people: LabelledCodes, samples: Split) -> 
         return []
     sample_of = {sample.path: sample for sample in samples}
     bits, known = attribute_bits([sample_of[path] for path in people.paths], schema)
-    shared = [name for name in names if name in schema.names]
-    theirs, ours = [schema.names.index(name) for name in shared], [names.index(name) for name in shared]
     code = f"attr{len(names)}"
-    told = unpack_bits(people.codes[code], len(names))[:, ours]
-    logits = None if people.embedding is None else encoder.values_of(people.embedding)[code][:, ours]
-    scores = attribute_scores(told, bits[:, theirs], shared, known[:, theirs], logits)
+    told = unpack_bits(people.codes[code], len(names)).astype(np.bool_)
+    logits = None if people.embedding is None else encoder.values_of(people.embedding)[code]
+    return scored(names, told, logits, np.where(known, bits, np.nan), schema.names)
+
+
+def scored(
+    names: Sequence[str],
+    told: NDArray[np.bool_],
+    logits: NDArray[np.floating] | None,
+    truth: NDArray[np.floating],
+    true_names: Sequence[str],
+) -> list[AttributeScore]:
+    """How well bits of these names, second ones among them, tell attributes of those names.
+
+    Args:
+        names: of the b bits, as on an encoder's card.
+        told: the bits, bool [n, b].
+        logits: float [n, b]; None gives no calibration errors.
+        truth: float [n, a]: 1 yes, 0 no, NaN not known.
+        true_names: of the a attributes.
+    """
+    shared = [name for name in attribute_names(names) if name in true_names]
+    ours, theirs = [list(names).index(name) for name in shared], [list(true_names).index(name) for name in shared]
+    seconds = [list(names).index(SURELY + name) for name in shared if SURELY + name in names]
+    known = ~np.isnan(truth[:, theirs])
+    scores = attribute_scores(
+        told[:, ours],
+        known & (truth[:, theirs] > 0),
+        shared,
+        known,
+        logits=None if logits is None else logits[:, ours],
+        sure=told[:, seconds] if len(seconds) == len(shared) else None,
+    )
     return [score for score in scores.each if score.known]
 
 

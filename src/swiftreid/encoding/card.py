@@ -154,8 +154,8 @@ class EncoderCard(BaseModel):
 
     @property
     def reliability(self) -> dict[str, float]:
-        """How surely each attribute is told (`AttributeScore.reliability`), where it is known."""
-        return {score.name: score.reliability for score in self.told if score.reliability is not None}
+        """How surely each attribute bit tells (`AttributeScore.reliability`), where it is known."""
+        return {bit: sureness for score in self.told for bit, sureness in score.reliability.items()}
 
     @property
     def short_fingerprint(self) -> str:

@@ -102,6 +102,7 @@ def _essentials(card: EncoderCard) -> dict[str, Any]:
         "provenance": "",
         "licence": "",
         "metrics": [],
+        "attribute_scores": [],
         "calibration": None,
         "training": {},
     }

@@ -22,6 +22,7 @@ from swiftreid.encoding.encoding import Encoding
 from swiftreid.errors import UsageError
 from swiftreid.evaluation.embeddings import unit_length
 from swiftreid.search.codes import bits_of, unpack_bits
+from swiftreid.search.description import attribute_names
 from swiftreid.search.stages import EMBEDDING
 
 Progress = Callable[[int, int], None]
@@ -293,7 +294,7 @@ def _values(encoder: Encoder, encoding: Encoding, code: str) -> NDArray[np.float
 
 
 def _place(encoder: Encoder, attribute: str) -> int:
-    names = encoder.card.attributes
+    names = attribute_names(encoder.card.attributes)
     if not names:
         raise UsageError(
             f"encoder {encoder.card.name} tells no attributes; `swiftreid hash --set attributes=true` teaches them"
@@ -302,4 +303,4 @@ def _place(encoder: Encoder, attribute: str) -> int:
         near = get_close_matches(attribute, names, 3)
         hint = f"did you mean {' or '.join(near)}?" if near else f"it tells {', '.join(names)}"
         raise UsageError(f"encoder {encoder.card.name} tells no attribute {attribute!r}; {hint}")
-    return names.index(attribute)
+    return encoder.card.attributes.index(attribute)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from swiftreid.errors import UsageError
-from swiftreid.search.description import log_odds_ratio
+from swiftreid.search.description import SURELY, log_odds_ratio
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,9 @@ class AttributeScore:
         specificity: share of negatives recognised (TNR); None where there are none.
         calibration_error: how far stated probabilities are from observed shares (`calibration_error`); None where no
             probabilities were given, or nothing is known.
+        sure_recall: of an attribute with a second bit (`search.description.SURELY`), share of positives where that is
+            set too; else None.
+        sure_specificity: share of negatives where it is not.
     """
 
     name: str
@@ -34,6 +37,8 @@ class AttributeScore:
     recall: float | None
     specificity: float | None
     calibration_error: float | None = None
+    sure_recall: float | None = None
+    sure_specificity: float | None = None
 
     @property
     def balanced(self) -> float | None:
@@ -43,13 +48,23 @@ class AttributeScore:
         return (self.recall + self.specificity) / 2
 
     @property
-    def reliability(self) -> float | None:
-        """How surely the bit tells the attribute, for searches by description; None where a class is absent."""
+    def reliability(self) -> dict[str, float]:
+        """How surely each of its bits tells the attribute, for searches by description; empty where a class is absent.
+
+        It is by how much the bit, where it is set, raises the logarithm of the odds. With a second bit there are three
+        answers, and each bit counts what is between two of them.
+        """
         if self.recall is None or self.specificity is None:
-            return None
-        negatives = self.known - self.positives
-        true, rejected = round(self.recall * self.positives), round(self.specificity * negatives)
-        return log_odds_ratio(true, self.positives - true, negatives - rejected, rejected)
+            return {}
+        positives, negatives = self.positives, self.known - self.positives
+        yes, no = round(self.recall * positives), round((1 - self.specificity) * negatives)  # so often the bit is set
+        if self.sure_recall is None or self.sure_specificity is None:
+            return {self.name: log_odds_ratio(yes, positives - yes, no, negatives - no)}
+        sure_yes, sure_no = round(self.sure_recall * positives), round((1 - self.sure_specificity) * negatives)
+        return {
+            self.name: log_odds_ratio(yes - sure_yes, positives - yes, no - sure_no, negatives - no),
+            SURELY + self.name: log_odds_ratio(sure_yes, yes - sure_yes, sure_no, no - sure_no),
+        }
 
 
 @dataclass(frozen=True)
@@ -79,7 +94,9 @@ def attribute_scores(
     truth: ArrayLike,
     names: Sequence[str],
     known: ArrayLike | None = None,
+    *,
     logits: NDArray[np.floating] | None = None,
+    sure: ArrayLike | None = None,
 ) -> AttributeScores:
     """Accuracy and mA (Li et al., A richly annotated dataset for pedestrian attribute recognition, 2016, Eq. 4).
 
@@ -96,29 +113,34 @@ def attribute_scores(
         names: of the a attributes.
         known: bool [n, a], where the truth is known; all of it by default.
         logits: float [n, a], whose sigmoid is the stated probability, for the calibration errors.
+        sure: bool [n, a], the second bits of attributes that have them.
 
     Raises:
         UsageError: shapes that do not fit together, or values other than 0 and 1.
     """
     guess, right = _flags("predicted", predicted), _flags("truth", truth)
     there = np.ones(right.shape, np.bool_) if known is None else _flags("known", known)
-    if not guess.shape == right.shape == there.shape == (len(right), len(names)):
+    second = None if sure is None else _flags("sure", sure)
+    shapes = {array.shape for array in (guess, right, there, second) if array is not None}
+    if shapes != {(len(right), len(names))}:
         raise UsageError(
-            f"predicted, truth and known must be [n, {len(names)}], got {guess.shape}, {right.shape} and {there.shape}"
+            f"predicted, truth, known and sure must be [n, {len(names)}], got {', '.join(map(str, sorted(shapes)))}"
         )
     agree = there & (guess == right)
-    positive = there & right
+    positive, negative = there & right, there & ~right
     each = [
         AttributeScore(
             name,
             known=int(there[:, i].sum()),
             positives=int(positive[:, i].sum()),
             accuracy=_share(agree[:, i], there[:, i]),
-            recall=_share(agree[:, i] & right[:, i], positive[:, i]),
-            specificity=_share(agree[:, i] & ~right[:, i], there[:, i] & ~right[:, i]),
+            recall=_share((agree & positive)[:, i], positive[:, i]),
+            specificity=_share((agree & negative)[:, i], negative[:, i]),
             calibration_error=None
             if logits is None
             else calibration_error(logits[there[:, i], i], right[there[:, i], i]),
+            sure_recall=None if second is None else _share((positive & second)[:, i], positive[:, i]),
+            sure_specificity=None if second is None else _share((negative & ~second)[:, i], negative[:, i]),
         )
         for i, name in enumerate(names)
     ]

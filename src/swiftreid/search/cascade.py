@@ -114,7 +114,7 @@ class Cascade:
             min_candidates: at every stage but the last, if fewer entries would pass (and more came in), a threshold
                 rises to the smallest distance that lets this many pass, ties included, and top and share keep this
                 many. Default: k, so that the last stage always has k entries to order if that many are live.
-            weights: for codes of at most 128 bits, how much each bit counts: uint8 [q, bits]. A distance is then the
+            weights: for codes of at most 192 bits, how much each bit counts: uint8 [q, bits]. A distance is then the
                 sum of the weights of the bits that differ, and where a weight is 0 it does not matter what a query
                 says (see `swiftreid.search.description`). Stages of such a code have no threshold.
             kernel: forces a kernel (see `kernels.active_kernel`).

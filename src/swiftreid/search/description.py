@@ -1,7 +1,9 @@
 """Descriptions of people: which attributes are wanted and which are not, as a query for a cascade's attribute stage.
 
 A description says something of a few attributes and nothing of the rest. As a query it is a code with the wanted bits
-set, and weights that are 0 for every bit of which nothing is said (`Cascade.search`, ``weights``).
+set, and weights that are 0 for every bit of which nothing is said (`Cascade.search`, ``weights``). Where an attribute
+has a second bit, ``surely_backpack`` beside ``backpack``, what is said of it is said of both: who surely has a backpack
+comes before who probably has one.
 """
 
 from __future__ import annotations
@@ -20,6 +22,9 @@ from swiftreid.search.codes import pack_bits
 
 MOST_WEIGHT: Final = 15
 """Of the attribute that is told most surely. Few digits are quick to add up, and reliabilities are known no better."""
+
+SURELY: Final = "surely_"
+"""How the names of second bits begin, which tell that an attribute is there and leave hardly a doubt."""
 
 _PARTS: Final = {"upper": ("upper_", "up"), "lower": ("lower_", "down")}
 """How schemas begin the names of a garment's colours and patterns."""
@@ -84,6 +89,7 @@ class Description:
         Raises:
             UsageError: no attribute is called so, or one is wanted and not wanted.
         """
+        names = attribute_names(names)
         said = [(word, True) for word in has]
         said += [(f"{part}:{word}", True) for part, words in (("upper", upper), ("lower", lower)) for word in words]
         said += [(word, False) for word in lacks]
@@ -98,7 +104,8 @@ class Description:
         """The wanted bits, packed: uint8 [row bytes]."""
         bits = np.zeros(len(names), np.uint8)
         for name, wanted in self.bits.items():
-            bits[_place(name, names)] = wanted
+            for place in _places(name, names):
+                bits[place] = wanted
         packed: NDArray[np.uint8] = pack_bits(bits[None])[0]
         return packed
 
@@ -107,26 +114,35 @@ class Description:
 
         Args:
             names: of the attribute bits.
-            reliability: of each attribute, a log odds ratio (see `log_odds_ratio`). Then the distance is, but for
+            reliability: of each bit, a log odds ratio (see `log_odds_ratio`). Then the distance is, but for
                 rounding and a constant, minus the logarithm of the odds that a person with these bits is as described
                 (naive Bayes). Without it all stated bits count alike.
         """
-        usual = float(np.median(list(reliability.values()))) if reliability else 1.0  # of one that was never measured
-        given = {name: usual if reliability is None else reliability.get(name, usual) for name in self.bits}
-        largest = max(given.values())
+        given = self._sureness(names, reliability) if reliability else dict.fromkeys(self._bits(names), 1.0)
+        most, largest = MOST_WEIGHT if reliability else 1, max(given.values())
         weights = np.zeros(len(names), np.uint8)
-        for name, sureness in given.items():
+        for bit, sureness in given.items():
             share = sureness / largest if largest > 0 else 1.0
-            most = 1 if reliability is None else MOST_WEIGHT
-            weights[_place(name, names)] = max(1, round(most * share))  # what is said is never quite ignored
+            least = 0 if bit.startswith(SURELY) else 1  # what is said is never quite ignored
+            weights[list(names).index(bit)] = max(least, round(most * share))
         return weights
+
+    def _bits(self, names: Sequence[str]) -> list[str]:
+        """All bits of which something is said, second ones too."""
+        return [names[place] for name in self.bits for place in _places(name, names)]
+
+    def _sureness(self, names: Sequence[str], reliability: Mapping[str, float]) -> dict[str, float]:
+        """Of these bits; the median of its kind for one that was never measured."""
+        kinds = {second: [v for bit, v in reliability.items() if bit.startswith(SURELY) == second] for second in (0, 1)}
+        usual = {second: float(np.median(values)) if values else 1.0 for second, values in kinds.items()}
+        return {bit: reliability.get(bit, usual[bit.startswith(SURELY)]) for bit in self._bits(names)}
 
     def __str__(self) -> str:
         return ", ".join(name if wanted else f"not {name}" for name, wanted in self.bits.items())
 
 
 def log_odds_ratio(true: int, missed: int, false: int, rejected: int) -> float:
-    """How surely an attribute is told: ``log(P(bit | yes) P(no bit | no) / (P(no bit | yes) P(bit | no)))``.
+    """How surely a bit tells an attribute: ``log(P(bit | yes) P(no bit | no) / (P(no bit | yes) P(bit | no)))``.
 
     Half a person is added to each count, so that attributes that were never confused are not told infinitely surely.
 
@@ -139,10 +155,16 @@ def log_odds_ratio(true: int, missed: int, false: int, rejected: int) -> float:
     return math.log((true + 0.5) * (rejected + 0.5) / ((missed + 0.5) * (false + 0.5)))
 
 
-def _place(name: str, names: Sequence[str]) -> int:
+def attribute_names(names: Sequence[str]) -> list[str]:
+    """The attributes that bits of these names tell: all but the second bits."""
+    return [name for name in names if not name.startswith(SURELY)]
+
+
+def _places(name: str, names: Sequence[str]) -> list[int]:
+    """Of the attribute's bit and, where there is one, its second."""
     if name not in names:
-        raise UsageError(f"there is no attribute {name!r}; there are {', '.join(names) or 'none'}")
-    return list(names).index(name)
+        raise UsageError(f"there is no attribute {name!r}; there are {', '.join(attribute_names(names)) or 'none'}")
+    return [list(names).index(bit) for bit in (name, SURELY + name) if bit in names]
 
 
 def _bit(word: str, names: Sequence[str]) -> tuple[str, bool]:

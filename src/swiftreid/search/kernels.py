@@ -18,7 +18,7 @@ from swiftreid.search.job import Answer, Job
 from swiftreid.search.stages import Stage
 
 VARIABLE = "SWIFTREID_KERNEL"
-MAX_SLICED_BYTES = 16
+MAX_SLICED_BYTES = 24
 BLOCK = 512
 
 

@@ -173,7 +173,7 @@ class CodeTable:
 
         Args:
             name: a code's, or ``embedding``.
-            planes: with bit planes, which codes of up to 128 bits may have (see ``native/kernel.hpp``). They are
+            planes: with bit planes, which codes of up to 192 bits may have (see ``native/kernel.hpp``). They are
                 made when they are first wanted, and take as much memory as the column.
         """
         key = name, planes

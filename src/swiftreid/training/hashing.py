@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,8 +14,8 @@ from swiftreid.data.fingerprint import fingerprint_of
 from swiftreid.data.pictures import read_batches
 from swiftreid.data.samples import DISTRACTOR, ReidData, Split, cameras_of, persons_of
 from swiftreid.data.schemas import AttributeSchema
-from swiftreid.encoding.attribute_bits import AttributeBits
-from swiftreid.encoding.calibrate import fit_calibration
+from swiftreid.encoding.attribute_bits import AttributeBits, with_second_bits
+from swiftreid.encoding.calibrate import fit_calibration, scored
 from swiftreid.encoding.card import Calibration, Tensors
 from swiftreid.encoding.composed import PyramidEncoder, compose
 from swiftreid.encoding.domain import LEARNED_FROM, sources_of
@@ -23,7 +23,7 @@ from swiftreid.encoding.encoder import Encoder
 from swiftreid.encoding.pyramid import PyramidCodes
 from swiftreid.encoding.stream import OnBad
 from swiftreid.errors import SwiftReIDError, UsageError
-from swiftreid.evaluation.attributes import AttributeScore, attribute_scores
+from swiftreid.evaluation.attributes import AttributeScore
 from swiftreid.evaluation.benchmark import LabelledCodes, measure_cascades, measure_embedding
 from swiftreid.search.cascade import Cascade, Stage
 from swiftreid.search.codes import CodeSpec
@@ -85,7 +85,6 @@ def learn_hash(
             f"data set {data.name} has no training pictures of known persons: run `swiftreid doctor` on it"
         )
     schema = schema_to_learn(known, data.name, off="attributes=false") if recipe.attributes else None
-    names = schema.names if schema else ()
     fingerprint = fingerprint_of(data)
     embedded = embed_views(base, known, schema, views=recipe.views, seed=seed, on_bad=on_bad, progress=progress)
 
@@ -114,9 +113,11 @@ def learn_hash(
         codes = PyramidCodes(fit(some, "learning from some").tensors)(rest.embeddings[0])
         scores: list[AttributeScore] = []
         if schema is not None:
-            told = AttributeBits(_attributes(some, recipe))
+            layer, bits = _attributes(some, schema, recipe)
+            told = AttributeBits(layer)
             codes |= told(rest.embeddings[0])
-            scores = _scores(told.values(rest.embeddings[0]), rest.attributes, names)
+            logits = told.values(rest.embeddings[0])
+            scores = scored(bits, logits > 0, logits, rest.attributes, schema.names)
         people = LabelledCodes(codes, rest.persons, rest.cameras, rest.embeddings[0])
         calibration = fit_calibration(
             people,
@@ -129,10 +130,11 @@ def learn_hash(
         )
         metrics = _measure(people, calibration)
     final = fit(embedded, "learning from all")
+    attributes, names = (None, []) if schema is None else _attributes(embedded, schema, recipe)
     learned = compose(
         base,
         final.tensors,
-        attributes=_attributes(embedded, recipe) if schema is not None else None,
+        attributes=attributes,
         attribute_names=names,
         name=name,
         provenance=f"{final.record['persons']} people of {data.name}, {final.record['pictures']} pictures",
@@ -183,16 +185,10 @@ def embed_views(
     return Views(np.concatenate(parts, axis=1), persons_of(samples)[rows], cameras_of(samples)[rows], attributes)
 
 
-def _attributes(people: Views, recipe: FrozenRecipe) -> Tensors:
-    """The layer that tells attributes, learned from the pictures as they are."""
-    layer = fit_attributes(people.embeddings[0], people.attributes)
-    return halved(layer) if recipe.export == "fp16" else layer
-
-
-def _scores(logits: NDArray[np.float32], attributes: NDArray[np.float32], names: Sequence[str]) -> list[AttributeScore]:
-    known = ~np.isnan(attributes)
-    scores = attribute_scores(logits > 0, np.where(known, attributes, 0), names, known, logits)
-    return [score for score in scores.each if score.known]
+def _attributes(people: Views, schema: AttributeSchema, recipe: FrozenRecipe) -> tuple[Tensors, list[str]]:
+    """The layer that tells attributes, learned from the pictures as they are, and the names of its bits."""
+    layer, names = with_second_bits(fit_attributes(people.embeddings[0], people.attributes), schema.names)
+    return (halved(layer) if recipe.export == "fp16" else layer), names
 
 
 def hold_out(persons: NDArray[np.int64], share: float, seed: int) -> NDArray[np.bool_]:

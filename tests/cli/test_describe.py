@@ -43,7 +43,7 @@ def _told() -> dict[str, dict[str, str]]:
 def test_whom_a_description_finds_first_is_as_described(described: Run, tmp_path: Path) -> None:
     found = described("search", "g", "--has", "backpack", "--not", "hat", "-k", 20, "--json").json
     assert found["description"] == {"backpack": True, "hat": False}
-    assert found["cascade"] == "attr57"
+    assert found["cascade"] == "attr114"
     assert Path(found["picture"]).name == "search.png"
     (query,) = found["queries"]
     assert (query["query"], query["unknown"], len(query["results"])) == ("backpack, not hat", None, 20)
@@ -52,30 +52,44 @@ def test_whom_a_description_finds_first_is_as_described(described: Run, tmp_path
     distances = [hit["distance"] for hit in query["results"]]
     assert distances == sorted(distances)
     for hit in query["results"]:
-        assert (hit["distance"] == 0) == (hit["differs"] == [])
+        assert (hit["distance"] == 0) == (hit["differs"] == hit["unsure"] == [])
         assert set(hit["differs"]) <= {"backpack", "hat"}
     # The bits that are stored are those that it went by.
     _, shown = encode_all(encoder, [STATION / "bounding_box_train" / hit["id"] for hit in query["results"]])
-    bits = unpack_bits(shown.codes["attr57"], len(names))
+    bits = unpack_bits(shown.codes["attr114"], len(names))
     for row, hit in zip(bits, query["results"], strict=True):
         told = dict(zip(names, row, strict=True))
-        assert hit["differs"] == [n for n, wanted in (("hat", False), ("backpack", True)) if told[n] != wanted]
+        differs = [n for n, wanted in (("backpack", True), ("hat", False)) if told[n] != wanted]
+        unsure = ["backpack"] if told["backpack"] and not told["surely_backpack"] else []
+        assert (hit["differs"], hit["unsure"]) == (differs, unsure)
     people = _told()
     right = [people[f"{int(hit['person']):04d}"]["backpack"] != "no" for hit in query["results"]]
     share = sum(row["backpack"] != "no" for row in people.values()) / len(people)
     assert sum(right) / len(right) > 2 * share, "better than chance, on the people whom it learned from"
 
 
+def test_those_who_surely_fit_come_before_those_who_probably_do(described: Run) -> None:
+    described("gallery", "create", "others", "--encoder", "e.safetensors")  # than those whom it learned from
+    described("gallery", "add", "others", STATION / "query", STATION / "bounding_box_test")
+    asked = ("search", "others", "--has", "backpack", "-k", 200, "--no-picture")
+    (query,) = described(*asked, "--json").json["queries"]
+    answers = [(hit["differs"], hit["unsure"]) for hit in query["results"]]
+    groups = [([], []), ([], ["backpack"]), (["backpack"], [])]
+    assert [group for group in groups if group in answers] == groups
+    assert answers == sorted(answers, key=groups.index)
+    assert "backpack?" in described(*asked).out
+
+
 def test_a_picture_is_searched_among_those_who_fit(described: Run) -> None:
     query = next((STATION / "query").iterdir())
     found = described("search", "g", query, "--has", "backpack", "-k", 5, "--no-picture", "--json").json
-    assert found["cascade"].startswith("attr57:share=0.1+ > id32")
+    assert found["cascade"].startswith("attr114:share=0.1+ > id32")
     first, last = found["stages"][0], found["stages"][-1]
     assert (first["entries_in"], last["code"]) == (450, "id2048")
     assert first["entries_kept"] >= 45
     for hit in found["queries"][0]["results"]:
         assert hit["differs"] in ([], ["backpack"])
-    given = "attr57:top=40 > id2048"
+    given = "attr114:top=40 > id2048"
     found = described("search", "g", query, "--has", "backpack", "--cascade", given, "--no-picture", "--json").json
     assert found["cascade"] == given
 

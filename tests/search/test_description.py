@@ -124,6 +124,29 @@ def test_the_order_is_that_of_naive_bayes() -> None:
     assert distances[by_bayes].tolist() == sorted(distances.tolist())
 
 
+def test_second_bits_are_wanted_with_the_first() -> None:
+    names = ("hat", "backpack", "surely_hat", "surely_backpack")
+    described = Description.of(names, has=["backpack"], lacks=["hat"])
+    assert described.bits == {"backpack": True, "hat": False}
+    assert str(described) == "backpack, not hat"
+    assert described.weights(names).tolist() == [1, 1, 1, 1]
+    people = np.array([[0, 1, 0, 1], [0, 1, 0, 0], [0, 0, 0, 0], [1, 1, 0, 1], [1, 1, 1, 1], [1, 0, 1, 0]])
+    found = _found(described, names, people[::-1])
+    assert (len(people) - 1 - found).tolist() == [0, 3, 1, 4, 2, 5]
+    with pytest.raises(UsageError, match="there is no attribute 'surely_hat'"):
+        Description.of(names, has=["surely_hat"])
+    with pytest.raises(UsageError, match=r"there are hat, backpack$"):
+        Description({"scarf": True}).code(names)
+
+
+def test_second_bits_have_their_own_reliability() -> None:
+    names = ("a", "b", "c", "surely_a", "surely_b", "surely_c")
+    described = Description({"a": True, "b": False, "c": True})
+    reliability = {"a": 6.0, "b": 4.0, "surely_a": 2.0, "surely_b": -0.3}
+    # c was never measured: it counts as the median of its kind.
+    assert described.weights(names, reliability).tolist() == [15, 10, 12, 5, 0, 2]
+
+
 def test_log_odds_ratio() -> None:
     assert log_odds_ratio(90, 10, 10, 90) == pytest.approx(2 * math.log(90.5 / 10.5))
     assert log_odds_ratio(50, 50, 50, 50) == 0

@@ -119,10 +119,33 @@ def test_bad_weights_are_refused(text: str, weights: dict[str, NDArray[np.uint8]
         Cascade.parse(text).search(table, queries, 5, weights=weights)
 
 
+@pytest.mark.parametrize("kernel", [name for name in available_kernels() if name != "reference"])
+@pytest.mark.parametrize("bits", [129, 144, 192])
+@pytest.mark.parametrize("text", ["{0}", "{0}:top=60 > id32", "{0}:share=0.05+ > id32", "{0}<=70 > id32"])
+def test_the_longest_codes_that_take_weights(kernel: str, bits: int, text: str) -> None:
+    """The largest sums take all 16 binary digits, and distances of plain bits all 8."""
+    rng = np.random.default_rng(bits)
+    name = f"attr{bits}"
+    gallery = rng.random((1700, bits)) < rng.choice([0.02, 0.5, 0.98], (1700, 1))  # many distances near 0 and the most
+    table = CodeTable({name: pack_bits(gallery), "id32": pack_bits(rng.random((1700, 32)) - 0.5)})
+    asked = np.zeros((3, bits), bool)
+    queries = {name: pack_bits(asked), "id32": pack_bits(rng.random((3, 32)) - 0.5)}
+    cascade = Cascade.parse(text.format(name))
+    every = {name: np.full((3, bits), 255, np.uint8)}
+    for weights in ({}, every) if "<=" not in text else ({},):
+        one, two = (cascade.search(table, queries, 50, weights=weights, kernel=each) for each in (kernel, "reference"))
+        for field in ("indices", "distances", "stages", "counts"):
+            assert (getattr(one, field) == getattr(two, field)).all(), field
+    if text == "{0}":
+        found = cascade.search(table, queries, 1700, weights=every, kernel=kernel)
+        assert found.distances[0].tolist() == sorted((255 * gallery.sum(axis=1)).tolist())
+        assert found.distances.max() > 240 * bits
+
+
 def test_long_codes_take_no_weights() -> None:
     rng = np.random.default_rng(4)
-    rows = pack_bits(rng.random((9, 160)) - 0.5)
-    with pytest.raises(UsageError, match="at most 128 bits"):
-        Cascade.parse("id160").search(
-            CodeTable({"id160": rows}), {"id160": rows[:1]}, 5, weights={"id160": np.ones((1, 160), np.uint8)}
+    rows = pack_bits(rng.random((9, 193)) - 0.5)
+    with pytest.raises(UsageError, match="at most 192 bits"):
+        Cascade.parse("id193").search(
+            CodeTable({"id193": rows}), {"id193": rows[:1]}, 5, weights={"id193": np.ones((1, 193), np.uint8)}
         )

@@ -12,7 +12,9 @@ pytest.importorskip("torch")
 from swiftreid.data.sources import open_data
 from swiftreid.encoding.attribute_bits import AttributeBits
 from swiftreid.encoding.encoder import open_encoder
+from swiftreid.encoding.labelled import encode_samples
 from swiftreid.errors import UsageError
+from swiftreid.search.codes import unpack_bits
 from swiftreid.training.frozen_attributes import WEIGHT_DECAY, fit_attributes
 from swiftreid.training.hashing import learn_hash
 from swiftreid.training.recipe import load_recipe
@@ -104,8 +106,9 @@ def test_the_codes_stay_what_they_are_and_the_card_says_how_well_attributes_are_
         )
 
     plain, told = learn(), learn("attributes=true")
-    assert str(told.spec) == f"{plain.spec} attr57"
-    assert len(told.card.attributes) == 57
+    assert str(told.spec) == f"{plain.spec} attr114"
+    first, second = told.card.attributes[:57], told.card.attributes[57:]
+    assert second == [f"surely_{name}" for name in first]
     pictures = np.random.default_rng(0).integers(0, 256, (3, *base.size, 3), np.uint8)
     one, two = plain.encode(pictures), told.encode(pictures)
     for name in plain.spec:
@@ -113,8 +116,13 @@ def test_the_codes_stay_what_they_are_and_the_card_says_how_well_attributes_are_
     calibration = told.card.calibration
     assert calibration is not None
     assert calibration.cascade == plain.card.calibration.cascade, "thresholds are of identity codes"
-    assert calibration.short_list.code == "attr57"
+    assert calibration.short_list.code == "attr114"
     scores = {score.name: score for score in calibration.attributes}
-    assert set(scores) <= set(told.card.attributes)
+    assert set(scores) <= set(first)
     assert all(0 <= score.accuracy <= 1 and 0 <= score.calibration_error <= 1 for score in scores.values())
-    assert calibration.reliability.keys() <= scores.keys()
+    assert all(score.sure_recall is None or score.sure_recall <= score.recall for score in scores.values())
+    assert told.card.reliability.keys() <= {*scores, *(f"surely_{name}" for name in scores)}
+    assert any(name.startswith("surely_") for name in told.card.reliability)
+    bits = unpack_bits(encode_samples(told, data.query).codes["attr114"], 114).astype(bool)
+    assert (bits[:, 57:] <= bits[:, :57]).all(), "who surely has it, probably has it"
+    assert bits[:, :57].sum() > bits[:, 57:].sum() > 0

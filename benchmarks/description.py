@@ -19,7 +19,7 @@ from swiftreid.data.sources import open_data
 from swiftreid.encoding.encoder import open_encoder
 from swiftreid.encoding.labelled import encode_samples
 from swiftreid.search.cascade import Cascade
-from swiftreid.search.description import Description
+from swiftreid.search.description import Description, attribute_names
 from swiftreid.search.table import CodeTable
 
 DEPTH = 10
@@ -48,15 +48,15 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     encoder, data = open_encoder(args.encoder), open_data(args.data)
-    names = encoder.card.attributes
+    names, told = encoder.card.attributes, attribute_names(encoder.card.attributes)
     samples = [*data.query, *data.gallery]
     schema = schema_of(samples)
-    if not names or schema is None or set(names) - set(schema.names):
+    if not names or schema is None or set(told) - set(schema.names):
         raise SystemExit(f"error: {args.encoder} and {args.data} have not the same attributes")
     people = encode_samples(encoder, samples)
     sample_of = {sample.path: sample for sample in samples}
     bits, _ = attribute_bits([sample_of[path] for path in people.paths or ()], schema)
-    bits = bits[:, [schema.names.index(name) for name in names]]
+    bits = bits[:, [schema.names.index(name) for name in told]]
     code = f"attr{len(names)}"
     # Random order, so that who comes first among equals has nothing to do with who they are.
     order = np.random.default_rng(args.seed).permutation(len(people))
@@ -71,7 +71,7 @@ def main() -> None:
         asked = descriptions(bits, args.queries, attributes, rng)
         fits = np.stack([bits[:, chosen].all(axis=1) for chosen in asked])
         for label, reliability in kinds.items():
-            said = [Description({names[i]: True for i in chosen}) for chosen in asked]
+            said = [Description({told[i]: True for i in chosen}) for chosen in asked]
             found = Cascade.parse(code).search(
                 table,
                 {code: np.stack([each.code(names) for each in said])},

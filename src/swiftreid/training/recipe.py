@@ -27,7 +27,7 @@ class FrozenRecipe(BaseModel):
     held_out: float = Field(default=0.2, ge=0, le=0.9)
     """Share of the people kept from the first fit, to calibrate and measure on."""
     attributes: bool = False
-    """Whether to learn the attributes that the data set states too: a code ``attrN``, two bits for each, behind the others."""
+    """Whether to learn the attributes that the data set states too: a code ``attrN`` of two bits for each."""
     export: Literal["fp32", "fp16"] = "fp32"
     """Number format of the pyramid's matrices in the encoder's file."""
     training: FrozenConfig = FrozenConfig()

@@ -27,8 +27,8 @@ def metrics(card: ResultCard, fingerprint: str) -> list[dict[str, object]]:
     return [
         {
             "ranking": row.ranking,
-            "rank1": round(row.rank1, 4),
-            "map": round(row.map_standard, 4),
+            "rank1": row.rank1,
+            "map": row.map_standard,
             "data": f"{card.data.name}, {card.protocol.queries:,} queries",
         }
         for row in chosen

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+
+from swiftreid.evaluation.card import DataCard, EncoderCard, ProtocolCard, ResultCard, ResultRow
+from swiftreid.evaluation.protocol import evaluate_rankings
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "benchmarks"))
 import commands
@@ -45,12 +48,17 @@ def test_a_run_that_was_stopped_goes_on(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 
 def test_figures_of_another_encoder_are_not_taken(ran: list[list[object]], tmp_path: Path) -> None:
-    card = tmp_path / "card.json"
+    path = tmp_path / "card.json"
     own = commands.open_encoder("stripes").fingerprint
-    rows = [{"ranking": "id32 exhaustive", "rank1": 0.5, "map_standard": 0.25}]
+    metrics = evaluate_rankings(np.array([[1, 0]]), [1], [1], [1, 0], [2, 2])
     for fingerprint, times in ((own, 0), ("f00d", 1)):
-        card.write_text(json.dumps({"encoder": {"fingerprint": fingerprint}, "rows": rows}))
-        assert commands.evaluate("stripes", tmp_path, card) == {"id32 exhaustive": (50, 25)}
+        ResultCard(
+            data=DataCard(name="two", fingerprint="0" * 16, pictures={"gallery": 2}, persons={}),
+            encoder=EncoderCard(name="stripes", fingerprint=fingerprint),
+            protocol=ProtocolCard.of(metrics),
+            rows=[ResultRow.of("id32 exhaustive", metrics)],
+        ).save(path)
+        assert commands.evaluate("stripes", tmp_path, path) == {"id32 exhaustive": (0, 50)}
         assert len(ran) == times
 
 

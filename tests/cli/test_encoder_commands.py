@@ -265,6 +265,7 @@ def test_demo_runs_twice_and_never_removes_a_gallery_of_yours(
     for _ in range(2):
         done = swiftreid("demo", "--station", drawn_people, "--out", "out", "--json").json
         assert (tmp_path / done["picture"]).is_file()
+        assert (tmp_path / done["description"]).is_file()
         assert done["card"]["protocol"]["queries"] == 24
         assert swiftreid("gallery", "info", done["gallery"], "--json").json["entries"] == 24
 

@@ -11,6 +11,7 @@ import pytest
 
 from command import COMMAND
 from swiftreid.encoding.encoder import SHIPPED, open_encoder
+from swiftreid.search.description import attribute_names
 
 STATION = Path(__file__).resolve().parents[2] / "examples" / "station"
 LARGEST = 12_000_000
@@ -32,9 +33,10 @@ def test_cards_state_what_was_learned_from_and_calibrate_nothing(name: str) -> N
 def test_rendered_learned_from_rendered_people_and_names_its_teacher() -> None:
     card = open_encoder("rendered").card
     assert "taught by person-reidentification-retail-0286" in card.provenance
-    assert card.spec == "id32 id128 id512 id2048"
+    assert card.spec == "id32 id128 id512 id2048 attr144"
     measured = {row["data"].split(",")[0] for row in card.metrics}
     assert len(measured) >= 3, "honest figures on rendered people and on two real data sets"
+    assert [score.name for score in card.attribute_scores] == attribute_names(card.attributes)
 
 
 def evaluated(encoder: str) -> dict[str, float]:

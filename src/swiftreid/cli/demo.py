@@ -16,11 +16,12 @@ import typer
 from swiftreid.cli import coding, evaluate, galleries, searching
 from swiftreid.cli.console import EncoderOption, JsonOption, QuietOption, Report
 from swiftreid.data.pictures import find_pictures
-from swiftreid.encoding.encoder import DEFAULT
+from swiftreid.encoding.encoder import DEFAULT, open_encoder
 from swiftreid.errors import SwiftReIDError, UsageError
 
 _STATION = Path("examples/station")
 _MARK = "made-by-demo"
+_DESCRIBED = ("skirt", "backpack")
 
 
 def demo(
@@ -34,14 +35,14 @@ def demo(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Calibrate, index, search and measure on pictures of rendered people; writes a picture. Downloads nothing."""
+    """Calibrate, index, search and measure on pictures of rendered people; writes pictures. Downloads nothing."""
     started = time.perf_counter()
     report = Report(as_json=as_json, quiet=quiet)
     data = station or _find_station()
     if not (data / "query").is_dir():
         raise UsageError(f"--station {data} is no data set in Market-1501 layout: it has no folder 'query'")
-    calibrated, gallery, picture, card = (
-        out / name for name in ("encoder.safetensors", "gallery", "search.png", "result.json")
+    calibrated, gallery, picture, described, card = (
+        out / name for name in ("encoder.safetensors", "gallery", "search.png", "description.png", "result.json")
     )
     _make_room(gallery)
     queries = find_pictures(data / "query")
@@ -70,18 +71,27 @@ def demo(
             f"search {gallery} {' '.join(map(str, chosen))} --other-cameras -k 6 --picture {picture}",
         )
         searching.search(gallery, chosen, k=6, other_cameras=True, picture=picture, quiet=quiet)
+        if telling := {*_DESCRIBED} <= {*open_encoder(calibrated).card.attributes}:
+            words = " ".join(f"--has {word}" for word in _DESCRIBED)
+            step(
+                "   ... and without a picture, whoever is described so.",
+                f"search {gallery} {words} -k 6 --picture {described}",
+            )
+            searching.search(gallery, has=[*_DESCRIBED], k=6, picture=described, quiet=quiet)
         step(
             "4. Measure all of them by the single-query protocol.",
             f"evaluate {data} --encoder {calibrated} --card {card}",
         )
         evaluate.evaluate(str(data), encoder=str(calibrated), card=card, quiet=quiet)
     seconds = time.perf_counter() - started
-    report.text(f"\nDone in {seconds:.0f} s. Look at {picture}; the gallery in {gallery} is yours to search:")
+    pictures = f"{picture} and {described}" if telling else picture
+    report.text(f"\nDone in {seconds:.0f} s. Look at {pictures}; the gallery in {gallery} is yours to search:")
     report.text(f"  {sys.argv[0]} search {gallery} {chosen[0]}")
     report.document(
         {
             "gallery": str(gallery),
             "picture": str(picture),
+            "description": str(described) if telling else None,
             "seconds": round(seconds, 1),
             "card": json.loads(card.read_text(encoding="utf-8")),
         }

@@ -183,7 +183,8 @@ def _print(report: Report, queries: Sequence[Query], found: Sequence[Found]) -> 
         decided = answer.unknown is not None
         reranked = any(hit.reranked is not None for hit in answer.hits)
         columns = ["rank", "entry", "distance", *(["re-ranked"] if reranked else []), "camera", "time", "person"]
-        columns += ["right", *(["same person"] if decided else [])]
+        judged = any(hit.right is not None for hit in answer.hits)
+        columns += [*(["right"] if judged else []), *(["same person"] if decided else [])]
         told = any(hit.likeness is not None for hit in answer.hits)
         columns += ["differs in"] if told else []
         rows = [
@@ -195,7 +196,7 @@ def _print(report: Report, queries: Sequence[Query], found: Sequence[Found]) -> 
                 h.entry.camera,
                 moment(h.entry.time),
                 h.entry.person,
-                marks[h.right],
+                *([marks[h.right]] if judged else []),
                 *([marks[h.same_person]] if decided else []),
                 *([str(h.likeness)] if told else []),
             )

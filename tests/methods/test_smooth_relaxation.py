@@ -23,7 +23,7 @@ ATTRIBUTES = torch.tensor([[1.0, 0], [1, 0], [0, 1], [0, 1], [torch.nan, 1], [to
 def network(attributes: int = 2, **settings: Any) -> SmoothRelaxation:
     torch.manual_seed(0)
     given = {"trunk": "resnet18_half", "bits": 64, **settings}
-    method = build_method("smooth_relaxation", 3, attributes=attributes, **given)
+    method = build_method("smooth_relaxation", 3, attributes=[0.25] * attributes, **given)
     assert isinstance(method, SmoothRelaxation)
     for name, value in method.named_parameters():
         if ".classifiers." in name:
@@ -171,6 +171,13 @@ def test_impossible_settings_are_refused(settings: dict[str, Any], message: str)
 def test_a_loss_without_the_attributes_is_refused() -> None:
     with pytest.raises(UsageError, match="learns attributes"):
         network().loss(pictures(), PERSONS)
+
+
+def test_attributes_start_as_rare_as_they_are() -> None:
+    method = build_method("smooth_relaxation", 3, attributes=[0.2, 0.5, 0.0], trunk="resnet18_half", bits=64)
+    for branch in (method.student, method.teacher):
+        guessed = torch.sigmoid(branch.attributes.bias)
+        torch.testing.assert_close(guessed, torch.tensor([0.2, 0.5, 0.01]))
 
 
 def test_which_recipes_learn_attributes() -> None:

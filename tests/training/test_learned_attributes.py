@@ -20,7 +20,7 @@ from swiftreid.encoding.encoder import open_encoder
 from swiftreid.encoding.encodings_file import load_encodings
 from swiftreid.errors import UsageError
 from swiftreid.search.codes import pack_bits
-from swiftreid.training.pictures import attributes_of
+from swiftreid.training.pictures import attribute_shares, attributes_of
 
 RECIPE: dict[str, Any] = {
     "method": "smooth_relaxation",
@@ -98,6 +98,8 @@ def test_unknown_attributes_are_nan() -> None:
     assert (found[0] == 1).all()
     assert found[1, 0] == 0
     assert np.isnan(found[1, 1:]).all()
+    assert attribute_shares(samples, CUHK03) == [0.5] + [1.0] * (len(CUHK03.names) - 1)
+    assert attribute_shares(samples[1:], CUHK03) == [0.0] + [0.5] * (len(CUHK03.names) - 1)
 
 
 @pytest.mark.parametrize(

@@ -159,6 +159,19 @@ def test_the_average_follows_the_weights() -> None:
     assert float(before["weight"]) == 3.0
 
 
+@pytest.mark.parametrize(
+    ("name", "copies"), [("smooth_relaxation", "teacher.stages."), ("mgn", "tails."), ("abd_net", "doubled.")]
+)
+def test_copies_of_the_trunk_have_its_rate(name: str, copies: str) -> None:
+    method = build_method(name, 4, trunk="resnet18_half", attributes=[0.5] if name == "smooth_relaxation" else [])
+    optimiser = make_optimiser(method, Optimiser(learning_rate=0.2, trunk_rate=0.1))
+    rates = {id(value): group["lr"] for group in optimiser.param_groups for value in group["params"]}
+    names = {name: rates[id(value)] for name, value in method.named_parameters()}
+    assert any(name.startswith(copies) for name in names)
+    for parameter, rate in names.items():
+        assert rate == (0.1 if parameter.startswith(("trunk.", copies)) else 0.2), parameter
+
+
 def test_normalisations_and_biases_do_not_decay_and_the_trunk_has_its_rate() -> None:
     method = build_method("all_in_one", 4, trunk="osnet_x0_25")
     optimiser = make_optimiser(method, Optimiser(learning_rate=0.2, trunk_rate=0.1, weight_decay=0.3))

@@ -159,10 +159,10 @@ def test_every_row_starts(name: str, changes: list[str]) -> None:
     """A small trunk in place of the paper's, one step on noise: the loss is a number, and gradients reach the trunk."""
     recipe = load_network_recipe(RECIPES / f"{name}.yaml", [*changes, "settings.trunk=resnet18_half"])
     torch.manual_seed(0)
-    learned = 3 if learns_attributes(recipe.method, recipe.settings) else 0
+    learned = [0.2, 0.5, 1.0] if learns_attributes(recipe.method, recipe.settings) else []
     method = build_method(recipe.method, 2, attributes=learned, **recipe.settings)
     pictures, persons = torch.randn(4, 3, 96, 32), torch.tensor([0, 0, 1, 1])
-    attributes = torch.ones(4, learned) if learned else None
+    attributes = torch.ones(4, len(learned)) if learned else None
     loss = method.loss(pictures, persons, attributes)["total"]
     loss.backward()
     assert torch.isfinite(loss)

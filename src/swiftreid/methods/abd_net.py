@@ -85,6 +85,7 @@ class AbdNet(Method):
     """
 
     unit = True
+    trunk_parts = ("trunk.", "doubled.")
 
     def __init__(self, persons: int, config: AbdNetConfig | None = None) -> None:
         self.config = config or AbdNetConfig()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -44,13 +44,13 @@ METHODS: Mapping[str, type[Method]] = {
 """What `build_method` makes, by name; each takes the number of its targets and its settings."""
 
 
-def build_method(name: str, targets: int, *, attributes: int = 0, **settings: Any) -> Method:
+def build_method(name: str, targets: int, *, attributes: Sequence[float] = (), **settings: Any) -> Method:
     """A method by name, with random weights from torch's global generator (`torch.manual_seed`).
 
     Args:
         name: one of `METHODS`.
         targets: number of training persons; for ``distilled`` the length of the teacher's embedding.
-        attributes: number of attributes, for a method that learns some (`learns_attributes`).
+        attributes: share of people with each attribute, for a method that learns some (`learns_attributes`).
         settings: fields of the method's configuration (`CONFIGS`); what is left out has its default, the paper's.
 
     Raises:
@@ -63,7 +63,7 @@ def build_method(name: str, targets: int, *, attributes: int = 0, **settings: An
     """
     config = _config(name, settings)
     if _attribute_weight(config):
-        with_attributes: Callable[[int, Any, int], Method] = METHODS[name]
+        with_attributes: Callable[[int, Any, Sequence[float]], Method] = METHODS[name]
         return with_attributes(targets, config, attributes)
     maker: Callable[[int, Any], Method] = METHODS[name]
     return maker(targets, config)

@@ -72,9 +72,11 @@ class Method(nn.Module, ABC):
         unit: whether an embedding is divided by its Euclidean norm before codes are made of it.
         pyramid: turns embeddings into codes, or None where the method learns no codes.
         learns_from: what its labels are: numbers of persons, or embeddings by a teacher.
+        trunk_parts: how names of weights begin that are the trunk's or copies of its stages; all others are the head's.
     """
 
     learns_from: ClassVar[Literal["persons", "teacher"]] = "persons"
+    trunk_parts: ClassVar[tuple[str, ...]] = ("trunk.",)
 
     trunk: Trunk
     pooling: nn.Module

@@ -103,6 +103,8 @@ class Mgn(Method):
         UsageError: the trunk has no layers of residual blocks.
     """
 
+    trunk_parts = ("trunk.", "tails.")
+
     def __init__(self, persons: int, config: MgnConfig | None = None) -> None:
         self.config = config or MgnConfig()
         super().__init__(self.config)

@@ -103,7 +103,12 @@ class _Branch(nn.Module):
     """One branch: the trunk's last stages where it has its own, seven vectors, and what learns from them."""
 
     def __init__(
-        self, config: SmoothRelaxationConfig, channels: int, persons: int, attributes: int, stages: nn.ModuleList | None
+        self,
+        config: SmoothRelaxationConfig,
+        channels: int,
+        persons: int,
+        attributes: Sequence[float],
+        stages: nn.ModuleList | None,
     ) -> None:
         super().__init__()
         self.stages = stages
@@ -117,7 +122,7 @@ class _Branch(nn.Module):
         )
         lengths = self.descriptor.lengths
         self.classifiers = nn.ModuleList(make_classifier(length, persons) for length in lengths)
-        self.attributes = nn.Linear(lengths[-1], attributes) if attributes else None
+        self.attributes = _attribute_layer(lengths[-1], attributes) if attributes else None
 
 
 class SmoothRelaxation(Method):
@@ -135,15 +140,18 @@ class SmoothRelaxation(Method):
     Args:
         persons: number of training persons.
         config: settings.
-        attributes: number of attributes; 0 where none are learned.
+        attributes: share of people with each attribute; empty where none are learned.
 
     Raises:
         UsageError: the trunk's last stages cannot be doubled.
     """
 
     unit = False
+    trunk_parts = ("trunk.", "teacher.stages.")
 
-    def __init__(self, persons: int, config: SmoothRelaxationConfig | None = None, attributes: int = 0) -> None:
+    def __init__(
+        self, persons: int, config: SmoothRelaxationConfig | None = None, attributes: Sequence[float] = ()
+    ) -> None:
         self.config = config or SmoothRelaxationConfig()
         super().__init__(self.config)
         self.pooling = nn.Identity()  # each branch pools by itself
@@ -254,6 +262,14 @@ class SmoothRelaxation(Method):
         own = {id(part) for stage in self._last() for part in stage.modules()}
         shared = [part for part in self.trunk.modules() if id(part) not in own and not any(part.children())]
         return [self.teacher, *shared]
+
+
+def _attribute_layer(length: int, shares: Sequence[float]) -> nn.Linear:
+    """Logits of attributes, which start at each one's log odds: most are rare, and to learn that alone takes long."""
+    layer = nn.Linear(length, len(shares))
+    with torch.no_grad():
+        layer.bias.copy_(torch.logit(torch.tensor(shares), eps=0.01))
+    return layer
 
 
 def _mean(losses: Sequence[Tensor]) -> Tensor:

@@ -65,7 +65,7 @@ class Optimiser(_Part):
     Attributes:
         name: "adam", "adamw" or "sgd" (with momentum 0.9).
         learning_rate: peak rate of everything that is not named below.
-        trunk_rate: peak rate of the trunk; None takes ``learning_rate``.
+        trunk_rate: peak rate of the trunk and of copies of its stages; None takes ``learning_rate``.
         weight_decay: of all weights but biases and normalisations.
         decay_all: whether those decay too, as in the code of the papers whose recipes are here.
         clip: largest norm of the gradient; None for no limit.

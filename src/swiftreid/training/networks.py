@@ -33,7 +33,7 @@ from swiftreid.training.exporting import export_encoder
 from swiftreid.training.judging import encode_pictures, judge
 from swiftreid.training.lessons import Course, take_lessons
 from swiftreid.training.loop import Run
-from swiftreid.training.pictures import TrainingPictures, load_pictures
+from swiftreid.training.pictures import TrainingPictures, attribute_shares, load_pictures
 from swiftreid.training.plan import Plan, Told, Trained
 from swiftreid.training.processes import World
 
@@ -63,9 +63,9 @@ def train_network(plan: Plan, world: World, told: Told) -> Trained | None:
     learned, rest = hold_out_people(known, plan)
     header = first_header(plan, learned)
     torch.manual_seed(plan.seed)
-    method = build_method(
-        plan.recipe.method, targets(plan, header), attributes=len(header.attributes), **plan.recipe.settings
-    )
+    schema = attributes_to_learn(plan, learned)
+    shares = [] if schema is None else attribute_shares(learned, schema)
+    method = build_method(plan.recipe.method, targets(plan, header), attributes=shares, **plan.recipe.settings)
     before = open_folder(plan)
     if before is not None:
         check_same(before[0], header)

@@ -22,7 +22,8 @@ def make_optimiser(method: Method, recipe: Optimiser) -> torch.optim.Optimizer:
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in method.named_parameters():
         if parameter.requires_grad:
-            groups.setdefault((name.startswith("trunk."), recipe.decay_all or parameter.ndim > 1), []).append(parameter)
+            decays = recipe.decay_all or parameter.ndim > 1
+            groups.setdefault((name.startswith(method.trunk_parts), decays), []).append(parameter)
     listed: list[dict[str, Any]] = [
         {
             "params": found,

@@ -127,6 +127,18 @@ def schema_to_learn(samples: Split, data: str, *, off: str) -> AttributeSchema:
     return schema
 
 
+def attribute_shares(samples: Split, schema: AttributeSchema) -> list[float]:
+    """Share of samples with each attribute, among those where it is known; one half where it never is.
+
+    Raises:
+        UsageError: as for `swiftreid.data.schemas.attribute_bits`.
+    """
+    bits, known = attribute_bits(samples, schema)
+    told = known.sum(axis=0)
+    shares: list[float] = np.where(told > 0, (bits & known).sum(axis=0) / np.maximum(told, 1), 0.5).tolist()
+    return shares
+
+
 def attributes_of(samples: Split, schema: AttributeSchema) -> NDArray[np.float32]:
     """Attributes of samples as methods learn them, float32 [n, a]: 1 yes, 0 no, NaN not known.
 

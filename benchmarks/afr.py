@@ -133,6 +133,7 @@ def draw(points: Mapping[str, tuple[float, float, float]], path: Path) -> None:
         axes.scatter(ms, precision, s=size, alpha=0.6)
         label = f"{name}\n{8 * size:.0f} bits"
         axes.annotate(label, (ms, precision), textcoords="offset points", xytext=(8, 4), size=8)
+    axes.margins(0.25, 0.15)  # room for the words
     axes.set(xscale="log", xlabel="milliseconds of a query, one thread", ylabel="mAP, %")
     figure.savefig(path)
 

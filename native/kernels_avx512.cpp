@@ -48,6 +48,10 @@ template <class Call>
 auto with_row(std::size_t row_bytes, Call call) {
     switch (row_bytes) {
         case 4: return call(Row4{});
+        case 8: return call(FixedRow<1>{});
+        case 12: return call(OddRow<1>{});
+        case 20: return call(OddRow<2>{});
+        case 24: return call(FixedRow<3>{});
         case 16: return call(FixedRow<2>{});
         case 32: return call(FixedRow<4>{});
         case 64: return call(WideRow<1>{});

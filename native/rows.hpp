@@ -29,6 +29,14 @@ struct Row4 {
     }
 };
 
+template <std::size_t Words>  // rows of Words x 8 + 4 bytes, as attributes often have
+struct OddRow {
+    static constexpr std::size_t bytes(std::size_t) { return Words * 8 + 4; }
+    static inline unsigned distance(const std::uint8_t* row, const std::uint8_t* query, std::size_t) {
+        return FixedRow<Words>::distance(row, query, 0) + Row4::distance(row + 8 * Words, query + 8 * Words, 0);
+    }
+};
+
 struct AnyRow {  // any multiple of 4 bytes
     static std::size_t bytes(std::size_t row_bytes) { return row_bytes; }
     static inline unsigned distance(const std::uint8_t* row, const std::uint8_t* query, std::size_t row_bytes) {

@@ -13,8 +13,8 @@ from swiftreid.search.codes import bits_of, pack_bits
 from swiftreid.search.stages import Stage
 from swiftreid.search.table import CodeTable
 
-# 4, 12, 16, 32, 64, 128 and 256 bytes; attr30 has padding; 12 and 20 bytes take the kernels' general loops.
-NAMES = ("id32", "attr30", "id72", "id128", "id160", "id256", "id512", "id1024", "id2048")
+# 4, 12, 16, 20, 32, 48, 64, 128 and 256 bytes; attr30 has padding; 48 bytes take the kernels' general loops.
+NAMES = ("id32", "attr30", "id72", "id128", "id160", "id256", "id384", "id512", "id1024", "id2048")
 
 
 @dataclass(frozen=True)

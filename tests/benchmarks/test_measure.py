@@ -78,7 +78,9 @@ def test_ties_at_the_last_place_are_all_right() -> None:
 def test_times_are_those_of_one_query(data: SyntheticCodes) -> None:
     ranked = np.argsort(distances(data), axis=1)[:, :K]
     contenders = [answering("slow", ranked, 0.02), answering("quick", ranked)]
-    rows = measure(contenders, Truth.of(data, K, 2), batch=4, turns=2)
+    truth = Truth.of(data, K, 2)
+    time.sleep(0.3)  # BLAS threads of whatever ran before spin for a while
+    rows = measure(contenders, truth, batch=4, turns=2)
     by = {(row.name, row.batch): row for row in rows}
     assert set(by) == {("slow", 1), ("slow", 4), ("quick", 1), ("quick", 4)}
     assert 20 <= by["slow", 1].best_ms <= by["slow", 1].ms
@@ -87,8 +89,7 @@ def test_times_are_those_of_one_query(data: SyntheticCodes) -> None:
     assert by["slow", 1].first_ms >= 20
     assert by["quick", 1].first_ms > 0
     assert by["slow", 1].answers >= 2
-    # Sleeping takes no processor, but BLAS threads of whatever ran before may still spin for some milliseconds.
-    assert by["slow", 1].processor_share < 0.8
+    assert by["slow", 1].processor_share < 0.5, "sleeping takes no processor"
     assert processor_share([by["slow", 1]]) == by["slow", 1].processor_share
     assert processor_share([]) is None
 

@@ -262,10 +262,10 @@ def test_demo_runs_twice_and_never_removes_a_gallery_of_yours(
     refused = swiftreid("demo", "--station", drawn_people, "--out", "mine", code=1)
     assert "not marked as made by the demo" in refused.err
     assert swiftreid("gallery", "info", "mine/gallery", "--json").json["entries"] == 0
-    for _ in range(2):
-        done = swiftreid("demo", "--station", drawn_people, "--out", "out", "--json").json
+    for encoder, tells in (("stripes", False), ("rendered", True)):
+        done = swiftreid("demo", "--station", drawn_people, "--out", "out", "--encoder", encoder, "--json").json
         assert (tmp_path / done["picture"]).is_file()
-        assert (tmp_path / done["description"]).is_file()
+        assert (done["description"] is not None and (tmp_path / done["description"]).is_file()) == tells
         assert done["card"]["protocol"]["queries"] == 24
         assert swiftreid("gallery", "info", done["gallery"], "--json").json["entries"] == 24
 

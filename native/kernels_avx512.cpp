@@ -50,9 +50,9 @@ auto with_row(std::size_t row_bytes, Call call) {
         case 4: return call(Row4{});
         case 8: return call(FixedRow<1>{});
         case 12: return call(OddRow<1>{});
+        case 16: return call(FixedRow<2>{});
         case 20: return call(OddRow<2>{});
         case 24: return call(FixedRow<3>{});
-        case 16: return call(FixedRow<2>{});
         case 32: return call(FixedRow<4>{});
         case 64: return call(WideRow<1>{});
         case 128: return call(WideRow<2>{});

@@ -163,7 +163,7 @@ def test_the_average_follows_the_weights() -> None:
     ("name", "copies"), [("smooth_relaxation", "teacher.stages."), ("mgn", "tails."), ("abd_net", "doubled.")]
 )
 def test_copies_of_the_trunk_have_its_rate(name: str, copies: str) -> None:
-    method = build_method(name, 4, trunk="resnet18_half", attributes=[0.5] if name == "smooth_relaxation" else [])
+    method = build_method(name, 4, trunk="resnet18_half", attributes=[0.5])
     optimiser = make_optimiser(method, Optimiser(learning_rate=0.2, trunk_rate=0.1))
     rates = {id(value): group["lr"] for group in optimiser.param_groups for value in group["params"]}
     names = {name: rates[id(value)] for name, value in method.named_parameters()}

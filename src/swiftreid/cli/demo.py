@@ -21,7 +21,7 @@ from swiftreid.errors import SwiftReIDError, UsageError
 
 _STATION = Path("examples/station")
 _MARK = "made-by-demo"
-_DESCRIBED = ("skirt", "backpack")
+_DESCRIBED = ("skirt", "backpack")  # three people of the station have both
 
 
 def demo(

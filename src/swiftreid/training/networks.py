@@ -10,6 +10,7 @@ import torch
 
 from swiftreid.data.fingerprint import fingerprint_of
 from swiftreid.data.samples import NOBODY, Split
+from swiftreid.data.schemas import AttributeSchema
 from swiftreid.encoding.calibrate import calibrated, fit_calibration, told_attributes
 from swiftreid.encoding.domain import LEARNED_FROM
 from swiftreid.encoding.encoder import Encoder
@@ -72,7 +73,7 @@ def train_network(plan: Plan, world: World, told: Told) -> Trained | None:
     else:
         header = first_weights(method, plan, told, header)
     make_folder(plan, world)
-    pictures = _read(plan, world, told, learned)
+    pictures = _read(plan, world, told, learned, schema)
     if (found := len(np.unique(pictures.persons))) < 2:
         raise UsageError(f"training needs at least 2 people with readable pictures, got {found}")
     judged = None
@@ -111,11 +112,10 @@ def train_network(plan: Plan, world: World, told: Told) -> Trained | None:
         return job.finished()
 
 
-def _read(plan: Plan, world: World, told: Told, learned: Split) -> TrainingPictures:
+def _read(plan: Plan, world: World, told: Told, learned: Split, schema: AttributeSchema | None) -> TrainingPictures:
     """The pictures, and with a teacher their views and what it gives of them, unless nothing is learned any more."""
     if plan.teacher is None or plan.finish:
         with told.progress("reading pictures") as advance:
-            schema = attributes_to_learn(plan, learned)
             return load_pictures(learned, plan.recipe.size, on_bad=told.on_bad, progress=advance, schema=schema)
     course = Course(plan.teacher, plan.recipe.views, plan.seed, fingerprint_of(plan.data))
     with told.progress("asking the teacher") as advance:

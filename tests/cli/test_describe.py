@@ -7,12 +7,16 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from command import Ran, run_in
+from swiftreid.cli.describing import Described, Likeness
 from swiftreid.encoding.encoder import open_encoder
 from swiftreid.encoding.stream import encode_all
-from swiftreid.search.codes import unpack_bits
+from swiftreid.search.codes import pack_bits, unpack_bits
+from swiftreid.search.description import Description
+from swiftreid.search.table import CodeTable
 
 pytest.importorskip("torch")
 Run = Callable[..., Ran]
@@ -38,6 +42,16 @@ def described(_described_once: Path, tmp_path: Path) -> Run:
 def _told() -> dict[str, dict[str, str]]:
     with (STATION / "attributes.csv").open(encoding="utf-8") as rows:
         return {row["person"]: row for row in csv.DictReader(rows)}
+
+
+@pytest.mark.parametrize(("weight", "unsure"), [(3, ["hat"]), (0, [])])
+def test_a_second_bit_that_does_not_count_leaves_nothing_unsure(weight: int, unsure: list[str]) -> None:
+    names = ["hat", "bag", "surely_hat", "surely_bag"]
+    said = Description({"hat": True})
+    row, weights = said.code(names)[None], np.array([[5, 0, weight, 0]], np.uint8)
+    people = CodeTable({"attr4": pack_bits(np.array([[1, 0, 0, 0], [1, 0, 1, 0], [0, 1, 0, 0]], np.uint8))})
+    asked = Described(said, names, "attr4", row, weights)
+    assert asked.compared(people, range(3)) == [Likeness([], unsure), Likeness([], []), Likeness(["hat"], [])]
 
 
 def test_whom_a_description_finds_first_is_as_described(described: Run, tmp_path: Path) -> None:

@@ -80,8 +80,13 @@ class Described:
 
     def _likeness(self, told: dict[str, bool]) -> Likeness:
         said = self.description.bits.items()
+        counted = {name for name, weight in zip(self.names, self.weights[0], strict=True) if weight}
         differs = [name for name, wanted in said if told[name] != wanted]
-        unsure = [name for name, wanted in said if wanted and told[name] and not told.get(SURELY + name, True)]
+        unsure = [
+            name
+            for name, wanted in said
+            if wanted and told[name] and SURELY + name in counted and not told[SURELY + name]
+        ]
         return Likeness(differs, unsure)
 
 

@@ -21,6 +21,9 @@ from numpy.typing import NDArray
 
 from swiftreid.benchmarks.codes import NAMES, Population
 from swiftreid.benchmarks.ours import CTF
+from swiftreid.evaluation.figures.accuracy_time import decades_axis
+from swiftreid.evaluation.figures.labels import Named, label_points
+from swiftreid.evaluation.figures.style import LOOKS, compose, image_of, new_figure, percent_axis, styled
 from swiftreid.search.cascade import Cascade
 from swiftreid.search.codes import pack_bits
 from swiftreid.search.shortlist import fit_short_list
@@ -31,7 +34,7 @@ ATTRIBUTES = 30
 CODE = f"attr{ATTRIBUTES}"
 WRONG = 0.062  # 1 - 93.8 %, section 7.5.1 of the paper
 # Gender, hair, sleeves, lower length and kind, hat, backpack, bag, handbag, four ages, eight and nine colours.
-SHARES = (0.43, 0.33, 0.94, 0.6, 0.62, 0.03, 0.26, 0.25, 0.11, 0.02, 0.75, 0.22, 0.01)
+SHARES: tuple[float, ...] = (0.43, 0.33, 0.94, 0.6, 0.62, 0.03, 0.26, 0.25, 0.11, 0.02, 0.75, 0.22, 0.01)
 SHARES += (0.13, 0.27, 0.1, 0.03, 0.04, 0.12, 0.07, 0.09, 0.36, 0.06, 0.03, 0.02, 0.02, 0.18, 0.19, 0.03, 0.06)
 TURNS = 5
 
@@ -120,22 +123,29 @@ def main() -> None:
             flush=True,
         )
     if args.plot is not None:
-        draw(points, args.plot)
+        draw(points, args.entries, args.plot)
 
 
-def draw(points: Mapping[str, tuple[float, float, float]], path: Path) -> None:
-    """Time across, mAP upwards, bytes of an entry as the size of a dot."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 5), layout="constrained")
-    axes = figure.add_subplot()
-    for name, (size, ms, precision) in points.items():
-        axes.scatter(ms, precision, s=size, alpha=0.6)
-        label = f"{name}\n{8 * size:.0f} bits"
-        axes.annotate(label, (ms, precision), textcoords="offset points", xytext=(8, 4), size=8)
-    axes.margins(0.25, 0.15)  # room for the words
-    axes.set(xscale="log", xlabel="milliseconds of a query, one thread", ylabel="mAP, %")
-    figure.savefig(path)
+def draw(points: Mapping[str, tuple[float, float, float]], entries: int, path: Path) -> None:
+    """Time across, mAP upwards, and an area as large as an entry's bits; a dot's name beside it."""
+    with styled() as size:
+        figure = new_figure(6.6, 4.4, "normal")
+        axes = figure.add_subplot()
+        for look, (held, ms, precision) in zip(LOOKS, points.values(), strict=False):
+            axes.scatter(ms, precision, s=held / 3, color=look.colour, alpha=0.75, zorder=3)
+        times = [ms for _, ms, _ in points.values()]
+        axes.set_xscale("log")
+        axes.set_xlim(min(times) / 1.5, 3 * max(times))  # names need room
+        axes.set_xlabel("milliseconds of a query for its 100 best, one thread (logarithmic)")
+        percent_axis(axes, "mAP (%)", *(f(precision for *_, precision in points.values()) for f in (min, max)))
+        decades_axis(axes, times)
+        notes = ["Areas: bits of an entry. Codes are synthetic, with the distances of real ones."]
+        compose(figure, "Attributes first, and coarse to fine", [f"{entries:,} entries"], notes)
+        names = [
+            Named(ms, precision, f"{name}\n{8 * held:,.0f} bits") for name, (held, ms, precision) in points.items()
+        ]
+        label_points(axes, names, 0.85 * size)
+        path.write_bytes(image_of(figure, path.suffix))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import pytest
 
 from command import Ran, run_in
 from swiftreid.cli.describing import Described, Likeness
+from swiftreid.cli.describing import described as described_as
 from swiftreid.encoding.encoder import open_encoder
 from swiftreid.encoding.stream import encode_all
 from swiftreid.search.codes import pack_bits, unpack_bits
@@ -50,8 +51,40 @@ def test_a_second_bit_that_does_not_count_leaves_nothing_unsure(weight: int, uns
     said = Description({"hat": True})
     row, weights = said.code(names)[None], np.array([[5, 0, weight, 0]], np.uint8)
     people = CodeTable({"attr4": pack_bits(np.array([[1, 0, 0, 0], [1, 0, 1, 0], [0, 1, 0, 0]], np.uint8))})
-    asked = Described(said, names, "attr4", row, weights)
+    asked = Described(said, names, "attr4", row, weights, [])
     assert asked.compared(people, range(3)) == [Likeness([], unsure), Likeness([], []), Likeness(["hat"], [])]
+
+
+@pytest.mark.parametrize(
+    ("distances", "passing"),
+    [
+        ([0, 0, 3, *[8] * 37], 3),  # those who fit, surely or not, though a tenth would be 4
+        ([*[0] * 9, *[3] * 9, *[8] * 22], 18),  # all who fit
+        ([*[5] * 2, 6, *[8] * 37], 3),  # nobody fits: those near, without more than a tenth
+        ([*[5] * 9, *[8] * 31], 9),  # those at the smallest distance, however many
+        ([8] * 40, 40),  # nothing is told apart
+        ([8], 1),
+        ([], 0),
+    ],
+)
+def test_who_passes_a_description(distances: list[int], passing: int) -> None:
+    names = ["hat", "bag", "surely_hat", "surely_bag"]
+    said = Description({"hat": True})
+    weights = np.array([[5, 1, 3, 0]], np.uint8)
+    bits = {0: [1, 0, 1, 0], 3: [1, 0, 0, 0], 5: [0, 0, 1, 0], 6: [0, 1, 1, 0], 8: [0, 0, 0, 0]}  # by their distance
+    rows = np.array([bits[d] for d in distances], np.uint8).reshape(-1, 4)
+    table = CodeTable({"attr4": pack_bits(rows)})
+    asked = Described(said, names, "attr4", said.code(names)[None], weights, [])
+    assert np.count_nonzero(asked.passing(table, None)) == passing
+    masked = np.arange(len(rows)) % 2 == 0
+    assert not (asked.passing(table, masked) & ~masked).any()
+
+
+def test_what_an_encoder_cannot_tell_is_noticed() -> None:
+    said = described_as(open_encoder("rendered"), ["child", "backpack"], ["striped"], None, None)
+    assert said is not None
+    assert said.description.bits == {"child": True, "backpack": True, "striped": True}
+    assert said.hardly_told == ["child"]
 
 
 def test_whom_a_description_finds_first_is_as_described(described: Run, tmp_path: Path) -> None:
@@ -96,16 +129,33 @@ def test_those_who_surely_fit_come_before_those_who_probably_do(described: Run) 
 
 def test_a_picture_is_searched_among_those_who_fit(described: Run) -> None:
     query = next((STATION / "query").iterdir())
-    found = described("search", "g", query, "--has", "backpack", "-k", 5, "--no-picture", "--json").json
-    assert found["cascade"].startswith("attr114:share=0.1+ > id32")
-    first, last = found["stages"][0], found["stages"][-1]
-    assert (first["entries_in"], last["code"]) == (450, "id2048")
-    assert first["entries_kept"] >= 45
-    for hit in found["queries"][0]["results"]:
-        assert hit["differs"] in ([], ["backpack"])
-    given = "attr114:top=40 > id2048"
-    found = described("search", "g", query, "--has", "backpack", "--cascade", given, "--no-picture", "--json").json
-    assert found["cascade"] == given
+    fits = [
+        hit["id"]
+        for hit in described("search", "g", "--has", "backpack", "-k", 450, "--no-picture", "--json").json["queries"][
+            0
+        ]["results"]
+        if not hit["differs"]
+    ]
+    assert 45 < len(fits) < 450
+    asked = ("search", "g", query, "--has", "backpack", "--no-picture")
+    for options in (["-k", 5], ["-k", 450], ["-k", 450, "--exact"], ["-k", 5, "--rerank"]):
+        found = described(*asked, *options, "--json").json
+        (answer,) = found["queries"]
+        assert answer["passing"] == len(fits)
+        assert found["stages"][0]["entries_in"] == len(fits)
+        hits = [hit["id"] for hit in answer["results"]]
+        assert (len(hits) == 5 and set(hits) <= set(fits)) if options[1] == 5 else sorted(hits) == sorted(fits)
+    given = "attr114:top=40 > id2048"  # by the picture's own attributes
+    found = described(*asked, "--cascade", given, "--json").json
+    assert (found["cascade"], found["stages"][1]["entries_in"]) == (given, 40)
+    assert f"the description lets {len(fits)} entries pass" in described(*asked).err
+
+
+def test_nobody_need_fit(described: Run) -> None:
+    ran = described(
+        "search", "g", "--has", "hat", "--has", "skirt", "--upper", "pink", "--has", "child", "--no-picture"
+    )
+    assert "nobody here fits all of it: " in ran.err
 
 
 def test_the_table_says_what_differs(described: Run) -> None:
@@ -118,10 +168,11 @@ def test_the_table_says_what_differs(described: Run) -> None:
     ("options", "message"),
     [
         (["--has", "bagpack"], "did you mean backpack"),
-        (["--upper", "tartan"], "--upper tartan: there is no such colour or pattern; there are black"),
-        (["--has", "hat", "--not", "hat"], "wants hat and does not want it"),
+        (["--upper", "tartan"], "upper tartan: there is no such colour or pattern; there are black"),
+        (["--has", "hat", "--not", "hat"], "the description contradicts itself: has 'hat', and lacks 'hat'"),
         (["--has", "hat", "--exact"], "a description alone is one stage"),
         (["--has", "hat", "--rerank"], "a description alone is one stage"),
+        (["--has", "hat", "--same-person", "3"], "a description alone is one stage"),
         ([], "say whom to search: query pictures, --like ID, or a description"),
     ],
 )

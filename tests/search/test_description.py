@@ -76,14 +76,29 @@ def test_both_spellings_of_grey() -> None:
     [
         ({"has": ["bakpack"]}, "did you mean backpack"),
         ({"has": ["zzz"]}, "there are female, child"),
-        ({"upper": ["tartan"]}, "--upper tartan: there is no such colour or pattern; there are black, white, grey"),
-        ({"has": ["hat"], "lacks": ["hat"]}, "wants hat_none and does not want it"),
+        ({"lacks": ["red"]}, "did you mean hair_red or upper_red or lower_red or shoes_red"),
+        ({"has": ["male"], "lacks": ["Male"]}, "contradicts itself: has 'male', and lacks 'Male'"),
+        ({"upper": ["tartan"]}, "upper tartan: there is no such colour or pattern; there are black, white, grey"),
+        ({"has": ["hat"], "lacks": ["hat"]}, "contradicts itself: has 'hat', and lacks 'hat'"),
         ({}, "at least one"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(words: dict[str, list[str]], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         Description.of(NAMES, **words)
+
+
+def test_one_word_in_place_of_a_list_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"has is a list of words: write has=\['backpack'\]"):
+        Description.of(NAMES, has="backpack")
+
+
+def test_patterns_of_the_upper_garment() -> None:
+    assert Description.of(NAMES, upper=["striped", "red"], lower=["striped"]).bits == {
+        "striped": True,
+        "upper_red": True,
+        "lower_striped": True,
+    }
 
 
 def test_without_attributes_there_are_no_descriptions() -> None:

@@ -32,7 +32,7 @@ DRAWN_QUERIES = 12
 
 @dataclass(frozen=True)
 class Query:
-    """One query: a thumbnail to show, and its codes, one row each."""
+    """One query: a thumbnail to show, and its codes, one row each; a description has none."""
 
     name: str
     entry: str | None
@@ -67,6 +67,8 @@ class Found:
     hits: list[Hit]
     unknown: bool | None
     """Whether no entry is near enough to be the query's person; None without a threshold."""
+    passing: int | None
+    """How many entries the description let pass, of those that a picture was searched among; None without both."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,8 @@ class Answering:
 
     Attributes:
         stages: the cascade.
-        said: the description that stands for the queries' attributes; None without one.
+        said: the description; None without one. Alone it is the query, and pictures are searched among those whom it
+            lets pass.
         threshold: up to which distance an entry is the query's person; None decides nothing.
         settings: of re-ranking; None without it.
         k: results of a query.
@@ -112,38 +115,36 @@ class Answering:
         self, queries: Sequence[Query], numbers: Sequence[int], snapshot: Snapshot, report: Report
     ) -> tuple[list[Found], StageReports]:
         """The answers to queries that search among the same entries."""
-        codes, weights = self._asked(queries)
+        codes, weights, mask = self._asked(queries, snapshot)
         pool = pool_of(self.k, self.settings)
         # One more than asked for, because a query that is an entry finds itself.
-        result = self.stages.search(
-            snapshot.table, codes, k=pool + 1, threads=self.threads, mask=snapshot.mask, weights=weights
-        )
+        result = self.stages.search(snapshot.table, codes, k=pool + 1, threads=self.threads, mask=mask, weights=weights)
         same = None if self.threshold is None else decide(result, self.threshold).same
         orders = [Ranked(_others(result, row, query, snapshot)).first(pool) for row, query in enumerate(queries)]
         if self.settings is not None:
             final = self.stages.stages[-1].code
             with report.progress("re-ranking") as advance:
                 orders = reorder(result, orders, snapshot.table, final, codes[final], self.settings, advance)
+        passing = None if mask is None or mask is snapshot.mask else int(np.count_nonzero(mask))
         found = []
         for row, (number, ranked) in enumerate(zip(numbers, orders, strict=True)):
             # Whether somebody is near enough is a matter of the distance, whatever re-ranking shows first.
             nobody = None if same is None else not bool(same[row, ranked.columns].any())
             shown = self.thumbnails if number < DRAWN_QUERIES else 0
             hits = self._hits(result, row, ranked.first(self.k), queries[row], snapshot, same, thumbnails=shown)
-            found.append(Found(hits, nobody))
+            found.append(Found(hits, nobody, passing))
         return found, result.report
 
-    def _asked(self, queries: Sequence[Query]) -> tuple[dict[str, NDArray[np.uint8]], dict[str, NDArray[np.uint8]]]:
-        """Codes and weights of the queries; a description stands for their attributes."""
-        said = self.said
-        weights = {} if said is None else {said.code: np.repeat(said.weights, len(queries), axis=0)}
-        codes = {
-            code: np.repeat(said.row, len(queries), axis=0)
-            if said is not None and code == said.code
-            else np.concatenate([query.codes[code] for query in queries])
-            for code in self.stages.codes
-        }
-        return codes, weights
+    def _asked(
+        self, queries: Sequence[Query], snapshot: Snapshot
+    ) -> tuple[dict[str, NDArray[np.uint8]], dict[str, NDArray[np.uint8]], NDArray[np.bool_] | None]:
+        """Codes and weights of the queries, and the mask of the entries to search among."""
+        said, mask = self.said, snapshot.mask
+        if said is not None and not queries[0].codes:
+            return {said.code: said.row}, {said.code: said.weights}, mask
+        if said is not None:
+            mask = said.passing(snapshot.table, mask)
+        return {c: np.concatenate([query.codes[c] for query in queries]) for c in self.stages.codes}, {}, mask
 
     def _hits(
         self,

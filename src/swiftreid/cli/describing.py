@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
@@ -17,7 +18,7 @@ from swiftreid.search.description import SURELY, Description
 from swiftreid.search.table import CodeTable
 
 SHARE = 0.1
-"""Of the entries, that a description lets pass where a picture is searched with it."""
+"""Of the entries, that a description lets pass at most where fewer than so many fit."""
 
 HasOption = Annotated[
     list[str] | None,
@@ -41,8 +42,17 @@ class Likeness:
     differs: list[str]
     unsure: list[str]
 
+    @property
+    def verdict(self) -> str:
+        """In two words."""
+        return f"{len(self.differs)} unlike" if self.differs else "seems to fit" if self.unsure else "fits"
+
     def __str__(self) -> str:
         return ", ".join([*self.differs, *(f"{name}?" for name in self.unsure)]) or "nothing"
+
+
+BARELY = 0.55
+"""Mean of recall and specificity from which an attribute counts as told; by chance it is 0.5."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +65,7 @@ class Described:
         code: name of the attribute code.
         row: its bits, uint8 [1, row bytes].
         weights: how much they count, uint8 [1, bits].
+        hardly_told: of what is said, attributes that the encoder's card says it tells hardly better than by chance.
     """
 
     description: Description
@@ -62,16 +73,28 @@ class Described:
     code: str
     row: NDArray[np.uint8]
     weights: NDArray[np.uint8]
+    hardly_told: list[str]
 
     def alone(self) -> Cascade:
         """The cascade that compares nothing but the description."""
         return Cascade([Stage(self.code)])
 
-    def before(self, cascade: Cascade) -> Cascade:
-        """A cascade with the description as its first stage, in place of a short list by the query's attributes."""
-        rest = [stage for stage in cascade.stages if stage.code != self.code]
-        # Who matches as well as the last one that passes, passes too: descriptions tie often.
-        return Cascade([Stage(self.code, share=SHARE, whole_ties=True), *rest])
+    def passing(self, table: CodeTable, mask: NDArray[np.bool_] | NDArray[np.uint8] | None) -> NDArray[np.bool_]:
+        """Among whom a picture is searched with this description, bool [n].
+
+        They are all that fit, surely or not; or, if that is more, as many as come near without being more than a tenth.
+        Those at one distance pass together, and those at the smallest in any case.
+        """
+        ranked = self.alone().rank(table, {self.code: self.row}, mask=mask, weights={self.code: self.weights})
+        positions, distances = ranked.indices[0], ranked.distances[0]
+        passing = np.zeros(len(table), bool)
+        if len(positions):
+            beyond = distances[min(len(distances) - 1, math.ceil(SHARE * len(distances)))]
+            wanted = [SURELY + name for name, wanted in self.description.bits.items() if wanted]
+            # The distance of somebody whose bits are as said, but none of them surely.
+            fits = sum(int(self.weights[0, place]) for place, name in enumerate(self.names) if name in wanted)
+            passing[positions[distances <= max(int(beyond) - 1, fits, int(distances[0]))]] = True
+        return passing
 
     def compared(self, table: CodeTable, positions: Sequence[int]) -> list[Likeness]:
         """How some entries compare with the description."""
@@ -107,4 +130,6 @@ def described(
     names = encoder.card.attributes
     said = Description.of(names, has=has or [], upper=upper or [], lower=lower or [], lacks=lacks or [])
     weights = said.weights(names, encoder.card.reliability or None)
-    return Described(said, names, f"attr{len(names)}", said.code(names)[None], weights[None])
+    poor = {score.name for score in encoder.card.told if score.balanced is not None and score.balanced < BARELY}
+    hardly_told = [name for name in said.bits if name in poor]
+    return Described(said, names, f"attr{len(names)}", said.code(names)[None], weights[None], hardly_told)

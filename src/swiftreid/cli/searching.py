@@ -17,7 +17,7 @@ from swiftreid.cli.answering import DRAWN_QUERIES, Answering, Found, Hit, Query,
 from swiftreid.cli.calibrations import choose_threshold, note_size, stated
 from swiftreid.cli.cascades import choose_cascade
 from swiftreid.cli.console import JsonOption, QuietOption, Report
-from swiftreid.cli.describing import HasOption, LowerOption, NotOption, UpperOption, described
+from swiftreid.cli.describing import Described, HasOption, LowerOption, NotOption, UpperOption, described
 from swiftreid.cli.filters import Filters
 from swiftreid.cli.outputs import output_file, written
 from swiftreid.cli.reranking import (
@@ -95,8 +95,9 @@ def search(
 ) -> None:
     """Search a gallery for the people in some pictures, or for those whom a description fits.
 
-    A description is made of --has, --upper, --lower and --not, for an encoder that has learned attributes. Alone it
-    finds whom it fits best; with pictures these are searched among the tenth of the gallery that it fits best.
+    A description is made of --has, --upper, --lower and --not, for an encoder that has learned attributes; all that it
+    says should be so. Alone it finds whom it fits best; with pictures these are searched among those whom it fits, or
+    the tenth of the gallery that it fits best if that is more.
     """
     report = Report(as_json=as_json, quiet=quiet)
     _refuse_both(
@@ -116,11 +117,11 @@ def search(
         by_picture = bool(pictures or like)
         if said is not None and not by_picture:
             stages, why = said.alone(), "the description, of every entry"
-            _refuse_alone(rerank=rerank, cascade=cascade, exact=exact)
+            _refuse_alone(rerank=rerank, cascade=cascade, exact=exact, same_person=same_person)
         else:
             stages, why = choose_cascade(used, cascade, exact=exact)
-        if said is not None and by_picture and said.code not in (cascade or ""):
-            stages, why = said.before(stages), f"the description first; then {why}"
+        if said is not None and by_picture:
+            why = f"{why}; among those whom the description lets pass"
         filters.check(opened)
         queries = [entry_query(opened, id_) for id_ in like or []]
         queries += picture_queries(used, pictures or [], bad, report)
@@ -137,8 +138,11 @@ def search(
     report.note(str(StageReports.total(reports)))
     note_pool(settings, pool, largest, report)
     note_size(threshold, largest, report)
+    if said is not None:
+        _note_description(said, used.card.name, found, report)
     if drawn is not None:
-        report.text(f"picture: {_draw(queries[:DRAWN_QUERIES], found, drawn)}")
+        words = f", {said.description}" if said and by_picture else ""
+        report.text(f"picture: {_draw(queries[:DRAWN_QUERIES], found, drawn, words)}{_left_out(queries, found)}")
     report.document(
         {
             "gallery": str(gallery),
@@ -154,6 +158,7 @@ def search(
                     "person": q.person,
                     "camera": q.camera,
                     "unknown": f.unknown,
+                    "passing": f.passing,
                     "results": [_as_json(i, h) for i, h in enumerate(f.hits, 1)],
                 }
                 for q, f in zip(queries, found, strict=True)
@@ -163,10 +168,26 @@ def search(
     )
 
 
-def _refuse_alone(*, rerank: bool, cascade: str | None, exact: bool) -> None:
-    if rerank or cascade or exact:
+def _refuse_alone(*, rerank: bool, cascade: str | None, exact: bool, same_person: float | None) -> None:
+    if rerank or cascade or exact or same_person is not None:
         raise UsageError(
-            "a description alone is one stage: leave out --rerank, --cascade and --exact, or add a query picture"
+            "a description alone is one stage, of attributes: leave out --rerank, --cascade, --exact and "
+            "--same-person, or add a query picture"
+        )
+
+
+def _note_description(said: Described, encoder: str, found: Sequence[Found], report: Report) -> None:
+    """Say how many pass, where nobody fits, and what the encoder cannot tell."""
+    passing = sorted({answer.passing for answer in found if answer.passing is not None})
+    if passing:
+        report.note(f"the description lets {' or '.join(f'{n:,}' for n in passing)} entries pass")
+    hits = [hit for answer in found for hit in answer.hits if hit.likeness is not None]
+    if hits and all(hit.likeness is not None and hit.likeness.differs for hit in hits):
+        report.note(f"nobody here fits all of it: {said.description}")
+    if said.hardly_told:
+        report.note(
+            f"{encoder} tells {' and '.join(said.hardly_told)} hardly better than by chance "
+            f"(`swiftreid encoder info` has how well each)"
         )
 
 
@@ -232,18 +253,32 @@ def _threads(wanted: int, report: Report) -> int:
     return min(wanted, there)
 
 
-def _draw(queries: Sequence[Query], found: Sequence[Found], path: Path) -> str:
-    """Write a picture of these queries with their best entries; where it is, in words."""
+def _left_out(queries: Sequence[Query], found: Sequence[Found]) -> str:
+    """What of the results the picture does not show, in words."""
+    queries_left, hits_left = len(queries) > DRAWN_QUERIES, any(len(answer.hits) > _DRAWN_HITS for answer in found)
+    words = [f"first {_DRAWN_HITS} results"] * hits_left + [f"first {DRAWN_QUERIES} queries"] * queries_left
+    return f" (the {' of the '.join(words)})" if words else ""
+
+
+def _draw(queries: Sequence[Query], found: Sequence[Found], path: Path, words: str) -> str:
+    """Write a picture of these queries with their best entries; where it is, in words.
+
+    Args:
+        queries: to be drawn.
+        found: what each found.
+        path: of the picture.
+        words: behind the name of each query.
+    """
     rankings = [
         Ranking(
             query=_shown(query.thumbnail, query.name),
-            caption=Path(query.name).name,
+            caption=f"{Path(query.name).name}{words}",
             candidates=[
                 Candidate(
                     picture=_shown(hit.thumbnail, hit.entry.id),
                     distance=_measure(hit),
                     verdict=hit.right,
-                    caption=f"camera {hit.entry.camera}",
+                    caption=_caption(hit),
                 )
                 for hit in answer.hits[:_DRAWN_HITS]
             ],
@@ -257,11 +292,17 @@ def _draw(queries: Sequence[Query], found: Sequence[Found], path: Path) -> str:
 
 def _measure(hit: Hit) -> str:
     """How far an entry is, in a few words below its picture."""
-    if hit.likeness is None or not hit.code.startswith("attr"):
-        return f"{hit.distance} / {bits_of(hit.code)}"
-    if hit.likeness.differs:
-        return f"{len(hit.likeness.differs)} unlike"
-    return "seems to fit" if hit.likeness.unsure else "fits"
+    return (
+        hit.likeness.verdict
+        if hit.likeness and hit.code.startswith("attr")
+        else f"{hit.distance} / {bits_of(hit.code)}"
+    )
+
+
+def _caption(hit: Hit) -> str:
+    """Its camera, and how the description fits where it is not what entries are ordered by."""
+    also = f", {hit.likeness.verdict}" if hit.likeness and not hit.code.startswith("attr") else ""
+    return f"camera {hit.entry.camera}{also}"
 
 
 def _shown(thumbnail: bytes | None, name: str) -> NDArray[np.uint8]:

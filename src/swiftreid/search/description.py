@@ -29,6 +29,9 @@ SURELY: Final = "surely_"
 _PARTS: Final = {"upper": ("upper_", "up"), "lower": ("lower_", "down")}
 """How schemas begin the names of a garment's colours and patterns."""
 
+_OF_UPPER: Final = ("plain", "striped", "checked", "print", "logo", "block")
+"""Patterns of the upper garment that our own schema names without its prefix."""
+
 _ABSENT: Final = ("none", "no")
 """How schemas name the bit that says that there is no such thing: ``hat_none``, ``carries_no``."""
 
@@ -90,14 +93,18 @@ class Description:
             UsageError: no attribute is called so, or one is wanted and not wanted.
         """
         names = attribute_names(names)
-        said = [(word, True) for word in has]
-        said += [(f"{part}:{word}", True) for part, words in (("upper", upper), ("lower", lower)) for word in words]
-        said += [(word, False) for word in lacks]
+        said = {"has": has, "upper": upper, "lower": lower, "lacks": lacks}
         bits: dict[str, bool] = {}
-        for word, wanted in said:
-            name, says = _bit(word, names)
-            if bits.setdefault(name, says == wanted) != (says == wanted):
-                raise UsageError(f"the description wants {name} and does not want it")
+        words: dict[str, str] = {}  # that said so first
+        for kind, given in said.items():
+            if isinstance(given, str):
+                raise UsageError(f"{kind} is a list of words: write {kind}=[{given!r}]")
+            for word in given:
+                name, set_ = _bit(word, names, "" if kind in ("has", "lacks") else kind)
+                wanted, phrase = set_ == (kind != "lacks"), f"{kind} {word!r}"
+                if bits.setdefault(name, wanted) != wanted:
+                    raise UsageError(f"the description contradicts itself: {words[name]}, and {phrase}")
+                words.setdefault(name, phrase)
         return cls(bits)
 
     def code(self, names: Sequence[str]) -> NDArray[np.uint8]:
@@ -167,15 +174,21 @@ def _places(name: str, names: Sequence[str]) -> list[int]:
     return [list(names).index(bit) for bit in (name, SURELY + name) if bit in names]
 
 
-def _bit(word: str, names: Sequence[str]) -> tuple[str, bool]:
-    """The bit that tells of a word, and whether it says so when it is set."""
+def _bit(word: str, names: Sequence[str], part: str) -> tuple[str, bool]:
+    """The bit that tells of a word, and whether it says so when it is set.
+
+    Args:
+        word: as somebody wrote it.
+        names: of the attributes.
+        part: ``upper`` or ``lower`` where it is said of a garment, else empty.
+    """
     if not names:
         raise UsageError("this encoder gives no attributes, so nobody can be searched by description")
-    part, _, rest = word.rpartition(":")
-    plain = rest.strip().lower().replace(" ", "_").replace("-", "_")
-    spellings = {plain, plain.replace("grey", "gray"), plain.replace("gray", "grey")}
-    for spelling in spellings:
-        for name in [prefix + spelling for prefix in _PARTS[part]] if part else [spelling]:
+    plain = word.strip().lower().replace(" ", "_").replace("-", "_")
+    for spelling in (plain, plain.replace("grey", "gray"), plain.replace("gray", "grey")):
+        called = [prefix + spelling for prefix in _PARTS[part]] if part else [spelling]
+        called += [spelling] if part == "upper" and spelling in _OF_UPPER else []
+        for name in called:
             if name in names:
                 return name, True
         if part:
@@ -192,7 +205,9 @@ def _unknown(part: str, word: str, names: Sequence[str]) -> str:
     if part:
         prefix = next((p for p in _PARTS[part] if any(name.startswith(p) for name in names)), "")
         there = [name.removeprefix(prefix) for name in names if prefix and name.startswith(prefix)]
-        return f"--{part} {word}: there is no such colour or pattern; there are {', '.join(there) or 'none'}"
-    near = get_close_matches(word, names, 3)
+        there += [name for name in names if part == "upper" and name in _OF_UPPER]
+        return f"{part} {word}: there is no such colour or pattern; there are {', '.join(there) or 'none'}"
+    of_something = [name for name in names if name.endswith(f"_{word}")]
+    near = of_something or get_close_matches(word, names, 3)
     hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(names)}"
     return f"there is no attribute {word!r}; {hint}"

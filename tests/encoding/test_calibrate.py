@@ -10,7 +10,7 @@ from swiftreid.encoding.calibrate import calibrated, fit_calibration
 from swiftreid.encoding.card import Calibration
 from swiftreid.encoding.encoder import build_encoder, open_encoder
 from swiftreid.errors import SwiftReIDError, UsageError
-from swiftreid.evaluation.benchmark import LabelledCodes
+from swiftreid.evaluation.benchmark import LabelledCodes, measure_cascades
 from swiftreid.search.cascade import Cascade
 from swiftreid.search.codes import CodeSpec, pack_bits
 from swiftreid.search.recall import recall_thresholds
@@ -175,15 +175,26 @@ def with_attributes(persons: np.ndarray) -> LabelledCodes:
     return LabelledCodes(codes, plain.persons, plain.cameras)
 
 
-def test_one_identity_code_and_attributes_are_searched_by_a_short_list() -> None:
+@pytest.mark.parametrize("max_loss", [0.2, 0.005, -1.0])
+def test_one_identity_code_and_attributes_are_searched_by_a_short_list(max_loss: float) -> None:
     held_out, spec = with_attributes(PEOPLE.persons), CodeSpec.parse("id128 attr8")
-    found = fit_calibration(held_out, spec, data="drawn", data_fingerprint="f")
+    found = fit_calibration(held_out, spec, data="drawn", data_fingerprint="f", max_loss=max_loss)
     expected = fit_short_list(dict(held_out.codes), held_out.persons, held_out.cameras, code="attr8", final="id128")
     assert found.short_list == expected
-    assert found.cascade == found.default_cascade == str(expected.cascade())
+    # The shortest of the rule's list and its doubles that loses so little; else every entry.
+    lost = {}
+    for share in [expected.share * 2**i for i in range(10) if expected.share * 2**i <= 0.5]:
+        text = f"attr8:share={round(share, 4)!r} > id128"
+        cascades = {name: Cascade.parse(name) for name in ("id128", text)}
+        every, listed = measure_cascades(cascades, held_out, held_out, timed=False)
+        lost[text] = every.metrics.map_standard - listed.metrics.map_standard
+    assert found.details == {"max_loss": max_loss, "lost": lost}
+    assert len(lost) > 1
+    assert found.cascade == found.default_cascade == next((t for t, loss in lost.items() if loss <= max_loss), "id128")
     assert (found.method, found.beta, found.recall) == ("short_list", None, None)
     assert "one identity code" in found.recall_note
-    assert list(found.cascades) == ["AFR, attr8 rank-w 97 %"]
+    longer = found.cascade not in ("id128", str(expected.cascade()))
+    assert list(found.cascades) == ["AFR, attr8 rank-w 97 %", *(["AFR, calibrated"] if longer else [])]
     assert found.same_person is not None
     assert found.same_person.code == "id128"
     assert Calibration.model_validate_json(found.model_dump_json()) == found

@@ -18,9 +18,7 @@ from swiftreid.search.same_person import EMBEDDING, SamePerson
 
 def print_calibration(report: Report, found: Calibration) -> None:
     """One line for each thing that was fitted, with what it rests on."""
-    by = "the w rule" if found.method == SHORT_LIST else "certified recall"
-    by = by if found.beta is None else f"DTO, beta {found.beta:g}"
-    report.text(f"cascade: {found.cascade} ({by})")
+    report.text(f"cascade: {found.cascade} ({_chosen_by(found)})")
     if found.recall is None:
         report.text(f"no certified recall: {found.recall_note}")
     else:
@@ -41,6 +39,17 @@ def print_calibration(report: Report, found: Calibration) -> None:
     for threshold in (found.same_person, found.same_person_embedding):
         if threshold is not None:
             report.text(_same_person(threshold))
+
+
+def _chosen_by(found: Calibration) -> str:
+    if found.beta is not None:
+        return f"DTO, beta {found.beta:g}"
+    if found.method != SHORT_LIST:
+        return "certified recall"
+    lost, most = found.details.get("lost", {}), 100 * found.details.get("max_loss", 0.0)
+    if found.cascade in lost:
+        return f"a short list that loses {100 * lost[found.cascade]:.2f} points of mAP here"
+    return f"every entry: no short list loses at most {most:g} points of mAP here" if lost else "the w rule"
 
 
 def attributes_in_words(scores: Sequence[AttributeScore]) -> str:

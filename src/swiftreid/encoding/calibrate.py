@@ -14,15 +14,16 @@ from swiftreid.encoding.card import SHORT_LIST, Calibration
 from swiftreid.encoding.encoder import Encoder, build_encoder
 from swiftreid.errors import UsageError
 from swiftreid.evaluation.attributes import AttributeScore, attribute_scores
-from swiftreid.evaluation.benchmark import LabelledCodes
+from swiftreid.evaluation.benchmark import LabelledCodes, measure_cascades
 from swiftreid.evaluation.protocol import evaluate_rankings
+from swiftreid.search.cascade import Cascade, Stage
 from swiftreid.search.codes import CodeSpec, unpack_bits
 from swiftreid.search.description import SURELY, attribute_names
 from swiftreid.search.pairs import pair_histograms
 from swiftreid.search.recall import CONFIDENCE, DEPTH, SHARE, RecallThresholds, TooFewPeople, recall_thresholds
 from swiftreid.search.results import SearchResult
 from swiftreid.search.same_person import FALSE_ACCEPTS, SamePerson, fit_same_person
-from swiftreid.search.shortlist import RANK_SHARE, fit_short_list
+from swiftreid.search.shortlist import RANK_SHARE, ShortList, fit_short_list
 from swiftreid.search.table import CodeTable
 from swiftreid.search.thresholds import BETAS, PAPER_BETA, Formula, Method, fit_thresholds, sweep_betas
 
@@ -50,8 +51,9 @@ def fit_calibration(
 ) -> Calibration:
     """Fit the cascade of all identity codes, shortest first, and all other thresholds, to held-out identities.
 
-    An encoder of one identity code and attributes has no such cascade: its own is attribute-based fast retrieval, whose
-    short list is fitted, and ``method``, ``beta`` and what goes with them are not used.
+    An encoder of one identity code and attributes has no such cascade: its own is attribute-based fast retrieval. The
+    short list has the length of the w rule, or a multiple of it that loses at most ``max_loss`` on these people; where
+    that would be more than half of them, search is exhaustive. ``method`` and ``beta`` are not used.
 
     Certified thresholds (`search.recall`), the w rule (`search.shortlist`) and the same-person threshold
     (`search.same_person`) are fitted besides, whatever the method of the cascade.
@@ -64,7 +66,7 @@ def fit_calibration(
         data_fingerprint: of its pictures.
         beta: weight of recall in F_beta (methods.md section 2); None chooses the one with the least bytes compared that
             loses at most ``max_loss`` mAP on the held-out identities themselves. Not used by ``recall``.
-        max_loss: in mAP, 0.01 = 1 point; counts when ``beta`` is None.
+        max_loss: in mAP, 0.01 = 1 point; counts when ``beta`` is None, and with one identity code.
         method: how the thresholds of the cascade are fitted: DTO by ``gaussian`` or ``empirical`` distributions, or
             ``recall``: certified to keep ``share``.
         formula: the F_beta formula, derived or as printed.
@@ -108,10 +110,17 @@ def fit_calibration(
 
     if len(names) == 1:
         found = besides()
-        cascade = str(found["short_list"].cascade())
+        lost = _lost_by_length(found["short_list"], held_out)
+        cascade = next((text for text, loss in lost.items() if loss <= max_loss), names[-1])
         note = "the encoder has one identity code, so there are no thresholds between codes"
         return Calibration(
-            cascade=cascade, method=SHORT_LIST, beta=None, default_cascade=cascade, recall_note=note, **found
+            cascade=cascade,
+            method=SHORT_LIST,
+            beta=None,
+            default_cascade=cascade,
+            recall_note=note,
+            details={"max_loss": max_loss, "lost": lost},
+            **found,
         )
     histograms = pair_histograms(codes, *who)
     promise, note = _promise(codes, held_out, share, confidence, depth, needed=method == "recall")
@@ -225,6 +234,17 @@ def calibrated(encoder: Encoder, calibration: Calibration) -> Encoder:
         )
     bound = calibration.model_copy(update={"encoder": encoder.fingerprint})
     return build_encoder(encoder.card.model_copy(update={"calibration": bound}), encoder.tensors)
+
+
+def _lost_by_length(rule: ShortList, people: LabelledCodes) -> dict[str, float]:
+    """The mAP that a short list loses on these people, by its cascade: the rule's, then longer ones up to a half."""
+    shares = [rule.share]
+    while 2 * shares[-1] <= 0.5:
+        shares.append(round(2 * shares[-1], 4))
+    cascades = {str(c): c for c in (Cascade([Stage(rule.code, share=s), Stage(rule.final)]) for s in shares)}
+    every = Cascade([Stage(rule.final)])
+    exhaustive, *listed = measure_cascades({str(every): every, **cascades}, people, people, timed=False)
+    return {m.label: exhaustive.metrics.map_standard - m.metrics.map_standard for m in listed}
 
 
 def _promise(

@@ -104,6 +104,9 @@ class Calibration(BaseModel):
             found[f"AFR, {self.short_list.code} rank-w {100 * self.short_list.rank_share:g} %"] = (
                 self.short_list.cascade()
             )
+        default = Cascade.parse(self.cascade)
+        if self.method == SHORT_LIST and len(default.stages) > 1 and default not in found.values():
+            found["AFR, calibrated"] = default
         return found
 
 

@@ -4,11 +4,14 @@ The SSR paper's attribute-based fast retrieval (AFR, methods.md section 1) ranks
 ``w`` and ranks those by the long code; ``w`` is the smallest at which search by the short code alone reaches *rank-w =
 97 %* on validation people.
 
-**A share, not a number, is carried over.** Strangers stand before the first match in proportion to how many there are,
+**A share, not a number, is carried over.** Others stand before the first match in proportion to how many there are,
 so ``w`` of a small held-out gallery would be far too few in a large one. The cascade therefore has ``share=``; ``top``
 is for comparison with the paper.
 
-**Ties** count against the match: all strangers at its distance stand before it. The order among them is the gallery's,
+**Pictures of the query's person by its own camera** are no matches, but they fill a list like anybody: they count among
+those that stand before.
+
+**Ties** count against the match: all others at its distance stand before it. The order among them is the gallery's,
 which means nothing, and short codes tie much.
 """
 
@@ -43,7 +46,7 @@ class ShortList:
         final: the code that orders what is kept.
         rank_share: share of the queries for which a match is among what is kept.
         top: the paper's w: smallest number of entries for which that holds in the held-out gallery.
-        share: the same as a share of the entries that count for the query.
+        share: the same as a share of the gallery.
         queries: held-out pictures with a match by another camera.
         entries: size of the held-out gallery.
     """
@@ -70,7 +73,7 @@ def fit_short_list(
     final: str | None = None,
     rank_share: float = RANK_SHARE,
 ) -> ShortList:
-    """The w rule on held-out people; every picture is a query to all others but those of its person and camera.
+    """The w rule on held-out people; every picture is a query to all others, and looks for another camera's.
 
     Args:
         codes: packed codes by name, uint8 [n, row bytes].
@@ -95,22 +98,19 @@ def fit_short_list(
     people, places = people_and_places(persons, cameras, CodeSpec(tuple(codes)).check(codes))
     real = np.flatnonzero(people >= 0)
     people, places, column = people[real], places[real], np.ascontiguousarray(codes[short][real])
-    ranks, shares = [], []
+    found = []
     for start in range(0, len(column), _BLOCK):
-        block = slice(start, start + _BLOCK)
+        block = np.arange(start, min(start + _BLOCK, len(column)))
         distances = kernels.hamming(column, column[block], short)
-        same = people[block, None] == people[None, :]
-        match = same & (places[block, None] != places[None, :])
-        asked = np.flatnonzero(match.any(axis=1))
-        nearest = np.where(match[asked], distances[asked], np.iinfo(np.int32).max).min(axis=1)
-        before = (~same[asked] & (distances[asked] <= nearest[:, None])).sum(axis=1)
-        counted = (~same | match)[asked].sum(axis=1)
-        ranks.append(before + 1)
-        shares.append((before + 1) / counted)
-    rank, share = np.concatenate([*ranks, np.empty(0, np.int64)]), np.concatenate([*shares, np.empty(0)])
-    if not len(rank):
+        match = (people[block, None] == people[None, :]) & (places[block, None] != places[None, :])
+        asked = match.any(axis=1)
+        nearest = np.where(match, distances, np.iinfo(np.int32).max).min(axis=1)
+        before = (~match & (distances <= nearest[:, None])).sum(axis=1) - 1  # not itself
+        found.append(before[asked] + 1)
+    ranks = np.sort(np.concatenate([*found, np.empty(0, np.int64)]))
+    if not len(ranks):
         raise UsageError("no person was seen by two cameras, so no short list can be fitted; calibrate on other people")
-    place = math.ceil(rank_share * len(rank) - 1e-9) - 1
+    top = int(ranks[math.ceil(rank_share * len(ranks) - 1e-9) - 1])
     # Rounded up, so that the cascade's text is short and never keeps less.
-    rounded = min(1.0, math.ceil(float(np.sort(share)[place]) * 1e4 - 1e-9) / 1e4)
-    return ShortList(short, last, rank_share, int(np.sort(rank)[place]), rounded, len(rank), len(people))
+    share = min(1.0, math.ceil(top / (len(people) - 1) * 1e4 - 1e-9) / 1e4)
+    return ShortList(short, last, rank_share, top, share, len(ranks), len(people))

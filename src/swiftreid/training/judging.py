@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -51,7 +53,17 @@ def codes_of(method: Method, embedding: NDArray[np.float32]) -> dict[str, NDArra
 
 def judge(people: LabelledCodes, *, cross_camera: bool) -> list[Measured]:
     """Exhaustive search by every code, and by the float embedding."""
-    protocol = Protocol(cross_camera=cross_camera, self_positions=np.arange(len(people)))
     cascades = {f"{name} exhaustive": Cascade([Stage(name)]) for name in people.codes}
-    measured = measure_cascades(cascades, people, people, timed=False, protocol=protocol) if cascades else []
+    measured = judge_cascades(people, cascades, cross_camera=cross_camera)
+    protocol = _protocol(people, cross_camera=cross_camera)
     return [*measured, measure_embedding(people, people, timed=False, protocol=protocol)]
+
+
+def judge_cascades(people: LabelledCodes, cascades: Mapping[str, Cascade], *, cross_camera: bool) -> list[Measured]:
+    """Search by each of these cascades."""
+    protocol = _protocol(people, cross_camera=cross_camera)
+    return measure_cascades(cascades, people, people, timed=False, protocol=protocol) if cascades else []
+
+
+def _protocol(people: LabelledCodes, *, cross_camera: bool) -> Protocol:
+    return Protocol(cross_camera=cross_camera, self_positions=np.arange(len(people)))

@@ -31,7 +31,7 @@ from swiftreid.training.beginning import (
     targets,
 )
 from swiftreid.training.exporting import export_encoder
-from swiftreid.training.judging import encode_pictures, judge
+from swiftreid.training.judging import encode_pictures, judge, judge_cascades
 from swiftreid.training.lessons import Course, take_lessons
 from swiftreid.training.loop import Run
 from swiftreid.training.pictures import TrainingPictures, attribute_shares, load_pictures
@@ -208,7 +208,10 @@ class _Job:
         return Trained(encoder, measured, persons, learned.files, self.run.header.losses, held_out, coded)
 
     def _calibrated(self, encoder: Encoder, people: LabelledCodes, measured: list[Measured]) -> Encoder:
-        """The encoder with thresholds fitted on the held-out people, if they were seen by two cameras."""
+        """The encoder with thresholds fitted on the held-out people, if they were seen by two cameras.
+
+        What its cascades reach on these people goes behind ``measured``.
+        """
         where = f"{self.plan.data.name} train, {self.plan.recipe.held_out:.0%} of the people held out"
         if self.method.pyramid is not None:
             try:
@@ -221,6 +224,7 @@ class _Job:
                     attributes=told_attributes(encoder, people, self.held_out),
                 )
                 encoder = calibrated(encoder, calibration)
+                measured += judge_cascades(people, calibration.cascades, cross_camera=self.plan.data.cross_camera)
             except UsageError as error:
                 self.told.note(f"not calibrated: {error}")
         figures = [{"ranking": m.label, **_figures(m), "data": where} for m in measured]

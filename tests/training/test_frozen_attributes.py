@@ -11,7 +11,8 @@ pytest.importorskip("torch")
 
 from swiftreid.data.sources import open_data
 from swiftreid.encoding.attribute_bits import AttributeBits
-from swiftreid.encoding.encoder import open_encoder
+from swiftreid.encoding.composed import PyramidEncoder
+from swiftreid.encoding.encoder import Encoder, open_encoder
 from swiftreid.encoding.labelled import encode_samples
 from swiftreid.errors import UsageError
 from swiftreid.search.codes import unpack_bits
@@ -88,10 +89,7 @@ def test_what_cannot_be_learned_is_refused(attributes: np.ndarray, message: str)
         fit_attributes(np.zeros((4, 8), np.float32), attributes)
 
 
-def test_the_codes_stay_what_they_are_and_the_card_says_how_well_attributes_are_told() -> None:
-    assert WEIGHT_DECAY > 0
-    data, base = open_data(STATION), open_encoder("stripes")
-
+def learn(base: Encoder, *settings: str) -> PyramidEncoder:
     class Bar:
         def __enter__(self):
             return lambda done, total: None
@@ -99,13 +97,49 @@ def test_the_codes_stay_what_they_are_and_the_card_says_how_well_attributes_are_
         def __exit__(self, *_):
             return None
 
-    def learn(*settings: str):
-        recipe = load_recipe(None, ["training.epochs=1", *settings])
-        return learn_hash(
-            base, data, name="x", recipe=recipe, beta=2, max_loss=0.1, seed=0, on_bad=None, progress=lambda _: Bar()
-        )
+    recipe = load_recipe(None, ["training.epochs=1", *settings])
+    return learn_hash(
+        base,
+        open_data(STATION),
+        name="x",
+        recipe=recipe,
+        beta=2,
+        max_loss=0.1,
+        seed=0,
+        on_bad=None,
+        progress=lambda _: Bar(),
+    )
 
-    plain, told = learn(), learn("attributes=true")
+
+def test_attributes_are_added_to_codes_that_are_kept() -> None:
+    before = learn(open_encoder("stripes"))
+    assert before.card.metrics[-1]["ranking"] == "float embedding"
+    told = learn(before, "codes=keep", "attributes=true")
+    assert str(told.spec) == f"{before.spec} attr114"
+    pictures = np.random.default_rng(0).integers(0, 256, (3, *before.size, 3), np.uint8)
+    one, two = before.encode(pictures), told.encode(pictures)
+    for name in before.spec:
+        np.testing.assert_array_equal(one.codes[name], two.codes[name])
+    assert told.card.provenance.startswith("attributes: 30 people of station, 450 pictures; all else (x): pyramid: ")
+    assert told.card.architecture == before.card.architecture, "not an encoder within an encoder"
+    assert told.card.calibration is not None
+    assert told.card.calibration.attributes
+    again = learn(before)  # learned anew, with the figures of what was there beside
+    assert again.card.metrics[-1]["ranking"] == f"{before.spec.final} of x"
+    kept = {row["ranking"]: row["map"] for row in told.card.metrics}
+    assert again.card.metrics[-1]["map"] == kept[f"{before.spec.final} exhaustive"]
+
+
+@pytest.mark.parametrize("settings", [("codes=keep",), ("codes=keep", "attributes=true")])
+def test_there_have_to_be_codes_to_keep_and_attributes_to_add(settings: tuple[str, ...]) -> None:
+    with pytest.raises(UsageError, match="codes=keep adds attributes to an encoder that"):
+        learn(open_encoder("stripes"), *settings)
+
+
+def test_the_codes_stay_what_they_are_and_the_card_says_how_well_attributes_are_told() -> None:
+    assert WEIGHT_DECAY > 0
+    data, base = open_data(STATION), open_encoder("stripes")
+    plain, told = learn(base), learn(base, "attributes=true")
     assert str(told.spec) == f"{plain.spec} attr114"
     first, second = told.card.attributes[:57], told.card.attributes[57:]
     assert second == [f"surely_{name}" for name in first]

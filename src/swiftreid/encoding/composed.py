@@ -32,6 +32,16 @@ class PyramidEncoder(Encoder):
         attributes = _below(_ATTRIBUTES, tensors)
         self._attributes = AttributeBits(attributes) if attributes else None
 
+    @property
+    def base(self) -> Encoder:
+        """What gives the embedding."""
+        return self._base
+
+    @property
+    def pyramid(self) -> dict[str, NDArray[Any]]:
+        """The arrays of its `PyramidCodes`."""
+        return _below(_PYRAMID, self.tensors)
+
     def _encode(self, pictures: NDArray[np.uint8]) -> Encoding:
         embedding = self._base.encode(pictures).embedding
         assert embedding is not None  # compose() refuses a base without one

@@ -26,7 +26,7 @@ from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.evaluation.attributes import AttributeScore
 from swiftreid.evaluation.benchmark import LabelledCodes, measure_cascades, measure_embedding
 from swiftreid.search.cascade import Cascade, Stage
-from swiftreid.search.codes import CodeSpec
+from swiftreid.search.codes import CodeSpec, pack_bits
 from swiftreid.training.folding import halved
 from swiftreid.training.frozen import FittedPyramid, fit_pyramid
 from swiftreid.training.frozen_attributes import fit_attributes
@@ -67,18 +67,24 @@ def learn_hash(
     on_bad: OnBad | None,
     progress: ProgressBar,
 ) -> PyramidEncoder:
-    """Learn a pyramid on the training people of ``data`` and calibrate it.
+    """Learn a pyramid on the training people of ``data``, or attributes beside one that is there, and calibrate it.
 
     As the CtF paper does (its section 4.2), a first pyramid learns from part of the people; thresholds are fitted and
     figures measured on the rest; then the pyramid that is returned learns from all of them. Distractors and junk are
     nobody in particular and are left out.
 
     Raises:
-        UsageError: the base has no float embedding, or too few people, or no held-out person was seen by two cameras.
+        UsageError: the base has no float embedding, or no pyramid to keep, or there are too few people, or no held-out
+            person was seen by two cameras.
         SwiftReIDError: no training picture could be read, or training failed.
     """
     if base.card.embedding is None:
         raise UsageError(f"encoder {base.card.name} gives no float embedding to hash")
+    if recipe.codes == "keep" and not (isinstance(base, PyramidEncoder) and recipe.attributes):
+        raise UsageError(
+            "codes=keep adds attributes to an encoder that `swiftreid hash` or `swiftreid train` gave codes: set "
+            f"attributes=true too, and give such an encoder; {base.card.name} is of the kind {base.card.kind}"
+        )
     known = [sample for sample in data.train if sample.person > DISTRACTOR]
     if not known:
         raise UsageError(
@@ -89,6 +95,9 @@ def learn_hash(
     embedded = embed_views(base, known, schema, views=recipe.views, seed=seed, on_bad=on_bad, progress=progress)
 
     def fit(pictures: Views, title: str) -> FittedPyramid:
+        if isinstance(base, PyramidEncoder) and recipe.codes == "keep":
+            people = len(np.unique(pictures.persons))
+            return FittedPyramid(base.pyramid, {"persons": people, "pictures": len(pictures.persons)})
         with progress(title) as advance:
             fitted = fit_pyramid(
                 pictures.embeddings,
@@ -129,10 +138,13 @@ def learn_hash(
             attributes=scores,
         )
         metrics = _measure(people, calibration)
+        if isinstance(base, PyramidEncoder) and recipe.codes == "learn":
+            metrics.append(_before(base, people, calibration.data))
     final = fit(embedded, "learning from all")
     attributes, names = (None, []) if schema is None else _attributes(embedded, schema, recipe)
+    whose = base.base if isinstance(base, PyramidEncoder) and recipe.codes == "keep" else base
     learned = compose(
-        base,
+        whose,
         final.tensors,
         attributes=attributes,
         attribute_names=names,
@@ -148,8 +160,15 @@ def learn_hash(
     )
     if calibration is not None:  # its distances are this encoder's: no other may use it
         calibration = calibration.model_copy(update={"encoder": learned.fingerprint})
-    card = learned.card.model_copy(update={"calibration": calibration, "metrics": metrics})
+    about = {} if whose is base else {"licence": base.card.licence, "provenance": _added(base, final, data.name)}
+    card = learned.card.model_copy(update={"calibration": calibration, "metrics": metrics, **about})
     return PyramidEncoder(card, learned.tensors)
+
+
+def _added(base: Encoder, final: FittedPyramid, data: str) -> str:
+    """Where an encoder is from to which attributes were added."""
+    learned = f"{final.record['persons']} people of {data}, {final.record['pictures']} pictures"
+    return f"attributes: {learned}; all else ({base.card.name}): {base.card.provenance}"
 
 
 def embed_views(
@@ -209,6 +228,16 @@ def _across_cameras(people: Views) -> bool:
     """Whether any person was seen by two cameras."""
     seen = np.unique(np.stack([people.persons, people.cameras]), axis=1)
     return bool(len(np.unique(seen[0])) < seen.shape[1])
+
+
+def _before(base: Encoder, people: LabelledCodes, data: str) -> dict[str, Any]:
+    """The same of the codes that the encoder had before."""
+    assert people.embedding is not None
+    name = base.spec.final
+    codes = {name: pack_bits(base.values_of(people.embedding)[name])}
+    had = LabelledCodes(codes, people.persons, people.cameras)
+    (m,) = measure_cascades({f"{name} of {base.card.name}": Cascade([Stage(name)])}, had, had, timed=False)
+    return {"ranking": m.label, "rank1": m.metrics.rank1, "map": m.metrics.map_standard, "data": data}
 
 
 def _measure(people: LabelledCodes, calibration: Calibration) -> list[dict[str, Any]]:

@@ -26,6 +26,8 @@ class FrozenRecipe(BaseModel):
     """Views of each picture to learn from, itself the first (see `swiftreid.training.views`)."""
     held_out: float = Field(default=0.2, ge=0, le=0.9)
     """Share of the people kept from the first fit, to calibrate and measure on."""
+    codes: Literal["learn", "keep"] = "learn"
+    """Whether to learn codes, or to keep those of the encoder and add attributes to them."""
     attributes: bool = False
     """Whether to learn the attributes that the data set states too: a code ``attrN`` of two bits for each."""
     export: Literal["fp32", "fp16"] = "fp32"

@@ -152,7 +152,7 @@ ORDERINGS: Mapping[str, Sequence[tuple[tuple[str, str], tuple[str, str]]]] = {
     ],
     "distillation": [
         *(((f"alpha 0{norm}", CODE), (f"alpha {best}{norm}", CODE)) for norm, best in BEST),
-        *(((f"alpha {best}{norm}, pretrained", CODE), (f"alpha {best}{norm}", CODE)) for norm, best in BEST),
+        *(((f"alpha 1{norm}", CODE), (f"alpha {best}{norm}", CODE)) for norm, best in BEST),
     ],
     "attribute": [
         (("beta 0, no AAB", CODE), ("beta 0, AAB", CODE)),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from command import Ran
+from command import COMMAND, Ran
 from drawn_figures import draw_person
 from swiftreid.data.pictures import read_picture
 from swiftreid.encoding.composed import compose
@@ -18,6 +21,7 @@ from swiftreid.encoding.encoder import open_encoder
 from swiftreid.encoding.match_maps import match_maps
 
 Run = Callable[..., Ran]
+TOLD = ["hat_none", "bag", "female", "carries_shopping_bag"]
 COARSE = ("--patch", 32, "--stride", 32)
 
 
@@ -31,7 +35,7 @@ def people(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def telling(tmp_path: Path) -> str:
-    """The file of an encoder that tells two attributes, off made-up weights."""
+    """The file of an encoder that tells some attributes, off made-up weights."""
     base = open_encoder("stripes")
     rng = np.random.default_rng(0)
 
@@ -41,10 +45,10 @@ def telling(tmp_path: Path) -> str:
     ends = {"bias": np.zeros(32), "scale": np.ones(32), "shift": np.zeros(32)}
     pyramid = {f"pyramid.32.{name}": value.astype(np.float32) for name, value in ends.items()}
     pyramid |= {"pyramid.32.weight": layer(32), "input.unit": np.ones(1, np.float32)}
-    attributes = {"weight": layer(2), "bias": np.zeros(2, np.float32)}
-    compose(
-        base, pyramid, name="telling", provenance="made up", attributes=attributes, attribute_names=["hat", "bag"]
-    ).save(tmp_path / "telling.safetensors")
+    attributes = {"weight": layer(len(TOLD)), "bias": np.zeros(len(TOLD), np.float32)}
+    compose(base, pyramid, name="telling", provenance="made up", attributes=attributes, attribute_names=TOLD).save(
+        tmp_path / "telling.safetensors"
+    )
     return "telling.safetensors"
 
 
@@ -82,17 +86,66 @@ def test_codes_embeddings_and_one_picture_alone(swiftreid: Run, people: Path) ->
 
 
 def test_attributes_are_explained(swiftreid: Run, people: Path, telling: str) -> None:
-    ran = swiftreid("explain", telling, "a.png", "c.png", *COARSE, "--attribute", "bag", "--attribute", "hat", "--json")
+    ran = swiftreid("explain", telling, "a.png", "c.png", *COARSE, "--attribute", "bag", "--attribute", "Hat", "--json")
     said = ran.json["attributes"]
     assert [(one["picture"], one["attribute"]) for one in said] == [
-        ("a.png", "bag"), ("a.png", "hat"), ("c.png", "bag"), ("c.png", "hat"),
+        ("a.png", "bag"), ("a.png", "hat_none"), ("c.png", "bag"), ("c.png", "hat_none"),
     ]  # fmt: skip
     assert all(np.array(one["changes"]).shape == (4, 2) for one in said)
     table = swiftreid("explain", telling, "a.png", *COARSE, "--attribute", "bag").out
     assert ("yes" if said[0]["logit"] > 0 else "no") in table
-    unknown = swiftreid("explain", telling, "a.png", "--attribute", "hut", code=2)
-    assert "tells no attribute 'hut'; did you mean hat?" in unknown.err
+    assert "female" in swiftreid("explain", telling, "a.png", *COARSE, "--attribute", "male").out
+    unknown = swiftreid("explain", telling, "a.png", "--attribute", "beg", code=2)
+    assert "there is no attribute 'beg'; did you mean bag?" in unknown.err
     assert "tells no attributes" in swiftreid("explain", "stripes", "a.png", "--attribute", "hat", code=2).err
+
+
+def test_pictures_that_cannot_be_read_are_skipped(swiftreid: Run, people: Path) -> None:
+    (people / "text.png").write_text("no picture")
+    (people / "empty.png").touch()
+    ran = swiftreid("explain", "stripes", "a.png", "b.png", "text.png", "c.png", "empty.png", *COARSE, "--json")
+    assert "skipped text.png: it is not a picture" in ran.err
+    assert [one["candidate"] for one in ran.json["candidates"]] == ["b.png", "c.png"]
+    assert ran.json["unreadable"] == 2
+    assert [one["file"] for one in ran.json["unreadable_files"]] == ["text.png", "empty.png"]
+    nothing = swiftreid("explain", "stripes", "a.png", "text.png", "empty.png", "-o", "none.png", code=1)
+    assert "none of the 2 pictures to compare with could be read" in nothing.err
+    assert "text.png" in swiftreid("explain", "stripes", "text.png", "b.png", "-o", "none.png", code=1).err
+    assert not (people / "none.png").exists()
+
+
+def test_tables_fit_a_terminal_of_80_columns(people: Path, telling: str) -> None:
+    name = "0004_c2s2_084013_01_of_the_camera_by_the_door.png"
+    (people / "b.png").rename(people / name)
+    pair = printed_in_terminal(people, "explain", "stripes", "a.png", name, *COARSE)
+    told = [part for attribute in TOLD for part in ("--attribute", attribute)]
+    attributes = printed_in_terminal(people, "explain", telling, "a.png", *COARSE, *told)
+    for text, words in ((pair, ("candidate", "agree", "differ")), (attributes, (*TOLD, "attribute", "against"))):
+        assert max(len(line) for line in text.splitlines() if line.startswith("│")) <= 80
+        cells = text.replace("┃", "│").split("│")
+        assert all(any(word in cell for cell in cells) for word in words)
+
+
+def printed_in_terminal(folder: Path, *arguments: object) -> str:
+    """What the command prints on a terminal of 80 columns."""
+    ours, theirs = os.openpty()
+    environment = {**os.environ, "COLUMNS": "80", "TERM": "dumb"}
+    command = [COMMAND, *map(str, arguments)]
+    with (
+        subprocess.Popen(command, cwd=folder, stdout=theirs, stderr=subprocess.DEVNULL, env=environment) as process,
+        os.fdopen(ours) as terminal,
+    ):
+        os.close(theirs)
+        text = "".join(iter(lambda: _line(terminal), ""))
+    assert process.returncode == 0, text
+    return text
+
+
+def _line(terminal: TextIO) -> str:
+    try:
+        return terminal.readline()
+    except OSError:  # how Linux says that nothing more comes from a terminal
+        return ""
 
 
 def test_entries_of_a_gallery_are_explained_by_their_thumbnails(swiftreid: Run, small: Path) -> None:

@@ -132,7 +132,7 @@ def test_a_dependence_map_shows_the_regions_that_the_code_is_made_of() -> None:
 
 
 def test_an_attribute_map_says_what_the_answer_was_read_off() -> None:
-    top, bottom = attribute_maps(looking(), picture(WHITE, BLACK), ["light_top", "light_bottom"], covering=SMALL)
+    top, bottom = attribute_maps(looking(), picture(WHITE, BLACK), ["Light top", "light_bottom"], covering=SMALL)
     assert (top.name, bottom.name) == ("light_top", "light_bottom")
     assert top.value == pytest.approx(0.5)
     assert bottom.value == pytest.approx(-0.5)
@@ -220,7 +220,7 @@ def test_what_cannot_be_mapped_is_explained() -> None:
         attribute_maps(blind, one, ["light_top"])
     with pytest.raises(UsageError, match="no attribute 'lite_top'; did you mean light_top"):
         attribute_maps(looking(), one, ["lite_top"])
-    with pytest.raises(UsageError, match="no attribute 'zzz'; it tells light_top, light_bottom"):
+    with pytest.raises(UsageError, match="no attribute 'zzz'; there are light_top, light_bottom"):
         attribute_maps(looking(), one, ["zzz"])
     for wrong in (one.astype(np.float32), one[..., :2], one[0], "a.jpg"):
         with pytest.raises(UsageError, match=r"uint8 pictures \[height, width, 3\]"):

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from swiftreid.cli.console import JsonOption, QuietOption, Report
 from swiftreid.cli.outputs import output_file, written
-from swiftreid.data.pictures import read_picture
+from swiftreid.cli.sources import BadPictures
+from swiftreid.data.pictures import BadPicture, read_picture
 from swiftreid.encoding.covering import Covering, Fill, Windows
 from swiftreid.encoding.encoder import Encoder, open_encoder
 from swiftreid.encoding.match_maps import PictureMap, attribute_maps, dependence_map, match_maps
@@ -24,7 +25,7 @@ from swiftreid.gallery.store import Gallery
 from swiftreid.search.codes import bits_of
 
 _MOST = 24
-_AT = "at (down, across)"
+_AT = "at, %"
 _WRITABLE = {".png": "PNG", ".jpg": "JPEG", ".webp": "WEBP"}
 
 
@@ -73,7 +74,7 @@ def explain(
     ] = False,
     attribute: Annotated[
         list[str] | None,
-        typer.Option(help="Show what this attribute was read off instead; may be repeated."),
+        typer.Option(help="Show what this attribute was read off instead, such as hat; may be repeated."),
     ] = None,
     patch: Annotated[
         int | None,
@@ -108,10 +109,13 @@ def explain(
     used = open_encoder(encoder)
     covering.windows(*used.size)  # refused before pictures are read
     asked = _Shown(str(query), read_picture(query))
-    others = [_Shown(str(path), read_picture(path)) for path in candidates or []]
+    bad = BadPictures(report)
+    others = _readable(candidates or [], bad, alone=count == 1)
     if gallery is not None:
         others += _entries(gallery, entry or [], used)
         report.note("entries are encoded again from their thumbnails: distances differ somewhat from a search's")
+    if candidates and not others:
+        raise SwiftReIDError(f"none of the {len(candidates)} pictures to compare with could be read")
     if attribute:
         found = _attributes(used, [asked, *others], attribute, covering, report)
     elif others:
@@ -126,6 +130,7 @@ def explain(
         f"covered one by one: patches of {patch} x {patch}, with {fills[covering.fill]}"
     )
     draw_maps(found.rows, found.legend, title=title).save(content, _WRITABLE[output.suffix.lower()])
+    report.text("at: the middle of the patch, in % of the picture down and across")
     report.text(f"picture: {written(output, content.getvalue())}")
     report.document(
         {
@@ -140,6 +145,7 @@ def explain(
             "tops": list(found.windows.tops),
             "lefts": list(found.windows.lefts),
             **found.document,
+            **bad.as_dict(),
         }
     )
 
@@ -166,7 +172,7 @@ def _pairs(
         )
     unit = maps[0].unit
     name = code or encoder.spec.final
-    rows, table, documents = [], [], []
+    rows, documents = [], []
     for other, found in zip(others, maps, strict=True):
         distance = _number(found.distance, unit)
         rows.append(
@@ -186,10 +192,11 @@ def _pairs(
                 ),
             ]
         )
-        table += [
-            (other.name, distance, which, *_most(one, unit))
-            for which, one in (("query", found.query), ("candidate", found.candidate))
-        ]
+        report.table(
+            f"{query.name} and {other.name}: {distance} {_in_words(unit)}, by {name}",
+            ["covered", "agree by up to", _AT, "differ by up to", _AT],
+            [(which, *_most(one, unit)) for which, one in (("query", found.query), ("candidate", found.candidate))],
+        )
         documents.append(
             {
                 "candidate": other.name,
@@ -198,8 +205,6 @@ def _pairs(
                 "candidate_changes": found.candidate.changes.tolist(),
             }
         )
-    columns = ["candidate", "distance", "covered", "agree by up to", _AT, "differ by up to", _AT]
-    report.table(f"{query.name}, in {_in_words(unit)} of {name}", columns, table)
     legend = Legend("agree: covering it moves the two apart", "differ: covering it brings the two closer")
     title = f"Where the pictures agree and differ, by {name}{' (fine)' if fine else ''}"
     document = {"code": name, "fine": fine, "unit": unit, "candidates": documents}
@@ -232,12 +237,12 @@ def _attributes(
     encoder: Encoder, pictures: Sequence[_Shown], names: Sequence[str], covering: Covering, report: Report
 ) -> _Explained:
     """What attributes of each picture were read off."""
-    rows, table, documents = [], [], []
+    rows, documents = [], []
     windows = covering.windows(*encoder.size)
     for shown in pictures:
         with report.progress(f"covering patches of {shown.short}") as advance:
             maps = attribute_maps(encoder, shown.picture, names, covering=covering, progress=advance)
-        row = [Panel(shown.picture, label="picture", caption=shown.short)]
+        row, table = [Panel(shown.picture, label="picture", caption=shown.short)], []
         for found in maps:
             answer = "yes" if found.value > 0 else "no"
             row.append(
@@ -248,7 +253,7 @@ def _attributes(
                     caption=f"logit {found.value:.2f}\n{_extremes(found.map, 'logit', 'for', 'against')}",
                 )
             )
-            table.append((shown.name, found.name, answer, f"{found.value:.2f}", *_most(found.map, "logit")))
+            table.append((found.name, answer, f"{found.value:.2f}", *_most(found.map, "logit")))
             documents.append(
                 {
                     "picture": shown.name,
@@ -258,11 +263,24 @@ def _attributes(
                 }
             )
         rows.append(row)
-    columns = ["picture", "attribute", "answer", "logit", "for it by up to", _AT, "against it by up to", _AT]
-    report.table("what attributes were read off", columns, table)
+        columns = ["attribute", "answer", "logit", "for it by up to", _AT, "against it by up to", _AT]
+        report.table(f"{shown.name}: what attributes were read off", columns, table)
     legend = Legend("for the answer: covering it makes it less sure", "against the answer: covering it makes it surer")
     document = {"unit": "logit", "attributes": documents}
-    return _Explained(rows, legend, f"Regions that decide {', '.join(names)}", windows, document)
+    return _Explained(rows, legend, f"Regions that decide {', '.join(found.name for found in maps)}", windows, document)
+
+
+def _readable(paths: Sequence[Path], bad: BadPictures, *, alone: bool) -> list[_Shown]:
+    """The pictures that can be read; one that cannot is an error when it is the only one, else it is skipped."""
+    shown = []
+    for path in paths:
+        try:
+            shown.append(_Shown(str(path), read_picture(path)))
+        except BadPicture as error:
+            if alone:
+                raise
+            bad(error)
+    return shown
 
 
 def _entries(path: Path, ids: Sequence[str], encoder: Encoder) -> list[_Shown]:
@@ -303,7 +321,7 @@ def _place(windows: Windows, row: int, column: int) -> str:
     """The middle of a patch, as shares of the picture."""
     down = (windows.tops[row] + windows.patch / 2) / windows.height
     across = (windows.lefts[column] + windows.patch / 2) / windows.width
-    return f"{100 * down:.0f}, {100 * across:.0f} %"
+    return f"{100 * down:.0f}, {100 * across:.0f}"
 
 
 def _number(value: float, unit: str) -> str:

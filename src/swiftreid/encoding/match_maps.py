@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Final
 
 import numpy as np
@@ -22,7 +21,7 @@ from swiftreid.encoding.encoding import Encoding
 from swiftreid.errors import UsageError
 from swiftreid.evaluation.embeddings import unit_length
 from swiftreid.search.codes import bits_of, unpack_bits
-from swiftreid.search.description import attribute_names
+from swiftreid.search.description import Description, attribute_names
 from swiftreid.search.stages import EMBEDDING
 
 Progress = Callable[[int, int], None]
@@ -204,17 +203,18 @@ def attribute_maps(
     Args:
         encoder: one that tells attributes (``encoder.card.attributes``).
         picture: uint8 [h, w, 3] RGB of any size.
-        names: of the attributes, as on the encoder's card.
+        names: of the attributes, as on the encoder's card or as `Description.of` takes them for ``has``.
         covering: how patches are laid and covered.
         progress: called as covered copies are encoded.
 
     Returns:
-        One map an attribute.
+        One map an attribute, called as on the card.
 
     Raises:
         UsageError: the encoder tells no attributes, or none of such a name; or pictures or patches that do not fit.
     """
-    bits = [_place(encoder, name) for name in names]
+    told = [_called(encoder, name) for name in names]
+    bits = [encoder.card.attributes.index(name) for name in told]
     code = f"attr{len(encoder.card.attributes)}"
 
     def logits(encoding: Encoding) -> NDArray[np.float32]:
@@ -228,7 +228,7 @@ def attribute_maps(
     against = (answers - covered) * np.where(answers > 0, np.float32(1), np.float32(-1))
     return [
         AttributeMap(name, float(answer), found)
-        for name, answer, found in zip(names, answers[0], _maps(windows, against), strict=True)
+        for name, answer, found in zip(told, answers[0], _maps(windows, against), strict=True)
     ]
 
 
@@ -293,14 +293,11 @@ def _values(encoder: Encoder, encoding: Encoding, code: str) -> NDArray[np.float
     return encoder.values_of(_embedding(encoder, encoding))[code]
 
 
-def _place(encoder: Encoder, attribute: str) -> int:
-    names = attribute_names(encoder.card.attributes)
-    if not names:
+def _called(encoder: Encoder, word: str) -> str:
+    """The attribute that tells of a word."""
+    if not attribute_names(encoder.card.attributes):
         raise UsageError(
             f"encoder {encoder.card.name} tells no attributes; `swiftreid hash --set attributes=true` teaches them"
         )
-    if attribute not in names:
-        near = get_close_matches(attribute, names, 3)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"it tells {', '.join(names)}"
-        raise UsageError(f"encoder {encoder.card.name} tells no attribute {attribute!r}; {hint}")
-    return encoder.card.attributes.index(attribute)
+    [name] = Description.of(encoder.card.attributes, has=[word]).bits
+    return name

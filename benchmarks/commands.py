@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import statistics
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,17 @@ def evaluate(encoder: str | Path, data: Path, card: Path) -> dict[str, tuple[flo
     if told.accuracy is not None and told.mean_accuracy is not None:
         figures["attributes"] = (100 * told.accuracy, 100 * told.mean_accuracy)
     return figures
+
+
+def spread(values: Sequence[float]) -> str:
+    """Mean and standard deviation over the seeds; of one seed the value alone."""
+    mean = f"{statistics.mean(values):5.1f}"
+    return f"{mean} ±{statistics.stdev(values):4.1f}" if len(values) > 1 else mean
+
+
+def over(seeds: int) -> str:
+    """What `spread` tells, in words."""
+    return f"mean ± standard deviation over {seeds} seeds" if seeds > 1 else "one seed, which tells no deviation"
 
 
 def names_of(data: Iterable[Path]) -> list[str]:

@@ -12,7 +12,6 @@ seeds; runs are kept in folders, as by `tables.py`.
 from __future__ import annotations
 
 import argparse
-import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -58,11 +57,6 @@ def measured(encoder: Encoder, data: Path, cascade: Cascade) -> list[Measured]:
     return [exhaustive, searched]
 
 
-def spread(values: Sequence[float]) -> str:
-    """Mean and standard deviation."""
-    return f"{statistics.mean(values):5.1f} ±{statistics.stdev(values) if len(values) > 1 else 0:4.1f}"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, nargs="+", help="Data sets; the first also has training people.")
@@ -82,13 +76,13 @@ def main() -> None:
             for data in args.data:
                 for row in measured(encoder, data, cascade):
                     rows.setdefault((data.resolve().name, host, row.label), []).append(row)
-    print(f"\n{'':36}{'rank-1 / mAP':^29}{'bytes':>8}{'ms':>16}   mean ± standard deviation over {args.seeds} seeds")
+    print(f"\n{'':36}{'rank-1 / mAP':^29}{'bytes':>8}{'ms':>16}   {commands.over(args.seeds)}")
     for (name, host, label), found in rows.items():
         accuracy = " / ".join(
-            spread([100 * value for value in values])
+            commands.spread([100 * value for value in values])
             for values in ([row.metrics.rank1 for row in found], [row.metrics.map_standard for row in found])
         )
-        times = spread([(row.full_microseconds or 0.0) / 1e3 for row in found])
+        times = commands.spread([(row.full_microseconds or 0.0) / 1e3 for row in found])
         print(f"{name:20}{host + ' ' + label:16}{accuracy:^29}{found[0].bytes_per_entry:8}{times:>16}")
 
 

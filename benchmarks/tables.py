@@ -4,7 +4,7 @@ Every row is a recipe of `recipes/small` with a few settings changed, trained by
 people of each data set and measured by `swiftreid evaluate` on its test people. Runs are kept in folders: a script that
 was stopped goes on where it was. Then the table: mean and standard deviation over the seeds, rank-1 / mAP in percent
 (of attributes: accuracy / mA), and whether each ordering that the paper reports holds: by the mAP (mA) of every seed,
-of some ("not seen"), or of none.
+of some ("not seen"), or of none. One seed says nothing of that.
 
     python benchmarks/tables.py all_in_one rendered cuhk03-np-pair1 --out tables --seeds 3
     python benchmarks/tables.py ranking rendered --out tables --set schedule.epochs=10 --init run/checkpoint.safetensors
@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -201,18 +200,13 @@ def measured(row: Row, data: Path, seed: int, out: Path, args: argparse.Namespac
     return {SHORT.get(name, name): figures for name, figures in found.items()}
 
 
-def spread(values: Sequence[float]) -> str:
-    """Mean and standard deviation."""
-    return f"{statistics.mean(values):5.1f} ±{statistics.stdev(values) if len(values) > 1 else 0:4.1f}"
-
-
 def print_table(table: str, data: Path, found: Mapping[str, Sequence[Figures]]) -> None:
     columns, seeds = COLUMNS[table], len(next(iter(found.values())))
-    print(f"\n{data.resolve().name}: rank-1 / mAP, mean ± standard deviation over {seeds} seeds")
+    print(f"\n{data.resolve().name}: rank-1 / mAP, {commands.over(seeds)}")
     print(f"{'':16}" + "".join(f"{column:^27}" for column in columns))
     for name, runs in found.items():
         cells = (
-            " / ".join(spread([run[column][i] for run in runs]) for i in (0, 1))
+            " / ".join(commands.spread([run[column][i] for run in runs]) for i in (0, 1))
             if all(column in run for run in runs)  # no CtF where nobody was held out
             else "-"
             for column in columns
@@ -222,9 +216,15 @@ def print_table(table: str, data: Path, found: Mapping[str, Sequence[Figures]]) 
         lows, highs = found.get(worse, []), found.get(better, [])
         if lows and highs and all(lower in run for run in lows) and all(upper in run for run in highs):
             gains = [b[upper][1] - a[lower][1] for a, b in zip(lows, highs, strict=True)]
-            verdict = "holds" if min(gains) > 0 else "is reversed" if max(gains) < 0 else "is not seen"
             told = ", ".join(f"{gain:+.1f}" for gain in gains)
-            print(f"  {worse}, {lower} < {better}, {upper}: {verdict} ({told})")
+            print(f"  {worse}, {lower} < {better}, {upper}: {verdict(gains)} ({told})")
+
+
+def verdict(gains: Sequence[float]) -> str:
+    """Whether an ordering holds, by what each seed gained."""
+    if len(gains) == 1:
+        return "one seed says nothing"
+    return "holds" if min(gains) > 0 else "is reversed" if max(gains) < 0 else "is not seen"
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 from pathlib import Path
@@ -38,4 +39,16 @@ def test_rows_are_trained_once_and_compared(drawn_people: Path, tmp_path: Path) 
     assert run(tmp_path, *arguments) == first
     assert sum(card.stat().st_mtime == made for card, made in cards.items()) == 3
     single = run(tmp_path, "ranking", drawn_people, "--seeds", 1, "--rows", "baseline", "both")
-    assert "baseline, float embedding < both, float embedding: " in single
+    assert "drawn: rank-1 / mAP, one seed" in single
+    assert "baseline, float embedding < both, float embedding: one seed says nothing (" in single
+    assert "±" not in single
+
+
+def test_one_seed_has_no_deviation_and_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(SCRIPT.parent))
+    commands, tables = (importlib.import_module(name) for name in ("commands", "tables"))
+    assert commands.spread([50.0, 52.0]) == " 51.0 ± 1.4"
+    assert commands.spread([50.0]) == " 50.0"
+    told = {name: tables.verdict(gains) for name, gains in {"up": [1, 2], "down": [-1, -2], "both": [1, -1]}.items()}
+    assert told == {"up": "holds", "down": "is reversed", "both": "is not seen"}
+    assert tables.verdict([3.0]) == tables.verdict([0.0]) == "one seed says nothing"

@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 from dataclasses import fields
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,28 @@ def test_public_name_is_documented_and_there(name: str) -> None:
     value = getattr(swiftreid, name)
     assert inspect.getdoc(value), f"{name} has no docstring"
     assert re.search(rf"^\.\. auto\w+:: [\w.]+\.{name}$", (ROOT / "docs/api.md").read_text(encoding="utf-8"), re.M)
+
+
+def test_the_interface_says_where_names_are_imported_from() -> None:
+    page = (ROOT / "docs/api.md").read_text(encoding="utf-8")
+    seen = set()
+    for section in page.split("\n## ")[1:]:
+        paths = re.findall(r"^\.\. auto\w+:: ([\w.]+)$", section, re.MULTILINE)
+        own = {path for path in paths if path.rpartition(".")[2] not in swiftreid.__all__}
+        told = re.search(r"From their modules: ([^.]*)\.", section)
+        expected = ", ".join(f"`{path.rpartition('.')[2]}`" for path in paths if path in own) if own else None
+        expected = "all of these" if own == set(paths) else expected
+        assert (told and " ".join(told[1].split())) == expected, section.splitlines()[0]
+        for module, _, name in (path.rpartition(".") for path in own):
+            assert hasattr(import_module(module), name), f"{module}.{name}"
+        seen |= own
+    assert len(seen) > 40
+
+
+def test_every_configuration_is_on_the_page_of_the_interface() -> None:
+    page = (ROOT / "docs/api.md").read_text(encoding="utf-8")
+    for config in CONFIGS.values():
+        assert f".. autoclass:: {config.__module__}.{config.__name__}\n" in page
 
 
 def test_unknown_name_is_an_attribute_error() -> None:
@@ -167,6 +190,8 @@ def test_every_field_of_a_recipe_is_on_the_page_with_its_default() -> None:
     for name, value in told.items():
         if name != "method":
             assert re.search(rf"^\| `{re.escape(name)}` \| {stated(value)} \| ", page, re.MULTILINE), name
+    [methods] = re.findall(r"^\| `method` \| \| (.*);", page, re.MULTILINE)
+    assert set(re.findall(r"`(\w+)`", methods)) == set(CONFIGS)
     assert set(re.findall(r"^\| `(\w+\.\w+)` \| [^|]+ \| ", page, re.MULTILINE)) == {n for n in told if "." in n}
 
 

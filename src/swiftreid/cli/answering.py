@@ -21,6 +21,7 @@ from swiftreid.gallery.entries import Entry
 from swiftreid.gallery.snapshot import Snapshot
 from swiftreid.gallery.store import Gallery
 from swiftreid.search.cascade import Cascade
+from swiftreid.search.multi_query import fuse_codes
 from swiftreid.search.reciprocal import Reciprocal
 from swiftreid.search.results import Report as StageReports
 from swiftreid.search.results import SearchResult
@@ -35,8 +36,8 @@ class Query:
     """One query: a thumbnail to show, and its codes, one row each; a description has none."""
 
     name: str
-    entry: str | None
-    """Its id, if it is an entry of the gallery itself, which then is no result."""
+    entries: tuple[str, ...]
+    """Ids of entries of the gallery that it is made of, which then are no results."""
     thumbnail: bytes | None
     codes: Mapping[str, NDArray[np.uint8]]
     person: str | None
@@ -188,7 +189,7 @@ def picture_queries(encoder: Encoder, roots: Sequence[Path], bad: BadPictures, r
             for row, (i, jpeg) in enumerate(zip(batch.indices, batch.thumbnails, strict=True)):
                 source = sources[i]
                 codes = {name: code[row : row + 1] for name, code in batch.encoding.codes.items()}
-                queries.append(Query(str(source.path), None, jpeg, codes, source.person, source.camera or None))
+                queries.append(Query(str(source.path), (), jpeg, codes, source.person, source.camera or None))
     if sources and not queries:
         raise SwiftReIDError(f"none of the {len(sources)} query pictures could be read")
     return queries
@@ -198,7 +199,24 @@ def entry_query(opened: Gallery, id_: str) -> Query:
     """A query that is an entry of the gallery."""
     stored = opened.get(id_)
     codes = {name: np.atleast_2d(code) for name, code in stored.codes.items()}
-    return Query(id_, id_, stored.thumbnail, codes, stored.entry.person, stored.entry.camera)
+    return Query(id_, (id_,), stored.thumbnail, codes, stored.entry.person, stored.entry.camera)
+
+
+def one_person(queries: Sequence[Query]) -> Query:
+    """One query made of several that show one person: of each bit of their codes, what most have."""
+    codes = fuse_codes(
+        {name: np.concatenate([query.codes[name] for query in queries]) for name in queries[0].codes},
+        np.zeros(len(queries), int),
+    )
+    persons, cameras = {query.person for query in queries}, {query.camera for query in queries}
+    return Query(
+        f"{queries[0].name} and {len(queries) - 1} more" if len(queries) > 1 else queries[0].name,
+        tuple(id_ for query in queries for id_ in query.entries),
+        queries[0].thumbnail,
+        codes,
+        persons.pop() if len(persons) == 1 else None,
+        cameras.pop() if len(cameras) == 1 else None,
+    )
 
 
 def _by_camera(queries: Sequence[Query], *, other_cameras: bool) -> dict[str | None, list[int]]:
@@ -206,16 +224,15 @@ def _by_camera(queries: Sequence[Query], *, other_cameras: bool) -> dict[str | N
     groups: dict[str | None, list[int]] = {}
     for i, query in enumerate(queries):
         if other_cameras and query.camera is None:
-            raise UsageError(f"--other-cameras: the name of {query.name} does not tell its camera; use --not-camera")
+            raise UsageError(f"--other-cameras: {query.name} does not tell its camera, or not one; use --not-camera")
         groups.setdefault(query.camera if other_cameras else None, []).append(i)
     return groups
 
 
 def _others(result: SearchResult, row: int, query: Query, snapshot: Snapshot) -> NDArray[np.int64]:
-    """Columns of a query's results; without its own if it is an entry itself."""
+    """Columns of a query's results; without its own if it is made of entries itself."""
     columns = np.arange(int(result.counts[row]))
-    if query.entry is None:
+    if not query.entries:
         return columns
-    near = columns[result.distances[row, columns] == 0]
-    own = [id_ == query.entry for id_ in snapshot.ids(result.indices[row, near].tolist())]
-    return np.delete(columns, near[own])
+    own = [id_ in query.entries for id_ in snapshot.ids(result.indices[row, columns].tolist())]
+    return np.delete(columns, np.flatnonzero(own))

@@ -13,7 +13,16 @@ import typer
 from numpy.typing import NDArray
 
 from swiftreid.benchmarks.contender import processors
-from swiftreid.cli.answering import DRAWN_QUERIES, Answering, Found, Hit, Query, entry_query, picture_queries
+from swiftreid.cli.answering import (
+    DRAWN_QUERIES,
+    Answering,
+    Found,
+    Hit,
+    Query,
+    entry_query,
+    one_person,
+    picture_queries,
+)
 from swiftreid.cli.calibrations import choose_threshold, note_size, stated
 from swiftreid.cli.cascades import choose_cascade
 from swiftreid.cli.console import JsonOption, QuietOption, Report
@@ -47,6 +56,9 @@ def search(
     gallery: Annotated[Path, typer.Argument(help="The gallery's folder.")],
     pictures: Annotated[list[Path] | None, typer.Argument(help="Query pictures, or folders of them.")] = None,
     like: Annotated[list[str] | None, typer.Option(help="Id of an entry of the gallery to use as the query.")] = None,
+    together: Annotated[
+        bool, typer.Option("--together", help="All queries show one person: search once, for all of them together.")
+    ] = False,
     has: HasOption = None,
     upper: UpperOption = None,
     lower: LowerOption = None,
@@ -125,8 +137,10 @@ def search(
         filters.check(opened)
         queries = [entry_query(opened, id_) for id_ in like or []]
         queries += picture_queries(used, pictures or [], bad, report)
+        if together and queries:
+            queries = [one_person(queries)]
         if said is not None and not by_picture:
-            queries = [Query(str(said.description), None, None, {}, None, None)]
+            queries = [Query(str(said.description), (), None, {}, None, None)]
         if not queries:
             raise UsageError("say whom to search: query pictures, --like ID, or a description such as --has backpack")
         threshold = choose_threshold(used, same_person, stages, report) if unknown and by_picture else None

@@ -24,14 +24,14 @@ def _filled_once(tmp_path_factory: pytest.TempPathFactory, drawn_people: Path) -
     swiftreid = run_in(place)
     swiftreid("gallery", "create", "g")
     swiftreid("gallery", "add", "g", drawn_people / "bounding_box_test")
-    swiftreid("encode", drawn_people / "bounding_box_test", "-o", "gallery.codes")
-    swiftreid("encode", drawn_people / "query", "-o", "query.codes")
+    swiftreid("encode", drawn_people / "bounding_box_test", "-o", "gallery.safetensors")
+    swiftreid("encode", drawn_people / "query", "-o", "query.safetensors")
     return place
 
 
 @pytest.fixture
 def filled(_filled_once: Path, drawn_people: Path, tmp_path: Path) -> Path:
-    """The folder of queries; beside the test a gallery ``g`` of its entries, and ``gallery.codes``, ``query.codes``."""
+    """The folder of queries; beside the test a gallery ``g`` of its entries, and the encodings of both."""
     shutil.copytree(_filled_once, tmp_path, dirs_exist_ok=True)
     return drawn_people / "query"
 

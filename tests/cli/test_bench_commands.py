@@ -127,8 +127,10 @@ def test_only_what_there_is_can_be_asked_for(swiftreid: Callable[..., Ran], tmp_
     assert "--only 'fais' fits none of 'faiss IndexBinaryFlat', " in ran.err
     for name in ("'faiss IndexBinaryHNSW'", "'usearch exact'", "'numpy'", "'ours'"):
         assert name in ran.err
-    (tmp_path / "folder").mkdir()
-    assert "--card folder" in swiftreid("bench", "search", "--n", "1k", "--card", "folder", code=2).err
+    (tmp_path / "folder.json").mkdir()
+    for command, card in (("search", "folder.json"), ("search", "card.txt"), ("growth", "card.txt")):
+        refused = swiftreid("bench", command, "--card", card, code=2).err
+        assert f"--card {card} must be a file name ending in .json" in refused
 
 
 @pytest.mark.parametrize(

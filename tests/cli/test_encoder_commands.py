@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -123,9 +124,28 @@ def test_calibrate_by_certified_recall_and_sweep(swiftreid: Run, drawn_people: P
         assert "percentage" in swiftreid(*arguments, option, 100, code=2).err
     assert "recall has --recall" in swiftreid(*arguments, "--method", "recall", "--beta", 2, code=2).err
     assert "not both" in swiftreid(*arguments, "--max-loss", 1, "--beta", 2, code=2).err
-    for command in (arguments[:3], ("encode", drawn_people), ("hash", drawn_people, "--encoder", "stripes")):
-        assert "must be a file name, not a folder" in swiftreid(*command, "-o", tmp_path, code=2).err
     assert "--method" in swiftreid(*arguments, "--method", "printed", code=2).err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["calibrate", "stripes", "nowhere"],
+        ["encode", "nowhere"],
+        ["encoder", "mirror", "stripes"],
+        ["encoder", "stripes", "nowhere"],
+        ["encoder", "wrap", "nowhere.onnx"],
+        ["hash", "nowhere", "--encoder", "stripes"],
+    ],
+    ids=" ".join,
+)
+def test_encoders_and_encodings_end_in_safetensors(swiftreid: Run, tmp_path: Path, command: list[str]) -> None:
+    if command[0] == "hash":
+        pytest.importorskip("torch")
+    (tmp_path / "folder.safetensors").mkdir()
+    for name in ("folder.safetensors", "codes.npz", "plain"):  # refused before it is seen that nothing is there
+        refused = swiftreid(*command, "-o", name, code=2).err
+        assert f"--output {name} must be a file name ending in .safetensors" in refused
 
 
 def test_percentages_are_not_taken_for_shares(swiftreid: Run, drawn_people: Path, tmp_path: Path) -> None:
@@ -314,3 +334,16 @@ def test_info_says_what_an_encoder_is(swiftreid: Run, drawn_people: Path) -> Non
     assert "calibrated on drawn" in calibrated
     assert "certified recall" in calibrated
     assert "no calibration" not in calibrated
+    assert "mA" not in calibrated, "an encoder without attributes"
+
+
+def test_info_says_how_well_attributes_are_told(swiftreid: Run) -> None:
+    shown, card = swiftreid("encoder", "info", "rendered").out, open_encoder("rendered").card
+    assert re.search(r"attribute +┃ accuracy ┃ +mA ┃", shown)
+    score = next(score for score in card.told if score.name == "backpack")
+    assert score.accuracy is not None
+    assert score.balanced is not None
+    cells = [cell.strip() for line in shown.splitlines() if "│ backpack " in line for cell in line.split("│")[1:-1]]
+    assert cells == ["backpack", f"{100 * score.accuracy:.1f}", f"{100 * score.balanced:.1f}"]
+    assert "each has a second bit, such as surely_female: set where the probability is above 90 %" in shown
+    assert "mA of an attribute: (recall + specificity) / 2, 50 % for a coin; mA of all: the mean of these" in shown

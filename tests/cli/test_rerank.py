@@ -72,7 +72,7 @@ def test_search_is_reranked_among_what_the_filters_pass(swiftreid: Run, filled: 
     search = ("search", "g", filled, "--no-picture", "--other-cameras", "-k", 7, "--exact")
     told = swiftreid(*search, *settings, "--json").json
     assert told["reranking"] == {"k1": 4, "k2": 2, "lambda": 0.1, "pool": 1000}
-    entries, asked = (load_encodings(tmp_path / f"{name}.codes") for name in ("gallery", "query"))
+    entries, asked = (load_encodings(tmp_path / f"{name}.safetensors") for name in ("gallery", "query"))
     cameras, changed = np.array(entries.header.cameras), 0
     plain = swiftreid(*search, "--json").json
     assert plain["reranking"] is None

@@ -25,7 +25,7 @@ CacheOption = Annotated[
     typer.Option("--cache", help="Folder to keep codes and indexes in, 1 to 2 kB an entry; reused by later runs."),
 ]
 SeedOption = Annotated[int, typer.Option(min=0, help="Of people and pictures.")]
-CardOption = Annotated[Path | None, typer.Option(help="Where to write all figures as JSON.")]
+CardOption = Annotated[Path | None, typer.Option(help="Where to write all figures, a .json file.")]
 
 
 def size_of(text: str) -> int:
@@ -73,7 +73,7 @@ def search(
 ) -> None:
     """Our search beside FAISS, usearch, NumPy and torch, in turns in one run. Needs the extra 'bench'."""
     report = Report(as_json=as_json, quiet=quiet)
-    card = None if card is None else output_file("--card", card)
+    card = None if card is None else output_file("--card", card, suffixes=(".json",))
     sizes = [size_of(text) for text in n or ["16k"]]
     options = Options(
         queries=queries,
@@ -113,7 +113,7 @@ def growth(
 ) -> None:
     """What a search costs as a gallery grows: measured, and by a fitted model up to a billion entries."""
     report = Report(as_json=as_json, quiet=quiet)
-    card = None if card is None else output_file("--card", card)
+    card = None if card is None else output_file("--card", card, suffixes=(".json",))
     plot = None if plot is None else output_file("--plot", plot, suffixes=(".svg",))
     options = Options(queries=queries, k=k, batch=min(batch, queries), turns=rounds, seed=seed, cache_folder=cache)
     figures = measure_growth(size_of(upto), options, report.progress)

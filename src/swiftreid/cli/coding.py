@@ -11,7 +11,7 @@ from swiftreid.cli.calibrations import print_calibration, print_sweep
 from swiftreid.cli.console import EncoderOption, JsonOption, QuietOption, Report, printable
 from swiftreid.cli.datasets import DataArgument, KindOption, RootOption, TrainOption, train_choice, with_doubts
 from swiftreid.cli.encoders import TRAIN, Output
-from swiftreid.cli.outputs import output_file
+from swiftreid.cli.outputs import SAFETENSORS, output_file
 from swiftreid.cli.sources import BadPictures, pictures_below, refuse_same_ids
 from swiftreid.data.fingerprint import fingerprint_of
 from swiftreid.data.samples import SplitName
@@ -41,7 +41,7 @@ def encode(
 ) -> None:
     """Encode pictures into one file of packed codes and float embeddings (safetensors)."""
     report = Report(as_json=as_json, quiet=quiet)
-    output = output_file("--output", output)
+    output = output_file("--output", output, suffixes=SAFETENSORS)
     used = open_encoder(encoder)
     found = pictures_below(pictures)
     refuse_same_ids(found, "encode them into files of their own, and add those with different --id-prefix")
@@ -75,7 +75,7 @@ def calibrate(
     encoder: Annotated[str, typer.Argument(help="Encoder file to calibrate, or a shipped one.")],
     data: DataArgument,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="File to write. Default: the encoder's own.")
+        Path | None, typer.Option("--output", "-o", help="File to write, .safetensors. Default: the encoder's own.")
     ] = None,
     split: Annotated[str, typer.Option(help="Split to use: train or test (query and gallery together).")] = "train",
     kind: KindOption = None,
@@ -120,7 +120,7 @@ def calibrate(
             f"--false-accepts {false_accepts:g} is {false_accepts:g} %; for {100 * false_accepts:g} % write "
             f"{100 * false_accepts:g}"
         )
-    output = None if output is None else output_file("--output", output)
+    output = None if output is None else output_file("--output", output, suffixes=SAFETENSORS)
     used = open_encoder(encoder)
     if output is None and not Path(encoder).is_file():
         raise UsageError(f"{encoder} is a shipped encoder and stays as it is: give --output for the calibrated copy")
@@ -207,7 +207,7 @@ def hash_embedding(
     from swiftreid.training.recipe import load_recipe
 
     report = Report(as_json=as_json, quiet=quiet)
-    output = output_file("--output", output)
+    output = output_file("--output", output, suffixes=SAFETENSORS)
     max_loss = _max_loss(beta, max_loss)
     stated = load_recipe(recipe, settings or [])
     base = open_encoder(encoder)

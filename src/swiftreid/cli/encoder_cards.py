@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from swiftreid.cli.calibrations import attributes_in_words, print_calibration
 from swiftreid.cli.console import Report
+from swiftreid.encoding.attribute_bits import SURE
 from swiftreid.encoding.card import EncoderCard
 from swiftreid.search.description import attribute_names
 
@@ -30,12 +31,14 @@ def print_card(report: Report, card: EncoderCard) -> None:
             [name, *map(_percent, (score.accuracy, score.balanced) if score else (None, None))]
             for name, score in scores
         ]
-        seconds = ", each with a second bit where it is sure" if len(names) < len(card.attributes) else ""
-        report.table(
-            f"attributes, in the order of their bits{seconds}, %", ["attribute", "accuracy", "balanced"], cells
-        )
+        report.table("attributes, in the order of their bits, %", ["attribute", "accuracy", "mA"], cells)
+        if seconds := [name for name in card.attributes if name not in names]:
+            report.text(
+                f"each has a second bit, such as {seconds[0]}: set where the probability is above {100 * SURE:g} %"
+            )
         if told:
             report.text(attributes_in_words(card.told))
+            report.text("mA of an attribute: (recall + specificity) / 2, 50 % for a coin; mA of all: the mean of these")
     if card.calibration is None:
         report.text("no calibration: a search compares every entry; `swiftreid calibrate` fits one to your cameras")
     else:

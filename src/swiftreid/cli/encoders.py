@@ -12,7 +12,7 @@ import typer
 from swiftreid.cli.console import JsonOption, QuietOption, Report
 from swiftreid.cli.datasets import KindOption
 from swiftreid.cli.encoder_cards import print_card
-from swiftreid.cli.outputs import output_file
+from swiftreid.cli.outputs import SAFETENSORS, output_file
 from swiftreid.cli.sources import BadPictures
 from swiftreid.data.fingerprint import fingerprint_of
 from swiftreid.data.market import parse_name
@@ -29,7 +29,7 @@ from swiftreid.errors import SwiftReIDError, UsageError
 app = typer.Typer(help="Make encoders of third-party networks, and look into encoder files.", no_args_is_help=True)
 
 TRAIN: tuple[SplitName, ...] = ("train",)
-Output = Annotated[Path, typer.Option("--output", "-o", help="File to write.")]
+Output = Annotated[Path, typer.Option("--output", "-o", help="File to write, .safetensors.")]
 
 
 @app.command("info")
@@ -68,7 +68,7 @@ def wrap(
     report = Report(as_json=as_json, quiet=quiet)
     if colour not in ("rgb", "bgr"):
         raise UsageError(f"--colour is rgb or bgr, not {colour!r}")
-    output = output_file("--output", output)
+    output = output_file("--output", output, suffixes=SAFETENSORS)
     divisors = _three(std, "--std")
     if not (math.isfinite(scale) and scale and all(divisors)):
         raise UsageError(f"--scale and --std must be numbers other than 0, got {scale} and {std}")
@@ -107,7 +107,7 @@ def mirror(
 ) -> None:
     """Make the encoder average a picture with its mirror image: better as a rule, twice the work of encoding."""
     report = Report(as_json=as_json, quiet=quiet)
-    output = output_file("--output", output)
+    output = output_file("--output", output, suffixes=SAFETENSORS)
     used = open_encoder(encoder)
     made = mirrored(used, name=name)
     made.save(output)
@@ -137,7 +137,7 @@ def stripes(
 ) -> None:
     """Fit the whitening of the hand-made 'stripes' encoder to your own pictures."""
     report = Report(as_json=as_json, quiet=quiet)
-    output = output_file("--output", output)
+    output = output_file("--output", output, suffixes=SAFETENSORS)
     data = None if every else _data_set(pictures, kind)
     if data is None:
         paths = find_pictures(pictures)

@@ -7,21 +7,23 @@ from pathlib import Path
 from swiftreid.durable import save_bytes
 from swiftreid.errors import UsageError
 
+SAFETENSORS = (".safetensors",)
+"""How the names of encoders and of encodings end."""
 
-def output_file(option: str, path: Path, *, suffixes: tuple[str, ...] = ()) -> Path:
+
+def output_file(option: str, path: Path, *, suffixes: tuple[str, ...]) -> Path:
     """The file itself, once it is known that it can be one.
 
     Args:
         option: that named it, for messages.
         path: may lie in folders that are not there yet, which are made when it is written.
-        suffixes: how its name must end, if that matters.
+        suffixes: how its name must end, for it tells people and programs what is in it.
 
     Raises:
         UsageError: its name ends otherwise, it is a folder, or what should be a folder on the way is none.
     """
-    if path.is_dir() or (suffixes and path.suffix.lower() not in suffixes):
-        ending = f" ending in {' or '.join(suffixes)}" if suffixes else ", not a folder"
-        raise UsageError(f"{option} {path} must be a file name{ending}")
+    if path.is_dir() or path.suffix.lower() not in suffixes:
+        raise UsageError(f"{option} {path} must be a file name ending in {' or '.join(suffixes)}")
     there = next(folder for folder in path.absolute().parents if folder.exists())
     if not there.is_dir():
         raise UsageError(f"{option} {path} can't be written: {there} is no folder")

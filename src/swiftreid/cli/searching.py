@@ -156,7 +156,8 @@ def search(
         _note_description(said, used.card.name, found, report)
     if drawn is not None:
         words = f", {said.description}" if said and by_picture else ""
-        report.text(f"picture: {_draw(queries[:DRAWN_QUERIES], found, drawn, words)}{_left_out(queries, found)}")
+        report.text(f"picture: {_draw(queries[:DRAWN_QUERIES], found, drawn, words)}")
+        _note_picture(queries, found, report)
     report.document(
         {
             "gallery": str(gallery),
@@ -267,11 +268,12 @@ def _threads(wanted: int, report: Report) -> int:
     return min(wanted, there)
 
 
-def _left_out(queries: Sequence[Query], found: Sequence[Found]) -> str:
-    """What of the results the picture does not show, in words."""
+def _note_picture(queries: Sequence[Query], found: Sequence[Found], report: Report) -> None:
+    """Say what of the results the picture does not show."""
     queries_left, hits_left = len(queries) > DRAWN_QUERIES, any(len(answer.hits) > _DRAWN_HITS for answer in found)
     words = [f"first {_DRAWN_HITS} results"] * hits_left + [f"first {DRAWN_QUERIES} queries"] * queries_left
-    return f" (the {' of the '.join(words)})" if words else ""
+    if words:
+        report.note(f"the picture shows the {' of the '.join(words)}")
 
 
 def _draw(queries: Sequence[Query], found: Sequence[Found], path: Path, words: str) -> str:

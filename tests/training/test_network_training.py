@@ -332,7 +332,11 @@ def test_what_was_learned_from_is_not_measured_on_in_silence(
 
 def test_held_out_people_are_measured_and_logged(drawn_people: Path, tmp_path: Path) -> None:
     told = train(tmp_path, drawn_people, held_out=0.34, evaluate_every=1, schedule={"epochs": 2, "warm_up": 1})
-    assert [m.label for m in told.measured] == ["id16 exhaustive", "id64 exhaustive", "float embedding"]
+    labels = [m.label for m in told.measured]
+    assert labels[:3] == ["id16 exhaustive", "id64 exhaustive", "float embedding"]
+    assert told.encoder.card.calibration is not None
+    assert labels[3:] == list(told.encoder.card.calibration.cascades)
+    assert labels[3].startswith("CtF, DTO")
     assert told.persons == 8
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [line["kind"] for line in lines] == ["run", *["train", "held out"] * 2]

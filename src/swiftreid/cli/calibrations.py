@@ -49,7 +49,7 @@ def _chosen_by(found: Calibration) -> str:
     lost, most = found.details.get("lost", {}), 100 * found.details.get("max_loss", 0.0)
     if found.cascade in lost:
         return f"a short list that loses {100 * lost[found.cascade]:.2f} points of mAP here"
-    return f"every entry: no short list loses at most {most:g} points of mAP here" if lost else "the w rule"
+    return f"every entry: short lists lose more than {most:g} points of mAP here" if lost else "the w rule"
 
 
 def attributes_in_words(scores: Sequence[AttributeScore]) -> str:

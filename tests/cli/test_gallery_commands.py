@@ -337,7 +337,7 @@ def test_killed_fifty_times_loses_nothing_acknowledged(swiftreid: Run, tmp_path:
     swiftreid("gallery", "create", "g")
     chance, acknowledged, progressed = random.Random(50), set[str](), 0
     for _ in range(50):
-        new = kill_while_adding(tmp_path / "g", pictures, chance.uniform(0.4, 2.0) * first) - acknowledged
+        new = kill_while_adding(tmp_path / "g", pictures, chance.uniform(0.4, 3.0) * first) - acknowledged
         acknowledged |= new
         progressed += bool(new)
         assert check_killed_gallery(tmp_path / "g", acknowledged) >= len(acknowledged)

@@ -50,6 +50,8 @@ def test_entries_together_do_not_find_themselves(swiftreid: Run, filled: Path) -
     assert not set(ids) & set(others)
     entries = swiftreid("gallery", "info", "g", "--json").json["entries"]
     assert len(others) == entries - 3
+    (query,) = swiftreid("search", "g", *likes, "--together", "-k", 5, "--json").json["queries"]
+    assert [hit["id"] for hit in query["results"]] == others[:5]
 
 
 def test_one_picture_together_is_itself(swiftreid: Run, filled: Path) -> None:

@@ -118,8 +118,9 @@ class Answering:
         """The answers to queries that search among the same entries."""
         codes, weights, mask = self._asked(queries, snapshot)
         pool = pool_of(self.k, self.settings)
-        # One more than asked for, because a query that is an entry finds itself.
-        result = self.stages.search(snapshot.table, codes, k=pool + 1, threads=self.threads, mask=mask, weights=weights)
+        # More than asked for, because a query that is made of entries finds them.
+        k = pool + max(1, *(len(query.entries) for query in queries))
+        result = self.stages.search(snapshot.table, codes, k=k, threads=self.threads, mask=mask, weights=weights)
         same = None if self.threshold is None else decide(result, self.threshold).same
         orders = [Ranked(_others(result, row, query, snapshot)).first(pool) for row, query in enumerate(queries)]
         if self.settings is not None:

@@ -34,13 +34,18 @@ void cosine_rows(const Number* rows, std::size_t size, const std::uint32_t* posi
     for (std::size_t i = 0; i < size; ++i) own[i % kSums] += query[i] * query[i];
     const float length = __builtin_sqrtf(fold(own));
     const auto row = [&](std::size_t i) { return rows + static_cast<std::size_t>(positions[i] - base) * size; };
+    // Short rows are asked for whole, some rows ahead. Of long ones, which would push one another out of the first cache,
+    // the beginning of the next is enough: the processor sees that what follows is wanted.
+    const bool brief = size * sizeof(Number) <= 1024;
+    const std::size_t ahead = brief ? 4 : 1, wanted = brief ? size : 512 / sizeof(Number);
     for (std::size_t i = 0; i < count; ++i) {
-        if (i + 4 < count)
-            for (std::size_t at = 0; at < size; at += 64 / sizeof(Number)) SWIFTREID_PREFETCH(row(i + 4) + at);
+        if (i + ahead < count)
+            for (std::size_t at = 0; at < wanted; at += 64 / sizeof(Number)) SWIFTREID_PREFETCH(row(i + ahead) + at);
         const Number* x = row(i);
         float dot[kSums] = {}, square[kSums] = {};
         std::size_t at = 0;
         for (; at + kSums <= size; at += kSums)
+#pragma GCC unroll 1  // unrolled first, as GCC 12 does with floats, the loop becomes scalars and not vectors
             for (std::size_t j = 0; j < kSums; ++j) {
                 const float value = load_float(x[at + j]);
                 dot[j] += query[at + j] * value;

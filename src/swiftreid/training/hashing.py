@@ -80,7 +80,9 @@ def learn_hash(
     """
     if base.card.embedding is None:
         raise UsageError(f"encoder {base.card.name} gives no float embedding to hash")
-    if recipe.codes == "keep" and not (isinstance(base, PyramidEncoder) and recipe.attributes):
+    before = base if isinstance(base, PyramidEncoder) else None
+    owner = before if recipe.codes == "keep" else None  # of the codes that are kept
+    if recipe.codes == "keep" and not (owner and recipe.attributes):
         raise UsageError(
             "codes=keep adds attributes to an encoder that `swiftreid hash` or `swiftreid train` gave codes: set "
             f"attributes=true too, and give such an encoder; {base.card.name} is of the kind {base.card.kind}"
@@ -95,9 +97,9 @@ def learn_hash(
     embedded = embed_views(base, known, schema, views=recipe.views, seed=seed, on_bad=on_bad, progress=progress)
 
     def fit(pictures: Views, title: str) -> FittedPyramid:
-        if isinstance(base, PyramidEncoder) and recipe.codes == "keep":
+        if owner is not None:
             people = len(np.unique(pictures.persons))
-            return FittedPyramid(base.pyramid, {"persons": people, "pictures": len(pictures.persons)})
+            return FittedPyramid(owner.pyramid, {"persons": people, "pictures": len(pictures.persons)})
         with progress(title) as advance:
             fitted = fit_pyramid(
                 pictures.embeddings,
@@ -138,18 +140,18 @@ def learn_hash(
             attributes=scores,
         )
         metrics = _measure(people, calibration)
-        if isinstance(base, PyramidEncoder) and recipe.codes == "learn":
-            metrics.append(_before(base, people, calibration.data))
+        if before is not None and owner is None:
+            metrics.append(_before(before, people, calibration.data))
     final = fit(embedded, "learning from all")
     attributes, names = (None, []) if schema is None else _attributes(embedded, schema, recipe)
-    whose = base.base if isinstance(base, PyramidEncoder) and recipe.codes == "keep" else base
+    learned_from = f"{final.record['persons']} people of {data.name}, {final.record['pictures']} pictures"
     learned = compose(
-        whose,
+        base if owner is None else owner.base,
         final.tensors,
         attributes=attributes,
         attribute_names=names,
         name=name,
-        provenance=f"{final.record['persons']} people of {data.name}, {final.record['pictures']} pictures",
+        provenance=learned_from,
         training={
             **final.record,
             "recipe": recipe.model_dump(mode="json"),
@@ -160,15 +162,12 @@ def learn_hash(
     )
     if calibration is not None:  # its distances are this encoder's: no other may use it
         calibration = calibration.model_copy(update={"encoder": learned.fingerprint})
-    about = {} if whose is base else {"licence": base.card.licence, "provenance": _added(base, final, data.name)}
+    about = {}
+    if owner is not None:
+        provenance = f"attributes: {learned_from}; all else ({owner.card.name}): {owner.card.provenance}"
+        about = {"licence": owner.card.licence, "provenance": provenance}
     card = learned.card.model_copy(update={"calibration": calibration, "metrics": metrics, **about})
     return PyramidEncoder(card, learned.tensors)
-
-
-def _added(base: Encoder, final: FittedPyramid, data: str) -> str:
-    """Where an encoder is from to which attributes were added."""
-    learned = f"{final.record['persons']} people of {data}, {final.record['pictures']} pictures"
-    return f"attributes: {learned}; all else ({base.card.name}): {base.card.provenance}"
 
 
 def embed_views(

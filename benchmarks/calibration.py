@@ -124,7 +124,9 @@ class Judge:
 
     def _apart(self, name: str) -> NDArray[np.int64]:
         code = self._people.codes[name]
-        return np.bitwise_count(code[self._queries] ^ code[self._entries]).sum(axis=1, dtype=np.int64)
+        apart = np.bitwise_count(code[self._queries] ^ code[self._entries])
+        bits: NDArray[np.int64] = apart.sum(axis=1, dtype=np.int64)
+        return bits
 
     def _rank(self, cascade: Cascade) -> tuple[float, float]:
         metrics, report = rank_and_judge(cascade, self._table, self._people, self._people)
@@ -182,7 +184,8 @@ def same_person(fitted: LabelledCodes, unseen: LabelledCodes, gallery: int, rng:
 
 def measure(everybody: LabelledCodes, options: argparse.Namespace) -> dict[str, Any]:
     """Divide the people again and again."""
-    people, tallies, decided = np.unique(everybody.persons), {}, []
+    people, decided = np.unique(everybody.persons), []
+    tallies: dict[str, Tally] = {}
     count = round(options.part * len(people))
     for seed in range(options.divisions):
         rng = np.random.default_rng(seed)

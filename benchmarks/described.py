@@ -13,6 +13,7 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -34,13 +35,11 @@ def searches(code: str, entries: int, rng: np.random.Generator) -> dict[str, Cal
     table = CodeTable({code: pack_bits(rng.random((entries, bits)) < 0.3)})
     stage = Cascade.parse(code)
     query = {code: pack_bits(rng.random((1, bits)) < 0.3)}
-    found: dict[str, Callable[[], object]] = {"plain": lambda: stage.search(table, query, k=100)}
+    found: dict[str, Callable[[], object]] = {"plain": partial(stage.search, table, query, k=100)}
     for count in STATED:
         said = Description.of(names, has=names[:count])
         asked, weights = {code: said.code(names)[None]}, {code: said.weights(names)[None]}
-        found[f"{count} stated"] = lambda asked=asked, weights=weights: stage.search(
-            table, asked, k=100, weights=weights
-        )
+        found[f"{count} stated"] = partial(stage.search, table, asked, k=100, weights=weights)
     return found
 
 

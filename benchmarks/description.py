@@ -10,6 +10,7 @@ pictures. Chance is the share of pictures that a description fits, which is what
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,7 +62,7 @@ def main() -> None:
     # Random order, so that who comes first among equals has nothing to do with who they are.
     order = np.random.default_rng(args.seed).permutation(len(people))
     bits, table = bits[order], CodeTable({code: np.ascontiguousarray(people.codes[code][order])})
-    kinds = {"all alike": None}
+    kinds: dict[str, Mapping[str, float] | None] = {"all alike": None}
     if encoder.card.reliability:
         kinds["by reliability"] = encoder.card.reliability
     print(f"{encoder.card.name}, {code}; {len(people):,} pictures of {data.name}, {args.queries:,} queries a row")

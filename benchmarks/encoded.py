@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -34,8 +35,8 @@ def encoded(folder: Path, encoder: Encoder, cache: Path | None) -> tuple[Labelle
         part = encode_samples(encoder, samples)
         if kept is not None:
             kept.parent.mkdir(parents=True, exist_ok=True)
-            embedding = {} if part.embedding is None else {"embedding": part.embedding}
-            np.savez(kept, persons=part.persons, cameras=part.cameras, **embedding, **part.codes)
+            columns: dict[str, Any] = part.columns(embedding=part.embedding is not None)
+            np.savez(kept, persons=part.persons, cameras=part.cameras, **columns)
         parts.append(part)
     return parts[0], parts[1]
 

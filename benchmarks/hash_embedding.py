@@ -66,7 +66,8 @@ def embed(encoder: Encoder, samples: Split, *, views: int, cache: Path | None) -
         raise SystemExit(
             f"{cache} holds {embeddings.shape[:2]} views and pictures, not {(views, len(samples))}: remove it"
         )
-    return Views(embeddings, persons_of(samples), cameras_of(samples))
+    no_attributes = np.empty((len(samples), 0), np.float32)
+    return Views(embeddings, persons_of(samples), cameras_of(samples), no_attributes)
 
 
 def figures(rankings: Iterator[NDArray[np.int64]], pair: Pair) -> list[float]:

@@ -21,6 +21,7 @@ import argparse
 import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from encoded import encoded
@@ -35,6 +36,7 @@ from swiftreid.search.expansion import expand_codes, expand_embeddings
 from swiftreid.search.graph import GalleryGraph
 from swiftreid.search.multi_query import fuse_embeddings, search_together
 from swiftreid.search.reranking import POOL, rerank_codes, rerank_embeddings, rerank_results
+from swiftreid.search.stages import EMBEDDING
 from swiftreid.search.table import CodeTable
 
 Rankings = Iterable[NDArray[np.int64]]
@@ -94,7 +96,7 @@ def first(code: str, pool: int) -> Method:
 
 
 def floats(query: LabelledCodes, gallery: LabelledCodes) -> Rankings:
-    return rank_by_embedding(query.embedding, gallery.embedding)
+    return rank_by_embedding(_embedding(query), _embedding(gallery))
 
 
 def other_cameras(method: Method, query: LabelledCodes, gallery: LabelledCodes) -> list[float]:
@@ -107,7 +109,8 @@ def other_cameras(method: Method, query: LabelledCodes, gallery: LabelledCodes) 
         found = evaluate_rankings(method(asked, there), asked.persons, asked.cameras, there.persons, there.cameras)
         shares.append([100 * found.rank1, 100 * found.map_standard])
         weights.append(found.valid)
-    return np.average(shares, axis=0, weights=weights).tolist()
+    means: list[float] = np.average(shares, axis=0, weights=weights).tolist()
+    return means
 
 
 def several_pictures(
@@ -127,16 +130,21 @@ def several_pictures(
         found = search_together(cascade, table, codes, people, len(gallery), fusion=fusion).indices
         board.add(f"together by {fusion}, {code}", in_order, gallery, found)
     if with_floats:
-        fused = fuse_embeddings(np.concatenate([query.embedding, gallery.embedding[more]]), people)
-        board.add("together by mean, float", in_order, gallery, rank_by_embedding(fused, gallery.embedding))
+        fused = fuse_embeddings(np.concatenate([_embedding(query), _embedding(gallery)[more]]), people)
+        board.add("together by mean, float", in_order, gallery, rank_by_embedding(fused, _embedding(gallery)))
     return len(people) / len(key)
+
+
+def _embedding(codes: LabelledCodes) -> NDArray[np.float32]:
+    found: NDArray[np.float32] = codes.columns(embedding=True)[EMBEDDING]
+    return found
 
 
 def _who_and_where(codes: LabelledCodes) -> NDArray[np.int64]:
     return codes.persons * 2**20 + codes.cameras
 
 
-def measure(query: LabelledCodes, gallery: LabelledCodes, name: str) -> dict[str, object]:
+def measure(query: LabelledCodes, gallery: LabelledCodes, name: str) -> dict[str, Any]:
     board, table = Board(name), CodeTable(dict(gallery.codes))
     codes = list(query.codes)
     code, with_floats = codes[-1], query.embedding is not None and gallery.embedding is not None
@@ -145,7 +153,7 @@ def measure(query: LabelledCodes, gallery: LabelledCodes, name: str) -> dict[str
         board.add(f"all together, {each}", query, gallery, together(each)(query, gallery))
     if with_floats:
         board.add("plain, float", query, gallery, floats(query, gallery))
-        board.add("all together, float", query, gallery, rerank_embeddings(query.embedding, gallery.embedding))
+        board.add("all together, float", query, gallery, rerank_embeddings(_embedding(query), _embedding(gallery)))
     alike: dict[str, Method] = {f"alone, first {FIRST}, {code}": alone(code)}
     alike |= {f"first {pool:,} among themselves, {code}": first(code, pool) for pool in POOLS}
     for label, method in alike.items():
@@ -158,8 +166,8 @@ def measure(query: LabelledCodes, gallery: LabelledCodes, name: str) -> dict[str
         wider = LabelledCodes(expand_codes(query.codes, table, best[:, :n], alpha=alpha), query.persons, query.cameras)
         board.add(f"expanded by {n}, alpha {alpha}, {code}", query, gallery, plain(code)(wider, gallery))
         if with_floats:
-            grown = expand_embeddings(query.embedding, gallery.embedding, near[:, :n], alpha=alpha)
-            rankings = rank_by_embedding(grown, gallery.embedding)
+            grown = expand_embeddings(_embedding(query), _embedding(gallery), near[:, :n], alpha=alpha)
+            rankings = rank_by_embedding(grown, _embedding(gallery))
             board.add(f"expanded by {n}, alpha {alpha}, float", query, gallery, rankings)
     pictures = several_pictures(board, query, gallery, code, with_floats=with_floats)
     known = gallery.persons[gallery.persons > 0]

@@ -96,8 +96,9 @@ def dense(codes: NDArray[np.uint8], queries: int) -> Iterator[Distances]:
 
 
 def _mutual(ranks: NDArray[np.int64], i: int, k: int) -> NDArray[np.int64]:
-    near = ranks[i, : k + 1]
-    return near[(ranks[near, : k + 1] == i).any(axis=1)]
+    near: NDArray[np.int64] = ranks[i, : k + 1]
+    found: NDArray[np.int64] = near[(ranks[near, : k + 1] == i).any(axis=1)]
+    return found
 
 
 def whole_rankings(
@@ -145,7 +146,8 @@ def _milliseconds(work: Callable[[], object]) -> float:
 
 def measure(made: Made, *, with_dense: bool) -> dict[str, object]:
     programs = {"sparse": sparse} | ({"dense": dense} if with_dense else {})
-    found, distances = {}, []
+    found: dict[str, dict[str, float]] = {}
+    distances: list[Distances | None] = []
     for name, program in programs.items():
         with multiprocessing.get_context("spawn").Pool(1) as fresh:
             found[name], each = fresh.apply(whole_rankings, (program, made, with_dense))
@@ -153,12 +155,13 @@ def measure(made: Made, *, with_dense: bool) -> dict[str, object]:
         print(f"{name:8} {found[name]['cpu_seconds']:.2f} s of processor time, {found[name]['megabytes']:,.0f} MB")
     out: dict[str, object] = {"pictures": made.pictures, "queries": made.queries, "seed": made.seed, **found}
     if with_dense:
-        out["largest_difference"] = float(np.abs(distances[0] - distances[1]).max())
+        ours, theirs = (each for each in distances if each is not None)
+        out["largest_difference"] = float(np.abs(ours - theirs).max())
         print(f"largest difference of a final distance {out['largest_difference']:.1e}")
-    out["single"] = single_queries(made)
-    for name, value in out["single"].items():
+    single = single_queries(made)
+    for name, value in single.items():
         print(f"{name:32} {value:,.1f}")
-    return out
+    return out | {"single": single}
 
 
 def main() -> None:

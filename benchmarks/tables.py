@@ -70,7 +70,9 @@ RELAXATIONS = ("sigmoid", "hardsigmoid", "tanh", "hardtanh", "dsh", "SSR teacher
 
 def _relaxed(name: str, *, norm: bool) -> Row:
     kind, _, codes = name.partition(" ")
-    changes = {"relaxation": kind.lower(), "norm": norm} | ({"codes": codes} if codes else {})
+    changes: dict[str, bool | str] = {"relaxation": kind.lower(), "norm": norm}
+    if codes:
+        changes["codes"] = codes
     return Row(f"{name}, BN" if norm else name, "smooth_relaxation", _settings(**changes))
 
 

@@ -79,16 +79,17 @@ def measured(
     trunk: Trunk, pictures: torch.Tensor, layout: torch.memory_format, seconds: float, *, learn: bool, amp: str
 ) -> float:
     """Pictures per second of the forward pass, or of forward and backward, the forward pass in the format ``amp``."""
-    trunk.to(memory_format=layout)
+    trunk.to(memory_format=layout)  # type: ignore[call-overload]
     pictures = pictures.contiguous(memory_format=layout)
 
     def seen() -> torch.Tensor:
         with torch.autocast("cpu", FORMATS[amp], enabled=amp != "off"):
-            return trunk(pictures)
+            found: torch.Tensor = trunk(pictures)
+            return found
 
     def step() -> None:
         trunk.zero_grad(set_to_none=True)
-        seen().float().mean().backward()
+        seen().float().mean().backward()  # type: ignore[no-untyped-call]
 
     if learn:
         trunk.train()
@@ -105,13 +106,13 @@ def measured_in_onnx(trunk: Trunk, pictures: torch.Tensor, threads: int, seconds
     except ImportError:
         return None
     stream = io.BytesIO()
-    trunk.to(memory_format=torch.contiguous_format).eval()
+    trunk.to(memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
             trunk,
             (pictures[:2],),
-            stream,
+            stream,  # type: ignore[arg-type]
             input_names=["x"],
             dynamic_axes={"x": {0: "n"}},
             opset_version=17,

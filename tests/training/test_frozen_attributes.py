@@ -125,6 +125,8 @@ def test_attributes_are_added_to_codes_that_are_kept() -> None:
     assert told.card.calibration is not None
     assert told.card.calibration.attributes
     again = learn(before)  # learned anew, with the figures of what was there beside
+    assert again.fingerprint == before.fingerprint, "the codes learned are put on the network, not on the old codes"
+    assert again.card.provenance.endswith(f"; embedding (x): {before.card.provenance}")
     assert again.card.metrics[-1]["ranking"] == f"{before.spec.final} of x"
     kept = {row["ranking"]: row["map"] for row in told.card.metrics}
     assert again.card.metrics[-1]["map"] == kept[f"{before.spec.final} exhaustive"]

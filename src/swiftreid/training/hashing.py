@@ -82,6 +82,7 @@ def learn_hash(
         raise UsageError(f"encoder {base.card.name} gives no float embedding to hash")
     before = base if isinstance(base, PyramidEncoder) else None
     owner = before if recipe.codes == "keep" else None  # of the codes that are kept
+    network = base if before is None else before.base  # codes are put on this, not on other codes
     if recipe.codes == "keep" and not (owner and recipe.attributes):
         raise UsageError(
             "codes=keep adds attributes to an encoder that `swiftreid hash` or `swiftreid train` gave codes: set "
@@ -94,7 +95,7 @@ def learn_hash(
         )
     schema = schema_to_learn(known, data.name, off="attributes=false") if recipe.attributes else None
     fingerprint = fingerprint_of(data)
-    embedded = embed_views(base, known, schema, views=recipe.views, seed=seed, on_bad=on_bad, progress=progress)
+    embedded = embed_views(network, known, schema, views=recipe.views, seed=seed, on_bad=on_bad, progress=progress)
 
     def fit(pictures: Views, title: str) -> FittedPyramid:
         if owner is not None:
@@ -146,7 +147,7 @@ def learn_hash(
     attributes, names = (None, []) if schema is None else _attributes(embedded, schema, recipe)
     learned_from = f"{final.record['persons']} people of {data.name}, {final.record['pictures']} pictures"
     learned = compose(
-        base if owner is None else owner.base,
+        network,
         final.tensors,
         attributes=attributes,
         attribute_names=names,
@@ -162,10 +163,10 @@ def learn_hash(
     )
     if calibration is not None:  # its distances are this encoder's: no other may use it
         calibration = calibration.model_copy(update={"encoder": learned.fingerprint})
-    about = {}
-    if owner is not None:
-        provenance = f"attributes: {learned_from}; all else ({owner.card.name}): {owner.card.provenance}"
-        about = {"licence": owner.card.licence, "provenance": provenance}
+    about = {"licence": base.card.licence}
+    if before is not None:
+        new, old = ("attributes", "all else") if owner else ("pyramid", "embedding")
+        about["provenance"] = f"{new}: {learned_from}; {old} ({base.card.name}): {base.card.provenance}"
     card = learned.card.model_copy(update={"calibration": calibration, "metrics": metrics, **about})
     return PyramidEncoder(card, learned.tensors)
 

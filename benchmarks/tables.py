@@ -205,7 +205,8 @@ def measured(row: Row, data: Path, seed: int, out: Path, args: argparse.Namespac
 def print_table(table: str, data: Path, found: Mapping[str, Sequence[Figures]]) -> None:
     columns, seeds = COLUMNS[table], len(next(iter(found.values())))
     print(f"\n{data.resolve().name}: rank-1 / mAP, {commands.over(seeds)}")
-    print(f"{'':16}" + "".join(f"{column:^27}" for column in columns))
+    width = max(map(len, found)) + 1
+    print(" " * width + "".join(f"{column:^27}" for column in columns))
     for name, runs in found.items():
         cells = (
             " / ".join(commands.spread([run[column][i] for run in runs]) for i in (0, 1))
@@ -213,7 +214,7 @@ def print_table(table: str, data: Path, found: Mapping[str, Sequence[Figures]]) 
             else "-"
             for column in columns
         )
-        print(f"{name:16}" + "".join(f"{cell:^27}" for cell in cells))
+        print(f"{name:{width}}" + "".join(f"{cell:^27}" for cell in cells))
     for (worse, lower), (better, upper) in ORDERINGS[table]:
         lows, highs = found.get(worse, []), found.get(better, [])
         if lows and highs and all(lower in run for run in lows) and all(upper in run for run in highs):

@@ -16,6 +16,7 @@ from swiftreid.data.doctor.duplicates import find_duplicates
 from swiftreid.data.doctor.queries import query_findings
 from swiftreid.data.doctor.words import some
 from swiftreid.data.samples import ReidData, Sample, cameras_of, persons_of
+from swiftreid.data.schemas import DUKEMTMC
 from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.evaluation.protocol import evaluate_rankings
 
@@ -246,6 +247,16 @@ def test_attribute_file(tmp_path: Path) -> None:
     root = sound(tmp_path)
     (root / "attributes.csv").write_text("person,hat\n1,no\n2,yes\n7,no\n")
     assert "(8)" in only(diagnose(root), "attributes-missing").advice
+    finding = only(diagnose(root), "attributes-unusable")
+    assert finding.severity == "warning"
+    assert "what comes nearest, " in finding.message, "a column is missing"
+    columns = {attribute.name: attribute.values[0] for attribute in DUKEMTMC.attributes}
+    (root / "attributes.csv").write_text(f"person,{','.join(columns)}\n7,{','.join(columns.values())}\n")
+    assert "attributes-unusable" not in {finding.kind for finding in diagnose(root).findings}
+    columns["boots"] = "zigzag"
+    (root / "attributes.csv").write_text(f"person,{','.join(columns)}\n7,{','.join(columns.values())}\n")
+    message = only(diagnose(root), "attributes-unusable").message
+    assert message.startswith("attributes.csv: person 7: attribute boots is 'zigzag', but the schema dukemtmc-reid")
     (root / "attributes.csv").write_text("id,hat\n")
     diagnosis = diagnose(root)
     assert kinds(diagnosis, "error") == ["attributes"]

@@ -15,6 +15,7 @@ from swiftreid.cli.outputs import SAFETENSORS, output_file
 from swiftreid.cli.sources import BadPictures, pictures_below, refuse_same_ids
 from swiftreid.data.fingerprint import fingerprint_of
 from swiftreid.data.samples import SplitName
+from swiftreid.data.schemas import unusable
 from swiftreid.data.sources import open_data
 from swiftreid.encoding.calibrate import CascadeMethod, calibrated, fit_calibration, told_attributes
 from swiftreid.encoding.encoder import DEFAULT, open_encoder
@@ -126,15 +127,22 @@ def calibrate(
         raise UsageError(f"{encoder} is a shipped encoder and stays as it is: give --output for the calibrated copy")
     read = with_doubts(report, open_data(data, kind=kind, root=root, need=TRAIN if split == "train" else TEST))
     samples = read.train if split == "train" else [*read.query, *read.gallery]
+    if used.card.attributes and (why := unusable(samples)):
+        report.warn(f"attributes are not measured: {why}")
     fingerprint = fingerprint_of(read)
-    if used.card.training.get("data_fingerprint") == fingerprint and split == "train":
-        if output is None and (before := used.card.calibration) is not None:
+    learned = used.card.training.get("data_fingerprint") == fingerprint and split == "train"
+    if learned:
+        in_place = output is None or (output.exists() and Path(encoder).exists() and output.samefile(encoder))
+        if in_place and (before := used.card.calibration) is not None:
             raise UsageError(
                 f"{encoder} was trained on these very people, and has thresholds already, of {before.data}: "
                 "these would replace them and be too tight for others. Calibrate on other people, or give --output for "
                 "a copy"
             )
-        report.warn("the encoder was trained on these very people, so the thresholds will be too tight for others")
+        report.warn(
+            "the encoder was trained on these very people, so the thresholds will be too tight for others"
+            + ("; attributes are not measured on them" if used.card.attributes else "")
+        )
     bad = BadPictures(report)
     with report.progress("encoding") as advance:
         held_out = encode_samples(used, samples, on_bad=bad, progress=advance)
@@ -151,7 +159,7 @@ def calibrate(
         confidence=confidence / 100,
         false_accepts=false_accepts / 100,
         gallery=gallery_size,
-        attributes=told_attributes(used, held_out, samples),
+        attributes=used.card.told if learned else told_attributes(used, held_out, samples),
     )
     target = output or Path(encoder)
     written = calibrated(used, calibration)

@@ -15,6 +15,7 @@ from swiftreid.cli.result_table import print_card, rows_of
 from swiftreid.cli.sources import BadPictures
 from swiftreid.data.benchmarks import MARKET_500K
 from swiftreid.data.samples import ReidData, Split
+from swiftreid.data.schemas import unusable
 from swiftreid.encoding.calibrate import told_attributes
 from swiftreid.encoding.domain import domain_of
 from swiftreid.encoding.encoder import Encoder
@@ -136,6 +137,8 @@ def run_evaluation(
     check_options(options, data)
     sizes = sizes_of(options.distractors, data)
     added = _some(data.distractors, sizes[-1])
+    if encoder.card.attributes and (why := unusable(data.gallery)):
+        report.warn(f"attributes are not measured: {why}")
     query = _encoded("queries", data.query, encoder, report, bad)
     if options.multi_query:
         query = pool_queries(encoder, query, _encoded("further pictures", _wanted(data, query), encoder, report, bad))

@@ -98,7 +98,10 @@ def attribute_bits(samples: Sequence[Sample], schema: AttributeSchema) -> tuple[
     for row, sample in enumerate(samples):
         key = id(sample.attributes)
         if key not in seen:
-            seen[key] = schema.bits_of(sample.attributes)
+            try:
+                seen[key] = schema.bits_of(sample.attributes)
+            except UsageError as error:
+                raise UsageError(f"person {sample.person}: {error}") from error
         bits[row], known[row] = seen[key]
     return bits, known
 
@@ -113,6 +116,27 @@ def schema_of(samples: Sequence[Sample]) -> AttributeSchema | None:
     """The schema that fits the attributes of samples, taken together; None if they have none that is known."""
     mappings = {id(sample.attributes): sample.attributes for sample in samples if sample.attributes}
     return schema_for({name for attributes in mappings.values() for name in attributes})
+
+
+def unusable(samples: Sequence[Sample]) -> str:
+    """Why the attributes of samples are not those of a schema; empty where they are, or where there are none at all."""
+    schema = schema_of(samples)
+    if schema is not None:
+        try:
+            attribute_bits(samples, schema)
+        except UsageError as error:
+            return str(error)
+        return ""
+    mappings = {id(sample.attributes): sample.attributes for sample in samples if sample.attributes}
+    columns = {name for attributes in mappings.values() for name in attributes}
+    if not columns:
+        return ""
+    lacking = {s.name: [a.name for a in s.attributes if a.name not in columns] for s in SCHEMAS.values()}
+    nearest = min(lacking, key=lambda name: (len(lacking[name]), -len(SCHEMAS[name])))
+    return (
+        f"their columns are those of no schema; what comes nearest, {nearest}, also has {', '.join(lacking[nearest])} "
+        f"(a cell may be empty, a column may not be missing; schemas: {', '.join(SCHEMAS)})"
+    )
 
 
 def _either(name: str, no: str, yes: str, bit: str) -> Attribute:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swiftreid.data.samples import DISTRACTOR, Split
-from swiftreid.data.schemas import attribute_bits, schema_of
+from swiftreid.data.schemas import attribute_bits, schema_of, unusable
 from swiftreid.encoding.card import SHORT_LIST, Calibration
 from swiftreid.encoding.encoder import Encoder, build_encoder
 from swiftreid.errors import UsageError
@@ -177,10 +177,11 @@ def told_attributes(encoder: Encoder, people: LabelledCodes, samples: Split) -> 
         samples: among which these paths are.
 
     Returns:
-        In the order of the encoder's attributes; empty where it has none, or none of theirs is known.
+        In the order of the encoder's attributes; empty where it has none, or none of theirs is known, or they are not
+        as a schema has them (`swiftreid.data.schemas.unusable`).
     """
     names, schema = encoder.card.attributes, schema_of(samples)
-    if not names or schema is None or not people.paths:
+    if not names or schema is None or not people.paths or unusable(samples):
         return []
     sample_of = {sample.path: sample for sample in samples}
     bits, known = attribute_bits([sample_of[path] for path in people.paths], schema)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from swiftreid.data.pictures import BadPicture, read_batches, read_picture, resize
 from swiftreid.data.samples import Split, cameras_of, persons_of
-from swiftreid.data.schemas import AttributeSchema, attribute_bits, schema_of
+from swiftreid.data.schemas import AttributeSchema, attribute_bits, schema_of, unusable
 from swiftreid.errors import SwiftReIDError, UsageError
 
 KEPT_BYTES: Final = 6 * 2**30
@@ -116,8 +116,11 @@ def schema_to_learn(samples: Split, data: str, *, off: str) -> AttributeSchema:
     """The attributes that are known of samples of a data set, to be learned.
 
     Raises:
-        UsageError: none is; the message names the setting ``off``, with which none are learned.
+        UsageError: none is, or not as a schema has them; the message names the setting ``off``, with which none are
+            learned.
     """
+    if why := unusable(samples):
+        raise UsageError(f"this recipe learns attributes, and those of {data} cannot be: {why}; or --set {off}")
     schema = schema_of(samples)
     if schema is None:
         raise UsageError(

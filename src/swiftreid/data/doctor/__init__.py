@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from swiftreid.data.attribute_files import with_attributes
 from swiftreid.data.attributes import ATTRIBUTE_FILE, read_attributes
 from swiftreid.data.doctor.diagnosis import SEVERITIES, Diagnosis, Finding, SplitCounts
 from swiftreid.data.doctor.files import (
@@ -27,6 +28,7 @@ from swiftreid.data.doctor.words import count, has_market_folders, some
 from swiftreid.data.msmt17 import TrainChoice
 from swiftreid.data.pictures import BadPicture, read_picture
 from swiftreid.data.samples import SPLITS, ReidData, Split
+from swiftreid.data.schemas import unusable
 from swiftreid.data.sources import WithdrawnData, open_data
 from swiftreid.errors import SwiftReIDError, UsageError
 
@@ -161,11 +163,15 @@ def _attribute_findings(data: ReidData) -> Iterable[Finding]:
     if not table.is_file() or not has_market_folders(data.root):
         return  # nothing else reads it
     try:
-        described = set(read_attributes(table))
+        described = read_attributes(table)
     except SwiftReIDError as error:
         yield Finding("error", "attributes", str(error), f"Mend {ATTRIBUTE_FILE} or remove it.")
         return
-    missing = sorted(people(data.train + data.query + data.gallery) - described)
+    told = with_attributes(data, described)
+    if why := unusable([*told.train, *told.query, *told.gallery]):
+        advice = "Until that is mended nobody's attributes are learned or measured; figures of persons need none."
+        yield Finding("warning", "attributes-unusable", f"{ATTRIBUTE_FILE}: {why}", advice)
+    missing = sorted(people(data.train + data.query + data.gallery) - set(described))
     if missing:
         message = f"{ATTRIBUTE_FILE} has no row for {count(len(missing), 'person', 'people')}"
         yield Finding(

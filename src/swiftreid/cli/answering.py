@@ -69,7 +69,7 @@ class Found:
     unknown: bool | None
     """Whether no entry is near enough to be the query's person; None without a threshold."""
     passing: int | None
-    """How many entries the description let pass, of those that a picture was searched among; None without both."""
+    """How many entries the description fits or, beside a picture, lets pass; None without one."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class Answering:
         self, queries: Sequence[Query], numbers: Sequence[int], snapshot: Snapshot, report: Report
     ) -> tuple[list[Found], StageReports]:
         """The answers to queries that search among the same entries."""
-        codes, weights, mask = self._asked(queries, snapshot)
+        codes, weights, mask, passing = self._asked(queries, snapshot)
         pool = pool_of(self.k, self.settings)
         # More than asked for, because a query that is made of entries finds them.
         k = pool + max(1, *(len(query.entries) for query in queries))
@@ -127,7 +127,6 @@ class Answering:
             final = self.stages.stages[-1].code
             with report.progress("re-ranking") as advance:
                 orders = reorder(result, orders, snapshot.table, final, codes[final], self.settings, advance)
-        passing = None if mask is None or mask is snapshot.mask else int(np.count_nonzero(mask))
         found = []
         for row, (number, ranked) in enumerate(zip(numbers, orders, strict=True)):
             # Whether somebody is near enough is a matter of the distance, whatever re-ranking shows first.
@@ -139,14 +138,15 @@ class Answering:
 
     def _asked(
         self, queries: Sequence[Query], snapshot: Snapshot
-    ) -> tuple[dict[str, NDArray[np.uint8]], dict[str, NDArray[np.uint8]], NDArray[np.bool_] | None]:
-        """Codes and weights of the queries, and the mask of the entries to search among."""
-        said, mask = self.said, snapshot.mask
+    ) -> tuple[dict[str, NDArray[np.uint8]], dict[str, NDArray[np.uint8]], NDArray[np.bool_] | None, int | None]:
+        """Codes and weights of the queries, the mask of the entries to search among, and `Found.passing`."""
+        said, mask, passing = self.said, snapshot.mask, None
         if said is not None and not queries[0].codes:
-            return {said.code: said.row}, {said.code: said.weights}, mask
+            return {said.code: said.row}, {said.code: said.weights}, mask, said.fitting(snapshot.table, mask)
         if said is not None:
             mask = said.passing(snapshot.table, mask)
-        return {c: np.concatenate([query.codes[c] for query in queries]) for c in self.stages.codes}, {}, mask
+            passing = int(np.count_nonzero(mask))
+        return {c: np.concatenate([query.codes[c] for query in queries]) for c in self.stages.codes}, {}, mask, passing
 
     def _hits(
         self,
@@ -225,7 +225,7 @@ def _by_camera(queries: Sequence[Query], *, other_cameras: bool) -> dict[str | N
     groups: dict[str | None, list[int]] = {}
     for i, query in enumerate(queries):
         if other_cameras and query.camera is None:
-            raise UsageError(f"--other-cameras: {query.name} does not tell its camera, or not one; use --not-camera")
+            raise UsageError(f"--other-cameras: {query.name} is of no one camera that is known; use --not-camera")
         groups.setdefault(query.camera if other_cameras else None, []).append(i)
     return groups
 

@@ -15,6 +15,9 @@ from swiftreid.search.cascade import Cascade
 from swiftreid.search.codes import bits_of
 from swiftreid.search.same_person import EMBEDDING, SamePerson
 
+FEW = 30
+"""Held-out people below whom figures and thresholds are warned of."""
+
 
 def print_calibration(report: Report, found: Calibration) -> None:
     """One line for each thing that was fitted, with what it rests on."""
@@ -39,6 +42,14 @@ def print_calibration(report: Report, found: Calibration) -> None:
     for threshold in (found.same_person, found.same_person_embedding):
         if threshold is not None:
             report.text(_same_person(threshold))
+
+
+def warn_of_few(people: int, held_out: str, report: Report) -> None:
+    """Say it where there are too few people held out to go by."""
+    if people < FEW:
+        report.warn(
+            f"figures and thresholds rest on {held_out}: on others they may be far off; calibrate on more people"
+        )
 
 
 def _chosen_by(found: Calibration) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, cast, get_args
 
 import typer
 
-from swiftreid.cli.calibrations import print_calibration, print_sweep
+from swiftreid.cli.calibrations import print_calibration, print_sweep, warn_of_few
 from swiftreid.cli.console import EncoderOption, JsonOption, QuietOption, Report, printable
 from swiftreid.cli.datasets import DataArgument, KindOption, RootOption, TrainOption, train_choice, with_doubts
 from swiftreid.cli.encoders import TRAIN, Output
@@ -18,11 +18,13 @@ from swiftreid.data.samples import SplitName
 from swiftreid.data.schemas import unusable
 from swiftreid.data.sources import open_data
 from swiftreid.encoding.calibrate import CascadeMethod, calibrated, fit_calibration, told_attributes
+from swiftreid.encoding.card import EncoderCard
 from swiftreid.encoding.encoder import DEFAULT, open_encoder
 from swiftreid.encoding.encodings_file import save_encodings
 from swiftreid.encoding.labelled import encode_samples
 from swiftreid.encoding.stream import encode_all
 from swiftreid.errors import SwiftReIDError, UsageError
+from swiftreid.evaluation.attributes import AttributeScores
 from swiftreid.search.recall import CONFIDENCE, SHARE
 from swiftreid.search.same_person import FALSE_ACCEPTS
 from swiftreid.search.thresholds import Method
@@ -242,6 +244,9 @@ def hash_embedding(
         )
     if learned.card.calibration is not None:
         print_calibration(report, learned.card.calibration)
+        _compare_attributes(report, base.card.name, learned.card)
+        held = learned.card.calibration.persons
+        warn_of_few(held, f"{held} people held out", report)
     report.text(f"wrote {output} ({learned.card.short_fingerprint})")
     report.document(
         {
@@ -253,3 +258,18 @@ def hash_embedding(
             **bad.as_dict(),
         }
     )
+
+
+def _compare_attributes(report: Report, base: str, card: EncoderCard) -> None:
+    """What the encoder hashed told of the same attributes before, and a warning where it told them better."""
+    before, now = card.training.get("attributes_before"), card.calibration.attributes if card.calibration else []
+    learned = AttributeScores(now).mean_accuracy
+    if before is None or before["mA"] is None or learned is None:
+        return
+    line = f"accuracy {100 * before['accuracy']:.1f} % of {before['attributes']}, mA {100 * before['mA']:.1f} %"
+    report.text(f"attributes of {base} on the same people: {line}")
+    if before["mA"] > learned:
+        report.warn(
+            f"{base} tells attributes better, perhaps because it learned them from more people: --set attributes=keep "
+            "learns codes and keeps its attributes"
+        )

@@ -11,10 +11,12 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from swiftreid.data.schemas import SCHEMAS
 from swiftreid.encoding.encoder import Encoder
+from swiftreid.errors import UsageError
 from swiftreid.search.cascade import Cascade, Stage
 from swiftreid.search.codes import unpack_bits
-from swiftreid.search.description import SURELY, Description
+from swiftreid.search.description import SURELY, Description, attribute_names
 from swiftreid.search.table import CodeTable
 
 SHARE = 0.1
@@ -66,6 +68,10 @@ class Described:
         row: its bits, uint8 [1, row bytes].
         weights: how much they count, uint8 [1, bits].
         hardly_told: of what is said, attributes that the encoder's card says it tells hardly better than by chance.
+        never_measured: of what is said, attributes of which the card does not say how well they are told, though it
+            does of others.
+        right: of pictures of which all of it is true but what is hardly told, the share of which the encoder says so if
+            attributes were independent; None where the card does not say.
     """
 
     description: Description
@@ -74,6 +80,8 @@ class Described:
     row: NDArray[np.uint8]
     weights: NDArray[np.uint8]
     hardly_told: list[str]
+    never_measured: list[str]
+    right: float | None
 
     def alone(self) -> Cascade:
         """The cascade that compares nothing but the description."""
@@ -82,19 +90,30 @@ class Described:
     def passing(self, table: CodeTable, mask: NDArray[np.bool_] | NDArray[np.uint8] | None) -> NDArray[np.bool_]:
         """Among whom a picture is searched with this description, bool [n].
 
-        They are all that fit, surely or not; or, if that is more, as many as come near without being more than a tenth.
-        Those at one distance pass together, and those at the smallest in any case.
+        They are all that fit, surely or not; and those next best, as long as all are no more than a tenth. Those at one
+        distance pass together, and those at the smallest in any case. An attribute that is hardly told shuts nobody
+        out.
         """
-        ranked = self.alone().rank(table, {self.code: self.row}, mask=mask, weights={self.code: self.weights})
+        weights = self.weights.copy()
+        for name in self.hardly_told:
+            weights[0, [self.names.index(bit) for bit in (name, SURELY + name) if bit in self.names]] = 0
+        ranked = self.alone().rank(table, {self.code: self.row}, mask=mask, weights={self.code: weights})
         positions, distances = ranked.indices[0], ranked.distances[0]
         passing = np.zeros(len(table), bool)
         if len(positions):
             beyond = distances[min(len(distances) - 1, math.ceil(SHARE * len(distances)))]
-            wanted = [SURELY + name for name, wanted in self.description.bits.items() if wanted]
-            # The distance of somebody whose bits are as said, but none of them surely.
-            fits = sum(int(self.weights[0, place]) for place, name in enumerate(self.names) if name in wanted)
-            passing[positions[distances <= max(int(beyond) - 1, fits, int(distances[0]))]] = True
+            passing[positions[distances <= max(int(beyond) - 1, self._fitting(weights), int(distances[0]))]] = True
         return passing
+
+    def fitting(self, table: CodeTable, mask: NDArray[np.bool_] | NDArray[np.uint8] | None) -> int:
+        """How many entries fit, surely or not."""
+        ranked = self.alone().rank(table, {self.code: self.row}, mask=mask, weights={self.code: self.weights})
+        return int((ranked.distances[0] <= self._fitting(self.weights)).sum())
+
+    def _fitting(self, weights: NDArray[np.uint8]) -> int:
+        """The distance of somebody whose bits are as said, but none of them surely."""
+        wanted = [SURELY + name for name, wanted in self.description.bits.items() if wanted]
+        return sum(int(weights[0, place]) for place, name in enumerate(self.names) if name in wanted)
 
     def compared(self, table: CodeTable, positions: Sequence[int]) -> list[Likeness]:
         """How some entries compare with the description."""
@@ -123,13 +142,31 @@ def described(
     """The description that the options give; None where they give none.
 
     Raises:
-        UsageError: the encoder has no attributes, or none of such a name.
+        UsageError: the encoder has no attributes, or none of such a name, or somebody would have two values of one.
     """
     if not (has or upper or lower or lacks):
         return None
     names = encoder.card.attributes
     said = Description.of(names, has=has or [], upper=upper or [], lower=lower or [], lacks=lacks or [])
+    _refuse_two_values(said, names)
     weights = said.weights(names, encoder.card.reliability or None)
-    poor = {score.name for score in encoder.card.told if score.balanced is not None and score.balanced < BARELY}
-    hardly_told = [name for name in said.bits if name in poor]
-    return Described(said, names, f"attr{len(names)}", said.code(names)[None], weights[None], hardly_told)
+    scores = {score.name: score for score in encoder.card.told}
+    measured = {name: score.balanced for name, score in scores.items() if score.balanced is not None}
+    poor = [name for name in said.bits if measured.get(name, 1.0) < BARELY]
+    missing = [name for name in said.bits if measured and name not in measured]
+    counted = [(scores.get(name), wanted) for name, wanted in said.bits.items() if name not in poor]
+    shares = [(score.recall if wanted else score.specificity) if score else None for score, wanted in counted]
+    right = math.prod(share or 0.0 for share in shares) if shares and None not in shares else None
+    return Described(said, names, f"attr{len(names)}", said.code(names)[None], weights[None], poor, missing, right)
+
+
+def _refuse_two_values(said: Description, names: Sequence[str]) -> None:
+    """Refuse two bits of an attribute of which a person has one value, by the schema that the names are of."""
+    schema = next((s for s in SCHEMAS.values() if set(attribute_names(names)) == set(s.names)), None)
+    for attribute in schema.attributes if schema else ():
+        wanted = [bit for bit in attribute.bits if said.bits.get(bit)]
+        if len(wanted) > 1:
+            raise UsageError(
+                f"nobody is {' and '.join(wanted)}: a person has one {attribute.name.replace('_', ' ')}, and all of a "
+                "description should be so"
+            )

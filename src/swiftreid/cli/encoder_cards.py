@@ -28,10 +28,13 @@ def print_card(report: Report, card: EncoderCard) -> None:
         names = attribute_names(card.attributes)
         scores = [(name, told.get(name)) for name in names]
         cells = [
-            [name, *map(_percent, (score.accuracy, score.balanced) if score else (None, None))]
+            [name, *map(_percent, (score.accuracy, score.balanced)), score.positives, score.known]
+            if score
+            else [name, None, None, None, None]
             for name, score in scores
         ]
-        report.table("attributes, in the order of their bits, %", ["attribute", "accuracy", "mA"], cells)
+        columns = ["attribute", "accuracy, %", "mA, %", "pictures with it", "pictures"]
+        report.table("attributes, in the order of their bits", columns, cells)
         if seconds := [name for name in card.attributes if name not in names]:
             report.text(
                 f"each has a second bit, such as {seconds[0]}: set where the probability is above {100 * SURE:g} %"

@@ -108,8 +108,8 @@ def search(
     """Search a gallery for the people in some pictures, or for those whom a description fits.
 
     A description is made of --has, --upper, --lower and --not, for an encoder that has learned attributes; all that it
-    says should be so. Alone it finds whom it fits best; with pictures these are searched among those whom it fits, or
-    the tenth of the gallery that it fits best if that is more.
+    says should be so. Alone it finds whom it fits best; with pictures these are searched among those whom it fits, and
+    where they are few, among those whom it fits next best: as many as are no more than a tenth of the gallery.
     """
     report = Report(as_json=as_json, quiet=quiet)
     _refuse_both(
@@ -137,7 +137,9 @@ def search(
         filters.check(opened)
         queries = [entry_query(opened, id_) for id_ in like or []]
         queries += picture_queries(used, pictures or [], bad, report)
-        if together and queries:
+        if together and not queries:
+            raise UsageError("--together searches for several pictures of one person at once: give them, or --like")
+        if together:
             queries = [one_person(queries)]
         if said is not None and not by_picture:
             queries = [Query(str(said.description), (), None, {}, None, None)]
@@ -153,7 +155,7 @@ def search(
     note_pool(settings, pool, largest, report)
     note_size(threshold, largest, report)
     if said is not None:
-        _note_description(said, used.card.name, found, report)
+        _note_description(said, used.card.name, found, report, by_picture=by_picture)
     if drawn is not None:
         words = f", {said.description}" if said and by_picture else ""
         report.text(f"picture: {_draw(queries[:DRAWN_QUERIES], found, drawn, words)}")
@@ -163,6 +165,9 @@ def search(
             "gallery": str(gallery),
             "cascade": str(stages),
             "description": dict(said.description.bits) if said else None,
+            "hardly_told": said.hardly_told if said else None,
+            "never_measured": said.never_measured if said else None,
+            "right_share": said.right if said else None,
             "stages": [asdict(stage) for stage in StageReports.total(reports)],
             "picture": None if drawn is None else str(drawn),
             "same_person": stated(threshold, stages),
@@ -191,19 +196,27 @@ def _refuse_alone(*, rerank: bool, cascade: str | None, exact: bool, same_person
         )
 
 
-def _note_description(said: Described, encoder: str, found: Sequence[Found], report: Report) -> None:
-    """Say how many pass, where nobody fits, and what the encoder cannot tell."""
-    passing = sorted({answer.passing for answer in found if answer.passing is not None})
-    if passing:
-        report.note(f"the description lets {' or '.join(f'{n:,}' for n in passing)} entries pass")
+def _note_description(
+    said: Described, encoder: str, found: Sequence[Found], report: Report, *, by_picture: bool
+) -> None:
+    """Say how many fit or pass, where nobody fits, and what the encoder cannot tell."""
+    passing = " or ".join(f"{n:,}" for n in sorted({answer.passing or 0 for answer in found}))
+    if by_picture:
+        right = "" if said.right is None else f", and about {100 * said.right:.0f} % of those of whom it is true"
+        report.note(f"the description lets {passing} entries pass{right}")
+    elif passing != "0":
+        report.note(f"the description fits {passing} entries, surely or not")
     hits = [hit for answer in found for hit in answer.hits if hit.likeness is not None]
     if hits and all(hit.likeness is not None and hit.likeness.differs for hit in hits):
         report.note(f"nobody here fits all of it: {said.description}")
+    where = "(`swiftreid encoder info` has how well each)"
     if said.hardly_told:
-        report.note(
-            f"{encoder} tells {' and '.join(said.hardly_told)} hardly better than by chance "
-            f"(`swiftreid encoder info` has how well each)"
-        )
+        ignored = ", so nobody is left out for it" if by_picture else ""
+        names = " and ".join(said.hardly_told)
+        report.note(f"{encoder} tells {names} hardly better than by chance{ignored} {where}")
+    if said.never_measured:
+        names = " and ".join(said.never_measured)
+        report.note(f"how well {encoder} tells {names} was never measured {where}")
 
 
 def _refuse_both(*pairs: tuple[str, bool, str, object]) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from swiftreid.cli.calibrations import print_calibration
+from swiftreid.cli.calibrations import print_calibration, warn_of_few
 from swiftreid.cli.console import JsonOption, QuietOption, Report
 from swiftreid.cli.datasets import DataArgument, KindOption, RootOption, TrainOption, train_choice, with_doubts
 from swiftreid.cli.sources import BadPictures
@@ -18,9 +18,6 @@ from swiftreid.encoding.encoder import open_encoder
 if TYPE_CHECKING:
     from swiftreid.evaluation.benchmark import Measured
 
-
-FEW = 30
-"""Held-out people below whom figures and thresholds are warned of."""
 
 TRAINING: tuple[SplitName, ...] = ("train",)
 
@@ -106,10 +103,7 @@ def train(
         return
     if trained.measured:
         held = f"{trained.held_out:,} people of {read.name} held out from training"
-        if trained.held_out < FEW:
-            report.warn(
-                f"figures and thresholds rest on {held}: on others they may be far off; calibrate on more people"
-            )
+        warn_of_few(trained.held_out, held, report)
         report.table(
             f"{held}, every picture a query",
             ["search", "rank-1", "mAP"],

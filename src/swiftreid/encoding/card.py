@@ -21,6 +21,9 @@ from swiftreid.search.thresholds import PAPER_BETA
 
 Tensors = Mapping[str, NDArray[Any]]
 
+ENOUGH = 20
+"""Pictures with an attribute, and without it, from which a calibration's figures of it are taken for the card's own."""
+
 SHORT_LIST = "short_list"
 """Method of a calibration whose cascade is the short list of the w rule, by attributes, and the one identity code."""
 
@@ -152,8 +155,12 @@ class EncoderCard(BaseModel):
 
     @property
     def told(self) -> list[AttributeScore]:
-        """How well attributes are told, by the calibration if it says anything of them, and by the card otherwise."""
-        return (self.calibration.attributes if self.calibration else []) or self.attribute_scores
+        """How well attributes are told: each by the calibration, if that saw enough of it, else by the card."""
+        scores = {score.name: score for score in self.attribute_scores}
+        for score in self.calibration.attributes if self.calibration else []:
+            if score.name not in scores or min(score.positives, score.known - score.positives) >= ENOUGH:
+                scores[score.name] = score
+        return [scores[name] for name in self.attributes if name in scores]
 
     @property
     def reliability(self) -> dict[str, float]:

@@ -42,6 +42,11 @@ class PyramidEncoder(Encoder):
         """The arrays of its `PyramidCodes`."""
         return _below(_PYRAMID, self.tensors)
 
+    @property
+    def attribute_layer(self) -> dict[str, NDArray[Any]]:
+        """The arrays of its `AttributeBits`; empty where it tells no attributes."""
+        return _below(_ATTRIBUTES, self.tensors)
+
     def _encode(self, pictures: NDArray[np.uint8]) -> Encoding:
         embedding = self._base.encode(pictures).embedding
         assert embedding is not None  # compose() refuses a base without one

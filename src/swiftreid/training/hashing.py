@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from swiftreid.data.fingerprint import fingerprint_of
 from swiftreid.data.pictures import read_batches
 from swiftreid.data.samples import DISTRACTOR, ReidData, Split, cameras_of, persons_of
-from swiftreid.data.schemas import AttributeSchema
+from swiftreid.data.schemas import AttributeSchema, schema_of, unusable
 from swiftreid.encoding.attribute_bits import AttributeBits, with_second_bits
 from swiftreid.encoding.calibrate import fit_calibration, scored
 from swiftreid.encoding.card import Calibration, Tensors
@@ -23,7 +23,7 @@ from swiftreid.encoding.encoder import Encoder
 from swiftreid.encoding.pyramid import PyramidCodes
 from swiftreid.encoding.stream import OnBad
 from swiftreid.errors import SwiftReIDError, UsageError
-from swiftreid.evaluation.attributes import AttributeScore
+from swiftreid.evaluation.attributes import AttributeScore, AttributeScores
 from swiftreid.evaluation.benchmark import LabelledCodes, measure_cascades, measure_embedding
 from swiftreid.search.cascade import Cascade, Stage
 from swiftreid.search.codes import CodeSpec, pack_bits
@@ -67,52 +67,32 @@ def learn_hash(
     on_bad: OnBad | None,
     progress: ProgressBar,
 ) -> PyramidEncoder:
-    """Learn a pyramid on the training people of ``data``, or attributes beside one that is there, and calibrate it.
+    """Learn codes, attributes or both on the training people of ``data``, beside what is kept, and calibrate them.
 
     As the CtF paper does (its section 4.2), a first pyramid learns from part of the people; thresholds are fitted and
     figures measured on the rest; then the pyramid that is returned learns from all of them. Distractors and junk are
     nobody in particular and are left out.
 
     Raises:
-        UsageError: the base has no float embedding, or no pyramid to keep, or there are too few people, or no held-out
+        UsageError: the base has no float embedding, or nothing to keep, or there are too few people, or no held-out
             person was seen by two cameras.
         SwiftReIDError: no training picture could be read, or training failed.
     """
-    if base.card.embedding is None:
-        raise UsageError(f"encoder {base.card.name} gives no float embedding to hash")
-    before = base if isinstance(base, PyramidEncoder) else None
-    owner = before if recipe.codes == "keep" else None  # of the codes that are kept
-    network = base if before is None else before.base  # codes are put on this, not on other codes
-    if recipe.codes == "keep" and not (owner and recipe.attributes):
-        raise UsageError(
-            "codes=keep adds attributes to an encoder that `swiftreid hash` or `swiftreid train` gave codes: set "
-            f"attributes=true too, and give such an encoder; {base.card.name} is of the kind {base.card.kind}"
-        )
+    _refuse_what_cannot_be(base, recipe)
     known = [sample for sample in data.train if sample.person > DISTRACTOR]
     if not known:
         raise UsageError(
             f"data set {data.name} has no training pictures of known persons: run `swiftreid doctor` on it"
         )
-    schema = schema_to_learn(known, data.name, off="attributes=false") if recipe.attributes else None
+    before = base if isinstance(base, PyramidEncoder) else None
+    lesson = _Lesson(before, _schema(known, data.name, recipe), recipe, seed, progress)
+    network = base if before is None else before.base  # codes are put on this, not on other codes
+    embedded = embed_views(
+        network, known, lesson.schema, views=recipe.views, seed=seed, on_bad=on_bad, progress=progress
+    )
     fingerprint = fingerprint_of(data)
-    embedded = embed_views(network, known, schema, views=recipe.views, seed=seed, on_bad=on_bad, progress=progress)
-
-    def fit(pictures: Views, title: str) -> FittedPyramid:
-        if owner is not None:
-            people = len(np.unique(pictures.persons))
-            return FittedPyramid(owner.pyramid, {"persons": people, "pictures": len(pictures.persons)})
-        with progress(title) as advance:
-            fitted = fit_pyramid(
-                pictures.embeddings,
-                pictures.persons,
-                pictures.cameras,
-                seed=seed,
-                config=recipe.training,
-                progress=lambda done, total, _loss: advance(done, total),
-            )
-        return replace(fitted, tensors=halved(fitted.tensors)) if recipe.export == "fp16" else fitted
-
     calibration: Calibration | None = None
+    told_before: list[AttributeScore] = []
     metrics: list[dict[str, Any]] = []
     if recipe.held_out > 0:
         kept = hold_out(embedded.persons, recipe.held_out, seed)
@@ -121,19 +101,10 @@ def learn_hash(
                 "no held-out person was seen by two cameras, so nothing can be calibrated or measured: give pictures "
                 "of the same people by several cameras, or learn without with --set held_out=0"
             )
-        some, rest = embedded.take(~kept), embedded.take(kept)
-        codes = PyramidCodes(fit(some, "learning from some").tensors)(rest.embeddings[0])
-        scores: list[AttributeScore] = []
-        if schema is not None:
-            layer, bits = _attributes(some, schema, recipe)
-            told = AttributeBits(layer)
-            codes |= told(rest.embeddings[0])
-            logits = told.values(rest.embeddings[0])
-            scores = scored(bits, logits > 0, logits, rest.attributes, schema.names)
-        people = LabelledCodes(codes, rest.persons, rest.cameras, rest.embeddings[0])
+        people, scores, told_before = lesson.examined(embedded.take(~kept), embedded.take(kept))
         calibration = fit_calibration(
             people,
-            CodeSpec(tuple(codes)),
+            CodeSpec(tuple(people.codes)),
             data=f"{data.name} train, {recipe.held_out:.0%} of the people held out",
             data_fingerprint=fingerprint,
             beta=beta,
@@ -141,15 +112,15 @@ def learn_hash(
             attributes=scores,
         )
         metrics = _measure(people, calibration)
-        if before is not None and owner is None:
+        if before is not None and recipe.codes == "learn":
             metrics.append(_before(before, people, calibration.data))
-    final = fit(embedded, "learning from all")
-    attributes, names = (None, []) if schema is None else _attributes(embedded, schema, recipe)
+    final = lesson.pyramid(embedded, "learning from all")
+    attributes, names = lesson.attributes(embedded)
     learned_from = f"{final.record['persons']} people of {data.name}, {final.record['pictures']} pictures"
     learned = compose(
         network,
         final.tensors,
-        attributes=attributes,
+        attributes=attributes or None,
         attribute_names=names,
         name=name,
         provenance=learned_from,
@@ -159,16 +130,107 @@ def learn_hash(
             "data": data.name,
             "data_fingerprint": fingerprint,
             LEARNED_FROM: sources_of(base.card),
+            **({"attributes_before": _means(told_before)} if told_before else {}),
         },
     )
     if calibration is not None:  # its distances are this encoder's: no other may use it
         calibration = calibration.model_copy(update={"encoder": learned.fingerprint})
-    about = {"licence": base.card.licence}
+    about: dict[str, Any] = {"licence": base.card.licence}
+    if recipe.attributes == "keep":
+        about["attribute_scores"] = base.card.told
     if before is not None:
-        new, old = ("attributes", "all else") if owner else ("pyramid", "embedding")
+        new, old = ("attributes", "all else") if recipe.codes == "keep" else ("pyramid", "embedding")
         about["provenance"] = f"{new}: {learned_from}; {old} ({base.card.name}): {base.card.provenance}"
     card = learned.card.model_copy(update={"calibration": calibration, "metrics": metrics, **about})
     return PyramidEncoder(card, learned.tensors)
+
+
+def _refuse_what_cannot_be(base: Encoder, recipe: FrozenRecipe) -> None:
+    """Refuse to hash what is no number, and to keep what is not there."""
+    if base.card.embedding is None:
+        raise UsageError(f"encoder {base.card.name} gives no float embedding to hash")
+    composed = isinstance(base, PyramidEncoder)
+    if recipe.attributes == "keep" and not (composed and base.card.attributes and recipe.codes == "learn"):
+        raise UsageError(
+            "attributes=keep is for new codes beside the attributes that an encoder of `swiftreid hash` or `swiftreid "
+            f"train` has: give one that has some, and leave codes=keep out; {base.card.name} is of the kind "
+            f"{base.card.kind} and has {len(base.card.attributes)} attribute bits"
+        )
+    if recipe.codes == "keep" and not (composed and recipe.attributes):
+        raise UsageError(
+            "codes=keep adds attributes to an encoder that `swiftreid hash` or `swiftreid train` gave codes: set "
+            f"attributes=true too, and give such an encoder; {base.card.name} is of the kind {base.card.kind}"
+        )
+
+
+def _schema(known: Split, data: str, recipe: FrozenRecipe) -> AttributeSchema | None:
+    """Of the attributes to learn, or of those that tell how good the ones kept are."""
+    if recipe.attributes is True:
+        return schema_to_learn(known, data, off="attributes=false")
+    return schema_of(known) if recipe.attributes == "keep" and not unusable(known) else None
+
+
+@dataclass(frozen=True)
+class _Lesson:
+    """What is learned on embeddings, and what is kept of the encoder that was there before.
+
+    Attributes:
+        before: the encoder, if it has codes.
+        schema: of the attributes that are known; None where they do not matter.
+        recipe: says what is learned and what is kept.
+        seed: of the codes.
+        progress: of learning them.
+    """
+
+    before: PyramidEncoder | None
+    schema: AttributeSchema | None
+    recipe: FrozenRecipe
+    seed: int
+    progress: ProgressBar
+
+    def pyramid(self, pictures: Views, title: str) -> FittedPyramid:
+        """What gives the codes."""
+        if self.before is not None and self.recipe.codes == "keep":
+            people = len(np.unique(pictures.persons))
+            return FittedPyramid(self.before.pyramid, {"persons": people, "pictures": len(pictures.persons)})
+        with self.progress(title) as advance:
+            fitted = fit_pyramid(
+                pictures.embeddings,
+                pictures.persons,
+                pictures.cameras,
+                seed=self.seed,
+                config=self.recipe.training,
+                progress=lambda done, total, _loss: advance(done, total),
+            )
+        return replace(fitted, tensors=halved(fitted.tensors)) if self.recipe.export == "fp16" else fitted
+
+    def attributes(self, pictures: Views) -> tuple[Tensors, list[str]]:
+        """The layer that tells attributes, and the names of its bits; nothing where none are told.
+
+        It learns from the pictures as they are, the first of their views.
+        """
+        if self.before is not None and self.recipe.attributes == "keep":
+            return self.before.attribute_layer, self.before.card.attributes
+        if self.schema is None:
+            return {}, []
+        layer, names = with_second_bits(fit_attributes(pictures.embeddings[0], pictures.attributes), self.schema.names)
+        return (halved(layer) if self.recipe.export == "fp16" else layer), names
+
+    def examined(self, some: Views, rest: Views) -> tuple[LabelledCodes, list[AttributeScore], list[AttributeScore]]:
+        """What is learned from some people, tried on the rest.
+
+        Returns:
+            The rest's codes; how well their attributes are told; and how well the encoder told them before, if it did.
+        """
+        codes = PyramidCodes(self.pyramid(some, "learning from some").tensors)(rest.embeddings[0])
+        layer, names = self.attributes(some)
+        if layer:
+            codes |= AttributeBits(layer)(rest.embeddings[0])
+        people = LabelledCodes(codes, rest.persons, rest.cameras, rest.embeddings[0])
+        before: list[AttributeScore] = []
+        if self.before is not None and self.recipe.attributes is True:
+            before = _scored(self.before.attribute_layer, self.before.card.attributes, rest, self.schema)
+        return people, _scored(layer, names, rest, self.schema), before
 
 
 def embed_views(
@@ -204,10 +266,20 @@ def embed_views(
     return Views(np.concatenate(parts, axis=1), persons_of(samples)[rows], cameras_of(samples)[rows], attributes)
 
 
-def _attributes(people: Views, schema: AttributeSchema, recipe: FrozenRecipe) -> tuple[Tensors, list[str]]:
-    """The layer that tells attributes, learned from the pictures as they are, and the names of its bits."""
-    layer, names = with_second_bits(fit_attributes(people.embeddings[0], people.attributes), schema.names)
-    return (halved(layer) if recipe.export == "fp16" else layer), names
+def _scored(
+    layer: Tensors, names: Sequence[str], people: Views, schema: AttributeSchema | None
+) -> list[AttributeScore]:
+    """How well a layer tells the attributes of people; nothing where it has none, or theirs are not known."""
+    if schema is None or not layer:
+        return []
+    logits = AttributeBits(layer).values(people.embeddings[0])
+    return scored(names, logits > 0, logits, people.attributes, schema.names)
+
+
+def _means(scores: Sequence[AttributeScore]) -> dict[str, Any]:
+    """Accuracy and mA of attributes, for the record."""
+    means = AttributeScores(scores)
+    return {"attributes": len(scores), "accuracy": means.accuracy, "mA": means.mean_accuracy}
 
 
 def hold_out(persons: NDArray[np.int64], share: float, seed: int) -> NDArray[np.bool_]:

@@ -28,8 +28,9 @@ class FrozenRecipe(BaseModel):
     """Share of the people kept from the first fit, to calibrate and measure on."""
     codes: Literal["learn", "keep"] = "learn"
     """Whether to learn codes, or to keep those of the encoder and add attributes to them."""
-    attributes: bool = False
-    """Whether to learn the attributes that the data set states too: a code ``attrN`` of two bits for each."""
+    attributes: bool | Literal["keep"] = False
+    """Whether to learn the attributes that the data set states too, a code ``attrN`` of two bits for each, or to keep
+    those of the encoder."""
     export: Literal["fp32", "fp16"] = "fp32"
     """Number format of the pyramid's matrices in the encoder's file."""
     training: FrozenConfig = FrozenConfig()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,9 @@ import pytest
 from command import Ran, run_in
 from swiftreid.cli.describing import Described, Likeness
 from swiftreid.cli.describing import described as described_as
-from swiftreid.encoding.encoder import open_encoder
+from swiftreid.encoding.encoder import build_encoder, open_encoder
 from swiftreid.encoding.stream import encode_all
+from swiftreid.errors import UsageError
 from swiftreid.search.codes import pack_bits, unpack_bits
 from swiftreid.search.description import Description
 from swiftreid.search.table import CodeTable
@@ -76,6 +78,9 @@ def test_who_passes_a_description(distances: list[int], passing: int) -> None:
     table = CodeTable({"attr4": pack_bits(rows)})
     asked = Described(said, names, "attr4", said.code(names)[None], weights, [])
     assert np.count_nonzero(asked.passing(table, None)) == passing
+    assert asked.fitting(table, None) == sum(d <= 3 for d in distances)
+    vague = replace(asked, hardly_told=["hat", "bag"])
+    assert vague.passing(table, None).all(), "it leaves nobody out"
     masked = np.arange(len(rows)) % 2 == 0
     assert not (asked.passing(table, masked) & ~masked).any()
 
@@ -85,6 +90,36 @@ def test_what_an_encoder_cannot_tell_is_noticed() -> None:
     assert said is not None
     assert said.description.bits == {"child": True, "backpack": True, "striped": True}
     assert said.hardly_told == ["child"]
+    scores = {score.name: score for score in open_encoder("rendered").card.told}
+    assert said.right == pytest.approx(scores["backpack"].recall * scores["striped"].recall)
+    assert said.never_measured == []
+
+
+def test_what_was_never_measured_is_noticed() -> None:
+    encoder = open_encoder("rendered")
+    scores = [score for score in encoder.card.told if score.name != "backpack"]
+    some = build_encoder(encoder.card.model_copy(update={"attribute_scores": scores}), encoder.tensors)
+    said = described_as(some, ["backpack"], ["red"], None, None)
+    assert said is not None
+    assert (said.never_measured, said.hardly_told, said.right) == (["backpack"], [], None)
+    none = build_encoder(encoder.card.model_copy(update={"attribute_scores": []}), encoder.tensors)
+    said = described_as(none, ["backpack"], None, None, None)
+    assert said is not None
+    assert (said.never_measured, said.right) == ([], None), "nothing is known of any, which the card says"
+
+
+@pytest.mark.parametrize(
+    ("has", "upper", "message"),
+    [
+        (["child", "senior"], [], "nobody is child and senior: a person has one age"),
+        ([], ["red", "blue"], "nobody is upper_red and upper_blue: a person has one upper colour"),
+        (["hat_cap", "hat_none"], [], "nobody is hat_none and hat_cap: a person has one hat"),
+    ],
+)
+def test_two_values_of_what_has_one_are_refused(has: list[str], upper: list[str], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        described_as(open_encoder("rendered"), has, upper, None, None)
+    assert described_as(open_encoder("rendered"), ["child"], ["red", "striped"], None, ["upper_blue"]) is not None
 
 
 def test_whom_a_description_finds_first_is_as_described(described: Run, tmp_path: Path) -> None:
@@ -148,7 +183,13 @@ def test_a_picture_is_searched_among_those_who_fit(described: Run) -> None:
     given = "attr114:top=40 > id2048"  # by the picture's own attributes
     found = described(*asked, "--cascade", given, "--json").json
     assert (found["cascade"], found["stages"][1]["entries_in"]) == (given, 40)
-    assert f"the description lets {len(fits)} entries pass" in described(*asked).err
+    assert f"the description lets {len(fits)} entries pass, and about " in described(*asked).err
+    alone = described("search", "g", "--has", "backpack", "--no-picture", "--json").json
+    assert alone["queries"][0]["passing"] == len(fits)
+    assert alone["hardly_told"] == alone["never_measured"] == []
+    assert 0 < alone["right_share"] <= 1
+    fit = described("search", "g", "--has", "backpack", "--no-picture").err
+    assert f"the description fits {len(fits)} entries, surely or not" in fit
 
 
 def test_nobody_need_fit(described: Run) -> None:
@@ -173,6 +214,7 @@ def test_the_table_says_what_differs(described: Run) -> None:
         (["--has", "hat", "--exact"], "a description alone is one stage"),
         (["--has", "hat", "--rerank"], "a description alone is one stage"),
         (["--has", "hat", "--same-person", "3"], "a description alone is one stage"),
+        (["--has", "hat", "--together"], "--together searches for several pictures of one person at once"),
         ([], "say whom to search: query pictures, --like ID, or a description"),
     ],
 )

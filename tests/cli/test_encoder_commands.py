@@ -189,6 +189,8 @@ def test_hash_learns_codes_on_a_frozen_embedding(swiftreid: Run, drawn_people: P
     assert "trained on these very people, and has thresholds already" in refused
     assert "Calibrate on other people, or give --output" in refused
     assert (tmp_path / "h.safetensors").read_bytes() == before
+    swiftreid("calibrate", "h.safetensors", drawn_people, "-o", "./h.safetensors", code=2)  # the same file
+    assert (tmp_path / "h.safetensors").read_bytes() == before
     warned = swiftreid("calibrate", "h.safetensors", drawn_people, "--beta", "2", "-o", "tight.safetensors")
     assert "trained on these very people" in warned.err
     assert (tmp_path / "h.safetensors").read_bytes() == before
@@ -339,11 +341,12 @@ def test_info_says_what_an_encoder_is(swiftreid: Run, drawn_people: Path) -> Non
 
 def test_info_says_how_well_attributes_are_told(swiftreid: Run) -> None:
     shown, card = swiftreid("encoder", "info", "rendered").out, open_encoder("rendered").card
-    assert re.search(r"attribute +┃ accuracy ┃ +mA ┃", shown)
+    assert re.search(r"attribute +┃ accuracy, % ┃ +mA, % ┃ pictures with it ┃ pictures ┃", shown)
     score = next(score for score in card.told if score.name == "backpack")
     assert score.accuracy is not None
     assert score.balanced is not None
     cells = [cell.strip() for line in shown.splitlines() if "│ backpack " in line for cell in line.split("│")[1:-1]]
-    assert cells == ["backpack", f"{100 * score.accuracy:.1f}", f"{100 * score.balanced:.1f}"]
+    shares = [f"{100 * score.accuracy:.1f}", f"{100 * score.balanced:.1f}"]
+    assert cells == ["backpack", *shares, str(score.positives), str(score.known)]
     assert "each has a second bit, such as surely_female: set where the probability is above 90 %" in shown
     assert "mA of an attribute: (recall + specificity) / 2, 50 % for a coin; mA of all: the mean of these" in shown

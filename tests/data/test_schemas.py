@@ -25,6 +25,7 @@ from swiftreid.data.schemas import (
     attribute_bits,
     schema_for,
     schema_of,
+    unusable,
 )
 from swiftreid.data.sources import open_data
 from swiftreid.errors import SwiftReIDError, UsageError
@@ -119,6 +120,18 @@ def test_the_fitting_schema_is_found() -> None:
         assert schema_for([*columns, "remark"]) is schema
         assert schema_for(columns[1:]) is not schema
     assert schema_of([Sample(Path("a"), 1, 1)]) is None
+
+
+def test_why_attributes_cannot_be_used_is_said() -> None:
+    whole = {attribute.name: attribute.values[0] for attribute in RENDERED.attributes}
+    assert unusable([Sample(Path("a"), 1, 1)]) == ""
+    assert unusable([Sample(Path("a"), 1, 1, attributes=whole)]) == ""
+    some = {name: value for name, value in whole.items() if name != "lower_kind"}
+    assert unusable([Sample(Path("a"), 1, 1, attributes=some)]).startswith(
+        "their columns are those of no schema; what comes nearest, rendered, also has lower_kind ("
+    )
+    wrong = Sample(Path("a"), 8, 1, attributes={**whole, "hat": "fez"})
+    assert unusable([wrong]).startswith("person 8: attribute hat is 'fez', but the schema rendered knows none, cap")
 
 
 def attribute_mat(path: Path, schema: AttributeSchema, **changes: Any) -> Path:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from swiftreid.encoding.calibrate import calibrated, fit_calibration
 from swiftreid.encoding.card import Calibration
 from swiftreid.encoding.encoder import build_encoder, open_encoder
 from swiftreid.errors import SwiftReIDError, UsageError
+from swiftreid.evaluation.attributes import AttributeScore
 from swiftreid.evaluation.benchmark import LabelledCodes, measure_cascades
 from swiftreid.search.cascade import Cascade
 from swiftreid.search.codes import CodeSpec, pack_bits
@@ -209,3 +211,16 @@ def test_results_are_ordered_by_the_longest_identity_code() -> None:
     assert CodeSpec.parse("id32 id128 attr8").final == "id128"
     assert CodeSpec.parse("id32 id128").final == "id128"
     assert CodeSpec.parse("attr8").final == "attr8"
+
+
+def test_a_calibration_that_saw_too_few_with_an_attribute_does_not_say_how_well_it_is_told() -> None:
+    own = AttributeScore("hat", 800, 300, 0.9, 0.9, 0.9)
+    few, enough = replace(own, known=30, positives=8, recall=0.2), replace(own, known=90, positives=45, recall=0.3)
+    bag = replace(few, name="bag")  # of which nobody else says anything
+    encoder = open_encoder("stripes")
+    fitted = fit_calibration(PEOPLE, SPEC, data="drawn", data_fingerprint="f", attributes=[few, bag])
+    card = encoder.card.model_copy(update={"attributes": ["bag", "hat"], "attribute_scores": [own]})
+    assert card.told == [own]
+    assert card.model_copy(update={"calibration": fitted}).told == [bag, own]
+    told = fitted.model_copy(update={"attributes": [enough]})
+    assert card.model_copy(update={"calibration": told}).told == [enough]

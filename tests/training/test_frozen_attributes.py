@@ -15,6 +15,7 @@ from swiftreid.encoding.composed import PyramidEncoder
 from swiftreid.encoding.encoder import Encoder, open_encoder
 from swiftreid.encoding.labelled import encode_samples
 from swiftreid.errors import UsageError
+from swiftreid.evaluation.attributes import AttributeScores
 from swiftreid.search.codes import unpack_bits
 from swiftreid.training.frozen_attributes import WEIGHT_DECAY, fit_attributes
 from swiftreid.training.hashing import learn_hash
@@ -130,6 +131,23 @@ def test_attributes_are_added_to_codes_that_are_kept() -> None:
     assert again.card.metrics[-1]["ranking"] == f"{before.spec.final} of x"
     kept = {row["ranking"]: row["map"] for row in told.card.metrics}
     assert again.card.metrics[-1]["map"] == kept[f"{before.spec.final} exhaustive"]
+
+
+def test_codes_are_learned_beside_attributes_that_are_kept() -> None:
+    before = open_encoder("rendered")
+    kept = learn(before, "attributes=keep")
+    code = f"attr{len(before.card.attributes)}"
+    assert kept.card.attributes == before.card.attributes
+    pictures = np.random.default_rng(0).integers(0, 256, (3, *before.size, 3), np.uint8)
+    np.testing.assert_array_equal(kept.encode(pictures).codes[code], before.encode(pictures).codes[code])
+    assert kept.card.attribute_scores == before.card.told
+    assert "attributes_before" not in kept.card.training
+    anew = learn(before, "attributes=true")
+    told = AttributeScores(kept.card.calibration.attributes)
+    assert anew.card.training["attributes_before"]["mA"] == pytest.approx(told.mean_accuracy), "of the same people"
+    for settings in (("attributes=keep", "codes=keep"), ("attributes=keep",)):
+        with pytest.raises(UsageError, match="attributes=keep is for new codes"):
+            learn(before if len(settings) == 2 else open_encoder("stripes"), *settings)
 
 
 @pytest.mark.parametrize("settings", [("codes=keep",), ("codes=keep", "attributes=true")])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from swiftreid.cli.console import Report
 from swiftreid.cli.describing import Described, Likeness
-from swiftreid.cli.filters import Filters
+from swiftreid.cli.filters import SHOWN_CAMERAS, Filters
 from swiftreid.cli.reranking import Ranked, pool_of, reorder
 from swiftreid.cli.sources import BadPictures, pictures_below
 from swiftreid.encoding.encoder import Encoder
@@ -102,6 +102,11 @@ class Answering:
         reports: list[StageReports] = []
         answers: dict[int, Found] = {}
         largest = 0
+        if other_cameras and (strange := sorted({q.camera for q in queries if q.camera} - set(opened.cameras()))):
+            there = ", ".join(opened.cameras()[:SHOWN_CAMERAS])
+            report.warn(
+                f"--other-cameras leaves nobody out of camera {', '.join(strange)}: the gallery's cameras are {there}"
+            )
         for own, members in _by_camera(queries, other_cameras=other_cameras).items():
             with filters.snapshot(opened, own) as snapshot:
                 largest = max(largest, snapshot.live)

@@ -24,7 +24,6 @@ from swiftreid.encoding.encodings_file import save_encodings
 from swiftreid.encoding.labelled import encode_samples
 from swiftreid.encoding.stream import encode_all
 from swiftreid.errors import SwiftReIDError, UsageError
-from swiftreid.evaluation.attributes import AttributeScores
 from swiftreid.search.recall import CONFIDENCE, SHARE
 from swiftreid.search.same_person import FALSE_ACCEPTS
 from swiftreid.search.thresholds import Method
@@ -262,13 +261,12 @@ def hash_embedding(
 
 def _compare_attributes(report: Report, base: str, card: EncoderCard) -> None:
     """What the encoder hashed told of the same attributes before, and a warning where it told them better."""
-    before, now = card.training.get("attributes_before"), card.calibration.attributes if card.calibration else []
-    learned = AttributeScores(now).mean_accuracy
-    if before is None or before["mA"] is None or learned is None:
+    before = card.training.get("attributes_before")
+    if before is None or before["mA"] is None or before["mA_now"] is None:
         return
     line = f"accuracy {100 * before['accuracy']:.1f} % of {before['attributes']}, mA {100 * before['mA']:.1f} %"
-    report.text(f"attributes of {base} on the same people: {line}")
-    if before["mA"] > learned:
+    report.text(f"attributes of {base} on the same people: {line}; now mA of these {100 * before['mA_now']:.1f} %")
+    if before["mA"] > before["mA_now"]:
         report.warn(
             f"{base} tells attributes better, perhaps because it learned them from more people: --set attributes=keep "
             "learns codes and keeps its attributes"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 import numpy as np
@@ -79,9 +79,9 @@ class Described:
     code: str
     row: NDArray[np.uint8]
     weights: NDArray[np.uint8]
-    hardly_told: list[str]
-    never_measured: list[str]
-    right: float | None
+    hardly_told: list[str] = field(default_factory=list)
+    never_measured: list[str] = field(default_factory=list)
+    right: float | None = None
 
     def alone(self) -> Cascade:
         """The cascade that compares nothing but the description."""

@@ -10,7 +10,7 @@ from swiftreid.errors import UsageError
 from swiftreid.gallery.snapshot import Snapshot
 from swiftreid.gallery.store import Gallery
 
-_SHOWN_CAMERAS = 20
+SHOWN_CAMERAS = 20
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Filters:
         for option, names in (("--camera", self.cameras), ("--not-camera", self.not_cameras)):
             unknown = sorted(set(names) - set(known))
             if unknown:
-                there = ", ".join(known[:_SHOWN_CAMERAS]) or "(none: the gallery is empty)"
+                there = ", ".join(known[:SHOWN_CAMERAS]) or "(none: the gallery is empty)"
                 raise UsageError(
                     f"{option}: gallery {gallery.path} has no camera {', '.join(map(repr, unknown))}; "
                     f"its cameras are {there}"

@@ -135,7 +135,7 @@ class Cascade:
             threads=threads,
             mask=mask,
             min_candidates=least,
-            weights=weights or {},
+            weights={} if weights is None else weights,
             kernel=kernel,
         )
 
@@ -185,7 +185,7 @@ class Cascade:
             threads=threads,
             mask=mask,
             min_candidates=least,
-            weights=weights or {},
+            weights={} if weights is None else weights,
             kernel=kernel,
         )
 
@@ -248,6 +248,8 @@ class Cascade:
         if not given:
             return [None] * len(self.stages)
         padded = {}
+        if not isinstance(given, Mapping):
+            raise UsageError(f"weights are of codes by name, not {type(given).__name__}")
         for name, weights in given.items():
             stages = [stage for stage in self.stages if stage.code == name]
             if not stages:

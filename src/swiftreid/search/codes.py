@@ -106,6 +106,7 @@ def pack_bits(values: NDArray[np.generic]) -> NDArray[np.uint8]:
     Raises:
         UsageError: ``values`` is not two-dimensional, or holds NaN (which has no sign).
     """
+    values = np.asarray(values)
     if values.ndim != 2:
         raise UsageError(f"pack_bits needs values of shape [n, bits], got {values.shape}")
     if np.issubdtype(values.dtype, np.floating) and bool(np.isnan(values).any()):

@@ -46,6 +46,9 @@ _OPPOSITES: Final = {
 }
 """Words for which a schema has a bit of the contrary."""
 
+_SAME: Final = {"man": "male", "woman": "female"}
+"""Words for which a schema has another."""
+
 
 @dataclass(frozen=True)
 class Description:
@@ -185,6 +188,7 @@ def _bit(word: str, names: Sequence[str], part: str) -> tuple[str, bool]:
     if not names:
         raise UsageError("this encoder gives no attributes, so nobody can be searched by description")
     plain = word.strip().lower().replace(" ", "_").replace("-", "_")
+    plain = plain if part or plain in names else _SAME.get(plain, plain)
     for spelling in (plain, plain.replace("grey", "gray"), plain.replace("gray", "grey")):
         called = [prefix + spelling for prefix in _PARTS[part]] if part else [spelling]
         called += [spelling] if part == "upper" and spelling in _OF_UPPER else []
@@ -203,11 +207,13 @@ def _bit(word: str, names: Sequence[str], part: str) -> tuple[str, bool]:
 
 def _unknown(part: str, word: str, names: Sequence[str]) -> str:
     if part:
+        if word in names:
+            return f"{part} {word}: that is no colour or pattern of a garment; say that the person has {word}"
         prefix = next((p for p in _PARTS[part] if any(name.startswith(p) for name in names)), "")
         there = [name.removeprefix(prefix) for name in names if prefix and name.startswith(prefix)]
         there += [name for name in names if part == "upper" and name in _OF_UPPER]
         return f"{part} {word}: there is no such colour or pattern; there are {', '.join(there) or 'none'}"
-    of_something = [name for name in names if name.endswith(f"_{word}")]
+    of_something = [name for name in names if name.endswith(word)]
     near = of_something or get_close_matches(word, names, 3)
     hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(names)}"
     return f"there is no attribute {word!r}; {hint}"

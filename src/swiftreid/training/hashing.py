@@ -92,6 +92,7 @@ def learn_hash(
     )
     fingerprint = fingerprint_of(data)
     calibration: Calibration | None = None
+    scores: list[AttributeScore] = []
     told_before: list[AttributeScore] = []
     metrics: list[dict[str, Any]] = []
     if recipe.held_out > 0:
@@ -130,7 +131,7 @@ def learn_hash(
             "data": data.name,
             "data_fingerprint": fingerprint,
             LEARNED_FROM: sources_of(base.card),
-            **({"attributes_before": _means(told_before)} if told_before else {}),
+            **({"attributes_before": _means(told_before, scores)} if told_before else {}),
         },
     )
     if calibration is not None:  # its distances are this encoder's: no other may use it
@@ -276,10 +277,12 @@ def _scored(
     return scored(names, logits > 0, logits, people.attributes, schema.names)
 
 
-def _means(scores: Sequence[AttributeScore]) -> dict[str, Any]:
-    """Accuracy and mA of attributes, for the record."""
-    means = AttributeScores(scores)
-    return {"attributes": len(scores), "accuracy": means.accuracy, "mA": means.mean_accuracy}
+def _means(before: Sequence[AttributeScore], now: Sequence[AttributeScore]) -> dict[str, Any]:
+    """Accuracy and mA of the attributes that were told before, for the record, and mA of the same ones now."""
+    names, means = {score.name for score in before}, AttributeScores(before)
+    same = AttributeScores([score for score in now if score.name in names])
+    shared = {"attributes": len(before), "accuracy": means.accuracy, "mA": means.mean_accuracy}
+    return shared | {"mA_now": same.mean_accuracy}
 
 
 def hold_out(persons: NDArray[np.int64], share: float, seed: int) -> NDArray[np.bool_]:

@@ -122,7 +122,7 @@ def test_hostile_files_are_skipped_named_and_counted(swiftreid: Run, tmp_path: P
         (["search", "g", "plain/a.png", "--after", "soon"], 2, "no time"),
         (["search", "g", "plain/a.png", "--before", "nan"], 2, "no time"),
         (["gallery", "add", "g", "--manifest", "late.csv"], 2, "late.csv line 3: '1e20' is no time"),
-        (["search", "g", "plain/a.png", "--other-cameras"], 2, "does not tell its camera"),
+        (["search", "g", "plain/a.png", "--other-cameras"], 2, "has no known camera, or several"),
     ],
 )
 def test_errors_say_what_to_do(swiftreid: Run, small: Path, arguments: list[str], code: int, message: str) -> None:

@@ -230,7 +230,7 @@ def _by_camera(queries: Sequence[Query], *, other_cameras: bool) -> dict[str | N
     groups: dict[str | None, list[int]] = {}
     for i, query in enumerate(queries):
         if other_cameras and query.camera is None:
-            raise UsageError(f"--other-cameras: {query.name} is of no one camera that is known; use --not-camera")
+            raise UsageError(f"--other-cameras: {query.name} has no known camera, or several; use --not-camera")
         groups.setdefault(query.camera if other_cameras else None, []).append(i)
     return groups
 

@@ -78,11 +78,20 @@ def test_who_passes_a_description(distances: list[int], passing: int) -> None:
     table = CodeTable({"attr4": pack_bits(rows)})
     asked = Described(said, names, "attr4", said.code(names)[None], weights, [])
     assert np.count_nonzero(asked.passing(table, None)) == passing
-    assert asked.fitting(table, None) == sum(d <= 3 for d in distances)
+    assert asked.fitting(table, None).tolist() == [d <= 3 for d in distances]
     vague = replace(asked, hardly_told=["hat", "bag"])
     assert vague.passing(table, None).all(), "it leaves nobody out"
     masked = np.arange(len(rows)) % 2 == 0
     assert not (asked.passing(table, masked) & ~masked).any()
+
+
+def test_who_is_wrong_in_one_thing_does_not_fit_however_sure_the_rest_is() -> None:
+    names = ["hat", "bag", "surely_hat", "surely_bag"]
+    said = Description({"hat": True, "bag": False})
+    table = CodeTable({"attr4": pack_bits(np.array([[1, 1, 1, 0], [1, 0, 0, 0], [0, 0, 0, 0]], np.uint8))})
+    asked = Described(said, names, "attr4", said.code(names)[None], np.array([[5, 1, 6, 1]], np.uint8))
+    assert asked.fitting(table, None).tolist() == [False, True, False]
+    assert asked.passing(table, None).tolist() == [True, True, False], "who is nearest passes"
 
 
 def test_what_an_encoder_cannot_tell_is_noticed() -> None:

@@ -147,7 +147,8 @@ class Answering:
         """Codes and weights of the queries, the mask of the entries to search among, and `Found.passing`."""
         said, mask, passing = self.said, snapshot.mask, None
         if said is not None and not queries[0].codes:
-            return {said.code: said.row}, {said.code: said.weights}, mask, said.fitting(snapshot.table, mask)
+            passing = int(np.count_nonzero(said.fitting(snapshot.table, mask)))
+            return {said.code: said.row}, {said.code: said.weights}, mask, passing
         if said is not None:
             mask = said.passing(snapshot.table, mask)
             passing = int(np.count_nonzero(mask))

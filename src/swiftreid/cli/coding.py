@@ -268,6 +268,6 @@ def _compare_attributes(report: Report, base: str, card: EncoderCard) -> None:
     report.text(f"attributes of {base} on the same people: {line}; now mA of these {100 * before['mA_now']:.1f} %")
     if before["mA"] > before["mA_now"]:
         report.warn(
-            f"{base} tells attributes better, perhaps because it learned them from more people: --set attributes=keep "
-            "learns codes and keeps its attributes"
+            f"{base} tells attributes better, perhaps because it learned them from more people: keep them "
+            "(--set attributes=keep learns new codes beside them)"
         )

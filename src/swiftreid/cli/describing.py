@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -18,6 +18,9 @@ from swiftreid.search.cascade import Cascade, Stage
 from swiftreid.search.codes import unpack_bits
 from swiftreid.search.description import SURELY, Description, attribute_names
 from swiftreid.search.table import CodeTable
+
+Mask = NDArray[np.bool_] | NDArray[np.uint8] | None
+"""Which entries of a table are searched; None for all."""
 
 SHARE = 0.1
 """Of the entries, that a description lets pass at most where fewer than so many fit."""
@@ -87,33 +90,42 @@ class Described:
         """The cascade that compares nothing but the description."""
         return Cascade([Stage(self.code)])
 
-    def passing(self, table: CodeTable, mask: NDArray[np.bool_] | NDArray[np.uint8] | None) -> NDArray[np.bool_]:
+    def fitting(self, table: CodeTable, mask: Mask) -> NDArray[np.bool_]:
+        """Who fits, surely or not, bool [n]."""
+        return self._nobody_wrong(table, mask, self.description.bits)
+
+    def passing(self, table: CodeTable, mask: Mask) -> NDArray[np.bool_]:
         """Among whom a picture is searched with this description, bool [n].
 
-        They are all that fit, surely or not; and those next best, as long as all are no more than a tenth. Those at one
-        distance pass together, and those at the smallest in any case. An attribute that is hardly told shuts nobody
-        out.
+        They are all that fit, surely or not; and those next best, as long as they are no more than a tenth. Those at
+        one distance pass together, and those at the smallest in any case. An attribute that is hardly told shuts
+        nobody out.
         """
-        weights = self.weights.copy()
-        for name in self.hardly_told:
-            weights[0, [self.names.index(bit) for bit in (name, SURELY + name) if bit in self.names]] = 0
-        ranked = self.alone().rank(table, {self.code: self.row}, mask=mask, weights={self.code: weights})
-        positions, distances = ranked.indices[0], ranked.distances[0]
-        passing = np.zeros(len(table), bool)
+        counted = [name for name in self.description.bits if name not in self.hardly_told]
+        passing = self._nobody_wrong(table, mask, counted)
+        stated = {bit for name in counted for bit in (name, SURELY + name)}
+        weights = np.where([name in stated for name in self.names], self.weights, 0).astype(np.uint8)
+        positions, distances = self._ranked(table, mask, weights)
         if len(positions):
             beyond = distances[min(len(distances) - 1, math.ceil(SHARE * len(distances)))]
-            passing[positions[distances <= max(int(beyond) - 1, self._fitting(weights), int(distances[0]))]] = True
+            passing[positions[distances <= max(int(beyond) - 1, int(distances[0]))]] = True
         return passing
 
-    def fitting(self, table: CodeTable, mask: NDArray[np.bool_] | NDArray[np.uint8] | None) -> int:
-        """How many entries fit, surely or not."""
-        ranked = self.alone().rank(table, {self.code: self.row}, mask=mask, weights={self.code: self.weights})
-        return int((ranked.distances[0] <= self._fitting(self.weights)).sum())
+    def _nobody_wrong(self, table: CodeTable, mask: Mask, attributes: Iterable[str]) -> NDArray[np.bool_]:
+        """Whose bits are as said of these attributes, whatever their second bits."""
+        weights = np.zeros_like(self.weights)
+        weights[0, [self.names.index(name) for name in attributes]] = 1
+        positions, distances = self._ranked(table, mask, weights)
+        found = np.zeros(len(table), bool)
+        found[positions[distances == 0]] = True
+        return found
 
-    def _fitting(self, weights: NDArray[np.uint8]) -> int:
-        """The distance of somebody whose bits are as said, but none of them surely."""
-        wanted = [SURELY + name for name, wanted in self.description.bits.items() if wanted]
-        return sum(int(weights[0, place]) for place, name in enumerate(self.names) if name in wanted)
+    def _ranked(
+        self, table: CodeTable, mask: Mask, weights: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """All positions that the mask lets pass, by their distance from the description, and these distances."""
+        ranked = self.alone().rank(table, {self.code: self.row}, mask=mask, weights={self.code: weights})
+        return ranked.indices[0], ranked.distances[0]
 
     def compared(self, table: CodeTable, positions: Sequence[int]) -> list[Likeness]:
         """How some entries compare with the description."""

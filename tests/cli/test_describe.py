@@ -192,7 +192,7 @@ def test_a_picture_is_searched_among_those_who_fit(described: Run) -> None:
     given = "attr114:top=40 > id2048"  # by the picture's own attributes
     found = described(*asked, "--cascade", given, "--json").json
     assert (found["cascade"], found["stages"][1]["entries_in"]) == (given, 40)
-    assert f"the description lets {len(fits)} entries pass, and about " in described(*asked).err
+    assert f"the description lets {len(fits)} entries pass, about " in described(*asked).err
     alone = described("search", "g", "--has", "backpack", "--no-picture", "--json").json
     assert alone["queries"][0]["passing"] == len(fits)
     assert alone["hardly_told"] == alone["never_measured"] == []

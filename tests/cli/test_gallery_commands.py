@@ -224,7 +224,7 @@ def test_a_person_who_is_not_there_is_unknown(swiftreid: Run, drawn_people: Path
     assert "0 to 2048 bits" in swiftreid(*search, "--same-person", 5000, code=2).err
 
 
-def test_nothing_to_search_in_is_said(swiftreid: Run, drawn_people: Path) -> None:
+def test_nothing_to_search_in_is_said(swiftreid: Run, drawn_people: Path, tmp_path: Path) -> None:
     query = drawn_people / "query" / "0015_c2s1_000001_01.jpg"
     swiftreid("gallery", "create", "g")
     assert "the gallery is empty" in swiftreid("search", "g", query, "--no-picture").err
@@ -236,6 +236,11 @@ def test_nothing_to_search_in_is_said(swiftreid: Run, drawn_people: Path) -> Non
     own = swiftreid(*search, "--camera", "2", "--other-cameras")
     assert "no entry passes --camera 2 --other-cameras (all but 2) together" in own.err
     assert "cameras=" not in own.err
+    assert "leaves nobody out" not in own.err
+    elsewhere = tmp_path / "0015_c9s1_000001_01.jpg"
+    shutil.copy(query, elsewhere)
+    strange = swiftreid("search", "g", elsewhere, "--no-picture", "--other-cameras").err
+    assert "--other-cameras leaves nobody out for camera 9: the gallery's cameras are 1, 2, 3; if it is one" in strange
     for person in range(13, 21):
         swiftreid("gallery", "delete", "g", "--person", person)
     assert "nothing to search in" in swiftreid(*search).err

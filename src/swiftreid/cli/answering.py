@@ -102,10 +102,11 @@ class Answering:
         reports: list[StageReports] = []
         answers: dict[int, Found] = {}
         largest = 0
-        if other_cameras and (strange := sorted({q.camera for q in queries if q.camera} - set(opened.cameras()))):
-            there = ", ".join(opened.cameras()[:SHOWN_CAMERAS])
+        cameras = opened.cameras() if other_cameras else []
+        if other_cameras and (strange := sorted({q.camera for q in queries if q.camera} - set(cameras))):
             report.warn(
-                f"--other-cameras leaves nobody out of camera {', '.join(strange)}: the gallery's cameras are {there}"
+                f"--other-cameras leaves nobody out for camera {', '.join(strange)}: the gallery's cameras are "
+                f"{', '.join(cameras[:SHOWN_CAMERAS])}; if it is one of these by another name, use --not-camera"
             )
         for own, members in _by_camera(queries, other_cameras=other_cameras).items():
             with filters.snapshot(opened, own) as snapshot:

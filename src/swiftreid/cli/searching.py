@@ -202,7 +202,7 @@ def _note_description(
     """Say how many fit or pass, where nobody fits, and what the encoder cannot tell."""
     passing = " or ".join(f"{n:,}" for n in sorted({answer.passing or 0 for answer in found}))
     if by_picture:
-        right = "" if said.right is None else f", and about {100 * said.right:.0f} % of those of whom it is true"
+        right = "" if said.right is None else f", about {100 * said.right:.0f} % or more of those of whom it is true"
         report.note(f"the description lets {passing} entries pass{right}")
     elif passing != "0":
         report.note(f"the description fits {passing} entries, surely or not")

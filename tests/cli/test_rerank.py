@@ -14,9 +14,9 @@ from swiftreid.cli.main import app
 from swiftreid.cli.reranking import settings_of
 from swiftreid.encoding.encodings_file import load_encodings
 from swiftreid.evaluation.card import ResultCard
+from swiftreid.reranking.reciprocal import Reciprocal
+from swiftreid.reranking.rerank import rerank_codes
 from swiftreid.search import kernels
-from swiftreid.search.reciprocal import Reciprocal
-from swiftreid.search.reranking import rerank_codes
 
 Run = Callable[..., Ran]
 

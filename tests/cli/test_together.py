@@ -9,8 +9,8 @@ import numpy as np
 
 from command import Ran
 from swiftreid.encoding.encodings_file import load_encodings
+from swiftreid.reranking.multi_query import fuse_codes
 from swiftreid.search.cascade import Cascade
-from swiftreid.search.multi_query import fuse_codes
 from swiftreid.search.table import CodeTable
 
 Run = Callable[..., Ran]

@@ -11,12 +11,12 @@ import pytest
 from PIL import Image
 
 import miniatures
-from swiftreid.data.benchmarks import BENCHMARKS
 from swiftreid.data.doctor import Examination, SplitCounts, examine
-from swiftreid.data.doctor.contact_sheet import draw_contact_sheet
-from swiftreid.data.doctor.published import published_findings
+from swiftreid.data.doctor.published_counts import published_findings
+from swiftreid.data.published import BENCHMARKS
 from swiftreid.data.samples import ReidData, Sample
 from swiftreid.errors import UsageError
+from swiftreid.figures.contact_sheet import draw_contact_sheet
 
 pytest.importorskip("scipy", reason="SciPy is not installed: pip install 'swiftreid[data]'")
 

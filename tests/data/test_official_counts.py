@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from swiftreid.data.benchmarks import BENCHMARKS, PublishedCounts
 from swiftreid.data.listing import Present
+from swiftreid.data.published import BENCHMARKS, PublishedCounts
 from swiftreid.data.samples import DISTRACTOR, JUNK, SPLITS, ReidData, Split
 from swiftreid.data.sources import open_data
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import miniatures
-from swiftreid.data.benchmarks import BENCHMARKS, benchmark_of
+from swiftreid.data.published import BENCHMARKS, benchmark_of
 from swiftreid.data.sources import KINDS, open_data, recognise
 from swiftreid.errors import SwiftReIDError, UsageError
 

@@ -20,7 +20,7 @@ from command import all_commands
 from swiftreid.cli.main import app
 from swiftreid.methods import CONFIGS, NetworkConfig
 from swiftreid.nn.trunks import TRUNKS
-from swiftreid.training.network_recipe import NetworkRecipe
+from swiftreid.training.network.recipe import NetworkRecipe
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = [" ".join(["swiftreid", *words]) for words in all_commands()]

@@ -6,18 +6,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from swiftreid.calibration.recall import recall_thresholds
+from swiftreid.calibration.short_list import fit_short_list
+from swiftreid.calibration.thresholds import BETAS
 from swiftreid.encoding.artefact import save_artefact
 from swiftreid.encoding.calibrate import calibrated, fit_calibration
 from swiftreid.encoding.card import Calibration
 from swiftreid.encoding.encoder import build_encoder, open_encoder
 from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.evaluation.attributes import AttributeScore
-from swiftreid.evaluation.benchmark import LabelledCodes, measure_cascades
+from swiftreid.evaluation.measure import LabelledCodes, measure_cascades
 from swiftreid.search.cascade import Cascade
 from swiftreid.search.codes import CodeSpec, pack_bits
-from swiftreid.search.recall import recall_thresholds
-from swiftreid.search.shortlist import fit_short_list
-from swiftreid.search.thresholds import BETAS
 
 SPEC = CodeSpec.parse("id32 id128")
 

@@ -15,9 +15,9 @@ from swiftreid.evaluation.reranked import (
     measure_reranking,
     pictures_per_person,
 )
-from swiftreid.search.graph import GalleryGraph
-from swiftreid.search.reciprocal import Reciprocal
-from swiftreid.search.reranking import rerank_codes, rerank_embeddings
+from swiftreid.reranking.gallery_graph import GalleryGraph
+from swiftreid.reranking.reciprocal import Reciprocal
+from swiftreid.reranking.rerank import rerank_codes, rerank_embeddings
 from swiftreid.search.table import CodeTable
 
 SETTINGS = Reciprocal(k1=8, k2=3, lambda_=0.2)

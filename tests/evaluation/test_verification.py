@@ -8,9 +8,9 @@ from sklearn.metrics import roc_curve
 from test_benchmark import bits, people
 
 from swiftreid.errors import UsageError
-from swiftreid.evaluation.benchmark import measure_cascades, measure_embedding
 from swiftreid.evaluation.judging import pairs_of, rank_and_judge
 from swiftreid.evaluation.labelled import LabelledCodes
+from swiftreid.evaluation.measure import measure_cascades, measure_embedding
 from swiftreid.evaluation.protocol import Protocol
 from swiftreid.evaluation.verification import COSINE_STEPS, Roc
 from swiftreid.search.cascade import Cascade

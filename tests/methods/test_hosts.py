@@ -23,7 +23,7 @@ from swiftreid.nn.losses.weighted_triplet import weighted_triplet
 from swiftreid.nn.non_local import NonLocal
 from swiftreid.nn.pooling import GeneralisedMeanPooling
 from swiftreid.nn.pyramid import Signs
-from swiftreid.training.exporting import embeddings_of, export_encoder
+from swiftreid.training.network.export import embeddings_of, export_encoder
 
 PERSONS = torch.tensor([0, 0, 1, 1, 2, 2])
 AGW: dict[str, Any] = {"non_local": True, "pooling": "gem", "triplet": "weighted"}

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from swiftreid.errors import UsageError
+from swiftreid.reranking.multi_query import fuse_codes
 from swiftreid.search.cascade import Cascade, Stage
-from swiftreid.search.multi_query import fuse_codes
 from swiftreid.search.partition import Partition
 from swiftreid.search.table import CodeTable
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from swiftreid.errors import UsageError
-from swiftreid.training.network_recipe import load_network_recipe
-from swiftreid.training.recipe import load_recipe
+from swiftreid.training.frozen.recipe import load_recipe
+from swiftreid.training.network.recipe import load_network_recipe
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from swiftreid.calibration.same_person import SamePerson, decide
 from swiftreid.cli.console import Report
 from swiftreid.cli.describing import Described, Likeness
 from swiftreid.cli.filters import SHOWN_CAMERAS, Filters
@@ -20,12 +21,11 @@ from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.gallery.entries import Entry
 from swiftreid.gallery.snapshot import Snapshot
 from swiftreid.gallery.store import Gallery
+from swiftreid.reranking.multi_query import fuse_codes
+from swiftreid.reranking.reciprocal import Reciprocal
 from swiftreid.search.cascade import Cascade
-from swiftreid.search.multi_query import fuse_codes
-from swiftreid.search.reciprocal import Reciprocal
 from swiftreid.search.results import Report as StageReports
 from swiftreid.search.results import SearchResult
-from swiftreid.search.same_person import SamePerson, decide
 
 DRAWN_QUERIES = 12
 """Queries that a picture of results can show."""

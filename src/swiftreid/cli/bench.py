@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from swiftreid.benchmarks.growth import growth_chart, measure_growth
-from swiftreid.benchmarks.run import Options, benchmark_size, machine
+from swiftreid.bench.growth import growth_chart, measure_growth
+from swiftreid.bench.run import Options, benchmark_size, machine
 from swiftreid.cli.console import JsonOption, QuietOption, Report
 from swiftreid.cli.outputs import output_file, written
 from swiftreid.durable import save_bytes

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from swiftreid.calibration.same_person import EMBEDDING, SamePerson
 from swiftreid.cli.console import Report
 from swiftreid.encoding.card import SHORT_LIST, Calibration
 from swiftreid.encoding.encoder import Encoder
@@ -13,7 +14,6 @@ from swiftreid.errors import UsageError
 from swiftreid.evaluation.attributes import AttributeScore, AttributeScores
 from swiftreid.search.cascade import Cascade
 from swiftreid.search.codes import bits_of
-from swiftreid.search.same_person import EMBEDDING, SamePerson
 
 FEW = 30
 """Held-out people below whom figures and thresholds are warned of."""

@@ -7,6 +7,9 @@ from typing import Annotated, Any, cast, get_args
 
 import typer
 
+from swiftreid.calibration.recall import CONFIDENCE, SHARE
+from swiftreid.calibration.same_person import FALSE_ACCEPTS
+from swiftreid.calibration.thresholds import Method
 from swiftreid.cli.calibrations import print_calibration, print_sweep, warn_of_few
 from swiftreid.cli.console import EncoderOption, JsonOption, QuietOption, Report, printable
 from swiftreid.cli.datasets import DataArgument, KindOption, RootOption, TrainOption, train_choice, with_doubts
@@ -24,9 +27,6 @@ from swiftreid.encoding.encodings_file import save_encodings
 from swiftreid.encoding.labelled import encode_samples
 from swiftreid.encoding.stream import encode_all
 from swiftreid.errors import SwiftReIDError, UsageError
-from swiftreid.search.recall import CONFIDENCE, SHARE
-from swiftreid.search.same_person import FALSE_ACCEPTS
-from swiftreid.search.thresholds import Method
 
 TEST: tuple[SplitName, ...] = ("query", "gallery")
 
@@ -212,8 +212,8 @@ def hash_embedding(
     quiet: QuietOption = False,
 ) -> None:
     """Learn a pyramid of codes (id2048 to id32) on a frozen embedding, from labels. Needs the extra 'torch'."""
-    from swiftreid.training.hashing import learn_hash
-    from swiftreid.training.recipe import load_recipe
+    from swiftreid.training.frozen.hashing import learn_hash
+    from swiftreid.training.frozen.recipe import load_recipe
 
     report = Report(as_json=as_json, quiet=quiet)
     output = output_file("--output", output, suffixes=SAFETENSORS)

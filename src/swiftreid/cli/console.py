@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from swiftreid.training.loop import Moment
+    from swiftreid.training.network.loop import Moment
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout instead of tables.")]
 EncoderOption = Annotated[

@@ -8,8 +8,8 @@ from typing import Annotated, cast
 import typer
 
 from swiftreid.cli.console import Report
-from swiftreid.data.benchmarks import BENCHMARKS
 from swiftreid.data.msmt17 import TrainChoice
+from swiftreid.data.published import BENCHMARKS
 from swiftreid.data.samples import ReidData
 from swiftreid.errors import UsageError
 

@@ -27,7 +27,7 @@ def doctor(
 ) -> None:
     """Say what is wrong with a data set and what to do about it; exit code 1 if it cannot be evaluated."""
     from swiftreid.data.doctor import examine
-    from swiftreid.data.doctor.contact_sheet import draw_contact_sheet
+    from swiftreid.figures.contact_sheet import draw_contact_sheet
 
     report = Report(as_json=as_json, quiet=quiet)
     sheet = None if sheet is None else output_file("--sheet", sheet, suffixes=(".png", ".jpg", ".jpeg"))

@@ -13,7 +13,7 @@ import numpy as np
 from swiftreid.cli.console import Report, printable
 from swiftreid.cli.result_table import print_card, rows_of
 from swiftreid.cli.sources import BadPictures
-from swiftreid.data.benchmarks import MARKET_500K
+from swiftreid.data.published import MARKET_500K
 from swiftreid.data.samples import ReidData, Split
 from swiftreid.data.schemas import unusable
 from swiftreid.encoding.calibrate import told_attributes
@@ -21,9 +21,9 @@ from swiftreid.encoding.domain import domain_of
 from swiftreid.encoding.encoder import Encoder
 from swiftreid.encoding.labelled import encode_samples, pool_queries
 from swiftreid.errors import UsageError
-from swiftreid.evaluation.benchmark import Measured, measure
 from swiftreid.evaluation.card import DataCard, EncoderCard, ProtocolCard, ResultCard, UnreadableFile
 from swiftreid.evaluation.labelled import LabelledCodes, own_pictures, together
+from swiftreid.evaluation.measure import Measured, measure
 from swiftreid.evaluation.metrics import ApRule
 from swiftreid.evaluation.protocol import EmptyRule, Protocol
 from swiftreid.evaluation.reranked import (
@@ -32,8 +32,8 @@ from swiftreid.evaluation.reranked import (
     measure_reranking,
     pictures_per_person,
 )
+from swiftreid.reranking.reciprocal import Reciprocal
 from swiftreid.search.cascade import Cascade
-from swiftreid.search.reciprocal import Reciprocal
 
 DISTRACTOR_SEED = 0
 """Of the order in which distractors join the gallery: fewer of them are always part of more."""

@@ -20,7 +20,7 @@ from swiftreid.encoding.covering import Covering, Fill, Windows
 from swiftreid.encoding.encoder import Encoder, open_encoder
 from swiftreid.encoding.match_maps import PictureMap, attribute_maps, dependence_map, match_maps
 from swiftreid.errors import SwiftReIDError, UsageError
-from swiftreid.evaluation.match_picture import Legend, Panel, draw_maps
+from swiftreid.figures.match_picture import Legend, Panel, draw_maps
 from swiftreid.gallery.store import Gallery
 from swiftreid.search.codes import bits_of
 

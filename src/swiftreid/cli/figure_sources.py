@@ -20,11 +20,11 @@ from swiftreid.data.sources import open_data
 from swiftreid.encoding.encoder import Encoder, open_encoder
 from swiftreid.encoding.labelled import encode_samples
 from swiftreid.errors import UsageError
-from swiftreid.evaluation.figures import style
-from swiftreid.evaluation.figures.cards import about
-from swiftreid.evaluation.figures.style import SUFFIXES, TEXT_SIZES, TextSize
 from swiftreid.evaluation.labelled import LabelledCodes, own_pictures
 from swiftreid.evaluation.protocol import Protocol
+from swiftreid.figures import style
+from swiftreid.figures.cards import about
+from swiftreid.figures.style import SUFFIXES, TEXT_SIZES, TextSize
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

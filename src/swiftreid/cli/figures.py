@@ -31,9 +31,9 @@ from swiftreid.cli.ranked_lists import name_of, shows_real_people, wanted_querie
 from swiftreid.data.pictures import read_picture
 from swiftreid.encoding.encoder import DEFAULT
 from swiftreid.errors import UsageError
-from swiftreid.evaluation.figures import accuracy_time, beta, changes, cmc, distances, ranked, short_lists
-from swiftreid.evaluation.figures.cards import about_cards, choose_pair, choose_rows, load_cards
-from swiftreid.evaluation.figures.trials import Cost
+from swiftreid.figures import accuracy_time, beta, changes, cmc, distances, ranked, short_lists
+from swiftreid.figures.cards import about_cards, choose_pair, choose_rows, load_cards
+from swiftreid.figures.trials import Cost
 from swiftreid.search.cascade import Cascade, Stage
 
 _MARKS = "tick: right; cross: wrong; dots, no rank: ignored by the protocol; beside the rank: distance in bits"

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from swiftreid.cli.console import Advance, Report
 from swiftreid.errors import UsageError
-from swiftreid.search.reciprocal import Reciprocal
-from swiftreid.search.reranking import POOL, rerank_results
+from swiftreid.reranking.reciprocal import Reciprocal
+from swiftreid.reranking.rerank import POOL, rerank_results
 from swiftreid.search.results import SearchResult
 from swiftreid.search.table import CodeTable
 

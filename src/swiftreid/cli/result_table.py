@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from swiftreid.cli.calibrations import attributes_in_words
 from swiftreid.cli.console import Report
-from swiftreid.evaluation.benchmark import Measured
 from swiftreid.evaluation.card import Domain, ResultCard, ResultRow
+from swiftreid.evaluation.measure import Measured
 from swiftreid.evaluation.metrics import ApRule
 
 _FAR = "0.001"

@@ -12,7 +12,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from swiftreid.benchmarks.contender import processors
+from swiftreid.bench.contender import processors
 from swiftreid.cli.answering import (
     DRAWN_QUERIES,
     Answering,
@@ -42,7 +42,7 @@ from swiftreid.cli.sources import BadPictures, encoder_of, moment
 from swiftreid.data.pictures import read_picture
 from swiftreid.encoding.encoder import open_encoder
 from swiftreid.errors import UsageError
-from swiftreid.evaluation.ranking_picture import Candidate, Ranking, draw_rankings
+from swiftreid.figures.ranking_picture import Candidate, Ranking, draw_rankings
 from swiftreid.gallery.store import Gallery
 from swiftreid.search.codes import bits_of
 from swiftreid.search.results import Report as StageReports

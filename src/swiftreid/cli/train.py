@@ -16,7 +16,7 @@ from swiftreid.data.sources import open_data
 from swiftreid.encoding.encoder import open_encoder
 
 if TYPE_CHECKING:
-    from swiftreid.evaluation.benchmark import Measured
+    from swiftreid.evaluation.measure import Measured
 
 
 TRAINING: tuple[SplitName, ...] = ("train",)
@@ -65,11 +65,11 @@ def train(
     It is calibrated where the method learns codes and the recipe holds people out.
     """
     from swiftreid.methods import learns_attributes
-    from swiftreid.training.log import check_tensorboard
-    from swiftreid.training.network_recipe import load_network_recipe
-    from swiftreid.training.networks import ENCODER, train_network
-    from swiftreid.training.plan import Plan, Told
-    from swiftreid.training.processes import joined
+    from swiftreid.training.network.plan import Plan, Told
+    from swiftreid.training.network.processes import joined
+    from swiftreid.training.network.recipe import load_network_recipe
+    from swiftreid.training.network.run_log import check_tensorboard
+    from swiftreid.training.network.train import ENCODER, train_network
 
     stated = load_network_recipe(recipe, settings or [])
     if tensorboard:

@@ -8,10 +8,9 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 
-from swiftreid.data import benchmarks
+from swiftreid.data import published as benchmarks
 from swiftreid.data.attribute_files import FILES, attribute_file_of, read_attribute_mat, with_attributes
 from swiftreid.data.attributes import ATTRIBUTE_FILE
-from swiftreid.data.benchmarks import BENCHMARKS, Benchmark
 from swiftreid.data.cuhk03 import SPELLINGS, Boxes, config_file, market_folder, read_cuhk03
 from swiftreid.data.folders import LAYOUT as FOLDER_LAYOUT
 from swiftreid.data.folders import has_people, read_folders, split_folders_of
@@ -20,6 +19,7 @@ from swiftreid.data.manifest import read_manifest
 from swiftreid.data.market import FOLDERS, distractors_inside, read_market
 from swiftreid.data.matlab import matlab_readable
 from swiftreid.data.msmt17 import TrainChoice, Version, read_msmt17, version_folder
+from swiftreid.data.published import BENCHMARKS, Benchmark
 from swiftreid.data.samples import SPLITS, ReidData, SplitName
 from swiftreid.data.table_file import TABLE_SUFFIXES
 from swiftreid.errors import SwiftReIDError, UsageError

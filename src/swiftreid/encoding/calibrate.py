@@ -8,24 +8,24 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from swiftreid.calibration.pairs import pair_histograms
+from swiftreid.calibration.recall import CONFIDENCE, DEPTH, SHARE, RecallThresholds, TooFewPeople, recall_thresholds
+from swiftreid.calibration.same_person import FALSE_ACCEPTS, SamePerson, fit_same_person
+from swiftreid.calibration.short_list import RANK_SHARE, ShortList, fit_short_list
+from swiftreid.calibration.thresholds import BETAS, PAPER_BETA, Formula, Method, fit_thresholds, sweep_betas
 from swiftreid.data.samples import DISTRACTOR, Split
 from swiftreid.data.schemas import attribute_bits, schema_of, unusable
 from swiftreid.encoding.card import SHORT_LIST, Calibration
 from swiftreid.encoding.encoder import Encoder, build_encoder
 from swiftreid.errors import UsageError
 from swiftreid.evaluation.attributes import AttributeScore, attribute_scores
-from swiftreid.evaluation.benchmark import LabelledCodes, measure_cascades
+from swiftreid.evaluation.measure import LabelledCodes, measure_cascades
 from swiftreid.evaluation.protocol import evaluate_rankings
 from swiftreid.search.cascade import Cascade, Stage
 from swiftreid.search.codes import CodeSpec, unpack_bits
 from swiftreid.search.description import SURELY, attribute_names
-from swiftreid.search.pairs import pair_histograms
-from swiftreid.search.recall import CONFIDENCE, DEPTH, SHARE, RecallThresholds, TooFewPeople, recall_thresholds
 from swiftreid.search.results import SearchResult
-from swiftreid.search.same_person import FALSE_ACCEPTS, SamePerson, fit_same_person
-from swiftreid.search.shortlist import RANK_SHARE, ShortList, fit_short_list
 from swiftreid.search.table import CodeTable
-from swiftreid.search.thresholds import BETAS, PAPER_BETA, Formula, Method, fit_thresholds, sweep_betas
 
 CascadeMethod = Method | Literal["recall"]
 

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from swiftreid.calibration.recall import RecallThresholds
+from swiftreid.calibration.same_person import SamePerson
+from swiftreid.calibration.short_list import ShortList
+from swiftreid.calibration.thresholds import PAPER_BETA
 from swiftreid.evaluation.attributes import AttributeScore
 from swiftreid.search.cascade import Cascade
 from swiftreid.search.codes import CodeSpec
-from swiftreid.search.recall import RecallThresholds
-from swiftreid.search.same_person import SamePerson
-from swiftreid.search.shortlist import ShortList
-from swiftreid.search.thresholds import PAPER_BETA
 
 Tensors = Mapping[str, NDArray[Any]]
 

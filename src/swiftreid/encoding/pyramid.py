@@ -20,7 +20,7 @@ ROWS = 4096
 
 
 class PyramidCodes:
-    """Codes from embeddings with the arrays of a fitted pyramid (`swiftreid.training.frozen.FittedPyramid.tensors`).
+    """Codes from embeddings with a fitted pyramid's arrays (`swiftreid.training.frozen.pyramid.FittedPyramid.tensors`).
 
     The standardisation of the embedding is folded into the first level, every BN into a scale and a shift. The
     arrays, float32 (matrices may be float16, and are computed with in float32):

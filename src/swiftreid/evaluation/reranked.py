@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swiftreid.errors import UsageError
-from swiftreid.evaluation.benchmark import Measured
 from swiftreid.evaluation.judging import judge
 from swiftreid.evaluation.labelled import LabelledCodes
+from swiftreid.evaluation.measure import Measured
 from swiftreid.evaluation.protocol import Protocol
+from swiftreid.reranking.gallery_graph import GalleryGraph, Reordered
+from swiftreid.reranking.reciprocal import Reciprocal
+from swiftreid.reranking.rerank import POOL, rerank_codes, rerank_embeddings, rerank_results
 from swiftreid.search.cascade import Cascade, Stage
-from swiftreid.search.graph import GalleryGraph, Reordered
-from swiftreid.search.reciprocal import Reciprocal
-from swiftreid.search.reranking import POOL, rerank_codes, rerank_embeddings, rerank_results
 from swiftreid.search.stages import EMBEDDING
 from swiftreid.search.table import CodeTable
 

@@ -63,7 +63,7 @@ class Method(nn.Module, ABC):
     """One paper's network and objective.
 
     `forward` is the loss: a method is called to be trained. The training loop averages gradients of several processes
-    itself (`swiftreid.training.processes.average_gradients`), so nothing has to run through it.
+    itself (`swiftreid.training.network.processes.average_gradients`), so nothing has to run through it.
 
     Attributes:
         trunk: the trunk; `swiftreid.nn.trunks.load_weights` fills it from an ImageNet file.

@@ -2,7 +2,7 @@
 
 A frozen network is too slow to run inside a training loop on a CPU: it runs once over a few views of each picture, and
 training draws among their embeddings. The default is one view, the picture itself, because more did not help on the
-people held out in `swiftreid.training.frozen`.
+people held out in `swiftreid.training.frozen.pyramid`.
 """
 
 from __future__ import annotations

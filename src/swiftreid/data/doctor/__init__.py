@@ -22,7 +22,7 @@ from swiftreid.data.doctor.files import (
     unreadable_findings,
 )
 from swiftreid.data.doctor.people import people, people_findings
-from swiftreid.data.doctor.published import published_findings
+from swiftreid.data.doctor.published_counts import published_findings
 from swiftreid.data.doctor.queries import query_findings
 from swiftreid.data.doctor.words import count, has_market_folders, some
 from swiftreid.data.msmt17 import TrainChoice

@@ -1,0 +1,1 @@
+"""Everything that draws: figures, ranked lists, match maps, contact sheets."""

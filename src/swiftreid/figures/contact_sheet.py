@@ -1,0 +1,145 @@
+"""The contact sheet: a few pictures of every split with their numbers, and what is wrong, to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from swiftreid.data.doctor import Examination
+from swiftreid.data.doctor.diagnosis import SplitCounts
+from swiftreid.data.doctor.files import leaks_of, torn_of
+from swiftreid.data.doctor.words import count
+from swiftreid.data.pictures import BadPicture, read_picture
+from swiftreid.data.samples import DISTRACTOR, JUNK, Sample, Split
+from swiftreid.errors import UsageError
+from swiftreid.figures.lettering import fitted, font, wrapped
+
+_INK, _FAINT, _PAPER, _EMPTY, _BAD = (28, 28, 30), (110, 110, 116), (255, 255, 255), (240, 240, 242), (176, 32, 32)
+_MARGIN, _GAP, _LINE, _CAPTION_LINES = 16, 10, 16, 3
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A heading, and picture files with captions."""
+
+    heading: str
+    cells: Sequence[tuple[Path, str]]
+
+
+def draw_contact_sheet(
+    examination: Examination, *, columns: int = 12, crop_height: int = 152, seed: int = 0
+) -> Image.Image:
+    """Draw pictures of people chosen at random, one row for each split, and the pictures that findings are about.
+
+    Wrong numbers show at a glance: the same coat under two persons, a split in another resolution, boxes off the
+    person. After the splits come duplicates that two persons or splits share, side by side, and unreadable files.
+
+    Args:
+        examination: what was found.
+        columns: pictures in a row.
+        crop_height: height of each in pixels; it is half as wide.
+        seed: which people are chosen.
+
+    Raises:
+        UsageError: the data set holds no picture, or sizes that cannot be drawn.
+    """
+    if columns < 2 or not 32 <= crop_height <= 512:
+        raise UsageError(f"columns must be at least 2 and crop_height 32 to 512, got {columns} and {crop_height}")
+    rows = _rows(examination, columns, np.random.default_rng(seed))
+    if not rows:
+        raise UsageError("there is no picture to draw: the data set is empty or could not be opened")
+    cell, tall = crop_height // 2, crop_height + _CAPTION_LINES * _LINE + _GAP
+    width = 2 * _MARGIN + columns * (cell + _GAP) - _GAP
+    canvas = Image.new("RGB", (width, 2 * _MARGIN + len(rows) * (tall + 2 * _LINE) - _GAP), _PAPER)
+    draw = ImageDraw.Draw(canvas)
+    top = _MARGIN
+    for row in rows:
+        draw.text((_MARGIN, top), fitted(row.heading, width - 2 * _MARGIN, 15), _INK, font(15))
+        top += 2 * _LINE - 6
+        for number, (path, caption) in enumerate(row.cells):
+            left = _MARGIN + number * (cell + _GAP)
+            _draw_cell(canvas, (left, top), path, crop_height)
+            for line, text in enumerate(wrapped(caption, cell, 12, _CAPTION_LINES)):
+                at = (left, top + crop_height + 3 + line * (_LINE - 2))
+                draw.text(at, fitted(text, cell, 12), _FAINT, font(12))
+        top += tall + 6
+    return canvas
+
+
+def _rows(examination: Examination, columns: int, rng: np.random.Generator) -> list[_Row]:
+    data, diagnosis = examination.data, examination.diagnosis
+    if data is None:
+        return []
+    parts: Mapping[str, Split] = {
+        "train": data.train,
+        "query": data.query,
+        "gallery": data.gallery,
+        "multi_query": data.multi_query,
+        "distractors": data.distractors,
+    }
+    rows = [
+        _Row(_heading(name, diagnosis.counts[name]), [(s.path, _caption(s)) for s in _some(samples, columns, rng)])
+        for name, samples in parts.items()
+        if samples
+    ]
+    shared = {
+        "the same picture in training and test": leaks_of(list(examination.duplicates)),
+        "the same picture under several persons or cameras": torn_of(list(examination.duplicates)),
+    }
+    for words, groups in shared.items():
+        cells = [(sample.path, f"{name}\n{_caption(sample)}") for group in groups for name, sample in group]
+        if cells:
+            rows.append(_Row(f"{words}: {count(len(groups), 'picture')}", cells[:columns]))
+    if diagnosis.unreadable:
+        told = [(Path(name), f"{Path(name).name}\n{why}") for name, why in diagnosis.unreadable.items()]
+        rows.append(_Row(f"cannot be read: {count(len(told), 'picture')}", told[:columns]))
+    return rows
+
+
+def _heading(name: str, counts: SplitCounts) -> str:
+    told = [count(counts.pictures, "picture"), count(counts.persons, "person", "people")]
+    told += [count(counts.cameras, "camera")] if counts.cameras else []
+    told += [f"{counts.junk:,} junk"] if counts.junk else []
+    told += [count(counts.distractors, "distractor")] if counts.distractors else []
+    return f"{name}: {', '.join(told)}"
+
+
+def _some(samples: Split, columns: int, rng: np.random.Generator) -> Split:
+    """One picture each of people chosen at random; several of each where there are fewer people than columns."""
+    shuffled = [samples[i] for i in rng.permutation(len(samples))]
+    first: dict[int, Sample] = {}
+    for sample in shuffled:
+        first.setdefault(sample.person, sample)
+    chosen = list(first.values())[:columns]
+    taken = {id(sample) for sample in chosen}
+    chosen += [sample for sample in shuffled if id(sample) not in taken][: columns - len(chosen)]
+    return sorted(chosen, key=lambda sample: (sample.person, sample.camera))
+
+
+def _caption(sample: Sample) -> str:
+    who = {JUNK: "junk", DISTRACTOR: "distractor"}.get(sample.person, f"person {sample.person}")
+    return f"{who}\ncamera {sample.camera}" if sample.camera else who
+
+
+def _draw_cell(canvas: Image.Image, corner: tuple[int, int], path: Path, height: int) -> None:
+    left, top = corner
+    box = (left, top, left + height // 2 - 1, top + height - 1)
+    draw = ImageDraw.Draw(canvas)
+    draw.rectangle(box, _EMPTY)
+    try:
+        picture: NDArray[np.uint8] = read_picture(path)
+    except BadPicture:
+        draw.rectangle(box, outline=_BAD, width=2)
+        draw.line((*box[:2], *box[2:]), _BAD, width=2)
+        draw.line((box[0], box[3], box[2], box[1]), _BAD, width=2)
+        return
+    crop = Image.fromarray(picture)
+    scale = min(height / crop.height, (height // 2) / crop.width)
+    size = (max(1, round(crop.width * scale)), max(1, round(crop.height * scale)))
+    place = (left + (height // 2 - size[0]) // 2, top + (height - size[1]) // 2)
+    canvas.paste(crop.resize(size, Image.Resampling.BICUBIC), place)

@@ -1,0 +1,1 @@
+"""Re-ranking: k-reciprocal neighbours, query expansion, several pictures as one query."""

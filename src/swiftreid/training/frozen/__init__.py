@@ -1,0 +1,1 @@
+"""Learning codes on frozen embeddings."""

@@ -1,0 +1,137 @@
+"""Checkpoints: all that a run needs to go on bit for bit, in one safetensors file (never a pickle)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from swiftreid.durable import save_bytes
+from swiftreid.encoding.headed_file import load_headed
+from swiftreid.errors import UsageError
+from swiftreid.training.network.average import WeightAverage
+
+_MODEL, _AVERAGE, _OPTIMISER = "model.", "average.", "optimiser."
+
+
+class CheckpointHeader(BaseModel):
+    """What a checkpoint is of.
+
+    Attributes:
+        format: version of this format.
+        step: steps done.
+        recipe: the whole recipe.
+        seed: of the run.
+        data: the data set's name.
+        data_fingerprint: its fingerprint.
+        persons: the persons that are learned, in the order of the classes.
+        teacher: fingerprint of the encoder that teaches, where one does.
+        told: for the card: what taught the network, and what it started from.
+        sources: data sets that went into these, as `swiftreid.encoding.domain.sources_of` gives them.
+        licence: of these; empty where there is none.
+        attributes: names of the attributes that are learned, in order.
+        numbers: the optimiser's values that are no tensors, and the gradient scaler's.
+        losses: mean loss of each epoch done.
+        running: sum of the losses of the epoch under way, by term.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: Literal[1] = 1
+    step: int
+    recipe: dict[str, Any]
+    seed: int
+    data: str
+    data_fingerprint: str
+    persons: list[int]
+    teacher: str = ""
+    told: str = ""
+    sources: list[dict[str, str]] = Field(default_factory=list)
+    licence: str = ""
+    attributes: list[str] = Field(default_factory=list)
+    numbers: dict[str, float] = Field(default_factory=dict)
+    losses: list[float] = Field(default_factory=list)
+    running: dict[str, float] = Field(default_factory=dict)
+
+
+def save_checkpoint(
+    path: Path,
+    header: CheckpointHeader,
+    network: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    average: WeightAverage | None,
+) -> None:
+    """Write a checkpoint, whole or not at all.
+
+    Raises:
+        SwiftReIDError: it could not be written; an old one is still there.
+    """
+    tensors = {f"{_MODEL}{name}": value for name, value in network.state_dict().items()}
+    if average is not None:
+        tensors |= {f"{_AVERAGE}{name}": value for name, value in average.values.items()}
+    numbers = dict(header.numbers)
+    for place, state in optimiser.state_dict()["state"].items():
+        for name, value in state.items():
+            if isinstance(value, Tensor):
+                tensors[f"{_OPTIMISER}{place}.{name}"] = value
+            elif value is not None:
+                numbers[f"{_OPTIMISER}{place}.{name}"] = float(value)
+    sealed = header.model_copy(update={"numbers": numbers})
+    arrays = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    save_bytes(path, save(arrays, metadata={"checkpoint": sealed.model_dump_json()}))
+
+
+def load_checkpoint(path: Path) -> tuple[CheckpointHeader, dict[str, Tensor]]:
+    """Read a checkpoint.
+
+    Raises:
+        SwiftReIDError: the file is missing, damaged, something else, or of a newer format.
+    """
+    header, arrays = load_headed(
+        path,
+        CheckpointHeader,
+        key="checkpoint",
+        kind="checkpoint",
+        remedy="give another file, or train from the beginning",
+    )
+    return header, {name: torch.from_numpy(value) for name, value in arrays.items()}
+
+
+def network_weights(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The weights to start another run from: the average where there is one, else the last step's."""
+    for prefix in (_AVERAGE, _MODEL):
+        found = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+        if found:
+            return found
+    raise UsageError("this checkpoint holds no network")
+
+
+def restore(
+    header: CheckpointHeader,
+    tensors: dict[str, Tensor],
+    network: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    average: WeightAverage | None,
+) -> None:
+    """Put a checkpoint's state into a run of the same recipe."""
+
+    def below(prefix: str) -> dict[str, Tensor]:
+        return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+    network.load_state_dict(below(_MODEL))
+    if average is not None:
+        for name, value in below(_AVERAGE).items():
+            average.values[name].copy_(value)
+    state: dict[int, dict[str, Any]] = {}
+    numbers = {
+        name.removeprefix(_OPTIMISER): value for name, value in header.numbers.items() if name.startswith(_OPTIMISER)
+    }
+    kept: dict[str, Any] = {**below(_OPTIMISER), **numbers}
+    for name, value in kept.items():
+        place, key = name.split(".", 1)
+        state.setdefault(int(place), {})[key] = value
+    optimiser.load_state_dict({**optimiser.state_dict(), "state": state})

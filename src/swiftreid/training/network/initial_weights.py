@@ -1,0 +1,131 @@
+"""Weights to start from: another run's checkpoint, the network of an encoder, or an ImageNet file for the trunk."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from swiftreid.encoding.domain import sources_of
+from swiftreid.encoding.encoder import encoder_path, open_encoder
+from swiftreid.errors import SwiftReIDError, UsageError
+from swiftreid.methods.method import Method
+from swiftreid.nn.trunks import load_weights
+from swiftreid.training.network.checkpoint import load_checkpoint, network_weights
+
+_PREFIX: Final = "method."
+_STORED: Final = ".parametrizations.weight.original"  # how torch names a weight that is kept in half precision
+
+
+@dataclass(frozen=True)
+class Start:
+    """Weights to start from and where they come from.
+
+    Attributes:
+        weights: by the names that a method gives them.
+        words: of the card: what they had learned from.
+        sources: every data set that they had learned from, as `swiftreid.encoding.domain.sources_of` gives it.
+        licence: of what they come from; empty where it states none.
+    """
+
+    weights: dict[str, Tensor] = field(default_factory=dict)
+    words: str = ""
+    sources: list[dict[str, str]] = field(default_factory=list)
+    licence: str = ""
+
+    def put_into(self, method: Method, source: str) -> list[str]:
+        """Give a method the weights, as far as names and shapes agree.
+
+        Returns:
+            Parts of the method that start afresh.
+
+        Raises:
+            UsageError: nothing fits its trunk.
+        """
+        own = method.state_dict()
+        fitting = {n: value for n, value in self.weights.items() if n in own and own[n].shape == value.shape}
+        if not any(name.startswith("trunk.") for name in fitting):
+            raise UsageError(
+                f"{source} holds no weights of the trunk of this recipe; leave --init out, or --set init=null"
+            )
+        method.load_state_dict(fitting, strict=False)
+        return sorted({name.split(".")[0] for name in own.keys() - fitting.keys() if "num_batches" not in name})
+
+
+def read_start(source: str) -> Start:
+    """Weights of a checkpoint or of an encoder.
+
+    Args:
+        source: a checkpoint, an encoder's file, or the name of a shipped encoder. The encoder must have been exported
+            with ``export: fp16``: otherwise layers are fused in its file, and are no weights of a method any more.
+
+    Raises:
+        UsageError: the encoder has no such network.
+        SwiftReIDError: the file is missing or cannot be read, or the package ``onnx`` is missing.
+    """
+    path = encoder_path(source)
+    if not path.is_file():
+        raise SwiftReIDError(f"no checkpoint or encoder at {path} to start from: give a file, or a shipped one's name")
+    if not _is_encoder(path):
+        header, tensors = load_checkpoint(path)
+        words = "; ".join(filter(None, [f"a run on {len(header.persons):,} people of {header.data}", header.told]))
+        own = {"data": header.data, "data_fingerprint": header.data_fingerprint}
+        return Start(network_weights(tensors), words, [own, *header.sources], header.licence)
+    encoder = open_encoder(path)
+    network = next((value for name, value in encoder.tensors.items() if name.endswith("network.onnx")), None)
+    weights = {} if network is None else _weights(network.tobytes())
+    if not any(name.startswith("trunk.") for name in weights):
+        why = "holds no network" if network is None else "has its layers fused"
+        raise UsageError(
+            f"encoder {encoder.card.name} {why}, so there is nothing to start from: give the checkpoint.safetensors of "
+            "a run, or an encoder that `swiftreid train` made with `export: fp16`"
+        )
+    card = encoder.card
+    words = f"encoder {card.name} ({card.short_fingerprint}): {card.provenance}"
+    return Start(weights, words, sources_of(card), card.licence)
+
+
+def load_trunk(method: Method, path: Path) -> tuple[Start, list[str]]:
+    """Fill a method's trunk from an ImageNet file.
+
+    Returns:
+        Where the weights come from, and the file's entries that were not used.
+
+    Raises:
+        SwiftReIDError: as for `swiftreid.nn.trunks.load_weights`.
+    """
+    left = load_weights(method.trunk, path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    unknown = {"data": f"weights {path.name}", "data_fingerprint": ""}
+    return Start({}, f"{path.name} (SHA-256 {digest[:12]})", [unknown]), left
+
+
+def _is_encoder(path: Path) -> bool:
+    try:
+        with safe_open(path, framework="numpy") as stored:
+            return "card" in (stored.metadata() or {})
+    except (SafetensorError, OSError):
+        return False  # reading it as a checkpoint says what is wrong
+
+
+def _weights(model: bytes) -> dict[str, Tensor]:
+    try:
+        import onnx
+        from onnx import numpy_helper
+    except ImportError as error:
+        message = 'starting from an encoder needs the package onnx: pip install "swiftreid[train]"'
+        raise SwiftReIDError(message) from error
+    graph: Any = onnx.load_model_from_string(model).graph
+    arrays = {i.name: numpy_helper.to_array(i) for i in graph.initializer if i.name.startswith(_PREFIX)}
+    if not any(name.endswith(_STORED) for name in arrays):
+        return {}
+    return {
+        name.removeprefix(_PREFIX).replace(_STORED, ".weight"): torch.from_numpy(value.astype(np.float32))
+        for name, value in arrays.items()
+    }

@@ -1,0 +1,278 @@
+"""The training loop: batches in, weights out, and nothing lost on the way."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from swiftreid.errors import SwiftReIDError
+from swiftreid.methods.method import Method
+from swiftreid.training.network.augmentation import augmented
+from swiftreid.training.network.average import WeightAverage
+from swiftreid.training.network.batches import StepBatches
+from swiftreid.training.network.checkpoint import CheckpointHeader, restore, save_checkpoint
+from swiftreid.training.network.optimisers import make_optimiser
+from swiftreid.training.network.processes import World, anybody, average_gradients
+from swiftreid.training.network.recipe import NetworkRecipe
+from swiftreid.training.network.run_log import RunLog
+from swiftreid.training.network.schedule import rate_at
+from swiftreid.training.pictures import TrainingPictures
+
+FORMATS = {"off": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class Stopped(SwiftReIDError):
+    """Training was asked to stop, and its checkpoint is written."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Where a run stands after a step.
+
+    Attributes:
+        step: steps done.
+        steps: steps of the whole run.
+        epoch: epochs done, with the share of the one under way.
+        loss: mean total loss of the epoch under way.
+        rate: learning rate, as a share of the recipe's.
+        pictures_per_second: learned from, since the run began or went on.
+    """
+
+    step: int
+    steps: int
+    epoch: float
+    loss: float
+    rate: float
+    pictures_per_second: float
+
+
+class Run:
+    """One training run, from the first step or from a checkpoint.
+
+    Args:
+        method: the network with its objective, on ``world.device``.
+        recipe: how to train.
+        pictures: what to learn from.
+        header: what the run is of, and its seed; of a checkpoint where the run goes on.
+        world: this process among others.
+        folder: where checkpoints, logs and the recipe go; None writes nothing.
+        tensorboard: whether to write events for it.
+    """
+
+    def __init__(
+        self,
+        method: Method,
+        recipe: NetworkRecipe,
+        pictures: TrainingPictures,
+        header: CheckpointHeader,
+        *,
+        world: World,
+        folder: Path | None,
+        tensorboard: bool = False,
+    ) -> None:
+        self.method, self.recipe, self.header = method, recipe, header
+        self._pictures, self._world = pictures, world
+        self._folder = folder if world.first else None
+        classes = np.searchsorted(np.array(header.persons), pictures.persons)
+        self._labels = torch.from_numpy(classes if pictures.lessons is None else pictures.lessons)
+        self._attributes = None if pictures.attributes is None else torch.from_numpy(pictures.attributes)
+        self._batches = StepBatches(pictures.persons, recipe.batches, header.seed, per_epoch=recipe.schedule.per_epoch)
+        self.steps = recipe.schedule.epochs * self._batches.steps_per_epoch
+        """Steps of the whole run."""
+        self.optimiser = make_optimiser(method, recipe.optimiser)
+        self._peaks = [float(group["lr"]) for group in self.optimiser.param_groups]
+        self.average = WeightAverage(method, recipe.ema) if recipe.ema else None
+        self._scaler = torch.amp.GradScaler(world.device.type, enabled=recipe.amp == "fp16")
+        self.log = RunLog(self._folder, tensorboard=tensorboard)
+
+    def resume(self, header: CheckpointHeader, tensors: dict[str, Tensor]) -> None:
+        """Go on from a checkpoint of the same recipe and data."""
+        self.header = header
+        restore(header, tensors, self.method, self.optimiser, self.average)
+        if self._scaler.is_enabled() and "scaler" in header.numbers:
+            told = {"scale": header.numbers["scaler"], "_growth_tracker": int(header.numbers["growth"])}
+            self._scaler.load_state_dict({**self._scaler.state_dict(), **told})
+
+    def train(
+        self,
+        *,
+        on_step: Callable[[Moment], None] | None = None,
+        on_epoch: Callable[[int], None] | None = None,
+        save_every: float = 600.0,
+    ) -> None:
+        """Train to the end.
+
+        Args:
+            on_step: called after every step.
+            on_epoch: called with the number of epochs done after every epoch, with the averaged weights in place.
+            save_every: seconds between checkpoints; there is one at the end in any case.
+
+        Raises:
+            Stopped: SIGTERM or SIGINT came; the checkpoint is written.
+            SwiftReIDError: the loss became NaN or infinite; the message names its terms. The last checkpoint stays.
+        """
+        started, learned, saved = time.perf_counter(), 0, time.perf_counter()
+        per_epoch = self._batches.steps_per_epoch
+        running: dict[str, float] = defaultdict(float, self.header.running)
+        with _asked_to_stop() as asked:
+            self._begin_log()
+            for step in range(self.header.step, self.steps):
+                self.method.train()
+                terms = self._step(step)
+                learned += self.recipe.batches.persons * self.recipe.batches.pictures * self.recipe.batches.per_step
+                for name, value in terms.items():
+                    running[name] += value
+                done = step + 1
+                in_epoch = (done - 1) % per_epoch + 1
+                moment = Moment(
+                    done,
+                    self.steps,
+                    done / per_epoch,
+                    running["total"] / in_epoch,
+                    rate_at(self.recipe.schedule, step, per_epoch),
+                    learned / (time.perf_counter() - started),
+                )
+                losses = self.header.losses
+                if in_epoch == per_epoch:
+                    means = {name: value / per_epoch for name, value in running.items()}
+                    self.log.write("train", done, {**means, **self._rates(), "per_second": moment.pictures_per_second})
+                    losses = [*losses, round(means["total"], 5)]
+                    running.clear()
+                self.header = self.header.model_copy(
+                    update={"step": done, "losses": losses, "running": dict(running), "numbers": self._numbers()}
+                )
+                if on_step is not None:
+                    on_step(moment)
+                if in_epoch == per_epoch and on_epoch is not None:
+                    with self.averaged():
+                        on_epoch(done // per_epoch)
+                stopped = anybody(bool(asked), self._world)
+                if stopped or done == self.steps or time.perf_counter() - saved > save_every:
+                    self.save()
+                    saved = time.perf_counter()
+                if stopped:
+                    raise Stopped(f"asked to stop after step {done} of {self.steps}; --resume goes on there")
+
+    def _begin_log(self) -> None:
+        told: dict[str, float | int | str] = {
+            "seed": self.header.seed,
+            "data": self.header.data,
+            "persons": len(self.header.persons),
+            "pictures": self._pictures.files,
+            "device": str(self._world.device),
+            "processes": self._world.size,
+            "torch": torch.__version__,
+        }
+        self.log.begin(self.header.step, told, self.recipe.model_dump(mode="json"))
+
+    def _rates(self) -> dict[str, float]:
+        """The learning rates of the last step by their names in the recipe: the trunk's where it has its own."""
+        own = self.recipe.optimiser.trunk_rate is not None
+        return {
+            "trunk_rate" if own and group["part"] == "trunk" else "learning_rate": float(group["lr"])
+            for group in self.optimiser.param_groups
+        }
+
+    def save(self) -> None:
+        """Write the checkpoint."""
+        if self._folder is not None:
+            self.log.flush()
+            path = self._folder / "checkpoint.safetensors"
+            save_checkpoint(path, self.header, self.method, self.optimiser, self.average)
+
+    @contextmanager
+    def averaged(self) -> Iterator[None]:
+        """The averaged weights in place of the last step's, where the recipe wants an average."""
+        self.method.eval()
+        if self.average is None:
+            yield
+            return
+        before = self.average.swapped(self.method)
+        try:
+            yield
+        finally:
+            self.method.load_state_dict(before)
+
+    def _step(self, step: int) -> dict[str, float]:
+        """One step of the optimiser; the mean of each term of the loss."""
+        recipe, device = self.recipe, self._world.device
+        share = rate_at(recipe.schedule, step, self._batches.steps_per_epoch)
+        for group, peak in zip(self.optimiser.param_groups, self._peaks, strict=True):
+            group["lr"] = peak * share
+        batches = self._batches.of_step(step)
+        own = self._world.own(len(batches))
+        self.optimiser.zero_grad(set_to_none=True)
+        told: dict[str, float] = defaultdict(float)
+        for number in own:
+            places = batches[number]
+            # Whatever is drawn at random depends on the seed, the step and the batch: a resumed run draws the same.
+            seed = int(np.random.SeedSequence([self.header.seed, 2, step, number]).generate_state(1)[0])
+            generator = torch.Generator().manual_seed(seed)
+            torch.manual_seed(seed + 1)  # dropout
+            raw = torch.from_numpy(self._pictures.read(places)).to(device)
+            pictures = augmented(raw, recipe.augmentation, generator).contiguous(memory_format=torch.channels_last)
+            with torch.autocast(device.type, FORMATS[recipe.amp], enabled=recipe.amp != "off"):
+                attributes = None if self._attributes is None else self._attributes[places].to(device)
+                terms = self.method.loss(pictures, self._labels[places].to(device), attributes)
+            values = {name: float(term.detach()) for name, term in terms.items()}
+            if not isfinite(values["total"]):
+                self._refuse(step, values)
+            for name, value in values.items():
+                told[name] += value / len(own)
+            self._scaler.scale(terms["total"] / len(own)).backward()  # type: ignore[no-untyped-call]
+        average_gradients(self.method, self._world)
+        if recipe.optimiser.clip is not None:
+            self._scaler.unscale_(self.optimiser)
+            torch.nn.utils.clip_grad_norm_(self.method.parameters(), recipe.optimiser.clip)
+        self._scaler.step(self.optimiser)
+        self._scaler.update()
+        if self.average is not None:
+            self.average.update(self.method, step)
+        return dict(told)
+
+    def _refuse(self, step: int, values: dict[str, float]) -> None:
+        broken = ", ".join(name for name, value in values.items() if not isfinite(value) and name != "total")
+        rate = self.optimiser.param_groups[0]["lr"]
+        raise SwiftReIDError(
+            f"the loss became {values['total']} in step {step + 1} (terms: {broken or 'their sum'}; learning rate "
+            f"{rate:.3g}): lower optimiser.learning_rate, lengthen schedule.warm_up, or set optimiser.clip, such as 5"
+            + ("; or try amp: bf16 or off" if self.recipe.amp == "fp16" else "")
+        )
+
+    def _numbers(self) -> dict[str, float]:
+        if not self._scaler.is_enabled():
+            return {}
+        state: dict[str, Any] = self._scaler.state_dict()
+        return {"scaler": float(state["scale"]), "growth": float(state["_growth_tracker"])}
+
+
+@contextmanager
+def _asked_to_stop() -> Iterator[list[int]]:
+    """A list that is no longer empty once SIGTERM or SIGINT came; the second one ends the process as usual."""
+    asked: list[int] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        asked.append(number)
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+    for number in before:
+        signal.signal(number, note)
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

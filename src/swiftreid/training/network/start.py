@@ -1,0 +1,218 @@
+"""How a run begins: what it is of, its people, and its first weights or those of its checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+import torch
+from pydantic import ValidationError
+
+from swiftreid.data.fingerprint import fingerprint_of
+from swiftreid.data.samples import Split, persons_of
+from swiftreid.data.schemas import AttributeSchema
+from swiftreid.encoding.domain import sources_of
+from swiftreid.errors import SwiftReIDError, UsageError
+from swiftreid.methods import METHODS, learns_attributes
+from swiftreid.methods.method import Method
+from swiftreid.training.frozen.hashing import hold_out
+from swiftreid.training.network.checkpoint import CheckpointHeader, load_checkpoint
+from swiftreid.training.network.initial_weights import Start, load_trunk, read_start
+from swiftreid.training.network.plan import Plan, Told
+from swiftreid.training.network.processes import World
+from swiftreid.training.network.recipe import NetworkRecipe
+from swiftreid.training.pictures import schema_to_learn
+from swiftreid.training.targets.teacher import embedding_length
+
+CHECKPOINT: Final = "checkpoint.safetensors"
+
+
+def check_teacher(plan: Plan) -> None:
+    """Refuse a method that needs a teacher without one, and a teacher that nobody listens to.
+
+    Raises:
+        UsageError: either is so.
+    """
+    needed = METHODS[plan.recipe.method].learns_from == "teacher"
+    if needed and plan.teacher is None:
+        raise UsageError(f"method {plan.recipe.method} learns from another encoder: name it with --teacher")
+    if plan.teacher is not None and not needed:
+        raise UsageError(f"method {plan.recipe.method} learns from persons: leave --teacher out")
+
+
+def hold_out_people(known: Split, plan: Plan) -> tuple[Split, Split]:
+    """Pictures of the people that are learned, and of those who are held out."""
+    if not plan.recipe.held_out:
+        return known, []
+    kept = hold_out(persons_of(known), plan.recipe.held_out, plan.seed)
+    learned = [sample for sample, out in zip(known, kept, strict=True) if not out]
+    rest = [sample for sample, out in zip(known, kept, strict=True) if out]
+    if not _can_be_found(rest, cross_camera=plan.data.cross_camera):
+        views = "pictures by two cameras" if plan.data.cross_camera else "two pictures"
+        raise UsageError(
+            f"none of the {len(np.unique(persons_of(rest)))} people held out from training has {views}, so nothing "
+            "could be measured on them: give more pictures of the same people, or --set held_out=0 to learn from all"
+        )
+    return learned, rest
+
+
+def _can_be_found(people: Split, *, cross_camera: bool) -> bool:
+    """Whether any picture has another of its person, by another camera where cameras count."""
+    views = {(s.person, s.camera) if cross_camera else (s.person, str(s.path)) for s in people}
+    return len({person for person, _ in views}) < len(views)
+
+
+def first_header(plan: Plan, learned: Split) -> CheckpointHeader:
+    """The header of a run that begins, without what it starts from.
+
+    Raises:
+        UsageError: there are fewer than two people.
+    """
+    header = CheckpointHeader(
+        step=0,
+        recipe=plan.recipe.model_dump(mode="json"),
+        seed=plan.seed,
+        data=plan.data.name,
+        data_fingerprint=fingerprint_of(plan.data),
+        persons=np.unique(persons_of(learned)).tolist(),
+        attributes=list(schema.names) if (schema := attributes_to_learn(plan, learned)) else [],
+    )
+    if len(header.persons) < 2:
+        raise UsageError(f"training needs at least 2 people, got {len(header.persons)}")
+    if plan.teacher is None:
+        return header
+    card = plan.teacher.card
+    words = f"taught by {card.name} ({card.short_fingerprint}): {card.provenance}"
+    taught = {"teacher": card.fingerprint, "told": words, "sources": sources_of(card), "licence": card.licence}
+    return header.model_copy(update=taught)
+
+
+def attributes_to_learn(plan: Plan, learned: Split) -> AttributeSchema | None:
+    """The attributes that a method learns from these samples; None where it learns none.
+
+    Raises:
+        UsageError: it would, but the samples have none that are known.
+    """
+    if not learns_attributes(plan.recipe.method, plan.recipe.settings):
+        return None
+    return schema_to_learn(learned, plan.data.name, off="settings.attribute_weight=0")
+
+
+def targets(plan: Plan, header: CheckpointHeader) -> int:
+    """How many a method is to tell apart: persons, or numbers of the teacher's embedding.
+
+    Raises:
+        UsageError: the teacher gives no embedding.
+    """
+    return len(header.persons) if plan.teacher is None else embedding_length(plan.teacher)
+
+
+def open_folder(plan: Plan) -> tuple[CheckpointHeader, dict[str, torch.Tensor]] | None:
+    """Read the checkpoint in the folder, where a run goes on; a run that begins must find none.
+
+    Raises:
+        UsageError: the folder holds a run and ``resume`` is not asked for, or ``finish`` without ``resume``.
+        SwiftReIDError: the checkpoint cannot be read.
+    """
+    path = plan.folder / CHECKPOINT
+    if plan.finish and not plan.resume:
+        raise UsageError("--finish exports a run's checkpoint: give --resume too")
+    if plan.resume:
+        if not path.is_file():
+            raise SwiftReIDError(f"{plan.folder} holds no run to go on with (no {CHECKPOINT}): leave --resume out")
+        return load_checkpoint(path)
+    if path.exists():
+        raise UsageError(f"{plan.folder} holds a run: give --resume to go on with it, or another folder")
+    return None
+
+
+def make_folder(plan: Plan, world: World) -> None:
+    """Make the folder, once nothing of the run is refused any more.
+
+    Raises:
+        SwiftReIDError: it cannot be made.
+    """
+    if world.first:
+        try:
+            plan.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SwiftReIDError(f"cannot make the folder {plan.folder}: {error.strerror}") from error
+
+
+def check_same(before: CheckpointHeader, now: CheckpointHeader) -> None:
+    """Refuse to go on with another recipe, seed, data set or teacher than the checkpoint's.
+
+    Raises:
+        UsageError: the two headers differ so.
+    """
+    kept = {"seed": "seed", "data_fingerprint": "data set (pictures came, went or changed)", "teacher": "teacher"}
+    kept["attributes"] = "choice of attributes"
+    other = [words for name, words in kept.items() if getattr(before, name) != getattr(now, name)]
+    if not other and before.persons != now.persons:
+        other.append("choice of people")
+    ours, theirs = (_fields(_learning(header).model_dump(mode="json")) for header in (now, before))
+    if changed := [name for name in sorted({*ours, *theirs}) if ours.get(name) != theirs.get(name)]:
+        told = ", ".join(f"{name} was {theirs.get(name)}, now {ours.get(name)}" for name in changed[:4])
+        other.insert(0, f"recipe ({told}{', ...' if len(changed) > 4 else ''})")
+    if other:
+        raise UsageError(
+            f"the checkpoint is of another {' and another '.join(other)}: a run goes on only as it began, and the "
+            "recipe.yaml in its folder is its recipe. To learn otherwise or longer, start from its weights: --init "
+            "FOLDER/checkpoint.safetensors and another -o"
+        )
+
+
+def _fields(recipe: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """A recipe's fields as ``--set`` names them."""
+    found: dict[str, Any] = {}
+    for name, value in recipe.items():
+        found |= _fields(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
+    return found
+
+
+def _learning(header: CheckpointHeader) -> NetworkRecipe:
+    """A run's recipe as far as it decides the weights; fields newer than the checkpoint have their defaults."""
+    try:
+        return NetworkRecipe.model_validate({**header.recipe, "evaluate_every": 0, "export": "fp32"})
+    except ValidationError as error:
+        raise UsageError(
+            "the checkpoint's recipe is of another version of swiftreid: start from its weights with --init in another "
+            "folder"
+        ) from error
+
+
+def first_weights(method: Method, plan: Plan, told: Told, header: CheckpointHeader) -> CheckpointHeader:
+    """Give the method its first weights, by ``--init``, ``--weights`` or the recipe.
+
+    Returns:
+        The header with where they come from.
+
+    Raises:
+        UsageError: two sources are given, or one fits nothing of the method.
+        SwiftReIDError: a file cannot be read.
+    """
+    if plan.weights is not None and plan.init is not None:
+        raise UsageError("--weights and --init both start the trunk: give one of them")
+    starts: list[Start] = []
+    fresh: list[str] | None = None
+    source = plan.init or (None if plan.weights else plan.recipe.init)
+    if plan.weights is not None:
+        start, left = load_trunk(method, plan.weights)
+        told.note(f"the trunk starts from {plan.weights}" + (f"; not used: {', '.join(left[:4])}" if left else ""))
+        starts.append(start)
+    if source is not None:
+        start = read_start(source)
+        fresh = start.put_into(method, source)
+        told.note(f"weights start from {source}" + (f"; fresh: {', '.join(fresh)}" if fresh else ""))
+        starts.append(start)
+    everything = {name.split(".")[0] for name in method.state_dict()}
+    method.started(everything if fresh is None else fresh)
+    licences = [header.licence, *(start.licence for start in starts)]
+    return header.model_copy(
+        update={
+            "told": "; ".join(filter(None, [header.told, *(f"started from {start.words}" for start in starts)])),
+            "sources": [*header.sources, *(entry for start in starts for entry in start.sources)],
+            "licence": " and ".join(dict.fromkeys(filter(None, licences))),
+        }
+    )

@@ -1,0 +1,90 @@
+"""Attributes before the float features of other networks (SSR paper, Table 9), in small: MGN and ABD-Net.
+
+Each is trained by its recipe of `recipes/small` and its attributes learned on its embedding by `swiftreid hash`, both
+on the training people of the first data set. Then, on the test people of each: rank-1 and mAP in percent of the float
+embedding and of attribute-based fast retrieval (AFR) that ends in it, by the 97 % rule on people held out; bytes of an
+entry, and milliseconds to rank the whole gallery for one query at a time, on one thread, both in turns. Means over the
+seeds; runs are kept in folders, as by `tables.py`.
+
+    python studies/hosts.py rendered crowd --out hosts --seeds 3
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import commands
+
+from swiftreid.data.sources import open_data
+from swiftreid.encoding.encoder import Encoder, open_encoder
+from swiftreid.encoding.labelled import encode_samples
+from swiftreid.evaluation.measure import Measured, measure
+from swiftreid.evaluation.protocol import Protocol
+from swiftreid.search.cascade import Cascade
+from swiftreid.search.stages import EMBEDDING, Stage
+
+RECIPES = Path(__file__).resolve().parents[1] / "recipes" / "small"
+HOSTS = ("mgn", "abd_net")
+FLOAT, AFR = "float", "+ AFR"
+
+
+def hashed(host: str, data: Path, seed: int, out: Path, settings: Sequence[str]) -> Encoder:
+    """A trained host with attributes learned on its embedding."""
+    folder = out / host / str(seed)
+    encoder = commands.train(RECIPES / f"{host}.yaml", data, folder, settings, "--seed", seed)
+    found = folder / "attributes.safetensors"
+    if not found.is_file():
+        commands.run("hash", data, "--encoder", encoder, "-o", found, "--set", "attributes=true", "--seed", seed)
+    return open_encoder(found)
+
+
+def afr(encoder: Encoder) -> Cascade:
+    """Attributes, as many as it takes for 97 % of the queries held out to have a match among them, then the floats."""
+    fitted = encoder.card.calibration
+    if fitted is None or fitted.short_list is None or not fitted.short_list.code.startswith("attr"):
+        raise SystemExit(f"error: {encoder.card.name} has no short list by attributes")
+    return Cascade([Stage(fitted.short_list.code, share=fitted.short_list.share), Stage(EMBEDDING)])
+
+
+def measured(encoder: Encoder, data: Path, cascade: Cascade) -> list[Measured]:
+    """The float embedding, and AFR before it."""
+    people = open_data(str(data))
+    query, gallery = encode_samples(encoder, people.query), encode_samples(encoder, people.gallery)
+    protocol = Protocol(cross_camera=people.cross_camera)
+    searched, exhaustive = measure({AFR: cascade}, query, gallery, protocol=protocol, float_label=FLOAT)
+    return [exhaustive, searched]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, nargs="+", help="Data sets; the first also has training people.")
+    parser.add_argument("--out", type=Path, required=True, help="Folder of the runs.")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--set", action="append", default=[], help="Change a field of the recipes; repeatable.")
+    args = parser.parse_args()
+    commands.names_of(args.data)
+    if args.seeds < 1:
+        parser.error("--seeds must be 1 or more")
+    rows: dict[tuple[str, str, str], list[Measured]] = {}
+    for host in HOSTS:
+        for seed in range(args.seeds):
+            encoder = hashed(host, args.data[0], seed, args.out, args.set)
+            cascade = afr(encoder)
+            print(f"{host}, seed {seed}: {cascade}")
+            for data in args.data:
+                for row in measured(encoder, data, cascade):
+                    rows.setdefault((data.resolve().name, host, row.label), []).append(row)
+    print(f"\n{'':36}{'rank-1 / mAP':^29}{'bytes':>8}{'ms':>16}   {commands.over(args.seeds)}")
+    for (name, host, label), found in rows.items():
+        accuracy = " / ".join(
+            commands.spread([100 * value for value in values])
+            for values in ([row.metrics.rank1 for row in found], [row.metrics.map_standard for row in found])
+        )
+        times = commands.spread([(row.full_microseconds or 0.0) / 1e3 for row in found])
+        print(f"{name:20}{host + ' ' + label:16}{accuracy:^29}{found[0].bytes_per_entry:8}{times:>16}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""What each ingredient of rendered people adds, by what a network learned from them does on real pictures.
+
+For each row one ingredient is left out (`swiftreid synth --without`), or there are a quarter of the people with four
+times the pictures of each, or there is no teacher and the network learns the people by number, as All-in-One does.
+Everything else stays: the number of pictures, the network, the steps and rates. One row has everything with other seeds
+of people and weights: differences like its own say nothing. Each network is measured on the data
+sets given, which it never saw, by its float embedding; beside it `stripes` and the teacher. Data sets and runs are kept
+in a folder: a script that was stopped goes on where it was.
+
+    python studies/ingredients.py cuhk01 cuhk03-np-pair1 --teacher teacher.safetensors --out ingredients
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import commands
+
+RECIPES = Path(__file__).resolve().parents[1] / "recipes"
+INGREDIENTS = ("backgrounds", "light", "occlusion", "patterns", "crops", "wear")
+FEWER = 4
+"""The row 'fewer people' has so many times fewer, each seen by so many times more cameras."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One network: what its people were rendered without, whether there are fewer, or no teacher, or other seeds."""
+
+    name: str
+    without: str = ""
+    fewer: bool = False
+    taught: bool = True
+    reseeded: bool = False
+
+
+ROWS = (
+    Row("everything"),
+    Row("other seeds", reseeded=True),
+    *(Row(f"no {ingredient}", without=ingredient) for ingredient in INGREDIENTS),
+    Row("fewer people", fewer=True),
+    Row("no teacher", taught=False),
+)
+
+
+def rendered(row: Row, args: argparse.Namespace) -> Path:
+    """The row's rendered people, all of them for training; a render that was stopped goes on."""
+    kind = "fewer" if row.fewer else "reseeded" if row.reseeded else f"without_{row.without}" if row.without else "all"
+    folder: Path = args.out / "people" / kind
+    people, seen_by = (args.people // FEWER, 3 * FEWER) if row.fewer else (args.people, 3)
+    without = ["--without", row.without] if row.without else []
+    height, width = args.size
+    pictures = folder / "pictures"
+    commands.once(
+        folder,
+        *("synth", pictures, "--people", people, "--seen-by", seen_by, "--shots", 1, "--train-share", 1),
+        *("--height", height, "--width", width, "--seed", args.seed + row.reseeded, *without),
+    )
+    return pictures
+
+
+def learned(row: Row, args: argparse.Namespace) -> Path:
+    """The row's encoder."""
+    folder = args.out / "runs" / row.name.replace(" ", "_")
+    steps = f"schedule.per_epoch={args.pictures // 8}", "schedule.epochs=8"
+    teacher = ["--teacher", args.teacher] if row.taught else []
+    alone = () if row.taught else ("method=all_in_one", "views=1")
+    options = [*teacher, "--seed", int(row.reseeded)]
+    return commands.train(RECIPES / "shipped.yaml", rendered(row, args), folder, [*steps, *alone, *args.set], *options)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, nargs="+", help="Data sets to measure on.")
+    parser.add_argument("--teacher", required=True, help="Encoder that the networks learn from.")
+    parser.add_argument("--out", type=Path, required=True, help="Folder of rendered people and runs.")
+    parser.add_argument("--people", type=int, default=1200)
+    parser.add_argument("--pictures", type=int, default=32_000, help="That a network learns from, counting repeats.")
+    parser.add_argument("--size", type=int, nargs=2, default=(192, 96), help="Height and width of rendered pictures.")
+    parser.add_argument("--seed", type=int, default=11)
+    parser.add_argument("--set", action="append", default=[], help="Change a field of all recipes; repeatable.")
+    args = parser.parse_args()
+    names = commands.names_of(args.data)
+    encoders: list[tuple[str, str | Path]] = [(row.name, learned(row, args)) for row in ROWS]
+    encoders += [("stripes", "stripes"), ("teacher", args.teacher)]
+    print(f"rank-1 / mAP by the float embedding; {args.people} people, {args.people * 3} pictures, seed {args.seed}")
+    print(f"{'':14}" + "".join(f"{data:>20}" for data in names))
+    for name, encoder in encoders:
+        cards = args.out / "cards" / name.replace(" ", "_")
+        found = [
+            commands.evaluate(encoder, data, cards / f"{each}.json")
+            for data, each in zip(args.data, names, strict=True)
+        ]
+        figures = [rankings["float embedding"] for rankings in found]
+        print(f"{name:14}" + "".join(f"{f'{rank1:.1f} / {mean:.1f}':>20}" for rank1, mean in figures), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""`studies/tables.py`: runs are made once, goes on where it was, and says which orderings hold in every seed."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).resolve().parents[2] / "studies" / "tables.py"
+TINY = [
+    part
+    for change in ("init=null", "size=[32, 16]", "settings.trunk=osnet_x0_25", "schedule.epochs=1", "held_out=0.34")
+    for part in ("--set", change)
+] + ["--set", "schedule.per_epoch=64", "--set", "schedule.warm_up=0", "--set", "evaluate_every=0"]
+
+
+def run(tmp_path: Path, *arguments: object) -> str:
+    ran = subprocess.run(
+        [sys.executable, str(SCRIPT), *map(str, arguments), "--out", "runs", *TINY],
+        cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+@pytest.mark.slow
+def test_rows_are_trained_once_and_compared(drawn_people: Path, tmp_path: Path) -> None:
+    arguments = ("all_in_one", drawn_people, "--seeds", 2, "--rows", "pyramid", "+ probability")
+    first = run(tmp_path, *arguments)
+    assert "drawn: rank-1 / mAP, mean ± standard deviation over 2 seeds" in first
+    assert "pyramid, id32 < + probability, id32: " in first
+    assert "separate" not in first
+    cards = {card: card.stat().st_mtime for card in tmp_path.rglob("card.json")}
+    assert len(cards) == 4
+    next(iter(cards)).unlink()  # measured again, but not trained again
+    assert run(tmp_path, *arguments) == first
+    assert sum(card.stat().st_mtime == made for card, made in cards.items()) == 3
+    single = run(tmp_path, "ranking", drawn_people, "--seeds", 1, "--rows", "baseline", "both")
+    assert "drawn: rank-1 / mAP, one seed" in single
+    assert "baseline, float embedding < both, float embedding: one seed says nothing (" in single
+    assert "±" not in single
+
+
+def test_one_seed_has_no_deviation_and_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(SCRIPT.parent))
+    commands, tables = (importlib.import_module(name) for name in ("commands", "tables"))
+    assert commands.spread([50.0, 52.0]) == " 51.0 ± 1.4"
+    assert commands.spread([50.0]) == " 50.0"
+    told = {name: tables.verdict(gains) for name, gains in {"up": [1, 2], "down": [-1, -2], "both": [1, -1]}.items()}
+    assert told == {"up": "holds", "down": "is reversed", "both": "is not seen"}
+    assert tables.verdict([3.0]) == tables.verdict([0.0]) == "one seed says nothing"

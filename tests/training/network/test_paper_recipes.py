@@ -1,0 +1,187 @@
+"""Recipes after papers have the papers' numbers, and what the recipes' page says can be run."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from pydantic import TypeAdapter
+
+from swiftreid.methods import CONFIGS, build_method, learns_attributes
+from swiftreid.training.network.recipe import NetworkRecipe, load_network_recipe
+
+RECIPES = Path(__file__).resolve().parents[3] / "recipes"
+
+AIO: dict[str, Any] = {"trunk": "resnet50", "probability_weight": 1.0, "similarity_weight": 1000.0, "pyramid": True}
+AIO |= {"code_lengths": (2048, 512, 128, 32), "smoothing": 0.1, "margin": 0.3, "temperature": 1.0, "variant": "paper"}
+NO_SIMILARITY = {**AIO, "similarity_weight": 0.0}
+NO_DISTILLATION = {**NO_SIMILARITY, "probability_weight": 0.0}
+LIN: dict[str, Any] = {"trunk": "resnet50_ibn_a", "classification_weight": 1.0, "smoothing": 0.1, "lin_weight": 0.4}
+LIN |= {"radius": 0.7, "temperature": 1.0, "neck": True, "detach_weights": True}
+ALONE = {**LIN, "classification_weight": 0.0, "lin_weight": 1.0}
+SOFTMAX = {**LIN, "lin_weight": 0.0}
+SSR: dict[str, Any] = {
+    "trunk": "resnet50",
+    "bits": 2048,
+    "parts": 6,
+    "relaxation": "ssr",
+    "norm": True,
+    "attention": True,
+}
+SSR |= {"margin": 0.3, "smoothing": 0.0, "alpha": 0.3, "attribute_weight": 0.3, "codes": "student", "pretrained": False}
+BARE = {**SSR, "attention": False, "attribute_weight": 0.0}
+RELAXATIONS: dict[str, dict[str, Any]] = {
+    "smooth_relaxation/paper": SSR,
+    "smooth_relaxation/baseline_ssr": BARE,
+    "smooth_relaxation/baseline_sigmoid": {**BARE, "relaxation": "sigmoid", "norm": False, "alpha": 0.7},
+}
+AGW: dict[str, Any] = {"non_local": True, "pooling": "gem", "triplet": "weighted"}
+STEPS = {"pcb": (60, (40,)), "mgn": (80, (40, 60)), "abd_net": (80, (20, 40)), "agw": (120, (40, 70))}
+HOSTS: dict[str, dict[str, Any]] = {
+    "pcb": {"parts": 6, "length": 256, "relaxation": "none", "pooling": "average"},
+    "mgn": {"length": 256, "margin": 1.2, "relaxation": "none", "pooling": "max"},
+    "abd_net": {"length": 1024, "margin": 1.2, "triplet_weight": 0.1, "feature_weight": 1e-6, "filter_weight": 1e-3},
+    "agw": {**AGW, "smoothing": 0.1, "centre_weight": 0.0005},
+    "agw_sigmoid": {**RELAXATIONS["smooth_relaxation/baseline_sigmoid"], **AGW},
+    "agw_ssr": {**BARE, **AGW},
+    "agw_ssr_aab": {**SSR, **AGW},
+}
+HOSTS = {f"smooth_relaxation/hosts/{name}": settings for name, settings in HOSTS.items()}
+PAPERS: dict[str, dict[str, Any]] = {
+    "baseline": {"trunk": "resnet50", "smoothing": 0.1, "margin": 0.3, "centre_weight": 0.0},
+    "all_in_one/paper": AIO,
+    "all_in_one/released": {**AIO, "variant": "released", "code_lengths": (2048, 1024, 512, 256, 128, 64, 32)},
+    "all_in_one/table5_separate": {**NO_DISTILLATION, "pyramid": False},
+    "all_in_one/table5_pyramid": NO_DISTILLATION,
+    "all_in_one/table5_pyramid_probability": NO_SIMILARITY,
+    "ranking/paper": LIN,
+    "ranking/table1_lin_before": {**ALONE, "neck": False},
+    "ranking/table1_lin_after": ALONE,
+    "ranking/table1_softmax": {**SOFTMAX, "neck": False},
+    "ranking/table1_softmax_bn": SOFTMAX,
+    **{
+        f"ranking/table5_{trunk}": {**LIN, "trunk": trunk}
+        for trunk in ("resnet34", "resnet50", "se_resnet50", "se_resnext50")
+    },
+}
+
+
+def settings_of(recipe: NetworkRecipe) -> Any:
+    """The method's settings, with what the recipe leaves out."""
+    return TypeAdapter(CONFIGS[recipe.method]).validate_python(recipe.settings)
+
+
+def test_every_paper_recipe_is_pinned() -> None:
+    folders = ("all_in_one", "ranking", "smooth_relaxation", "smooth_relaxation/hosts")
+    found = {path for folder in folders for path in (RECIPES / folder).glob("*.yaml")}
+    pinned = {*PAPERS, *RELAXATIONS, *HOSTS}
+    assert {str(path.relative_to(RECIPES).with_suffix("")) for path in found} | {"baseline"} == pinned
+
+
+@pytest.mark.parametrize("name", PAPERS)
+def test_the_papers_numbers(name: str) -> None:
+    recipe = load_network_recipe(RECIPES / f"{name}.yaml")
+    assert recipe.method == name.partition("/")[0]
+    assert recipe.size == (256, 128)
+    assert (recipe.batches.persons, recipe.batches.pictures, recipe.batches.per_step) == (16, 4, 1)
+    optimiser, schedule = recipe.optimiser, recipe.schedule
+    assert (optimiser.name, optimiser.learning_rate, optimiser.trunk_rate, optimiser.clip) == (
+        "adam",
+        3.5e-4,
+        None,
+        None,
+    )
+    assert (optimiser.weight_decay, optimiser.decay_all) == (5e-4, True)
+    assert (schedule.epochs, schedule.per_epoch, schedule.shape) == (120, None, "steps")
+    assert (schedule.warm_up, schedule.start, schedule.decay_at, schedule.decay) == (10, 0.01, (40, 70), 0.1)
+    changed = {field: value for field, value in recipe.augmentation.model_dump().items() if value}
+    assert changed == {"flip": 0.5, "shift": 0.04, "erase": 0.5}
+    assert round(recipe.augmentation.shift * recipe.size[0]) == 10, "padding by 10 pixels"
+    assert (recipe.ema, recipe.amp, recipe.held_out, recipe.views, recipe.init) == (0, "off", 0, 1, None)
+    settings = settings_of(recipe)
+    assert (settings.last_stride, settings.pooling) == (1, "average")
+    assert {field: getattr(settings, field) for field in PAPERS[name]} == PAPERS[name]
+
+
+@pytest.mark.parametrize("name", RELAXATIONS)
+def test_the_numbers_of_the_ssr_paper(name: str) -> None:
+    recipe = load_network_recipe(RECIPES / f"{name}.yaml")
+    assert recipe.method == "smooth_relaxation"
+    assert recipe.size == (384, 128)
+    assert (recipe.batches.persons, recipe.batches.pictures, recipe.batches.per_step) == (16, 4, 1)
+    optimiser, schedule = recipe.optimiser, recipe.schedule
+    assert (optimiser.name, optimiser.learning_rate, optimiser.trunk_rate) == ("sgd", 0.01, None)
+    assert (optimiser.weight_decay, optimiser.decay_all) == (5e-4, True)
+    assert (schedule.epochs, schedule.warm_up, schedule.shape, schedule.decay) == (350, 20, "steps", 0.1)
+    assert schedule.start * optimiser.learning_rate == pytest.approx(0.001)
+    assert schedule.decay_at == (140, 245), "40 % and 70 % of the run"
+    changed = {field: value for field, value in recipe.augmentation.model_dump().items() if value}
+    assert changed == {"flip": 0.5, "erase": 0.5}
+    settings = settings_of(recipe)
+    assert (settings.last_stride, settings.pooling) == (1, "average")
+    assert {field: getattr(settings, field) for field in RELAXATIONS[name]} == RELAXATIONS[name]
+
+
+@pytest.mark.parametrize("name", HOSTS)
+def test_the_numbers_of_the_hosts(name: str) -> None:
+    recipe = load_network_recipe(RECIPES / f"{name}.yaml")
+    settings = settings_of(recipe)
+    assert (settings.trunk, settings.last_stride) == ("resnet50", 1)
+    assert {field: getattr(settings, field) for field in HOSTS[name]} == HOSTS[name]
+    assert (recipe.batches.persons, recipe.batches.pictures) == (16, 4)
+    host = name.rpartition("/")[2]
+    if host in STEPS:
+        assert recipe.method == ("baseline" if host == "agw" else host)
+        assert (recipe.schedule.epochs, recipe.schedule.decay_at) == STEPS[host]
+        return
+    # SSR on AGW differs from SSR in the host alone.
+    own = {"agw_sigmoid": "baseline_sigmoid", "agw_ssr": "baseline_ssr", "agw_ssr_aab": "paper"}[host]
+    bare = load_network_recipe(RECIPES / f"smooth_relaxation/{own}.yaml")
+    assert recipe == bare.model_copy(update={"settings": {**bare.settings, **AGW}})
+
+
+def rows_of_the_page() -> list[tuple[str, list[str]]]:
+    """The recipe of each row that names one, as it is and with each of its changes."""
+    rows: list[tuple[str, list[str]]] = []
+    for row in (RECIPES / "README.md").read_text(encoding="utf-8").splitlines():
+        files = re.findall(r"recipes/([\w/]+)\.yaml", row)
+        if files and row.startswith("|"):
+            rows.append((files[0], []))
+            rows += [(files[0], [setting]) for setting in re.findall(r"--set '?(settings[\w.]+=[^'`\s]+)", row)]
+    return rows
+
+
+@pytest.mark.parametrize(("name", "changes"), rows_of_the_page())
+def test_every_row_starts(name: str, changes: list[str]) -> None:
+    """A small trunk in place of the paper's, one step on noise: the loss is a number, and gradients reach the trunk."""
+    recipe = load_network_recipe(RECIPES / f"{name}.yaml", [*changes, "settings.trunk=resnet18_half"])
+    torch.manual_seed(0)
+    learned = [0.2, 0.5, 1.0] if learns_attributes(recipe.method, recipe.settings) else []
+    method = build_method(recipe.method, 2, attributes=learned, **recipe.settings)
+    pictures, persons = torch.randn(4, 3, 96, 32), torch.tensor([0, 0, 1, 1])
+    attributes = torch.ones(4, len(learned)) if learned else None
+    loss = method.loss(pictures, persons, attributes)["total"]
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert any(p.grad is not None and bool(p.grad.any()) for p in method.trunk.parameters())
+
+
+def test_what_the_page_of_recipes_names_is_there() -> None:
+    page = (RECIPES / "README.md").read_text(encoding="utf-8")
+    named = re.findall(r"recipes/([\w/]+)\.yaml", page)
+    assert set(named) <= {*PAPERS, *RELAXATIONS, *HOSTS}
+    told = set(named) | {f"all_in_one/{name}" for name in re.findall(r"`(table5_sep\w+)\.yaml", page)}
+    told |= {f"ranking/{name}" for name in re.findall(r"`(table5_re\w+|table5_se_\w+)\.yaml", page)}
+    assert told == {*PAPERS, *RELAXATIONS, *HOSTS}, "every recipe is a row of the page"
+    changed = 0
+    for row in page.splitlines():
+        files = re.findall(r"recipes/([\w/]+)\.yaml", row)
+        for setting in re.findall(r"--set '?([\w.]+=[^'`\s]+)", row) if files else ():  # `swiftreid hash` has none
+            before = load_network_recipe(RECIPES / f"{files[0]}.yaml")
+            after = load_network_recipe(RECIPES / f"{files[0]}.yaml", [setting])
+            assert (after, settings_of(after)) != (before, settings_of(before)), setting
+            changed += 1
+    assert changed == 32

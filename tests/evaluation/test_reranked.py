@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from test_benchmark import bits, people, same
+from test_measure_codes import bits, people, same
 
 from swiftreid.errors import UsageError
 from swiftreid.evaluation import reranked

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_benchmark import people, same
+from test_measure_codes import people, same
 
 from swiftreid.evaluation import standing
 from swiftreid.evaluation.judging import judge, rank_and_judge

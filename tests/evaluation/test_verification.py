@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from sklearn.metrics import roc_curve
-from test_benchmark import bits, people
+from test_measure_codes import bits, people
 
 from swiftreid.errors import UsageError
 from swiftreid.evaluation.judging import pairs_of, rank_and_judge

@@ -8,7 +8,7 @@ from dense_reciprocal import dense_reciprocal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from search_cases import codes_like, in_two
-from test_reranking import SETTINGS, groups_of_vectors, naive_hamming, own_cosines
+from test_rerank_rankings import SETTINGS, groups_of_vectors, naive_hamming, own_cosines
 
 from swiftreid.errors import UsageError
 from swiftreid.reranking.gallery_graph import GalleryGraph

@@ -48,8 +48,7 @@ def encode(
     found = pictures_below(pictures)
     refuse_same_ids(found, "encode them into files of their own, and add those with different --id-prefix")
     bad = BadPictures(report)
-    with report.progress("encoding") as advance:
-        kept, encoding = encode_all(used, [picture.path for picture in found], on_bad=bad, progress=advance)
+    kept, encoding = encode_all(used, [picture.path for picture in found], on_bad=bad, progress=report.progress)
     if not len(kept):
         raise SwiftReIDError(f"none of the {len(found)} pictures could be read; nothing was written")
     chosen = [found[i] for i in kept]
@@ -145,8 +144,7 @@ def calibrate(
             + ("; attributes are not measured on them" if used.card.attributes else "")
         )
     bad = BadPictures(report)
-    with report.progress("encoding") as advance:
-        held_out = encode_samples(used, samples, on_bad=bad, progress=advance)
+    held_out = encode_samples(used, samples, on_bad=bad, progress=report.progress)
     calibration = fit_calibration(
         held_out,
         used.spec,

@@ -179,8 +179,7 @@ def _card(
 ) -> ResultCard:
     query, gallery = codes
     protocol = Protocol(how.empty, data.cross_camera, own_pictures(query, gallery))
-    with report.progress("measuring") as advance:
-        measured = measure(cascades, query, gallery, timed=how.timed, protocol=protocol, progress=advance)
+    measured = measure(cascades, query, gallery, timed=how.timed, protocol=protocol, progress=report.progress)
     if how.rerank is not None:
         measured += _reranked(query, gallery, encoder.spec.final, how.rerank, timed=how.timed, protocol=protocol)
         each = pictures_per_person(gallery)
@@ -239,8 +238,7 @@ def _short(card: ResultCard, ranking: str, ap: ApRule) -> str:
 
 
 def _encoded(what: str, samples: Split, encoder: Encoder, report: Report, bad: BadPictures) -> LabelledCodes:
-    with report.progress(f"encoding {what}") as advance:
-        return encode_samples(encoder, samples, on_bad=bad, progress=advance)
+    return encode_samples(encoder, samples, on_bad=bad, progress=report.progress, task=f"encoding {what}")
 
 
 def _wanted(data: ReidData, query: LabelledCodes) -> Split:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,6 +24,7 @@ from swiftreid.encoding.stream import OnBad
 from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.evaluation.attributes import AttributeScore, AttributeScores
 from swiftreid.evaluation.measure import LabelledCodes, measure_cascades, measure_embedding
+from swiftreid.progress import Progress
 from swiftreid.search.cascade import Cascade, Stage
 from swiftreid.search.codes import CodeSpec, pack_bits
 from swiftreid.training.folding import halved
@@ -33,9 +33,6 @@ from swiftreid.training.frozen.pyramid import FittedPyramid, fit_pyramid
 from swiftreid.training.frozen.recipe import FrozenRecipe
 from swiftreid.training.pictures import attributes_of, schema_to_learn
 from swiftreid.training.views import picture_views
-
-ProgressBar = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
-"""Opens a progress bar with a title; what it gives is called with (done, total)."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +62,7 @@ def learn_hash(
     max_loss: float,
     seed: int,
     on_bad: OnBad | None,
-    progress: ProgressBar,
+    progress: Progress,
 ) -> PyramidEncoder:
     """Learn codes, attributes or both on the training people of ``data``, beside what is kept, and calibrate them.
 
@@ -187,22 +184,22 @@ class _Lesson:
     schema: AttributeSchema | None
     recipe: FrozenRecipe
     seed: int
-    progress: ProgressBar
+    progress: Progress
 
     def pyramid(self, pictures: Views, title: str) -> FittedPyramid:
         """What gives the codes."""
         if self.before is not None and self.recipe.codes == "keep":
             people = len(np.unique(pictures.persons))
             return FittedPyramid(self.before.pyramid, {"persons": people, "pictures": len(pictures.persons)})
-        with self.progress(title) as advance:
-            fitted = fit_pyramid(
-                pictures.embeddings,
-                pictures.persons,
-                pictures.cameras,
-                seed=self.seed,
-                config=self.recipe.training,
-                progress=lambda done, total, _loss: advance(done, total),
-            )
+        fitted = fit_pyramid(
+            pictures.embeddings,
+            pictures.persons,
+            pictures.cameras,
+            seed=self.seed,
+            config=self.recipe.training,
+            progress=self.progress,
+            task=title,
+        )
         return replace(fitted, tensors=halved(fitted.tensors)) if self.recipe.export == "fp16" else fitted
 
     def attributes(self, pictures: Views) -> tuple[Tensors, list[str]]:
@@ -242,22 +239,19 @@ def embed_views(
     views: int,
     seed: int,
     on_bad: OnBad | None,
-    progress: ProgressBar,
+    progress: Progress,
 ) -> Views:
     """The base's embedding of every view of every readable picture, the view 0 being the picture as it is."""
     height, width = base.size
     paths = [sample.path for sample in samples]
     places: list[NDArray[np.int64]] = []
     parts: list[NDArray[np.float32]] = []
-    with progress("embedding") as advance:
-        for batch in read_batches(paths, height, width, on_bad=on_bad):
-            first = int(batch.indices[0])
-            seen = [
-                base.encode(picture_views(batch.pictures, v, seed=seed, first=first)).embedding for v in range(views)
-            ]
-            parts.append(np.stack([e for e in seen if e is not None]))
-            places.append(batch.indices)
-            advance(int(batch.indices[-1]) + 1, len(paths))
+    for batch in read_batches(paths, height, width, on_bad=on_bad):
+        first = int(batch.indices[0])
+        seen = [base.encode(picture_views(batch.pictures, v, seed=seed, first=first)).embedding for v in range(views)]
+        parts.append(np.stack([e for e in seen if e is not None]))
+        places.append(batch.indices)
+        progress("embedding", int(batch.indices[-1]) + 1, len(paths))
     if not parts:
         raise SwiftReIDError(f"none of the {len(paths)} training pictures could be read; run `swiftreid doctor`")
     rows = np.concatenate(places)

@@ -25,7 +25,7 @@ from swiftreid.search.codes import bits_of
 from swiftreid.search.stages import CERTIFIED_BITS
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this program is run by itself
-from search_cases import Case, cases  # noqa: E402
+from search_cases import Case, cases
 
 ERRORS = (TypeError, ValueError, OverflowError, RuntimeError, MemoryError)
 GUARD = 64

@@ -4,7 +4,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 NATIVE := $(wildcard native/*)
 
-.PHONY: demo test test-slow lint bench docs clean
+.PHONY: demo test test-slow lint bench docs generated clean
 
 demo: .venv/.core
 	$(BIN)/swiftreid demo
@@ -27,6 +27,9 @@ bench: .venv/.dev
 docs: .venv/.dev
 	$(BIN)/sphinx-build -W -q -b html docs docs/_build/html
 	@echo "open docs/_build/html/index.html"
+
+generated: .venv/.dev
+	$(BIN)/python tools/generate.py
 
 clean:
 	rm -rf .venv build docs/_build out

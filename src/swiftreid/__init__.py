@@ -59,6 +59,7 @@ _ROOMS = {
     "swiftreid.gallery.entries": ["Entry"],
     "swiftreid.gallery.snapshot": ["Snapshot"],
     "swiftreid.gallery.store": ["Gallery"],
+    "swiftreid.recipes": ["find_recipe", "shipped_recipes", "ShippedRecipe"],
     "swiftreid.errors": ["SwiftReIDError", "UsageError"],
 }
 _HOME = {name: module for module, names in _ROOMS.items() for name in names}

@@ -60,6 +60,9 @@ from swiftreid.methods import Method as Method
 from swiftreid.methods import build_method as build_method
 from swiftreid.nn.trunks import load_weights as load_weights
 from swiftreid.nn.trunks import make_trunk as make_trunk
+from swiftreid.recipes import ShippedRecipe as ShippedRecipe
+from swiftreid.recipes import find_recipe as find_recipe
+from swiftreid.recipes import shipped_recipes as shipped_recipes
 from swiftreid.reranking.expansion import expand_codes as expand_codes
 from swiftreid.reranking.expansion import expand_embeddings as expand_embeddings
 from swiftreid.reranking.gallery_graph import GalleryGraph as GalleryGraph

@@ -3,8 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 NATIVE := $(wildcard native/*)
+CXX_FILES := $(wildcard native/*.cpp native/*.hpp tests/*/*.cpp)
 
-.PHONY: demo test test-slow lint bench docs generated clean
+.PHONY: demo test test-slow lint format bench docs generated clean
 
 demo: .venv/.core
 	$(BIN)/swiftreid demo
@@ -20,6 +21,11 @@ lint: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/clang-format --dry-run --Werror $(CXX_FILES)
+
+format: .venv/.dev
+	$(BIN)/ruff format .
+	$(BIN)/clang-format -i $(CXX_FILES)
 
 bench: .venv/.dev
 	$(BIN)/swiftreid bench search --n 16k --n 516k

@@ -265,7 +265,8 @@ private:
     const std::size_t first_, count_;
     const bool counting_;
     const Many* const many_;
-    const bool by_sample_;  // samples are scanned, and where they say so their rest fetched; else whole rows are scanned
+    // Samples are scanned, and where they say so their rest fetched; else whole rows are scanned.
+    const bool by_sample_;
     const Part scanned_;
     const Loan<Memory> memory_;
     std::vector<Tile>& tiles_;

@@ -14,11 +14,11 @@ namespace swiftreid {
 
 struct Chunk {
     std::uint32_t segment;
-    std::uint32_t row;    // first row, in its segment (a multiple of kBlock) or shelf
+    std::uint32_t row;  // first row, in its segment (a multiple of kBlock) or shelf
     std::uint32_t rows;
-    std::uint32_t live;   // how many of them may be found (of a shelf: perhaps)
+    std::uint32_t live;  // how many of them may be found (of a shelf: perhaps)
     const std::uint32_t* listed;  // their positions, where they are so few that looking at each is quicker; else null
-    const Shelf* shelf;           // null: a part of a segment
+    const Shelf* shelf;  // null: a part of a segment
 };
 
 constexpr std::size_t kChunk = 16 * kBlock;

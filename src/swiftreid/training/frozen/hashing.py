@@ -17,7 +17,7 @@ from swiftreid.data.schemas import AttributeSchema, schema_of, unusable
 from swiftreid.encoding.attribute_bits import AttributeBits, with_second_bits
 from swiftreid.encoding.calibrate import fit_calibration, scored
 from swiftreid.encoding.card import Calibration, Tensors
-from swiftreid.encoding.composed import PyramidEncoder, compose
+from swiftreid.encoding.composed import compose
 from swiftreid.encoding.domain import LEARNED_FROM, sources_of
 from swiftreid.encoding.encoder import Encoder
 from swiftreid.encoding.pyramid import PyramidCodes
@@ -66,7 +66,7 @@ def learn_hash(
     seed: int,
     on_bad: OnBad | None,
     progress: ProgressBar,
-) -> PyramidEncoder:
+) -> Encoder:
     """Learn codes, attributes or both on the training people of ``data``, beside what is kept, and calibrate them.
 
     As the CtF paper does (its section 4.2), a first pyramid learns from part of the people; thresholds are fitted and
@@ -84,9 +84,9 @@ def learn_hash(
         raise UsageError(
             f"data set {data.name} has no training pictures of known persons: run `swiftreid doctor` on it"
         )
-    before = base if isinstance(base, PyramidEncoder) else None
+    before = base if base.pyramid else None
     lesson = _Lesson(before, _schema(known, data.name, recipe), recipe, seed, progress)
-    network = base if before is None else before.base  # codes are put on this, not on other codes
+    network = base.base  # codes are put on this, not on other codes
     embedded = embed_views(
         network, known, lesson.schema, views=recipe.views, seed=seed, on_bad=on_bad, progress=progress
     )
@@ -143,14 +143,14 @@ def learn_hash(
         new, old = ("attributes", "all else") if recipe.codes == "keep" else ("pyramid", "embedding")
         about["provenance"] = f"{new}: {learned_from}; {old} ({base.card.name}): {base.card.provenance}"
     card = learned.card.model_copy(update={"calibration": calibration, "metrics": metrics, **about})
-    return PyramidEncoder(card, learned.tensors)
+    return learned.with_card(card)
 
 
 def _refuse_what_cannot_be(base: Encoder, recipe: FrozenRecipe) -> None:
     """Refuse to hash what is no number, and to keep what is not there."""
     if base.card.embedding is None:
         raise UsageError(f"encoder {base.card.name} gives no float embedding to hash")
-    composed = isinstance(base, PyramidEncoder)
+    composed = bool(base.pyramid)
     if recipe.attributes == "keep" and not (composed and base.card.attributes and recipe.codes == "learn"):
         raise UsageError(
             "attributes=keep is for new codes beside the attributes that an encoder of `swiftreid hash` or `swiftreid "
@@ -183,7 +183,7 @@ class _Lesson:
         progress: of learning them.
     """
 
-    before: PyramidEncoder | None
+    before: Encoder | None
     schema: AttributeSchema | None
     recipe: FrozenRecipe
     seed: int

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 import pytest
@@ -28,11 +26,6 @@ K = 20
 @pytest.fixture(scope="module")
 def data() -> SyntheticCodes:
     return synthetic_codes(3000, 12, seed=2)
-
-
-@contextmanager
-def silent(_: str) -> Any:
-    yield lambda done, total: None
 
 
 def answering(name: str, ranked: np.ndarray, seconds: float = 0.0, *, by_id2048: bool = True) -> Contender:
@@ -128,7 +121,7 @@ def test_missing_packages_are_named_with_what_installs_them(
 ) -> None:
     for package in ("faiss", "usearch", "usearch.index", "torch"):
         monkeypatch.setitem(sys.modules, package, None)
-    contenders, missing = gather(data, Options(queries=12), silent)
+    contenders, missing = gather(data, Options(queries=12))
     assert {one.name.split()[0] for one in missing} == {"faiss", "usearch", "torch"}
     assert all("swiftreid[bench]" in one.reason for one in missing if not one.name.startswith("torch"))
     assert all("swiftreid[torch]" in one.reason for one in missing if one.name.startswith("torch"))
@@ -139,10 +132,10 @@ def test_missing_packages_are_named_with_what_installs_them(
 
 def test_what_does_not_fit_in_memory_is_left_out(data: SyntheticCodes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_module, "available_bytes", lambda: 1000)
-    _, missing = gather(data, Options(queries=12, only=("torch*",)), silent)
+    _, missing = gather(data, Options(queries=12, only=("torch*",)))
     assert Missing("torch float32 512", "needs 0.0 GB of memory, 0.0 GB are free") in missing
 
 
 def test_graphs_are_built_when_asked(data: SyntheticCodes) -> None:
-    _, missing = gather(data, Options(queries=12, only=("*HNSW",), graphs=False), silent)
+    _, missing = gather(data, Options(queries=12, only=("*HNSW",), graphs=False))
     assert {one.name for one in missing if "--no-graphs" in one.reason} == {"faiss IndexBinaryHNSW", "usearch HNSW"}

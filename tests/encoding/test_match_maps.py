@@ -192,13 +192,13 @@ def test_maps_of_a_real_encoder_are_what_plain_loops_give(code: str | None, fine
 def test_pictures_of_any_size_are_scaled_and_progress_reaches_its_end() -> None:
     one, other = picture(WHITE, WHITE), picture(WHITE, BLACK)
     large = resize(one, 64, 32)
-    seen: list[tuple[int, int]] = []
+    seen: list[tuple[str, int, int]] = []
     [found] = match_maps(looking(), large, [other], covering=SMALL, progress=lambda *at: seen.append(at))
     [direct] = match_maps(looking(), resize(large, 32, 16), [other], covering=SMALL)
     np.testing.assert_array_equal(found.query.changes, direct.query.changes)
     patches = len(SMALL.windows(32, 16))
-    assert seen[-1] == (2 * patches, 2 * patches)
-    assert [done for done, _ in seen] == sorted({done for done, _ in seen})
+    assert seen[-1] == ("covering patches", 2 * patches, 2 * patches)
+    assert [done for _, done, _ in seen] == sorted({done for _, done, _ in seen})
 
 
 def test_what_cannot_be_mapped_is_explained() -> None:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from search_cases import codes_like
 
+from search_cases import codes_like
 from swiftreid.errors import UsageError
 from swiftreid.reranking.expansion import expand_codes, expand_embeddings, vote
 from swiftreid.search.codes import bits_of, pack_bits, unpack_bits

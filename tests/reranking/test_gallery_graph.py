@@ -7,9 +7,9 @@ import pytest
 from dense_reciprocal import dense_reciprocal
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from search_cases import codes_like, in_two
 from test_rerank_rankings import SETTINGS, groups_of_vectors, naive_hamming, own_cosines
 
+from search_cases import codes_like, in_two
 from swiftreid.errors import UsageError
 from swiftreid.reranking.gallery_graph import GalleryGraph
 from swiftreid.reranking.neighbours import VectorSpace
@@ -89,10 +89,10 @@ def test_after_a_cascade_only_what_is_needed_is_made() -> None:
     assert np.array_equal(np.sort(lazily.indices), np.sort(found))
 
 
-def test_progress_is_told() -> None:
-    told: list[tuple[int, int]] = []
-    GalleryGraph.of_embeddings(np.eye(5, dtype=np.float32)).build(lambda done, all_: told.append((done, all_)))
-    assert told == [(5, 5)]
+def test_progress_reaches_the_end() -> None:
+    reports: list[tuple[object, ...]] = []
+    GalleryGraph.of_embeddings(np.eye(5, dtype=np.float32)).build(lambda *report: reports.append(report))
+    assert reports == [("finding neighbours", 5, 5)]
 
 
 def test_empty_galleries_and_no_candidates() -> None:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from search_cases import codes_like
 
+from search_cases import codes_like
 from swiftreid.errors import UsageError
 from swiftreid.reranking.expansion import vote
 from swiftreid.reranking.multi_query import fuse_codes, fuse_embeddings, search_together

@@ -9,8 +9,8 @@ import pytest
 from dense_reciprocal import dense_reciprocal
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from search_cases import codes_like, in_two
 
+from search_cases import codes_like, in_two
 from swiftreid.errors import UsageError
 from swiftreid.reranking import neighbours, reciprocal
 from swiftreid.reranking.gallery_graph import GalleryGraph

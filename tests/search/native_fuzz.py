@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from search_cases import Case, cases
 
+from search_cases import Case, cases
 from swiftreid.search import kernels
 from swiftreid.search.cascade import Cascade, Stage
 from swiftreid.search.codes import bits_of

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from search_cases import codes_like
 
+from search_cases import codes_like
 from swiftreid.errors import UsageError
 from swiftreid.search import kernels, reference
 from swiftreid.search.cascade import Cascade

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-import naive_cascade as naive
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from search_cases import Case, cases
 
+import naive_cascade as naive
+from search_cases import Case, cases
 from swiftreid.search import reference
 
 SMALL = ("id8", "attr30", "id40")

@@ -34,7 +34,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("anny")
     root = tmp_path_factory.mktemp("synthetic") / "small"
     steps: list[tuple[int, int]] = []
-    report = synthesize(root, **SMALL, progress=lambda done, total: steps.append((done, total)))
+    report = synthesize(root, **SMALL, progress=lambda _, *counts: steps.append(counts))
     assert steps == [(k, 12) for k in range(1, 13)]
     assert (report.written, report.skipped) == (12, 0)
     assert report.counts == {"bounding_box_train": 4, "query": 4, "bounding_box_test": 4}
@@ -96,7 +96,7 @@ def test_same_seed_same_bytes_and_resumes_after_a_stop(small: Path, tmp_path: Pa
     class Stopped(Exception):
         pass
 
-    def stop_after_five(done: int, total: int) -> None:
+    def stop_after_five(task: str, done: int, total: int, detail: str = "") -> None:
         if done == 5:
             raise Stopped
 
@@ -176,7 +176,7 @@ def test_any_number_of_workers_gives_the_same_bytes(small: Path, tmp_path: Path)
     """Two processes, each with a part of the people; one of them finds a picture there already."""
     root = tmp_path / "together"
     steps: list[tuple[int, int]] = []
-    report = synthesize(root, **SMALL, workers=2, progress=lambda done, total: steps.append((done, total)))
+    report = synthesize(root, **SMALL, workers=2, progress=lambda _, *counts: steps.append(counts))
     assert (report.written, report.skipped) == (12, 0)
     assert steps == [(k, 12) for k in range(1, 13)]
     assert pictures(root) == pictures(small)

@@ -131,8 +131,7 @@ class Answering:
         orders = [Ranked(_others(result, row, query, snapshot)).first(pool) for row, query in enumerate(queries)]
         if self.settings is not None:
             final = self.stages.stages[-1].code
-            with report.progress("re-ranking") as advance:
-                orders = reorder(result, orders, snapshot.table, final, codes[final], self.settings, advance)
+            orders = reorder(result, orders, snapshot.table, final, codes[final], self.settings, report.progress)
         found = []
         for row, (number, ranked) in enumerate(zip(numbers, orders, strict=True)):
             # Whether somebody is near enough is a matter of the distance, whatever re-ranking shows first.
@@ -191,13 +190,12 @@ def picture_queries(encoder: Encoder, roots: Sequence[Path], bad: BadPictures, r
     sources = pictures_below(roots)
     on_bad = bad if len(sources) != 1 else None
     queries: list[Query] = []
-    with report.progress("encoding") as advance:
-        paths = [source.path for source in sources]
-        for batch in encode_paths(encoder, paths, thumbnails=True, on_bad=on_bad, progress=advance):
-            for row, (i, jpeg) in enumerate(zip(batch.indices, batch.thumbnails, strict=True)):
-                source = sources[i]
-                codes = {name: code[row : row + 1] for name, code in batch.encoding.codes.items()}
-                queries.append(Query(str(source.path), (), jpeg, codes, source.person, source.camera or None))
+    paths = [source.path for source in sources]
+    for batch in encode_paths(encoder, paths, thumbnails=True, on_bad=on_bad, progress=report.progress):
+        for row, (i, jpeg) in enumerate(zip(batch.indices, batch.thumbnails, strict=True)):
+            source = sources[i]
+            codes = {name: code[row : row + 1] for name, code in batch.encoding.codes.items()}
+            queries.append(Query(str(source.path), (), jpeg, codes, source.person, source.camera or None))
     if sources and not queries:
         raise SwiftReIDError(f"none of the {len(sources)} query pictures could be read")
     return queries

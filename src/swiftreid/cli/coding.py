@@ -7,6 +7,7 @@ from typing import Annotated, Any, cast, get_args
 
 import typer
 
+from swiftreid.calibration.fit import CascadeMethod, fit_calibration
 from swiftreid.calibration.recall import CONFIDENCE, SHARE
 from swiftreid.calibration.same_person import FALSE_ACCEPTS
 from swiftreid.calibration.thresholds import Method
@@ -20,7 +21,7 @@ from swiftreid.data.fingerprint import fingerprint_of
 from swiftreid.data.samples import SplitName
 from swiftreid.data.schemas import unusable
 from swiftreid.data.sources import open_data
-from swiftreid.encoding.calibrate import CascadeMethod, calibrated, fit_calibration, told_attributes
+from swiftreid.encoding.calibrate import attribute_accuracy, calibrated
 from swiftreid.encoding.card import EncoderCard
 from swiftreid.encoding.encoder import DEFAULT, open_encoder
 from swiftreid.encoding.encodings_file import save_encodings
@@ -48,8 +49,7 @@ def encode(
     found = pictures_below(pictures)
     refuse_same_ids(found, "encode them into files of their own, and add those with different --id-prefix")
     bad = BadPictures(report)
-    with report.progress("encoding") as advance:
-        kept, encoding = encode_all(used, [picture.path for picture in found], on_bad=bad, progress=advance)
+    kept, encoding = encode_all(used, [picture.path for picture in found], on_bad=bad, progress=report.progress)
     if not len(kept):
         raise SwiftReIDError(f"none of the {len(found)} pictures could be read; nothing was written")
     chosen = [found[i] for i in kept]
@@ -145,8 +145,7 @@ def calibrate(
             + ("; attributes are not measured on them" if used.card.attributes else "")
         )
     bad = BadPictures(report)
-    with report.progress("encoding") as advance:
-        held_out = encode_samples(used, samples, on_bad=bad, progress=advance)
+    held_out = encode_samples(used, samples, on_bad=bad, progress=report.progress)
     calibration = fit_calibration(
         held_out,
         used.spec,
@@ -160,7 +159,7 @@ def calibrate(
         confidence=confidence / 100,
         false_accepts=false_accepts / 100,
         gallery=gallery_size,
-        attributes=used.card.told if learned else told_attributes(used, held_out, samples),
+        attributes=used.card.told if learned else attribute_accuracy(used, held_out, samples),
     )
     target = output or Path(encoder)
     written = calibrated(used, calibration)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -22,9 +23,6 @@ EncoderOption = Annotated[
     str, typer.Option(help="Encoder file, or a shipped one: rendered or stripes.", envvar="SWIFTREID_ENCODER")
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars and no notices.")]
-
-Advance = Callable[[int, int], None]
-"""Called with (done, total) as work goes on."""
 
 
 class _Rate(ProgressColumn):
@@ -55,15 +53,39 @@ class Report:
         # Piped output has no width of its own: give tables room instead of folding them at 80 columns.
         self._out = Console(width=None if sys.stdout.isatty() else 140)
         self._err = Console(stderr=True)
+        self._bar: Progress | None = None
 
-    @contextmanager
-    def progress(self, what: str) -> Iterator[Advance]:
-        """A progress bar with rate and time left on stderr; silent when quiet or not on a terminal."""
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
-        hidden = self._quiet or not self._err.is_terminal
-        with Progress(*columns, console=self._err, disable=hidden, transient=False) as bar:
-            task = bar.add_task(what, total=None)
-            yield lambda done, total: bar.update(task, completed=done, total=total)
+    def progress(self, task: str, done: int, total: int, detail: str = "") -> None:
+        """Show a `swiftreid.progress.Progress` as a bar on stderr; silent when quiet or not on a terminal.
+
+        A bar is there from a task's first report to its last; another task's report ends it too.
+        """
+        if self._quiet or not self._err.is_terminal:
+            return
+        words = f"{task} ({detail})" if detail else task
+        if self._bar is None or self._bar.tasks[0].fields["task"] != task:
+            self._end_bar()
+            self._bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                _Rate(),
+                TimeRemainingColumn(),
+                console=self._err,
+            )
+            self._bar.add_task(words, total=total, task=task)
+            self._bar.start()
+            # An error on the way must not leave the terminal without its cursor.
+            atexit.register(self._end_bar)
+        self._bar.update(self._bar.tasks[0].id, description=words, completed=done, total=total)
+        if done >= total:
+            self._end_bar()
+
+    def _end_bar(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+            atexit.unregister(self._end_bar)
 
     @contextmanager
     def training(self) -> Iterator[Callable[[Moment], None]]:

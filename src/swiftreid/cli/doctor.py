@@ -31,10 +31,9 @@ def doctor(
 
     report = Report(as_json=as_json, quiet=quiet)
     sheet = None if sheet is None else output_file("--sheet", sheet, suffixes=(".png", ".jpg", ".jpeg"))
-    with report.progress("examining") as advance:
-        examination = examine(
-            data, kind=kind, train=train_choice(train), root=root, decode=not no_decode, progress=advance
-        )
+    examination = examine(
+        data, kind=kind, train=train_choice(train), root=root, decode=not no_decode, progress=report.progress
+    )
     diagnosis = examination.diagnosis
     rows = diagnosis.count_rows()
     if any(row[1] for row in rows):

@@ -94,18 +94,17 @@ def add(
         wanted = [source for source in sources if source.id not in known]
         bad = BadPictures(report)
         encoder = open_encoder(encoder_of(opened))
-        with report.progress("adding") as advance:
-            batches = encode_paths(
-                encoder, [source.path for source in wanted], thumbnails=True, on_bad=bad, progress=advance
+        batches = encode_paths(
+            encoder, [source.path for source in wanted], thumbnails=True, on_bad=bad, progress=report.progress
+        )
+        added = 0
+        for batch in batches:
+            entries = [_entry(wanted[i], jpeg) for i, jpeg in zip(batch.indices, batch.thumbnails, strict=True)]
+            added += opened.add(
+                entries, batch.encoding.codes, fingerprint=encoder.fingerprint, encoder_name=encoder.card.name
             )
-            added = 0
-            for batch in batches:
-                entries = [_entry(wanted[i], jpeg) for i, jpeg in zip(batch.indices, batch.thumbnails, strict=True)]
-                added += opened.add(
-                    entries, batch.encoding.codes, fingerprint=encoder.fingerprint, encoder_name=encoder.card.name
-                )
-                if acknowledge:  # only now: add() returns when the entries are durable
-                    typer.echo("\n".join(entry.id for entry in entries))
+            if acknowledge:  # only now: add() returns when the entries are durable
+                typer.echo("\n".join(entry.id for entry in entries))
         summary = {
             "gallery": str(gallery),
             "added": added,

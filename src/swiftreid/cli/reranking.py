@@ -10,8 +10,9 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from swiftreid.cli.console import Advance, Report
+from swiftreid.cli.console import Report
 from swiftreid.errors import UsageError
+from swiftreid.progress import Progress
 from swiftreid.reranking.reciprocal import Reciprocal
 from swiftreid.reranking.rerank import POOL, rerank_results
 from swiftreid.search.results import SearchResult
@@ -86,7 +87,7 @@ def reorder(
     code: str,
     queries: NDArray[np.uint8],
     settings: Reciprocal,
-    progress: Advance,
+    progress: Progress,
 ) -> list[Ranked]:
     """Each row's results re-ranked among themselves.
 
@@ -97,7 +98,7 @@ def reorder(
         code: the code of the last stage.
         queries: the queries' codes of that name, uint8 [q, row bytes].
         settings: k1, k2 and lambda.
-        progress: called with the rows done and all rows.
+        progress: takes queries done and queries in all.
     """
     out = []
     for row, ranked in enumerate(rows):
@@ -106,7 +107,7 @@ def reorder(
         by_position = np.argsort(positions)
         places = by_position[np.searchsorted(positions[by_position], again.indices[0])]
         out.append(Ranked(ranked.columns[places], again.distances[0].tolist()))
-        progress(row + 1, len(rows))
+        progress("re-ranking", row + 1, len(rows))
     return out
 
 

@@ -9,21 +9,29 @@ from numpy.typing import NDArray
 
 from swiftreid.data.samples import Split, cameras_of, persons_of
 from swiftreid.encoding.encoder import Encoder
-from swiftreid.encoding.stream import OnBad, Progress, encode_all
+from swiftreid.encoding.stream import OnBad, encode_all
 from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.evaluation.labelled import LabelledCodes
+from swiftreid.progress import Progress, no_progress
 from swiftreid.search.codes import pack_bits
 
 
 def encode_samples(
-    encoder: Encoder, samples: Split, *, on_bad: OnBad | None = None, progress: Progress | None = None
+    encoder: Encoder,
+    samples: Split,
+    *,
+    on_bad: OnBad | None = None,
+    progress: Progress = no_progress,
+    task: str = "encoding",
 ) -> LabelledCodes:
     """Codes, persons, cameras and paths of every sample that can be read; the others go to ``on_bad``.
 
     Raises:
         SwiftReIDError: no sample could be read.
     """
-    kept, encoding = encode_all(encoder, [sample.path for sample in samples], on_bad=on_bad, progress=progress)
+    kept, encoding = encode_all(
+        encoder, [sample.path for sample in samples], on_bad=on_bad, progress=progress, task=task
+    )
     if not len(kept):
         raise SwiftReIDError(
             f"none of {len(samples)} pictures could be read; run `swiftreid doctor` on the data folder"

@@ -15,6 +15,7 @@ from swiftreid.data.pictures import BadPicture, read_batches, read_picture, resi
 from swiftreid.data.samples import Split, cameras_of, persons_of
 from swiftreid.data.schemas import AttributeSchema, attribute_bits, schema_of, unusable
 from swiftreid.errors import SwiftReIDError, UsageError
+from swiftreid.progress import Progress, no_progress
 
 KEPT_BYTES: Final = 6 * 2**30
 """Decoded pictures are kept in memory up to so many bytes; more are decoded each time they are drawn."""
@@ -71,7 +72,8 @@ def load_pictures(
     size: tuple[int, int],
     *,
     on_bad: Callable[[BadPicture], None] | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = no_progress,
+    task: str = "reading pictures",
     limit: int = KEPT_BYTES,
     schema: AttributeSchema | None = None,
 ) -> TrainingPictures:
@@ -81,7 +83,8 @@ def load_pictures(
         samples: pictures of known people.
         size: height and width to scale to.
         on_bad: called for each picture that cannot be read, which is left out; without it the first raises.
-        progress: called with (done, total).
+        progress: takes pictures read and pictures in all.
+        task: what progress calls it.
         limit: bytes that may be kept; more pictures are read again each time.
         schema: which attributes to keep of the people.
 
@@ -97,8 +100,7 @@ def load_pictures(
         if keep:
             kept[done : done + len(batch.pictures)] = batch.pictures
         done += len(batch.pictures)
-        if progress is not None:
-            progress(int(batch.indices[-1]) + 1, len(samples))
+        progress(task, int(batch.indices[-1]) + 1, len(samples))
     if not places:
         raise SwiftReIDError(f"none of {len(samples)} pictures could be read; run `swiftreid doctor` on the data set")
     rows = np.concatenate(places)

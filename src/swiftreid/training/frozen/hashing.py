@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from swiftreid.calibration.calibration import Calibration
+from swiftreid.calibration.fit import fit_calibration
 from swiftreid.data.fingerprint import fingerprint_of
 from swiftreid.data.pictures import read_batches
 from swiftreid.data.samples import DISTRACTOR, ReidData, Split, cameras_of, persons_of
 from swiftreid.data.schemas import AttributeSchema, schema_of, unusable
 from swiftreid.encoding.attribute_bits import AttributeBits, with_second_bits
-from swiftreid.encoding.calibrate import fit_calibration, scored
-from swiftreid.encoding.card import Calibration, Tensors
+from swiftreid.encoding.card import Tensors
 from swiftreid.encoding.composed import compose
 from swiftreid.encoding.domain import LEARNED_FROM, sources_of
 from swiftreid.encoding.encoder import Encoder
 from swiftreid.encoding.pyramid import PyramidCodes
 from swiftreid.encoding.stream import OnBad
 from swiftreid.errors import SwiftReIDError, UsageError
-from swiftreid.evaluation.attributes import AttributeScore, AttributeScores
+from swiftreid.evaluation.attributes import AttributeScore, AttributeScores, score_bits
 from swiftreid.evaluation.measure import LabelledCodes, measure_cascades, measure_embedding
+from swiftreid.progress import Progress
 from swiftreid.search.cascade import Cascade, Stage
 from swiftreid.search.codes import CodeSpec, pack_bits
 from swiftreid.training.folding import halved
@@ -33,9 +34,6 @@ from swiftreid.training.frozen.pyramid import FittedPyramid, fit_pyramid
 from swiftreid.training.frozen.recipe import FrozenRecipe
 from swiftreid.training.pictures import attributes_of, schema_to_learn
 from swiftreid.training.views import picture_views
-
-ProgressBar = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
-"""Opens a progress bar with a title; what it gives is called with (done, total)."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,7 @@ def learn_hash(
     max_loss: float,
     seed: int,
     on_bad: OnBad | None,
-    progress: ProgressBar,
+    progress: Progress,
 ) -> Encoder:
     """Learn codes, attributes or both on the training people of ``data``, beside what is kept, and calibrate them.
 
@@ -187,22 +185,22 @@ class _Lesson:
     schema: AttributeSchema | None
     recipe: FrozenRecipe
     seed: int
-    progress: ProgressBar
+    progress: Progress
 
     def pyramid(self, pictures: Views, title: str) -> FittedPyramid:
         """What gives the codes."""
         if self.before is not None and self.recipe.codes == "keep":
             people = len(np.unique(pictures.persons))
             return FittedPyramid(self.before.pyramid, {"persons": people, "pictures": len(pictures.persons)})
-        with self.progress(title) as advance:
-            fitted = fit_pyramid(
-                pictures.embeddings,
-                pictures.persons,
-                pictures.cameras,
-                seed=self.seed,
-                config=self.recipe.training,
-                progress=lambda done, total, _loss: advance(done, total),
-            )
+        fitted = fit_pyramid(
+            pictures.embeddings,
+            pictures.persons,
+            pictures.cameras,
+            seed=self.seed,
+            config=self.recipe.training,
+            progress=self.progress,
+            task=title,
+        )
         return replace(fitted, tensors=halved(fitted.tensors)) if self.recipe.export == "fp16" else fitted
 
     def attributes(self, pictures: Views) -> tuple[Tensors, list[str]]:
@@ -242,22 +240,19 @@ def embed_views(
     views: int,
     seed: int,
     on_bad: OnBad | None,
-    progress: ProgressBar,
+    progress: Progress,
 ) -> Views:
     """The base's embedding of every view of every readable picture, the view 0 being the picture as it is."""
     height, width = base.size
     paths = [sample.path for sample in samples]
     places: list[NDArray[np.int64]] = []
     parts: list[NDArray[np.float32]] = []
-    with progress("embedding") as advance:
-        for batch in read_batches(paths, height, width, on_bad=on_bad):
-            first = int(batch.indices[0])
-            seen = [
-                base.encode(picture_views(batch.pictures, v, seed=seed, first=first)).embedding for v in range(views)
-            ]
-            parts.append(np.stack([e for e in seen if e is not None]))
-            places.append(batch.indices)
-            advance(int(batch.indices[-1]) + 1, len(paths))
+    for batch in read_batches(paths, height, width, on_bad=on_bad):
+        first = int(batch.indices[0])
+        seen = [base.encode(picture_views(batch.pictures, v, seed=seed, first=first)).embedding for v in range(views)]
+        parts.append(np.stack([e for e in seen if e is not None]))
+        places.append(batch.indices)
+        progress("embedding", int(batch.indices[-1]) + 1, len(paths))
     if not parts:
         raise SwiftReIDError(f"none of the {len(paths)} training pictures could be read; run `swiftreid doctor`")
     rows = np.concatenate(places)
@@ -274,7 +269,7 @@ def _scored(
     if schema is None or not layer:
         return []
     logits = AttributeBits(layer).values(people.embeddings[0])
-    return scored(names, logits > 0, logits, people.attributes, schema.names)
+    return score_bits(names, logits > 0, logits, people.attributes, schema.names)
 
 
 def _means(before: Sequence[AttributeScore], now: Sequence[AttributeScore]) -> dict[str, Any]:

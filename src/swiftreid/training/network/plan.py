@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,10 +10,9 @@ from swiftreid.data.pictures import BadPicture
 from swiftreid.data.samples import ReidData
 from swiftreid.encoding.encoder import Encoder
 from swiftreid.evaluation.measure import Measured
+from swiftreid.progress import Progress, no_progress
 from swiftreid.training.network.loop import Moment
 from swiftreid.training.network.recipe import NetworkRecipe
-
-ProgressBar = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
 
 
 @dataclass(frozen=True)
@@ -52,14 +50,14 @@ class Told:
     """Where a run reports to; all of it may be left out.
 
     Attributes:
-        progress: opens a progress bar for reading pictures.
+        progress: takes how far reading pictures is.
         on_bad: takes unreadable pictures.
         on_step: takes every step's moment.
         on_judged: takes the number of epochs done and what was measured on the held-out people.
         note: takes a sentence for people.
     """
 
-    progress: ProgressBar
+    progress: Progress = no_progress
     on_bad: Callable[[BadPicture], None] | None = None
     on_step: Callable[[Moment], None] | None = None
     on_judged: Callable[[int, list[Measured]], None] | None = None

@@ -24,6 +24,7 @@ from swiftreid.durable import save_bytes
 from swiftreid.encoding.encoder import Encoder
 from swiftreid.encoding.headed_file import load_headed
 from swiftreid.errors import SwiftReIDError, UsageError
+from swiftreid.progress import Progress, no_progress
 from swiftreid.training.pictures import KEPT_BYTES, TrainingPictures
 from swiftreid.training.views import picture_views, recombined
 
@@ -96,7 +97,7 @@ def take_lessons(
     folder: Path,
     asks: bool = True,
     on_bad: Callable[[BadPicture], None] | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = no_progress,
     limit: int = KEPT_BYTES,
 ) -> TrainingPictures:
     """All views of the readable pictures, with the teacher's embeddings; the pictures themselves come first.
@@ -108,7 +109,7 @@ def take_lessons(
         folder: where embeddings are kept, and looked for.
         asks: whether this process asks the teacher; one that does not waits for the file of one that does.
         on_bad: called for each picture that cannot be read, which is left out; without it the first raises.
-        progress: called with (done, total).
+        progress: takes pictures done and pictures in all.
         limit: bytes that all views may take, for they are kept in memory.
 
     Raises:
@@ -154,8 +155,7 @@ def take_lessons(
             seen[view, done : done + len(pictures)] = [resize(picture, *size) for picture in pictures]
         places.append(batch.indices)
         done += len(batch.pictures)
-        if progress is not None:
-            progress(int(batch.indices[-1]) + 1, len(samples))
+        progress("asking the teacher", int(batch.indices[-1]) + 1, len(samples))
     if not places:
         raise SwiftReIDError(f"none of {len(samples)} pictures could be read; run `swiftreid doctor` on the data set")
     rows = order[np.concatenate(places)]

@@ -116,6 +116,21 @@ class Encoder(ABC):
         with blas_threads(self.options.threads_per_network_call):
             return self._encode(inputs)
 
+    def embed(self, crops: Crops, colour: Colour = "rgb") -> NDArray[np.float32]:
+        """The embedding alone, float32 [n, d], of what `encode` takes; `encode_embedding` makes codes of it.
+
+        Raises:
+            UsageError: the encoder gives no embedding, or as `encode` raises.
+            SwiftReIDError: as `encode` raises.
+        """
+        if self.card.embedding is None:
+            raise UsageError(f"encoder {self.card.name} gives no float embedding")
+        inputs = self._inputs(crops, colour)
+        if not len(inputs):
+            return np.zeros((0, self.card.embedding), np.float32)
+        with blas_threads(self.options.threads_per_network_call):
+            return self._embed(inputs)
+
     def encode_embedding(self, embedding: NDArray[np.float32]) -> Encoding:
         """The encoding of embeddings that `encode` gave, float32 [n, d]: the same codes again, without the pictures.
 

@@ -228,4 +228,4 @@ class _Job:
             except UsageError as error:
                 self.told.note(f"not calibrated: {error}")
         figures = [{"ranking": m.label, **_figures(m), "data": where} for m in measured]
-        return type(encoder)(encoder.card.model_copy(update={"metrics": figures}), encoder.tensors)
+        return encoder.with_card(encoder.card.model_copy(update={"metrics": figures}))

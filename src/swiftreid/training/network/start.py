@@ -207,7 +207,7 @@ def first_weights(method: Method, plan: Plan, told: Told, header: CheckpointHead
         told.note(f"weights start from {source}" + (f"; fresh: {', '.join(fresh)}" if fresh else ""))
         starts.append(start)
     everything = {name.split(".")[0] for name in method.state_dict()}
-    method.started(everything if fresh is None else fresh)
+    method.weights_loaded(everything if fresh is None else fresh)
     licences = [header.licence, *(start.licence for start in starts)]
     return header.model_copy(
         update={

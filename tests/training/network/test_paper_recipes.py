@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from swiftreid.methods import build_method, learns_attributes, method_config
+from swiftreid.methods import METHODS, build_method, learns_attributes, method_config
 from swiftreid.training.network.recipe import NetworkRecipe, load_network_recipe
 
 RECIPES = Path(__file__).resolve().parents[3] / "recipes"

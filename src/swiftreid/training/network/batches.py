@@ -64,6 +64,6 @@ class EpochBatches:
         self._per_step = batches.per_step
 
     def of_step(self, step: int) -> list[tuple[NDArray[np.intp], NDArray[np.int64]]]:
-        """The batches of a step of the epoch, from 0: places among ``rows`` and among all pictures, int [P * K] each."""
+        """The batches of a step of the epoch, from 0: places in ``rows`` and among all pictures, int [P * K]."""
         first = step * self._per_step
         return [(places, self._rows[places]) for places in self._batches[first : first + self._per_step]]

@@ -128,8 +128,8 @@ def check_same(before: CheckpointHeader, now: CheckpointHeader) -> None:
     if other:
         raise UsageError(
             f"the checkpoint is of another {' and another '.join(other)}: a run resumes only as it started, and the "
-            "recipe.yaml in its folder is its recipe. To learn otherwise or longer, start another run in another folder "
-            f"from its weights: init {CHECKPOINT}"
+            "recipe.yaml in its folder is its recipe. To learn otherwise or longer, start another run in another "
+            f"folder from its weights (init: {CHECKPOINT})"
         )
 
 
@@ -147,7 +147,8 @@ def _learning(header: CheckpointHeader) -> NetworkRecipe:
         return NetworkRecipe.model_validate({**header.recipe, "evaluate_every": 0, "export": "fp32"})
     except ValidationError as error:
         raise UsageError(
-            "the checkpoint's recipe is of another version of swiftreid: start another run in another folder from its weights"
+            "the checkpoint's recipe is of another version of swiftreid: start another run in another folder from "
+            "its weights"
         ) from error
 
 

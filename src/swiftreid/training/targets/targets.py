@@ -21,8 +21,8 @@ from swiftreid.progress import Progress, no_progress
 from swiftreid.training.pictures import TrainingPictures, load_pictures
 
 Embed = Callable[[], NDArray[np.float32]]
-"""Embeddings float32 [n, d] of all training pictures, unaugmented, by the network as it is now (its running average where
-the recipe has one); computed when called."""
+"""Embeddings float32 [n, d] of all training pictures, unaugmented, by the network as it is now (its running average
+where the recipe has one); computed when called."""
 
 
 @dataclass(frozen=True)
@@ -50,15 +50,15 @@ class EpochLabels:
         where = f"targets of epoch {epoch + 1}"
         if not len(self.rows) == len(self.groups) == len(self.values):
             raise SwiftReIDError(
-                f"{where}: {len(self.rows)} rows, {len(self.groups)} groups and {len(self.values)} values; there must be "
-                "one of each for every picture that is learned from"
+                f"{where}: {len(self.rows)} rows, {len(self.groups)} groups and {len(self.values)} values; there must "
+                "be one of each for every picture that is learned from"
             )
         if len(self.rows) and not 0 <= self.rows.min() <= self.rows.max() < pictures:
             raise SwiftReIDError(f"{where}: rows must be from 0 to {pictures - 1}, got {self.rows.max()}")
         if (found := len(np.unique(self.groups))) < 2:
             raise SwiftReIDError(
-                f"{where}: {found} group{'' if found == 1 else 's'} of {len(self.rows)} pictures; a network learns from 2 "
-                "or more"
+                f"{where}: {found} group{'' if found == 1 else 's'} of {len(self.rows)} pictures; a network learns from "
+                "2 or more"
             )
 
 
@@ -122,8 +122,8 @@ class Reading:
 class Targets(ABC):
     """Labels for every epoch of a run, from any source.
 
-    One is made for each run, before anything is read (so that it can refuse what cannot work); then `read` is called once,
-    and `labels` at the start of every epoch. `swiftreid.training.targets.catalogue` names those that recipes find.
+    One is made for each run, before anything is read (so that it can refuse what cannot work); then `read` is called
+    once, and `labels` at the start of every epoch. `swiftreid.training.targets.catalogue` names those that recipes find.
 
     Attributes:
         changing: whether labels may differ from epoch to epoch. If so, the first process alone computes them and the
@@ -165,8 +165,8 @@ class Targets(ABC):
     def labels(self, epoch: int, embed: Embed) -> EpochLabels:
         """What an epoch learns.
 
-        It must follow from the arguments, the plan and `state` alone, so that a resumed run goes on bit for bit: draw at
-        random from a generator of ``[plan.seed, epoch]``, never from torch's or NumPy's global ones.
+        It must follow from the arguments, the plan and `state` alone, so that a resumed run goes on bit for bit: draw
+        at random from a generator of ``[plan.seed, epoch]``, never from torch's or NumPy's global ones.
 
         Args:
             epoch: from 0.
@@ -182,3 +182,7 @@ class Targets(ABC):
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Take back what `state` gave."""
+        if state:
+            raise SwiftReIDError(
+                f"the checkpoint's targets have a state ({', '.join(state)}) that these targets do not"
+            )

@@ -145,8 +145,8 @@ class TeacherOutputs(Targets):
             save_bytes(reading.folder / FILE, save(arrays, {"teacher_outputs": header.model_dump_json()}))
         elif not np.array_equal(stored.rows, rows):
             raise SwiftReIDError(
-                f"{reading.folder / FILE} is of {len(stored.rows):,} readable pictures, now there are {len(rows):,}, not "
-                "all the same: mend the data set, or delete the file and the teacher computes them again"
+                f"{reading.folder / FILE} is of {len(stored.rows):,} readable pictures, now there are {len(rows):,}, "
+                "not all the same: mend the data set, or delete the file and the teacher computes them again"
             )
         self._embeddings = torch.from_numpy(stored.embeddings.reshape(-1, stored.embeddings.shape[2]))
         self.pictures = TrainingPictures(
@@ -185,7 +185,7 @@ def embedding_length(teacher: Encoder) -> int:
 def _view(pictures: NDArray[np.uint8], view: int, seed: int, first: int) -> NDArray[np.uint8]:
     """One view of pictures that are read together: as they are, or changed and half of them recombined.
 
-    Mirrored pictures, view 1 elsewhere, are left out: training mirrors them anyway, and teachers hardly tell them apart.
+    Mirrored pictures, view 1 elsewhere, are left out: training mirrors them anyway, and teachers hardly differ.
     """
     if view == 0:
         return pictures

@@ -23,7 +23,14 @@ SEGMENT_SIZE = 65_536
 
 
 def create_gallery(
-    path: Path, *, encoder_name: str, fingerprint: str, spec: CodeSpec, encoder_file: Path | None, segment_size: int
+    path: Path,
+    *,
+    encoder_name: str,
+    fingerprint: str,
+    spec: CodeSpec,
+    encoder_file: Path | None,
+    segment_size: int,
+    rendered: bool,
 ) -> None:
     """See `swiftreid.gallery.store.Gallery.create`."""
     _check_place(path)
@@ -43,7 +50,8 @@ def create_gallery(
             created = datetime.now(UTC).isoformat(timespec="seconds")
             (beside / SEGMENTS).mkdir()
             (beside / LOCK).touch()
-            create_database(beside, Meta(encoder_name, fingerprint, spec, segment_size, created, digest))
+            meta = Meta(encoder_name, fingerprint, spec, segment_size, created, digest, rendered=rendered)
+            create_database(beside, meta)
             # mkdtemp lets nobody else in, which a shared gallery must not inherit.
             beside.chmod(S_IMODE(place.stat().st_mode) if place.exists() else 0o777 & ~_umask())
             flush_folder(beside)

@@ -219,6 +219,7 @@ class _Job:
                     encoder.spec,
                     data=where,
                     data_fingerprint=self.run.header.data_fingerprint,
+                    rendered=self.plan.data.rendered,
                     beta=None,
                     attributes=told_attributes(encoder, people, self.held_out),
                 )

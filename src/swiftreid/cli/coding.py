@@ -152,6 +152,7 @@ def calibrate(
         used.spec,
         data=f"{read.name} {split}",
         data_fingerprint=fingerprint,
+        rendered=read.rendered,
         beta=beta,
         max_loss=max_loss / 100,
         method=cast(CascadeMethod, method),

@@ -21,7 +21,14 @@ SEGMENT_SIZE = 65_536
 
 
 def create_gallery(
-    path: Path, *, encoder_name: str, fingerprint: str, spec: CodeSpec, encoder_file: Path | None, segment_size: int
+    path: Path,
+    *,
+    encoder_name: str,
+    fingerprint: str,
+    spec: CodeSpec,
+    encoder_file: Path | None,
+    segment_size: int,
+    rendered: bool,
 ) -> None:
     """See `swiftreid.gallery.store.Gallery.create`."""
     _check_place(path)
@@ -41,7 +48,8 @@ def create_gallery(
             created = datetime.now(UTC).isoformat(timespec="seconds")
             make_private_folder(beside / SEGMENTS)
             open_new(beside / LOCK, PRIVATE_FILE).close()
-            create_database(beside, Meta(encoder_name, fingerprint, spec, segment_size, created, digest))
+            meta = Meta(encoder_name, fingerprint, spec, segment_size, created, digest, rendered=rendered)
+            create_database(beside, meta)
             beside.chmod(PRIVATE_FOLDER)  # a umask may have taken the owner's own rights
             flush_folder(beside)
             with _writable(place.parent, path):

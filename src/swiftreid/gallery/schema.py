@@ -63,6 +63,7 @@ class Meta:
     created: str
     encoder_digest: str
     version: int = FORMAT
+    rendered: bool = False
 
     def rows(self) -> list[tuple[str, str]]:
         """The rows of table ``meta``."""
@@ -73,6 +74,7 @@ class Meta:
             ("segment_size", str(self.segment_size)),
             ("created", self.created),
             ("encoder_digest", self.encoder_digest),
+            *([("rendered", "true")] if self.rendered else []),
         ]
 
 
@@ -161,6 +163,7 @@ def _recognise(db: apsw.Connection, folder: Path) -> Meta:
             created=rows["created"],
             encoder_digest=rows["encoder_digest"],
             version=version,
+            rendered=rows.get("rendered") == "true",
         )
     except (apsw.SQLError, KeyError, ValueError) as error:
         raise damaged(folder, f"{DATABASE} lacks its description ({error})") from error

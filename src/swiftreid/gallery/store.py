@@ -79,6 +79,7 @@ class Gallery:
         spec: CodeSpec,
         encoder_file: Path | None = None,
         segment_size: int = SEGMENT_SIZE,
+        rendered: bool = False,
     ) -> Gallery:
         """Create an empty gallery and open it for writing; it is there whole or not at all.
 
@@ -89,6 +90,7 @@ class Gallery:
             spec: the encoder's codes.
             encoder_file: the encoder's artefact, copied into the gallery.
             segment_size: entries to a sealed segment.
+            rendered: its people do not exist, so that a calibration on rendered people decides there.
 
         Raises:
             UsageError: something is there, or an argument makes no sense.
@@ -101,6 +103,7 @@ class Gallery:
             spec=spec,
             encoder_file=encoder_file,
             segment_size=segment_size,
+            rendered=rendered,
         )
         return cls.open(path)
 
@@ -169,6 +172,11 @@ class Gallery:
     def spec(self) -> CodeSpec:
         """The codes of every entry."""
         return self._meta.spec
+
+    @property
+    def rendered(self) -> bool:
+        """Whether the gallery was declared, when it was created, to hold people who do not exist."""
+        return self._meta.rendered
 
     @property
     def encoder_file(self) -> Path | None:

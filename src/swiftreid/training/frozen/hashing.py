@@ -107,6 +107,7 @@ def learn_hash(
             CodeSpec(tuple(people.codes)),
             data=f"{data.name} train, {recipe.held_out:.0%} of the people held out",
             data_fingerprint=fingerprint,
+            rendered=data.rendered,
             beta=beta,
             max_loss=max_loss,
             attributes=scores,

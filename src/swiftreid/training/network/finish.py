@@ -117,6 +117,7 @@ class Finish:
                     encoder.spec,
                     data=where,
                     data_fingerprint=self.run.header.data_fingerprint,
+                    rendered=self.plan.data.rendered,
                     beta=None,
                     attributes=attribute_accuracy(encoder, people, self.held_out),
                 )

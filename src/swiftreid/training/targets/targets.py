@@ -57,7 +57,7 @@ class EpochLabels:
             raise SwiftReIDError(f"{where}: rows must be from 0 to {pictures - 1}, got {self.rows.max()}")
         if (found := len(np.unique(self.groups))) < 2:
             raise SwiftReIDError(
-                f"{where}: {len(self.rows)} pictures in {found} group{'' if found == 1 else 's'}; training needs 2 or more"
+                f"{where}: {len(self.rows)} pictures in {found} group{'s' * (found != 1)}; training needs 2 or more"
             )
 
 

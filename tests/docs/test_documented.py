@@ -76,7 +76,7 @@ def test_readme_shows_the_two_commands() -> None:
     assert "make test" in readme
 
 
-PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md", ROOT / "recipes/README.md"]
+PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"]
 BLOCKS = [
     pytest.param(block, id=f"{page.parent.name}-{page.stem}-{number}")
     for page in PAGES

@@ -15,6 +15,7 @@ from swiftreid.cli.sources import BadPictures
 from swiftreid.data.samples import SplitName
 from swiftreid.data.sources import open_data
 from swiftreid.encoding.encoder import open_encoder
+from swiftreid.recipes import find_recipe
 
 if TYPE_CHECKING:
     from swiftreid.evaluation.measure import Measured
@@ -24,7 +25,9 @@ TRAINING: tuple[SplitName, ...] = ("train",)
 
 
 def train(
-    recipe: Annotated[Path, typer.Argument(help="How to learn, such as recipes/small/all_in_one.yaml.")],
+    recipe: Annotated[
+        str, typer.Argument(help="How to learn: a YAML file, or a shipped recipe such as small/all_in_one.")
+    ],
     data: DataArgument,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for the encoder, the checkpoint and the logs.")
@@ -65,6 +68,7 @@ def train(
 
     It is calibrated where the method learns codes and the recipe holds people out.
     """
+    path = find_recipe(recipe)
     from swiftreid.methods import learns_attributes
     from swiftreid.training.network.finish import ENCODER
     from swiftreid.training.network.plan import Plan, Reports
@@ -73,7 +77,7 @@ def train(
     from swiftreid.training.network.run_log import check_tensorboard
     from swiftreid.training.network.train import train_network
 
-    stated = load_network_recipe(recipe, settings or [])
+    stated = load_network_recipe(path, settings or [])
     if tensorboard:
         check_tensorboard()
     with joined(device) as world:

@@ -15,10 +15,11 @@ from torch import Tensor, nn
 from torch.jit._trace import TracerWarning
 from torch.nn.utils import parametrize
 
-from swiftreid.encoding.card import EncoderCard, Preprocessing, Tensors
-from swiftreid.encoding.composed import PyramidEncoder, compose
+from swiftreid.encoding.card import Preprocessing, Tensors
+from swiftreid.encoding.composed import compose
 from swiftreid.encoding.encoder import Encoder
-from swiftreid.encoding.external import DEFAULT_SPEC, ExternalEncoder
+from swiftreid.encoding.external import network_encoder
+from swiftreid.encoding.runtimes.contract import ONNX, NetworkFile
 from swiftreid.errors import SwiftReIDError
 from swiftreid.methods.method import Method
 from swiftreid.nn.pyramid import Signs
@@ -68,20 +69,17 @@ def export_encoder(
         _round(method)
     height, width = pictures.shape[1:3]
     expected = embeddings_of(method, pictures, mirror=mirror)
-    card = EncoderCard(
-        kind=ExternalEncoder.kind,
+    centre = expected / np.linalg.norm(expected, axis=1, keepdims=True) if method.unit else expected
+    encoder: Encoder = network_encoder(
+        NetworkFile(ONNX, {"onnx": onnx_of(method, height, width, half=half)}),
+        Preprocessing(height=height, width=width, scale=1 / 255, mean=MEAN, std=STD, flip=mirror),
+        centre.mean(axis=0),
         name=name,
-        architecture={"dimension": method.embedding_length, "seed": 0, "unit": method.unit},
-        spec=DEFAULT_SPEC,
-        embedding=method.embedding_length,
-        preprocessing=Preprocessing(height=height, width=width, scale=1 / 255, mean=MEAN, std=STD, flip=mirror),
         provenance=provenance,
         licence=licence,
+        unit=method.unit,
         training=training,
     )
-    network = np.frombuffer(onnx_of(method, height, width, half=half), np.uint8)
-    centre = expected / np.linalg.norm(expected, axis=1, keepdims=True) if method.unit else expected
-    encoder: Encoder = ExternalEncoder(card, {"network.onnx": network, "mean": centre.mean(axis=0)})
     given = encoder.encode(pictures).embedding
     assert given is not None
     apart = float(np.abs(given - centre).max() / np.abs(centre).max())
@@ -95,10 +93,9 @@ def export_encoder(
     else:
         arrays = folded(method.pyramid.cpu(), nothing, one, unit=False)  # the base divides where the method does
     stored: Tensors = halved(arrays) if half else arrays
-    bare = ExternalEncoder(card.model_copy(update={"provenance": "", "fingerprint": ""}), encoder.tensors)
     layer = method.attribute_layer()
     made = compose(
-        bare,
+        encoder,
         stored,
         name=name,
         provenance=provenance,
@@ -107,7 +104,7 @@ def export_encoder(
         attribute_names=attributes,
     )
     words = {"provenance": provenance, "licence": licence}  # one network, not a pyramid on somebody else's
-    return PyramidEncoder(made.card.model_copy(update=words), made.tensors)
+    return made.with_card(made.card.model_copy(update=words))
 
 
 class _Embedder(nn.Module):

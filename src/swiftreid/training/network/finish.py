@@ -8,8 +8,9 @@ from typing import Any, Final
 import numpy as np
 import torch
 
+from swiftreid.calibration.fit import fit_calibration
 from swiftreid.data.samples import Split
-from swiftreid.encoding.calibrate import calibrated, fit_calibration, told_attributes
+from swiftreid.encoding.calibrate import attribute_accuracy, calibrated
 from swiftreid.encoding.domain import LEARNED_FROM
 from swiftreid.encoding.encoder import Encoder
 from swiftreid.errors import UsageError
@@ -116,15 +117,16 @@ class Finish:
                     encoder.spec,
                     data=where,
                     data_fingerprint=self.run.header.data_fingerprint,
+                    rendered=self.plan.data.rendered,
                     beta=None,
-                    attributes=told_attributes(encoder, people, self.held_out),
+                    attributes=attribute_accuracy(encoder, people, self.held_out),
                 )
                 encoder = calibrated(encoder, calibration)
                 measured += judge_cascades(people, calibration.cascades, cross_camera=self.plan.data.cross_camera)
             except UsageError as error:
                 self.reports.note(f"not calibrated: {error}")
         figures = [{"ranking": m.label, **_figures(m), "data": where} for m in measured]
-        return type(encoder)(encoder.card.model_copy(update={"metrics": figures}), encoder.tensors)
+        return encoder.with_card(encoder.card.model_copy(update={"metrics": figures}))
 
 
 def _figures(measured: Measured) -> dict[str, float]:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from swiftreid.encoding.domain import sources_of
 from swiftreid.encoding.encoder import encoder_path, open_encoder
+from swiftreid.encoding.runtimes.contract import ONNX
 from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.methods.method import Method
 from swiftreid.nn.trunks import load_weights
@@ -80,8 +81,8 @@ def read_start(source: str) -> Start:
         own = {"data": header.data, "data_fingerprint": header.data_fingerprint}
         return Start(network_weights(tensors), words, [own, *header.sources], header.licence)
     encoder = open_encoder(path)
-    network = next((value for name, value in encoder.tensors.items() if name.endswith("network.onnx")), None)
-    weights = {} if network is None else _weights(network.tobytes())
+    network = encoder.network
+    weights = _weights(network.parts["onnx"]) if network is not None and network.format == ONNX else {}
     if not any(name.startswith("trunk.") for name in weights):
         why = "holds no network" if network is None else "has its layers fused"
         raise UsageError(

@@ -19,6 +19,7 @@ COMMANDS: Final = {
     "compare": "compare:compare",
     "doctor": "doctor:doctor",
     "train": "train:train",
+    "recipes": "recipes:recipes",
     "hash": "coding:hash_embedding",
     "encode": "coding:encode",
     "calibrate": "coding:calibrate",

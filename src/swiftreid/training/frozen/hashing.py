@@ -32,6 +32,7 @@ from swiftreid.training.folding import halved
 from swiftreid.training.frozen.attributes import fit_attributes
 from swiftreid.training.frozen.pyramid import FittedPyramid, fit_pyramid
 from swiftreid.training.frozen.recipe import FrozenRecipe
+from swiftreid.training.holding_out import hold_out
 from swiftreid.training.pictures import attributes_of, schema_to_learn
 from swiftreid.training.views import seeded_views
 
@@ -106,6 +107,7 @@ def learn_hash(
             CodeSpec(tuple(people.codes)),
             data=f"{data.name} train, {recipe.held_out:.0%} of the people held out",
             data_fingerprint=fingerprint,
+            rendered=data.rendered,
             beta=beta,
             max_loss=max_loss,
             attributes=scores,
@@ -273,20 +275,6 @@ def _means(before: Sequence[AttributeScore], now: Sequence[AttributeScore]) -> d
     same = AttributeScores([score for score in now if score.name in names])
     shared = {"attributes": len(before), "accuracy": means.accuracy, "mA": means.mean_accuracy}
     return shared | {"mA_now": same.mean_accuracy}
-
-
-def hold_out(persons: NDArray[np.int64], share: float, seed: int) -> NDArray[np.bool_]:
-    """Rows of a random share of the people, bool [n]; at least two people on each side.
-
-    Raises:
-        UsageError: there are fewer than four people.
-    """
-    names = np.unique(persons)
-    if len(names) < 4:
-        raise UsageError(f"{len(names)} people are too few to hold some out: --set held_out=0, and calibrate on others")
-    count = int(np.clip(round(share * len(names)), 2, len(names) - 2))
-    chosen = np.random.default_rng(seed).permutation(names)[:count]
-    return np.isin(persons, chosen)
 
 
 def _across_cameras(people: Views) -> bool:

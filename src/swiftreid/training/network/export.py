@@ -13,7 +13,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.jit._trace import TracerWarning
-from torch.nn import functional
 from torch.nn.utils import parametrize
 
 from swiftreid.encoding.card import Preprocessing, Tensors
@@ -25,7 +24,8 @@ from swiftreid.errors import SwiftReIDError
 from swiftreid.methods.method import Method
 from swiftreid.nn.pyramid import Signs
 from swiftreid.training.folding import folded, halved, signs
-from swiftreid.training.network.augmentation import MEAN, STD, floats, normalised
+from swiftreid.training.network.augmentation import MEAN, STD
+from swiftreid.training.network.embedding import embeddings_of
 
 _OPSET: Final = 17
 _TOLERANCE: Final = 1e-3  # of the embedding's own size
@@ -107,31 +107,6 @@ def export_encoder(
     return made.with_card(made.card.model_copy(update=words))
 
 
-@torch.no_grad()
-def embeddings_of(
-    method: Method, pictures: NDArray[np.uint8], batch: int = 256, *, mirror: bool = False
-) -> NDArray[np.float32]:
-    """Embeddings of uint8 pictures [n, h, w, 3] as the method gives them in its present mode, float32 [n, d].
-
-    With ``mirror`` each is the mean of the picture's and the mirrored picture's, which first have length 1 where the
-    method's do.
-    """
-    device = next(method.parameters()).device
-
-    def embedded(values: Tensor) -> Tensor:
-        embedding = method.embed(values).float()
-        return functional.normalize(embedding) if mirror and method.unit else embedding
-
-    parts = []
-    for start in range(0, len(pictures), batch):
-        values = normalised(floats(torch.from_numpy(pictures[start : start + batch]).to(device)))
-        embedding = embedded(values)
-        if mirror:
-            embedding = (embedding + embedded(values.flip(3))) / 2
-        parts.append(embedding.cpu().numpy())
-    return np.concatenate(parts)
-
-
 class _Embedder(nn.Module):
     def __init__(self, method: Method) -> None:
         super().__init__()
@@ -160,8 +135,8 @@ def _round(method: Method) -> None:
 
 
 @torch.no_grad()
-def _tell_apart(method: Method) -> None:
-    """Change equal vectors by the last digit: the exporter stores them once, and `starting_weights` asks by name.
+def _make_unequal(method: Method) -> None:
+    """Change equal vectors by the last digit: the exporter stores them once, and `initial_weights` finds them by name.
 
     Where two branches are added, as in residual networks, their last biases learn the same.
     """
@@ -183,7 +158,7 @@ def onnx_of(method: Method, height: int, width: int, *, half: bool = False) -> b
         for layer in _weighted(method):
             layer.weight.data = layer.weight.data.half()
             parametrize.register_parametrization(layer, "weight", _Widened(), unsafe=True)
-        _tell_apart(method)
+        _make_unequal(method)
     stream = io.BytesIO()
     with warnings.catch_warnings():
         # The older exporter needs no further package; a newer one brings three.

@@ -24,7 +24,7 @@ class FirstStages {
 public:
     FirstStages(const Plan& plan, const Chunks& chunks, const Live& live, std::size_t first, std::size_t count,
                 unsigned threads, GroupMemory& memory)
-        : plan_(plan), head_(plan.cells.count ? 1 : 0), chunks_(chunks.all()), live_count_(chunks.live()),
+        : plan_(plan), head_(plan.lists.count ? 1 : 0), chunks_(chunks.all()), live_count_(chunks.live()),
           probed_(chunks.probed()), live_(live), look_(plan, head_, live, first), first_(first), count_(count),
           memory_(&memory), cuts_(memory.cuts), least_(alone() ? 0 : std::min(plan.min_candidates, live_count_)),
           fused_(plan.stages.size() > head_ + 2 && plan.stages[head_].keep == Keep::threshold &&
@@ -123,13 +123,13 @@ private:
         }
     }
 
-    // Places on shelves become positions in the table, in order.
+    // Places on groups become positions in the table, in order.
     void to_positions(Found& found) {
         std::uint32_t* places = found.positions.room(found.count + kSlack);
         std::size_t at = 0;
-        for (const Shelf& shelf : plan_.cells.shelves)
-            for (; at < found.count && places[at] - shelf.first < shelf.count; ++at)
-                places[at] = shelf.first + shelf.order[places[at] - shelf.first];
+        for (const ListGroup& group : plan_.lists.groups)
+            for (; at < found.count && places[at] - group.first < group.count; ++at)
+                places[at] = group.first + group.order[places[at] - group.first];
         sort_positions(places, at, plan_.entries, memory_->sorted, memory_->counts);
     }
 
@@ -262,7 +262,7 @@ private:
         return {limit, whole_tie ? kAllTies : wanted - below};
     }
 
-    // Whether a chunk has digits: not if its entries are few, or lie on a shelf.
+    // Whether a chunk has digits: not if its entries are few, or are in lists.
     static bool by_digits(const Chunk& chunk, const Look::View& view) { return view.planes && !chunk.listed; }
     static std::size_t blocks_of(const Chunk& chunk) { return (chunk.rows + kBlock - 1) / kBlock; }
 
@@ -306,7 +306,7 @@ private:
     }
 
     const Plan& plan_;
-    const std::size_t head_;  // number of the first stage that compares entries: behind cells, 1
+    const std::size_t head_;  // number of the first stage that compares entries: behind the probing stage, 1
     const std::vector<Chunk>& chunks_;
     const std::size_t live_count_;
     const bool probed_;

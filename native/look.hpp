@@ -51,7 +51,7 @@ public:
     };
 
     View view_of(const Chunk& chunk) const {
-        if (chunk.shelf) return {chunk.shelf->first, chunk.shelf->rows, nullptr, chunk.shelf->next};
+        if (chunk.lists) return {chunk.lists->first, chunk.lists->rows, nullptr, chunk.lists->next};
         const Segment& segment = plan_.stages[head_].segments[chunk.segment];
         const StagePlan& next = plan_.stages[std::min(head_ + 1, plan_.stages.size() - 1)];
         return {segment.first, segment.rows, segment.planes, next.segments[chunk.segment].rows};
@@ -86,8 +86,8 @@ public:
         }
         const std::size_t at = view.first + chunk.row;
         if (chunk.rows % 64) words[count - 1] &= (std::uint64_t{1} << (chunk.rows % 64)) - 1;
-        if (chunk.shelf) {
-            if (!live_.everything()) drop_dead(*chunk.shelf, chunk.row, words, count);
+        if (chunk.lists) {
+            if (!live_.everything()) drop_dead(*chunk.lists, chunk.row, words, count);
         } else if (chunk.live < chunk.rows) {
             for (std::size_t w = 0; w < count; ++w) words[w] &= live_.part(at, 64 * w, chunk.rows);
         }
@@ -121,12 +121,12 @@ private:
         return plan_.kernel->collect(bench.words, words, view.first + chunk.row, nullptr, 0, out);
     }
 
-    // A shelf's entries are not in the order of the bitmap: those that pass are looked up.
-    void drop_dead(const Shelf& shelf, std::size_t row, std::uint64_t* words, std::size_t count) const {
+    // Entries in lists are not in the order of the bitmap: those that pass are looked up.
+    void drop_dead(const ListGroup& lists, std::size_t row, std::uint64_t* words, std::size_t count) const {
         for (std::size_t w = 0; w < count; ++w)
             for (std::uint64_t left = words[w]; left; left &= left - 1) {
                 const auto bit = static_cast<std::size_t>(std::countr_zero(left));
-                if (!live_.has(shelf.first + shelf.order[row + 64 * w + bit])) words[w] &= ~(std::uint64_t{1} << bit);
+                if (!live_.has(lists.first + lists.order[row + 64 * w + bit])) words[w] &= ~(std::uint64_t{1} << bit);
             }
     }
 

@@ -13,7 +13,7 @@
 namespace {
 
 // The caller keeps columns and arrays alive, and does not write to them, for the time of the call.
-void cascade(const std::vector<const Column*>& columns, nb::object cells, nb::object sample, nb::list queries,
+void cascade(const std::vector<const Column*>& columns, nb::object lists, nb::object sample, nb::list queries,
              nb::list weights, const Rules& rules, nb::object bitmap, std::size_t min_candidates,
              const std::string& order, unsigned threads, const std::string& kernel,
              Array<std::int64_t, nb::ndim<2>> indices, Array<std::int32_t, nb::ndim<2>> distances,
@@ -34,7 +34,7 @@ void cascade(const std::vector<const Column*>& columns, nb::object cells, nb::ob
         check(!plan.stages[s].embedding() || plan.stages[s].keep != Keep::threshold, "an embedding has no threshold");
         check(same_segments(plan.stages[s].segments, plan.stages[0].segments), "columns have different segments");
     }
-    check((plan.stages[0].keep == Keep::cells) == !cells.is_none(), "a cells stage needs cells");
+    check((plan.stages[0].keep == Keep::nprobe) == !lists.is_none(), "a probing stage needs lists");
     plan.entries = columns[0]->count();
     plan.min_candidates = min_candidates;
     plan.threads = std::clamp(threads, 1u, kMostThreads);
@@ -46,7 +46,7 @@ void cascade(const std::vector<const Column*>& columns, nb::object cells, nb::ob
         plan.order = Order::rank_by_stages;
     else
         check(false, "unknown order");
-    if (!cells.is_none()) give_cells(plan, cells);
+    if (!lists.is_none()) give_lists(plan, lists);
     if (!sample.is_none()) give_sample(plan, sample);
     std::size_t live = plan.entries;
     if (!bitmap.is_none()) {
@@ -180,8 +180,7 @@ NB_MODULE(_native, m) {
     g_ndarray = nb::object(nb::module_::import_("numpy").attr("ndarray")).release().ptr();
     m.doc() = "Search kernels of SwiftReID; call them through swiftreid.search.kernels.";
     m.def("kernels", &kernels, "Names of the kernels that this machine can run, quickest first.");
-    nb::class_<ShelfOrder>(m, "ShelfOrder")
-        .def(nb::init<nb::object, nb::object>(), nb::arg("starts"), nb::arg("order"));
+    nb::class_<ListOrder>(m, "ListOrder").def(nb::init<nb::object, nb::object>(), nb::arg("starts"), nb::arg("order"));
     m.def("nearest", &nearest, nb::arg("rows").noconvert(), nb::arg("centres").noconvert(), nb::arg("threads"),
           nb::arg("kernel"), nb::arg("out").noconvert());
     nb::class_<Column>(m, "Column")
@@ -189,7 +188,7 @@ NB_MODULE(_native, m) {
     nb::class_<Rules>(m, "Rules")
         .def(nb::init<const std::vector<std::string>&, const std::vector<double>&, const std::vector<bool>&>(),
              nb::arg("keeps"), nb::arg("amounts"), nb::arg("whole_ties"));
-    m.def("cascade", &cascade, nb::arg("columns"), nb::arg("cells").none(), nb::arg("sample").none(),
+    m.def("cascade", &cascade, nb::arg("columns"), nb::arg("lists").none(), nb::arg("sample").none(),
           nb::arg("queries"), nb::arg("weights"), nb::arg("rules"), nb::arg("bitmap").none(), nb::arg("min_candidates"),
           nb::arg("order"), nb::arg("threads"), nb::arg("kernel"), nb::arg("indices").noconvert(),
           nb::arg("distances").noconvert(), nb::arg("stages").noconvert(), nb::arg("counts").noconvert(),

@@ -57,7 +57,7 @@ def test_evaluate_further_cascades_beside_exhaustive_search(swiftreid: Run, draw
     missing = swiftreid("evaluate", drawn_people, "--cascade", "id23 > id2048", code=2).err
     assert "compares id23, which the encoder stripes does not have; the encoder stripes has id32, id128" in missing
     assert "docs/search.md" in swiftreid(
-        "evaluate", drawn_people, "--cascade", "id128:cells=0.3 > id32<=9 > id2048", code=2
+        "evaluate", drawn_people, "--cascade", "id128:nprobe=0.3 > id32<=9 > id2048", code=2
     ).err  # fmt: skip
     (tmp_path / "file").touch()
     assert "--card file/x.json" in swiftreid("evaluate", drawn_people, "--card", "file/x.json", code=2).err

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from swiftreid.calibration.calibration import SHORT_LIST, Calibration
 from swiftreid.calibration.same_person import EMBEDDING, SamePerson
 from swiftreid.cli.console import Report
-from swiftreid.encoding.card import SHORT_LIST, Calibration
 from swiftreid.encoding.encoder import Encoder
 from swiftreid.errors import UsageError
 from swiftreid.evaluation.attributes import AttributeScore, AttributeScores

@@ -7,6 +7,7 @@ from typing import Annotated, Any, cast, get_args
 
 import typer
 
+from swiftreid.calibration.fit import CascadeMethod, fit_calibration
 from swiftreid.calibration.recall import CONFIDENCE, SHARE
 from swiftreid.calibration.same_person import FALSE_ACCEPTS
 from swiftreid.calibration.thresholds import Method
@@ -20,7 +21,7 @@ from swiftreid.data.fingerprint import fingerprint_of
 from swiftreid.data.samples import SplitName
 from swiftreid.data.schemas import unusable
 from swiftreid.data.sources import open_data
-from swiftreid.encoding.calibrate import CascadeMethod, calibrated, fit_calibration, told_attributes
+from swiftreid.encoding.calibrate import attribute_accuracy, calibrated
 from swiftreid.encoding.card import EncoderCard
 from swiftreid.encoding.encoder import DEFAULT, open_encoder
 from swiftreid.encoding.encodings_file import save_encodings
@@ -159,7 +160,7 @@ def calibrate(
         confidence=confidence / 100,
         false_accepts=false_accepts / 100,
         gallery=gallery_size,
-        attributes=used.card.told if learned else told_attributes(used, held_out, samples),
+        attributes=used.card.told if learned else attribute_accuracy(used, held_out, samples),
     )
     target = output or Path(encoder)
     written = calibrated(used, calibration)

@@ -9,20 +9,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from swiftreid.calibration.calibration import Calibration
+from swiftreid.calibration.fit import fit_calibration
 from swiftreid.data.fingerprint import fingerprint_of
 from swiftreid.data.pictures import read_batches
 from swiftreid.data.samples import DISTRACTOR, ReidData, Split, cameras_of, persons_of
 from swiftreid.data.schemas import AttributeSchema, schema_of, unusable
 from swiftreid.encoding.attribute_bits import AttributeBits, with_second_bits
-from swiftreid.encoding.calibrate import fit_calibration, scored
-from swiftreid.encoding.card import Calibration, Tensors
+from swiftreid.encoding.card import Tensors
 from swiftreid.encoding.composed import PyramidEncoder, compose
 from swiftreid.encoding.domain import LEARNED_FROM, sources_of
 from swiftreid.encoding.encoder import Encoder
 from swiftreid.encoding.pyramid import PyramidCodes
 from swiftreid.encoding.stream import OnBad
 from swiftreid.errors import SwiftReIDError, UsageError
-from swiftreid.evaluation.attributes import AttributeScore, AttributeScores
+from swiftreid.evaluation.attributes import AttributeScore, AttributeScores, score_bits
 from swiftreid.evaluation.measure import LabelledCodes, measure_cascades, measure_embedding
 from swiftreid.progress import Progress
 from swiftreid.search.cascade import Cascade, Stage
@@ -268,7 +269,7 @@ def _scored(
     if schema is None or not layer:
         return []
     logits = AttributeBits(layer).values(people.embeddings[0])
-    return scored(names, logits > 0, logits, people.attributes, schema.names)
+    return score_bits(names, logits > 0, logits, people.attributes, schema.names)
 
 
 def _means(before: Sequence[AttributeScore], now: Sequence[AttributeScore]) -> dict[str, Any]:

@@ -8,10 +8,11 @@ from typing import Any, Final
 import numpy as np
 import torch
 
+from swiftreid.calibration.fit import fit_calibration
 from swiftreid.data.fingerprint import fingerprint_of
 from swiftreid.data.samples import NOBODY, Split
 from swiftreid.data.schemas import AttributeSchema
-from swiftreid.encoding.calibrate import calibrated, fit_calibration, told_attributes
+from swiftreid.encoding.calibrate import attribute_accuracy, calibrated
 from swiftreid.encoding.domain import LEARNED_FROM
 from swiftreid.encoding.encoder import Encoder
 from swiftreid.errors import UsageError
@@ -220,7 +221,7 @@ class _Job:
                     data=where,
                     data_fingerprint=self.run.header.data_fingerprint,
                     beta=None,
-                    attributes=told_attributes(encoder, people, self.held_out),
+                    attributes=attribute_accuracy(encoder, people, self.held_out),
                 )
                 encoder = calibrated(encoder, calibration)
                 measured += judge_cascades(people, calibration.cascades, cross_camera=self.plan.data.cross_camera)

@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from swiftreid.calibration.calibration import Calibration
+from swiftreid.calibration.fit import fit_calibration
 from swiftreid.calibration.recall import recall_thresholds
 from swiftreid.calibration.short_list import fit_short_list
 from swiftreid.calibration.thresholds import BETAS
 from swiftreid.encoding.artefact import save_artefact
-from swiftreid.encoding.calibrate import calibrated, fit_calibration
-from swiftreid.encoding.card import Calibration
+from swiftreid.encoding.calibrate import calibrated
 from swiftreid.encoding.encoder import build_encoder, open_encoder
 from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.evaluation.attributes import AttributeScore

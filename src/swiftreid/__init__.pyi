@@ -1,7 +1,7 @@
 """The types of the names that `__init__.py` imports late. Made from its table by `make generated`."""
 
+from swiftreid.calibration.nprobe import fit_nprobe as fit_nprobe
 from swiftreid.calibration.pairs import pair_histograms as pair_histograms
-from swiftreid.calibration.probes import probe_share as probe_share
 from swiftreid.calibration.recall import people_needed as people_needed
 from swiftreid.calibration.recall import recall_thresholds as recall_thresholds
 from swiftreid.calibration.same_person import decide as decide
@@ -79,7 +79,7 @@ from swiftreid.search.codes import CodeSpec as CodeSpec
 from swiftreid.search.codes import pack_bits as pack_bits
 from swiftreid.search.codes import unpack_bits as unpack_bits
 from swiftreid.search.description import Description as Description
-from swiftreid.search.partition import Partition as Partition
+from swiftreid.search.inverted_lists import InvertedLists as InvertedLists
 from swiftreid.search.results import SearchResult as SearchResult
 from swiftreid.search.stages import Stage as Stage
 from swiftreid.search.table import CodeTable as CodeTable

@@ -19,7 +19,7 @@ from swiftreid.gallery.store import Gallery
 from swiftreid.progress import Progress, no_progress
 from swiftreid.retrieval.encoded import encode_pictures
 from swiftreid.retrieval.query import Colour, Picture
-from swiftreid.retrieval.samples import entry_of
+from swiftreid.retrieval.samples import NoCamera, entry_of
 from swiftreid.retrieval.searchable import OnBad, OnExisting
 
 OnAdded = Callable[[Sequence[str]], None]
@@ -217,12 +217,12 @@ def entries_of(encodings: Encodings, *, camera: str | None = None, id_prefix: st
         id_prefix: goes before every id.
 
     Raises:
-        UsageError: some have no camera.
+        NoCamera: some have no camera.
     """
     header = encodings.header
     missing = [id_ for id_, known in zip(header.ids, header.cameras, strict=True) if (known or camera) is None]
     if missing:
-        raise UsageError(
+        raise NoCamera(
             f"{len(missing)} of {len(header.ids)} encodings have no camera, the first is {missing[0]!r}: say which "
             "camera took them"
         )

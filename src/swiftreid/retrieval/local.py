@@ -17,6 +17,7 @@ from swiftreid.data.samples import NamedSample
 from swiftreid.encoding.artefact import load_artefact
 from swiftreid.encoding.card import EncoderCard
 from swiftreid.encoding.encoder import DEFAULT, Encoder, encoder_path, open_encoder
+from swiftreid.encoding.encodings_file import Encodings
 from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.gallery.entries import Entry
 from swiftreid.gallery.info import GalleryInfo
@@ -25,7 +26,7 @@ from swiftreid.progress import Progress, no_progress
 from swiftreid.retrieval.answer import Answer, Answers, Token
 from swiftreid.retrieval.encoded import encode_vectors
 from swiftreid.retrieval.filters import Filters
-from swiftreid.retrieval.ingest import Ingested, OnAdded, add_codes, add_pictures, add_samples
+from swiftreid.retrieval.ingest import Ingested, OnAdded, add_codes, add_pictures, add_samples, entries_of
 from swiftreid.retrieval.query import Colour, Picture, Query, QueryOptions
 from swiftreid.retrieval.samples import samples_in
 from swiftreid.retrieval.searchable import Added, Deleted, OnBad, OnExisting
@@ -71,7 +72,7 @@ def open_gallery(
     """
     path = Path(path)
     if create and not path.exists():
-        store = _create(path, DEFAULT if encoder is None else encoder, rendered=rendered)
+        store = create_gallery(path, DEFAULT if encoder is None else encoder, rendered=rendered)
         if read_only:
             store.close()
             store = Gallery.open(path, read_only=True)
@@ -84,7 +85,18 @@ def open_gallery(
         raise
 
 
-def _create(path: Path, source: EncoderSource, *, rendered: bool) -> Gallery:
+def create_gallery(path: Path, source: EncoderSource = DEFAULT, *, rendered: bool = False) -> Gallery:
+    """Create an empty gallery with a copy of an encoder, and open it for writing.
+
+    Args:
+        path: the new folder.
+        source: an encoder, its file, or the name of a shipped one.
+        rendered: nobody in it exists, so that a calibration on rendered people decides there.
+
+    Raises:
+        UsageError: something is there, or the encoder makes no codes.
+        SwiftReIDError: the encoder cannot be opened, or the gallery cannot be written.
+    """
     encoder = source if isinstance(source, Encoder) else open_encoder(source)
     if not encoder.spec.names:
         raise UsageError(f"encoder {encoder.card.name} makes no codes: learn some with `swiftreid hash`")
@@ -331,6 +343,41 @@ class LocalGallery:
             on_existing=on_existing,
             on_bad=on_bad,
             on_added=on_added,
+            progress=progress,
+        )
+        return self._added(done)
+
+    def add_encodings(
+        self,
+        encodings: Encodings,
+        *,
+        camera: str | None = None,
+        id_prefix: str = "",
+        on_existing: OnExisting = "refuse",
+        progress: Progress = no_progress,
+    ) -> Added:
+        """Add what `swiftreid.encoding.encodings_file.load_encodings` read; needs no encoder.
+
+        Args:
+            encodings: by the gallery's encoder.
+            camera: of those that state none.
+            id_prefix: goes before every id.
+            on_existing: as for `add`.
+            progress: takes entries added and entries in all.
+
+        Raises:
+            OtherEncoder: the encodings are of another encoder.
+            UsageError: some have no camera, or ids are there.
+        """
+        header = encodings.header
+        self.store.check_encoder(header.fingerprint, header.encoder)
+        done = add_codes(
+            self.store,
+            entries_of(encodings, camera=camera, id_prefix=id_prefix),
+            encodings.encoding.codes,
+            fingerprint=header.fingerprint,
+            encoder_name=header.encoder,
+            on_existing=on_existing,
             progress=progress,
         )
         return self._added(done)

@@ -41,8 +41,13 @@ class Settings:
 
     @property
     def pool(self) -> int:
-        """How many results a search is asked for: the hits, or those that are re-ranked among themselves."""
-        return self.k if self.reranking is None else max(self.k, POOL)
+        """How many results a search is asked for."""
+        return pool_of(self.k, self.reranking)
+
+
+def pool_of(k: int, reranking: Reciprocal | None) -> int:
+    """How many results a search is asked for: the hits, or those that are re-ranked among themselves."""
+    return k if reranking is None else max(k, POOL)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,14 @@ MANIFEST_COLUMNS = ("path", "id", "camera", "time", "person")
 """Columns of a manifest with a meaning; all others are attributes."""
 
 
+class SameIds(UsageError):
+    """Two pictures would have the same id."""
+
+
+class NoCamera(UsageError):
+    """Pictures of which nothing says which camera took them."""
+
+
 def samples_in(
     roots: Iterable[Path] = (), *, manifest: Path | None = None, camera: str | None = None, id_prefix: str = ""
 ) -> list[NamedSample]:
@@ -27,8 +35,9 @@ def samples_in(
     same names), and after ``id_prefix``.
 
     Raises:
-        UsageError: nothing was given, a picture has no camera, two have the same id, or the manifest cannot be
-            understood.
+        NoCamera: a picture has no camera.
+        SameIds: two pictures would have the same id.
+        UsageError: nothing was given, or the manifest cannot be understood.
         SwiftReIDError: a path does not exist or holds no picture.
     """
     folders = list(roots)
@@ -43,7 +52,7 @@ def samples_in(
     found = [replace(sample, id=id_prefix + sample.id) for sample in found]
     nameless = [sample for sample in found if not sample.camera]
     if nameless:
-        raise UsageError(
+        raise NoCamera(
             f"{len(nameless)} of {len(found)} pictures have no camera, the first is {nameless[0].path}: say which "
             "camera took them, or give them names like 0844_c3s2_107328_01.jpg, or list them in a manifest with a "
             "column camera"
@@ -78,11 +87,11 @@ def person_and_camera(path: Path) -> tuple[str | None, str | None]:
 
 
 def refuse_same_ids(samples: Sequence[NamedSample], advice: str) -> None:
-    """Raise a `UsageError` that ends in ``advice`` if two samples would have the same id."""
+    """Raise a `SameIds` that ends in ``advice`` if two samples would have the same id."""
     first: dict[str, Path] = {}
     for sample in samples:
         if sample.id in first:
-            raise UsageError(f"{first[sample.id]} and {sample.path} would both have the id {sample.id!r}: {advice}")
+            raise SameIds(f"{first[sample.id]} and {sample.path} would both have the id {sample.id!r}: {advice}")
         first[sample.id] = sample.path
 
 

@@ -62,4 +62,4 @@ def test_places_by_sorting(many: int, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_cannot_be_counted() -> None:
     assert not can_count(Cascade.parse("id32:top=9 > embedding").stages)
     assert not can_count(Cascade.parse("id512:miss=1e-6").stages)
-    assert not can_count(Cascade.parse("id128:cells=0.3 > id32<=9 > id128").stages)
+    assert not can_count(Cascade.parse("id128:nprobe=0.3 > id32<=9 > id128").stages)

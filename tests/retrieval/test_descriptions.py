@@ -9,7 +9,7 @@ import pytest
 
 from swiftreid.encoding.encoder import open_encoder
 from swiftreid.errors import UsageError
-from swiftreid.retrieval.answer import AttributeFit, DescriptionFacts
+from swiftreid.retrieval.answer import DescriptionFacts
 from swiftreid.retrieval.descriptions import DescriptionStage, description_stage
 from swiftreid.retrieval.query import PersonDescription
 from swiftreid.search.codes import pack_bits
@@ -23,8 +23,9 @@ def test_a_second_bit_that_does_not_count_leaves_nothing_unsure(weight: int, uns
     wanted = Description({"hat": True})
     row, weights = wanted.code(names)[None], np.array([[5, 0, weight, 0]], np.uint8)
     people = CodeTable({"attr4": pack_bits(np.array([[1, 0, 0, 0], [1, 0, 1, 0], [0, 1, 0, 0]], np.uint8))})
-    asked = DescriptionStage(wanted, names, "attr4", row, weights, DescriptionFacts(wanted.bits))
-
+    stage = DescriptionStage(wanted, names, "attr4", row, weights, DescriptionFacts(wanted.bits))
+    fits = [AttributeFit((), unsure), AttributeFit((), ()), AttributeFit(("hat",), ())]
+    assert stage.compared(people, range(3)) == fits
 
 
 @pytest.mark.parametrize(
@@ -59,9 +60,8 @@ def test_who_is_wrong_in_one_thing_does_not_fit_however_sure_the_rest_is() -> No
     names = ["hat", "bag", "surely_hat", "surely_bag"]
     wanted = Description({"hat": True, "bag": False})
     table = CodeTable({"attr4": pack_bits(np.array([[1, 1, 1, 0], [1, 0, 0, 0], [0, 0, 0, 0]], np.uint8))})
-    asked = DescriptionStage(
-        said, names, "attr4", wanted.code(names)[None], np.array([[5, 1, 6, 1]], np.uint8), DescriptionFacts(wanted.bits)
-    )
+    row, weights = wanted.code(names)[None], np.array([[5, 1, 6, 1]], np.uint8)
+    asked = DescriptionStage(wanted, names, "attr4", row, weights, DescriptionFacts(wanted.bits))
     assert asked.fitting(table, None).tolist() == [False, True, False]
     assert asked.passing(table, None).tolist() == [True, True, False], "who is nearest passes"
 

@@ -15,9 +15,9 @@ from search_cases import codes_like
 from swiftreid.errors import UsageError
 from swiftreid.search import certified, kernels
 from swiftreid.search.cascade import Cascade, Stage
-from swiftreid.search.certified import sampled_bits, split, tables
-from swiftreid.search.reference import hamming
+from swiftreid.search.distances import hamming
 from swiftreid.search.results import SearchResult
+from swiftreid.search.sampling import sampled_bits, split, tables
 from swiftreid.search.table import CodeTable
 
 

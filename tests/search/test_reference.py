@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import naive_cascade as naive
 from search_cases import Case, cases
-from swiftreid.search import reference
+from swiftreid.search import distances
 
 SMALL = ("id8", "attr30", "id40")
 
@@ -99,4 +99,4 @@ def test_hamming(width: int) -> None:
     column = rng.integers(0, 256, (17, width), np.uint8)
     queries = rng.integers(0, 256, (3, width), np.uint8)
     expected = [[naive.distance(row.tobytes(), query.tobytes()) for row in column] for query in queries]
-    assert reference.hamming(column, queries).tolist() == expected
+    assert distances.hamming(column, queries).tolist() == expected

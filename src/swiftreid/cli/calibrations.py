@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from swiftreid.calibration.calibration import SHORT_LIST, Calibration
 from swiftreid.calibration.same_person import EMBEDDING, SamePerson
 from swiftreid.cli.console import Report
-from swiftreid.encoding.card import SHORT_LIST, Calibration
 from swiftreid.evaluation.attributes import AttributeScore, AttributeScores
 
 FEW = 30

@@ -20,14 +20,15 @@ def read_cascade(text: str, codes: Collection[str], whose: str = "the gallery") 
         whose: whose these codes are, for messages.
 
     Raises:
-        UsageError: the text cannot be read, a code is not there, or the cascade begins with cells, which no command
-            makes.
+        UsageError: the text cannot be read, a code is not there, or the cascade probes inverted lists, which no
+            command makes.
     """
     cascade = Cascade.parse(text)
-    if cascade.stages[0].keep == "cells":
+    if cascade.stages[0].keep == "nprobe":
         raise UsageError(
-            f"--cascade {text!r}: cells are there in Python only, so no command can search by {cascade.stages[0]}: "
-            "leave that stage out, or see 'Millions of entries: cells' in docs/search.md"
+            f"--cascade {text!r}: inverted lists exist in Python only, so no command can search by "
+            f"{cascade.stages[0]}: "
+            "leave that stage out, or see 'Millions of entries: inverted lists' in docs/search.md"
         )
     check_codes(cascade, codes, whose)
     return cascade

@@ -7,6 +7,7 @@ from typing import Annotated, Any, cast, get_args
 
 import typer
 
+from swiftreid.calibration.fit import CascadeMethod, fit_calibration
 from swiftreid.calibration.recall import CONFIDENCE, SHARE
 from swiftreid.calibration.same_person import FALSE_ACCEPTS
 from swiftreid.calibration.thresholds import Method
@@ -20,11 +21,12 @@ from swiftreid.data.fingerprint import fingerprint_of
 from swiftreid.data.samples import SplitName
 from swiftreid.data.schemas import unusable
 from swiftreid.data.sources import open_data
-from swiftreid.encoding.calibrate import CascadeMethod, calibrated, fit_calibration, told_attributes
+from swiftreid.encoding.calibrate import attribute_accuracy, calibrated
 from swiftreid.encoding.card import EncoderCard
 from swiftreid.encoding.encoder import DEFAULT, open_encoder
 from swiftreid.encoding.labelled import encode_samples
 from swiftreid.errors import UsageError
+from swiftreid.recipes import find_recipe
 from swiftreid.retrieval.encodings import encode_to_file
 from swiftreid.retrieval.samples import samples_below
 
@@ -145,7 +147,7 @@ def calibrate(
         confidence=confidence / 100,
         false_accepts=false_accepts / 100,
         gallery=gallery_size,
-        attributes=used.card.told if learned else told_attributes(used, held_out, samples),
+        attributes=used.card.told if learned else attribute_accuracy(used, held_out, samples),
     )
     target = output or Path(encoder)
     written = calibrated(used, calibration)
@@ -184,7 +186,9 @@ def hash_embedding(
     kind: KindOption = None,
     root: RootOption = None,
     train: TrainOption = "train+val",
-    recipe: Annotated[Path | None, typer.Option(help="How to learn, such as recipes/frozen/paper.yaml.")] = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="How to learn: a YAML file, or a shipped recipe such as frozen/paper.")
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", help="Change one field of the recipe, as in training.epochs=20 or views=4; repeatable."),
@@ -197,13 +201,14 @@ def hash_embedding(
     quiet: QuietOption = False,
 ) -> None:
     """Learn a pyramid of codes (id2048 to id32) on a frozen embedding, from labels. Needs the extra 'torch'."""
+    path = find_recipe(recipe) if recipe else None
     from swiftreid.training.frozen.hashing import learn_hash
     from swiftreid.training.frozen.recipe import load_recipe
 
     report = Report(as_json=as_json, quiet=quiet)
     output = output_file("--output", output, suffixes=SAFETENSORS)
     max_loss = _max_loss(beta, max_loss)
-    stated = load_recipe(recipe, settings or [])
+    stated = load_recipe(path, settings or [])
     base = open_encoder(encoder)
     read = with_doubts(report, open_data(data, kind=kind, root=root, need=TRAIN, train=train_choice(train)))
     bad = BadPictures(report)

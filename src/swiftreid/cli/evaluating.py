@@ -16,7 +16,7 @@ from swiftreid.cli.sources import BadPictures
 from swiftreid.data.published import MARKET_500K
 from swiftreid.data.samples import ReidData, Split
 from swiftreid.data.schemas import unusable
-from swiftreid.encoding.calibrate import told_attributes
+from swiftreid.encoding.calibrate import attribute_accuracy
 from swiftreid.encoding.domain import domain_of
 from swiftreid.encoding.encoder import Encoder
 from swiftreid.encoding.labelled import encode_samples, pool_queries
@@ -204,7 +204,7 @@ def _card(
         unreadable=len(unreadable),
         unreadable_files=unreadable,
         rows=rows_of(measured, len(gallery), against=ends, longest=longest, ap=how.ap, per_query=how.per_query),
-        attributes=told_attributes(encoder, gallery, [*data.gallery, *data.distractors]),
+        attributes=attribute_accuracy(encoder, gallery, [*data.gallery, *data.distractors]),
         queries=[_relative(path, data.root) for path in query.paths or ()],
         notes=data.notes,
         run={**(how.said or {}), **({"recipe": recipe} if recipe else {})},

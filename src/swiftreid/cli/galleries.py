@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -12,9 +12,11 @@ import typer
 from swiftreid.cli.advice import with_advice
 from swiftreid.cli.console import JsonOption, QuietOption, Report
 from swiftreid.cli.sources import BadPictures, moment
+from swiftreid.data.samples import NamedSample
 from swiftreid.encoding.encoder import DEFAULT
 from swiftreid.encoding.encodings_file import load_encodings
 from swiftreid.errors import SwiftReIDError, UsageError
+from swiftreid.gallery.entries import valid_text
 from swiftreid.gallery.store import Gallery
 from swiftreid.retrieval.ingest import IdsExist, OtherPicture
 from swiftreid.retrieval.local import create_gallery, open_gallery
@@ -23,6 +25,11 @@ from swiftreid.retrieval.searchable import OnExisting
 
 app = typer.Typer(help="Create, fill, inspect and prune galleries.", no_args_is_help=True)
 
+WAIT = 10.0
+TimeoutOption = Annotated[
+    float,
+    typer.Option(help="Seconds to wait, when compacting, for readers that still look at what was deleted.", min=0),
+]
 GalleryPath = Annotated[Path, typer.Argument(help="The gallery's folder.")]
 
 
@@ -89,6 +96,7 @@ def add(
             done = people.add_encodings(loaded, camera=camera, id_prefix=id_prefix, on_existing=on_existing)
         else:
             samples = samples_in(pictures or [], manifest=manifest, camera=camera, id_prefix=id_prefix)
+            _note_escaped(report, samples)
             done = people.add_samples(
                 samples,
                 on_existing=on_existing,
@@ -125,6 +133,15 @@ _ADVICE = {
     SameIds: "--id-prefix goes before every id",
     NoCamera: "--camera NAME says it of all of them",
 }
+
+
+def _note_escaped(report: Report, samples: Sequence[NamedSample]) -> None:
+    escaped = [sample for sample in samples if valid_text(sample.path.name) != sample.path.name]
+    if escaped:
+        report.note(
+            f"{len(escaped)} file names are not UTF-8: their ids have \\x and two digits for each such byte, as in "
+            f"{escaped[0].id}"
+        )
 
 
 def _echo(ids: Sequence[str]) -> None:
@@ -168,6 +185,7 @@ def delete(
     compact: Annotated[
         bool, typer.Option("--compact", help="Also rewrite sealed segments, so that the codes leave the disk at once.")
     ] = False,
+    timeout: TimeoutOption = WAIT,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -185,21 +203,39 @@ def delete(
                 f"{len(unknown)} ids are not in {gallery}, the first is {unknown[0]!r}; nothing was deleted"
             )
         deleted = opened.delete(chosen)
-        if compact:
-            opened.compact()
+        remaining = opened.compact(timeout=timeout).remaining if compact else ()
         left = opened.info().entries
+    summary = {"gallery": str(gallery), "deleted": deleted, "entries": left, "compacted": compact}
+    summary |= {"remaining": list(remaining)}
     report.text(f"deleted {deleted:,} entries; {left:,} are left")
-    report.document({"gallery": str(gallery), "deleted": deleted, "entries": left, "compacted": compact})
+    _refuse_remaining(report, gallery, remaining, summary, timeout)
+    report.document(summary)
 
 
 @app.command()
-def compact(gallery: GalleryPath, as_json: JsonOption = False, quiet: QuietOption = False) -> None:
-    """Rewrite segments without their deleted entries; afterwards nothing of these is on disk."""
+def compact(
+    gallery: GalleryPath, timeout: TimeoutOption = WAIT, as_json: JsonOption = False, quiet: QuietOption = False
+) -> None:
+    """Rewrite segments without their deleted entries; afterwards nothing of these is on disk, else exit code 1."""
     report = Report(as_json=as_json, quiet=quiet)
     with Gallery.open(gallery) as opened:
         before = opened.info()
-        opened.compact()
+        remaining = opened.compact(timeout=timeout).remaining
         after = opened.info()
-    freed = before.bytes_on_disk - after.bytes_on_disk
-    report.text(f"{before.deleted:,} deleted entries dropped; {max(0, freed):,} bytes freed")
-    report.document({"gallery": str(gallery), "dropped": before.deleted, "bytes_freed": max(0, freed)})
+    freed = max(0, before.bytes_on_disk - after.bytes_on_disk)
+    summary = {"gallery": str(gallery), "dropped": before.deleted, "bytes_freed": freed, "remaining": list(remaining)}
+    report.text(f"{before.deleted:,} deleted entries dropped; {freed:,} bytes freed")
+    _refuse_remaining(report, gallery, remaining, summary, timeout)
+    report.document(summary)
+
+
+def _refuse_remaining(
+    report: Report, gallery: Path, remaining: Sequence[str], summary: Mapping[str, object], timeout: float
+) -> None:
+    """End with exit code 1 if deleted content is still on the disk."""
+    if remaining:
+        report.fail(
+            f"deleted content is still on the disk of {gallery} after waiting {timeout:g} s: {'; '.join(remaining)}. "
+            "End those readers, then run `swiftreid gallery compact` again, or give a longer --timeout",
+            summary,
+        )

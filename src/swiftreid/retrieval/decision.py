@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 
+from swiftreid.calibration.calibration import Calibration
 from swiftreid.calibration.same_person import SamePerson
-from swiftreid.encoding.card import Calibration, EncoderCard
+from swiftreid.encoding.card import EncoderCard
 from swiftreid.errors import UsageError
 from swiftreid.retrieval.answer import Note
 from swiftreid.retrieval.query import Threshold

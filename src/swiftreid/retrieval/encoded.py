@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swiftreid.data.decoding import MIN_SIDE
-from swiftreid.data.pictures import BadPicture, resize, thumbnail
+from swiftreid.data.pictures import BadPicture, thumbnail
+from swiftreid.encoding.crops import Colour
 from swiftreid.encoding.encoder import Encoder
 from swiftreid.encoding.stream import OnBad, encode_paths
 from swiftreid.errors import UsageError
 from swiftreid.progress import Progress, no_progress
-from swiftreid.retrieval.query import Colour, Picture
-from swiftreid.search.codes import pack_bits
+from swiftreid.retrieval.query import Picture
 
 _BATCH = 64
 
@@ -63,7 +63,7 @@ def encode_pictures(
         raise UsageError("pictures are files or arrays of pixels, not both in one call: add or search them separately")
     pixels = [picture for picture in pictures if not isinstance(picture, (str, Path))]
     for start in range(0, len(pixels), _BATCH):
-        places, scaled, small = [], [], []
+        places, crops, small = [], [], []
         for place, picture in enumerate(pixels[start : start + _BATCH], start):
             reason = _problem(picture)
             if reason:
@@ -72,17 +72,16 @@ def encode_pictures(
                     raise bad
                 on_bad(bad)
                 continue
-            upright = picture[..., ::-1] if colour == "bgr" else picture
             places.append(place)
-            scaled.append(resize(np.ascontiguousarray(upright), *encoder.size))
-            small.append(thumbnail(upright))
+            crops.append(picture)
+            small.append(thumbnail(picture[..., ::-1] if colour == "bgr" else picture))
         if places:
-            yield EncodedPictures(np.array(places, np.int64), encoder.encode(np.stack(scaled)).codes, small)
+            yield EncodedPictures(np.array(places, np.int64), encoder.encode(crops, colour).codes, small)
         progress("encoding", min(start + _BATCH, len(pixels)), len(pixels))
 
 
 def encode_vectors(encoder: Encoder, vectors: NDArray[np.floating[Any]]) -> dict[str, NDArray[np.uint8]]:
-    """Codes of embeddings, float [n, d] or one of them, [d].
+    """Codes of float [n, d] or one row of it, [d]: what an encoder of vectors takes, or the embeddings of another.
 
     Raises:
         UsageError: they are no floats, or not as long as the encoder's.
@@ -91,8 +90,10 @@ def encode_vectors(encoder: Encoder, vectors: NDArray[np.floating[Any]]) -> dict
     if not isinstance(given, np.ndarray) or given.dtype.kind != "f":
         kind = given.dtype if isinstance(given, np.ndarray) else type(given).__name__
         raise UsageError(f"vectors are a float array [n, d], not {kind}")
-    embedding = np.atleast_2d(vectors).astype(np.float32, copy=False)
-    return {name: pack_bits(values) for name, values in encoder.values_of(embedding).items()}
+    rows = np.atleast_2d(vectors).astype(np.float32, copy=False)
+    if encoder.takes == "vectors":
+        return dict(encoder.encode(rows).codes)  # type: ignore[arg-type]
+    return dict(encoder.encode_embedding(rows).codes)
 
 
 def _problem(picture: object) -> str:

@@ -45,7 +45,7 @@ def encode_to_file(
         path,
         encoder,
         encoding,
-        ids=[sample.id.encode("utf-8", "backslashreplace").decode() for sample in chosen],
+        ids=[sample.id for sample in chosen],
         cameras=[sample.camera for sample in chosen],
         persons=[sample.person for sample in chosen],
     )

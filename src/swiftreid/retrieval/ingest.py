@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 
 from swiftreid.data.pictures import BadPicture
 from swiftreid.data.samples import NamedSample
+from swiftreid.encoding.crops import Colour
 from swiftreid.encoding.encoder import Encoder
 from swiftreid.encoding.encodings_file import Encodings
 from swiftreid.errors import UsageError
-from swiftreid.gallery.entries import Entry
+from swiftreid.gallery.entries import Entry, valid_text
 from swiftreid.gallery.store import Gallery
 from swiftreid.progress import Progress, no_progress
 from swiftreid.retrieval.encoded import encode_pictures
-from swiftreid.retrieval.query import Colour, Picture
+from swiftreid.retrieval.query import Picture
 from swiftreid.retrieval.samples import NoCamera, entry_of
 from swiftreid.retrieval.searchable import OnBad, OnExisting
 
@@ -252,7 +253,7 @@ def _refuse_other_pictures(gallery: Gallery, known: Sequence[NamedSample]) -> No
         stored = gallery.get(sample.id).entry.source
         other = Path(stored) if stored else None
         # A file that is no longer where it was may have been moved: that is no reason to refuse.
-        if other is not None and other != sample.path.resolve() and other.exists():
+        if other is not None and stored != valid_text(str(sample.path.resolve())) and other.exists():
             raise OtherPicture(
                 f"{sample.path} would have the id {sample.id!r}, which {gallery.path} has from another file, {other}; "
                 "nothing was added: tell them apart by other ids"

@@ -16,6 +16,7 @@ from swiftreid.data.pictures import BadPicture
 from swiftreid.data.samples import NamedSample
 from swiftreid.encoding.artefact import load_artefact
 from swiftreid.encoding.card import EncoderCard
+from swiftreid.encoding.crops import Colour
 from swiftreid.encoding.encoder import DEFAULT, Encoder, encoder_path, open_encoder
 from swiftreid.encoding.encodings_file import Encodings
 from swiftreid.errors import SwiftReIDError, UsageError
@@ -27,7 +28,7 @@ from swiftreid.retrieval.answer import Answer, Answers, Token
 from swiftreid.retrieval.encoded import encode_vectors
 from swiftreid.retrieval.filters import Filters
 from swiftreid.retrieval.ingest import Ingested, OnAdded, add_codes, add_pictures, add_samples, entries_of
-from swiftreid.retrieval.query import Colour, Picture, Query, QueryOptions
+from swiftreid.retrieval.query import Picture, Query, QueryOptions
 from swiftreid.retrieval.samples import samples_in
 from swiftreid.retrieval.searchable import Added, Deleted, OnBad, OnExisting
 from swiftreid.retrieval.searching import Searcher, token_of

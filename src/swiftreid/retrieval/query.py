@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
+from swiftreid.encoding.crops import Colour
 from swiftreid.errors import UsageError
 from swiftreid.reranking.reciprocal import Reciprocal
 from swiftreid.retrieval.filters import Filters
@@ -18,9 +19,6 @@ from swiftreid.search.numbers import whole_number
 
 Picture: TypeAlias = Path | str | NDArray[np.uint8]
 """A picture: its file, or its pixels, uint8 [height, width, 3]."""
-
-Colour: TypeAlias = Literal["rgb", "bgr"]
-"""Order of the channels of pixels; OpenCV has ``bgr``. Files are not concerned."""
 
 Threshold: TypeAlias = float | Literal["calibrated"] | None
 """Largest distance of the same person in bits of the last code, or the encoder's calibrated one, or no decision."""

@@ -11,7 +11,7 @@ from swiftreid.data.pictures import find_pictures
 from swiftreid.data.samples import NamedSample, Sample
 from swiftreid.data.table_file import read_table, seconds
 from swiftreid.errors import UsageError
-from swiftreid.gallery.entries import Entry
+from swiftreid.gallery.entries import Entry, valid_text
 
 MANIFEST_COLUMNS = ("path", "id", "camera", "time", "person")
 """Columns of a manifest with a meaning; all others are attributes."""
@@ -102,7 +102,7 @@ def entry_of(sample: NamedSample, thumbnail: bytes | None) -> Entry:
         camera=sample.camera or "",
         time=sample.time,
         person=sample.person,
-        source=str(sample.path.resolve()),
+        source=valid_text(str(sample.path.resolve())),
         labels=dict(sample.attributes or {}),
         thumbnail=thumbnail,
     )
@@ -110,7 +110,7 @@ def entry_of(sample: NamedSample, thumbnail: bytes | None) -> Entry:
 
 def _named(path: Path, root: Path, default: str | None) -> NamedSample:
     person, camera = person_and_camera(path)
-    relative = path.relative_to(root).as_posix() if root.is_dir() else path.name
+    relative = valid_text(path.relative_to(root).as_posix() if root.is_dir() else path.name)
     own = relative if camera or not default else f"{default}/{relative}"
     return Sample(path, person, camera or default, id=own)
 

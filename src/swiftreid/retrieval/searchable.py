@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swiftreid.data.pictures import BadPicture
+from swiftreid.encoding.crops import Colour
 from swiftreid.gallery.entries import Entry
 from swiftreid.gallery.info import GalleryInfo
 from swiftreid.progress import Progress, no_progress
 from swiftreid.retrieval.answer import Answer, Answers, Token
 from swiftreid.retrieval.filters import Filters
-from swiftreid.retrieval.query import Colour, Picture, Query
+from swiftreid.retrieval.query import Picture, Query
 
 OnExisting: TypeAlias = Literal["refuse", "skip"]
 """What to do with ids that are there: raise and add nothing, or leave them out."""

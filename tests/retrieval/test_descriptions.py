@@ -9,7 +9,7 @@ import pytest
 
 from swiftreid.encoding.encoder import open_encoder
 from swiftreid.errors import UsageError
-from swiftreid.retrieval.answer import DescriptionFacts
+from swiftreid.retrieval.answer import AttributeFit, DescriptionFacts
 from swiftreid.retrieval.descriptions import DescriptionStage, description_stage
 from swiftreid.retrieval.query import PersonDescription
 from swiftreid.search.codes import pack_bits

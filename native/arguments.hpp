@@ -29,7 +29,7 @@ using Numbers = Array<const std::uint32_t, nb::ndim<1>>;
 using Distances = Array<const std::uint16_t, nb::ndim<1>>;
 
 constexpr std::size_t kMaxRowBytes = 8188;  // distances fit 16 bits
-constexpr unsigned kMostThreads = 256;      // asking for more gives as many (see team.cpp)
+constexpr unsigned kMostThreads = 256;  // asking for more gives as many (see team.cpp)
 
 void check(bool ok, const char* what) {
     if (!ok) throw std::invalid_argument(what);
@@ -174,7 +174,8 @@ StagePlan stage_of(const Column& column, const Raw& asked, const Rule& rule) {
     stage.rows = column.rows();
     stage.row_bytes = column.row_bytes();
     stage.queries = asked.data;
-    check(asked.rows == (stage.embedding() ? Rows::floats : Rows::bits), "bits are compared with bits, floats with floats");
+    check(asked.rows == (stage.embedding() ? Rows::floats : Rows::bits),
+          "bits are compared with bits, floats with floats");
     check(asked.row_bytes == stage.row_bytes * (stage.rows == Rows::halves ? 2 : 1), "column and query widths differ");
     stage.keep = rule.keep;
     stage.amount = static_cast<std::uint64_t>(rule.amount);
@@ -191,9 +192,11 @@ bool same_segments(std::span<const Segment> a, std::span<const Segment> b) {
 // The order of a group of lists, checked once: a search trusts it.
 class ListOrder {
 public:
-    ListOrder(nb::object starts, nb::object order) : starts_(array_of<Numbers>(starts)), order_(array_of<Numbers>(order)) {
+    ListOrder(nb::object starts, nb::object order)
+        : starts_(array_of<Numbers>(starts)), order_(array_of<Numbers>(order)) {
         const std::size_t count = order_.shape(0);
-        check(starts_.shape(0) > 1 && starts_.data()[0] == 0 && starts_.data()[nlist()] == count, "bad starts of lists");
+        check(starts_.shape(0) > 1 && starts_.data()[0] == 0 && starts_.data()[nlist()] == count,
+              "bad starts of lists");
         check(std::is_sorted(starts_.data(), starts_.data() + starts_.shape(0)), "bad starts of lists");
         check(std::all_of(order_.data(), order_.data() + count, [&](std::uint32_t row) { return row < count; }),
               "bad order of lists");
@@ -237,7 +240,7 @@ void give_lists(Plan& plan, nb::handle given) {
         }
         check(next_rows || !fused, "the second stage needs rows in the group");
         plan.lists.groups.push_back({static_cast<std::uint32_t>(first), order.count(), order.starts(), order.order(),
-                                      rows.data(), fused ? next_rows : nullptr});
+                                     rows.data(), fused ? next_rows : nullptr});
         first += order.count();
     }
     std::size_t covered = 0;

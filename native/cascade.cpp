@@ -29,7 +29,8 @@ std::size_t group_of(const Plan& plan, std::size_t live) {
     const StagePlan& first = plan.stages[plan.lists.count > 0];
     std::size_t each = plan.width;
     if (plan.stages.size() > 1) each = first.keep == Keep::threshold ? live / 16 : live;
-    return std::min({group, plan.stages.size() > 1 ? kGroup : kExhaustiveGroup, std::max<std::size_t>(1, kGroupEntries / std::max<std::size_t>(1, each))});
+    return std::min({group, plan.stages.size() > 1 ? kGroup : kExhaustiveGroup,
+                     std::max<std::size_t>(1, kGroupEntries / std::max<std::size_t>(1, each))});
 }
 
 }  // namespace

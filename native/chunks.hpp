@@ -14,11 +14,11 @@ namespace swiftreid {
 
 struct Chunk {
     std::uint32_t segment;
-    std::uint32_t row;    // first row, in its segment (a multiple of kBlock) or list group
+    std::uint32_t row;  // first row, in its segment (a multiple of kBlock) or list group
     std::uint32_t rows;
-    std::uint32_t live;   // how many of them may be found (of a list group: perhaps)
+    std::uint32_t live;  // how many of them may be found (of a list group: perhaps)
     const std::uint32_t* listed;  // their positions, where they are so few that looking at each is quicker; else null
-    const ListGroup* lists;           // null: a part of a segment
+    const ListGroup* lists;  // null: a part of a segment
 };
 
 constexpr std::size_t kChunk = 16 * kBlock;

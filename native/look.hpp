@@ -58,7 +58,8 @@ public:
     }
 
     // Positions of the chunk's entries that pass the first stage.
-    std::size_t pass(const Chunk& chunk, const View& view, std::size_t q, Cut& cut, Bench& bench, std::uint32_t* out) const {
+    std::size_t pass(const Chunk& chunk, const View& view, std::size_t q, Cut& cut, Bench& bench,
+                     std::uint32_t* out) const {
         if (cut.ties != kAllTies) return pass_ties(chunk, view, q, cut, bench, out);
         if (chunk.listed)
             return compare(q).gather_within(view.rows, chunk.listed, chunk.live, view.first, cut.limit, out,
@@ -71,8 +72,8 @@ public:
     Compare compare(std::size_t q) const { return {*plan_.kernel, plan_.stages[head_], first_ + q}; }
 
     // For each entry of a chunk a bit: whether it may be found and is within the limit. Returns the number of words.
-    std::size_t mask(const Chunk& chunk, const View& view, std::size_t q, std::uint32_t limit,
-                     Bench& bench, std::uint64_t* words) const {
+    std::size_t mask(const Chunk& chunk, const View& view, std::size_t q, std::uint32_t limit, Bench& bench,
+                     std::uint64_t* words) const {
         const StagePlan& stage = plan_.stages[head_];
         const std::size_t count = (chunk.rows + 63) / 64, offset = std::size_t{chunk.row} * stage.row_bytes;
         if (bench.summed) {

@@ -14,6 +14,8 @@ from drawn_figures import draw_person
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Commands take the shipped encoder that needs no network runtime; what they do does not depend on which one it is.
 os.environ["SWIFTREID_ENCODER"] = "stripes"
+# Tests keep nothing in the user's cache, and take nothing from there.
+os.environ["SWIFTREID_CACHE"] = ""
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """SwiftReID finds a person across cameras: binary codes, a durable gallery, coarse-to-fine search.
 
-Public names are imported on first use, so that ``import swiftreid`` is quick and never needs torch.
+Public names are imported on first use, so that ``import swiftreid`` is quick and never needs torch. ``__init__.pyi``,
+which type checkers read, is made from the table below: ``make generated``.
 """
 
 from __future__ import annotations
@@ -58,6 +59,7 @@ _ROOMS = {
     "swiftreid.gallery.entries": ["Entry"],
     "swiftreid.gallery.snapshot": ["Snapshot"],
     "swiftreid.gallery.store": ["Gallery"],
+    "swiftreid.recipes": ["find_recipe", "shipped_recipes", "ShippedRecipe"],
     "swiftreid.errors": ["SwiftReIDError", "UsageError"],
 }
 _HOME = {name: module for module, names in _ROOMS.items() for name in names}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import struct
 
@@ -9,6 +10,7 @@ import apsw
 import pytest
 
 from swiftreid.gallery import Gallery, GalleryDamaged, NewerFormat, NotAGallery
+from swiftreid.gallery.digests import digest_of, entry_text
 from swiftreid.gallery.schema import DATABASE, SEGMENTS
 
 IDS = [f"e{i}" for i in range(25)]
@@ -169,6 +171,83 @@ def test_filter_columns_with_unknown_cameras(filled):
         gallery.snapshot(cameras=["c1"])
 
 
+@pytest.mark.parametrize("column", ["seq", "id32", "id96", "attr30"])
+def test_no_answer_comes_from_altered_codes(filled, column):
+    file = filled / SEGMENTS / "000002.seg"
+    whole = file.read_bytes()
+    length = struct.unpack_from("<I", whole, 12)[0]
+    described = json.loads(whole[16 : 16 + length])["columns"][column]
+    place = -(-(16 + length) // 64) * 64 + described["offset"] + 2 * described["row_bytes"]
+    file.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+    says = rf"segment 000002.seg does not match its checksum \({column}\)"
+    for read_only in (True, False):
+        with Gallery.open(filled, read_only=read_only) as gallery:
+            for _ in range(2):
+                with pytest.raises(GalleryDamaged, match=says):
+                    gallery.snapshot()
+            with pytest.raises(GalleryDamaged, match=column):
+                gallery.get("e13")
+            assert gallery.get("e3").entry.id == "e3"  # a whole segment answers
+    file.write_bytes(whole)
+    with Gallery.open(filled) as gallery:
+        gallery.snapshot().close()
+
+
+@pytest.mark.parametrize(
+    ("sql", "says"),
+    [
+        ("DROP TABLE thumbnail", "thumbnail"),
+        ("DROP TABLE state", "state"),
+        ("ALTER TABLE camera DROP COLUMN entries", "camera"),
+        ("ALTER TABLE camera RENAME TO kamera", "camera"),
+        ("CREATE TABLE c2 AS SELECT * FROM chunk; DROP TABLE chunk; ALTER TABLE c2 RENAME TO chunk", "chunk"),
+    ],
+)
+def test_tables_that_are_missing_or_wrong(filled, sql, says):
+    change(filled, sql)
+    for read_only in (True, False):
+        with pytest.raises(GalleryDamaged, match=rf"table {says} that is missing, wrong or unknown"):
+            Gallery.open(filled, read_only=read_only)
+
+
+def test_a_counter_that_is_missing(filled, add):
+    change(filled, "DELETE FROM state WHERE key = 'next_seq'")
+    with Gallery.open(filled) as gallery, pytest.raises(GalleryDamaged, match="counter next_seq is missing"):
+        add(gallery, ["new"])
+
+
+@pytest.mark.parametrize(
+    "description",
+    [b"[" * 3000, b"[]", b"{}", b"7", b'{"spec": "id32 id96 attr30", "rows": 10, "columns": {"seq": 3}}', b"\xff"],
+)
+def test_a_segment_header_that_makes_no_sense_with_a_checksum_made_to_fit(filled, description):
+    file = filled / SEGMENTS / "000002.seg"
+    size = file.stat().st_size
+    file.write_bytes((struct.pack("<8sII", b"SWIFTSEG", 1, len(description)) + description).ljust(size, b"\0"))
+    digest = hashlib.blake2b(description, digest_size=32).hexdigest()
+    change(filled, "UPDATE segment SET digest = ?, bytes = ? WHERE number = 2", digest, file.stat().st_size)
+    with Gallery.open(filled) as gallery, pytest.raises(GalleryDamaged, match=r"header of segment 000002.seg"):
+        gallery.snapshot()
+    assert problems(filled)
+
+
+def test_labels_nested_deeply_with_a_checksum_made_to_fit(filled):
+    labels = "[" * 100_000
+    content = [4, "e3", *_row(filled, "camera.name, entry.time, entry.person, entry.source")]
+    text = entry_text([*content, labels], _row(filled, "entry.thumbnail_digest")[0])
+    change(filled, "UPDATE entry SET labels = ?, digest = ? WHERE id = 'e3'", labels, digest_of(text))
+    with Gallery.open(filled) as gallery, pytest.raises(GalleryDamaged, match="unreadable text"):
+        gallery.get("e3")
+
+
+def _row(path, columns):
+    db = apsw.Connection(str(path / DATABASE))
+    query = f"SELECT {columns} FROM entry JOIN camera ON camera.number = entry.camera WHERE entry.id = 'e3'"
+    row = db.execute(query).fetchone()
+    db.close()
+    return row
+
+
 def test_a_description_that_is_gone(filled):
     change(filled, "DELETE FROM meta WHERE key = 'spec'")
     with pytest.raises(GalleryDamaged, match="lacks its description"):
@@ -178,6 +257,8 @@ def test_a_description_that_is_gone(filled):
 def test_files_of_a_killed_process_are_noted_and_removed_by_the_next_writer(filled):
     (filled / SEGMENTS / "000003.seg").write_bytes(b"half")
     (filled / SEGMENTS / "000004.seg.partial").write_bytes(b"half")
+    for file in (filled / SEGMENTS).iterdir():
+        file.chmod(0o600)
     with Gallery.open(filled, read_only=True) as gallery:
         report = gallery.verify()
         assert report.ok

@@ -16,6 +16,7 @@ from swiftreid.gallery import (
     Entry,
     EntryNotFound,
     Gallery,
+    GalleryDamaged,
     NewerFormat,
     NotAGallery,
     OtherEncoder,
@@ -211,13 +212,20 @@ def test_create_keeps_the_encoder_file(path, spec, tmp_path):
     with Gallery.create(
         path, encoder_name="e", fingerprint="f", spec=spec, encoder_file=tmp_path / "e.safetensors"
     ) as made:
-        assert made.encoder_file == path / "encoder.safetensors"
-        assert made.encoder_file.read_bytes() == b"weights" * 99
+        copy = path / "encoder.safetensors"
+        assert made.encoder_file == copy
+        assert copy.read_bytes() == b"weights" * 99
         assert made.verify().ok
-        made.encoder_file.write_bytes(b"weights" * 98 + b"altered")
+        copy.write_bytes(b"weights" * 98 + b"altered")
         assert made.verify().problems == ["encoder.safetensors does not match its checksum"]
-        made.encoder_file.unlink()
+        with pytest.raises(GalleryDamaged, match=r"encoder\.safetensors does not match its checksum"):
+            made.encoder_file  # noqa: B018
+        copy.write_bytes(b"weights" * 99)
+        assert made.encoder_file == copy
+        copy.unlink()
         assert made.verify().problems == ["encoder.safetensors is missing"]
+        with pytest.raises(GalleryDamaged, match=r"encoder\.safetensors is missing"):
+            made.encoder_file  # noqa: B018
 
 
 def test_paths_that_are_no_gallery(tmp_path):

@@ -28,6 +28,7 @@ from swiftreid.encoding.encodings_file import save_encodings
 from swiftreid.encoding.labelled import encode_samples
 from swiftreid.encoding.stream import encode_all
 from swiftreid.errors import SwiftReIDError, UsageError
+from swiftreid.recipes import find_recipe
 
 TEST: tuple[SplitName, ...] = ("query", "gallery")
 
@@ -151,6 +152,7 @@ def calibrate(
         used.spec,
         data=f"{read.name} {split}",
         data_fingerprint=fingerprint,
+        rendered=read.rendered,
         beta=beta,
         max_loss=max_loss / 100,
         method=cast(CascadeMethod, method),
@@ -198,7 +200,9 @@ def hash_embedding(
     kind: KindOption = None,
     root: RootOption = None,
     train: TrainOption = "train+val",
-    recipe: Annotated[Path | None, typer.Option(help="How to learn, such as recipes/frozen/paper.yaml.")] = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="How to learn: a YAML file, or a shipped recipe such as frozen/paper.")
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", help="Change one field of the recipe, as in training.epochs=20 or views=4; repeatable."),
@@ -211,13 +215,14 @@ def hash_embedding(
     quiet: QuietOption = False,
 ) -> None:
     """Learn a pyramid of codes (id2048 to id32) on a frozen embedding, from labels. Needs the extra 'torch'."""
+    path = find_recipe(recipe) if recipe else None
     from swiftreid.training.frozen.hashing import learn_hash
     from swiftreid.training.frozen.recipe import load_recipe
 
     report = Report(as_json=as_json, quiet=quiet)
     output = output_file("--output", output, suffixes=SAFETENSORS)
     max_loss = _max_loss(beta, max_loss)
-    stated = load_recipe(recipe, settings or [])
+    stated = load_recipe(path, settings or [])
     base = open_encoder(encoder)
     read = with_doubts(report, open_data(data, kind=kind, root=root, need=TRAIN, train=train_choice(train)))
     bad = BadPictures(report)

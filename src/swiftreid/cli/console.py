@@ -5,18 +5,14 @@ from __future__ import annotations
 import atexit
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
-
-if TYPE_CHECKING:
-    from swiftreid.training.network.loop import Moment
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout instead of tables.")]
 EncoderOption = Annotated[
@@ -86,27 +82,6 @@ class Report:
             self._bar.stop()
             self._bar = None
             atexit.unregister(self._end_bar)
-
-    @contextmanager
-    def training(self) -> Iterator[Callable[[Moment], None]]:
-        """A progress bar of training with loss, rate and time left; off a terminal a line an epoch; none when quiet."""
-        columns = (
-            TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"),
-            TimeRemainingColumn(),
-        )  # fmt: skip
-        hidden = self._quiet or not self._err.is_terminal
-        with Progress(*columns, console=self._err, disable=hidden, transient=False) as bar:
-            task = bar.add_task("", total=None, visible=False)
-
-            def advance(moment: Moment) -> None:
-                if hidden and moment.epoch == int(moment.epoch):  # a log's reader wants signs of life too
-                    done = f"{moment.epoch:.0f} ({moment.step:,} of {moment.steps:,} steps)"
-                    self.note(f"epoch {done}: loss {moment.loss:.3f}, {moment.pictures_per_second:,.0f} pictures/s")
-                rate = f"{moment.pictures_per_second:,.0f} pictures/s"
-                words = f"epoch {moment.epoch:.1f}, loss {moment.loss:.3f}, {rate}"
-                bar.update(task, completed=moment.step, total=moment.steps, description=words, visible=True)
-
-            yield advance
 
     def note(self, message: str) -> None:
         """A notice on stderr; nothing with --json, whose document says it all."""

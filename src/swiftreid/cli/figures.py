@@ -238,7 +238,7 @@ def ranked_figure(
         title="\n".join([f"First {ranked.FIRST} results by {used}: {which}", " · ".join(test.about), _MARKS]),
         text=size,
     )
-    where = written(path, ranked.picture_bytes(picture, path.suffix.lower()))
+    where = written(path, ranked.picture_bytes(picture, path.suffix.lower()), shows_people=True)
     real = shows_real_people(test.data)
     report.text(f"figure: {where}")
     if real:

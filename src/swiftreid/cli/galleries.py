@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -14,11 +15,16 @@ from swiftreid.encoding.encoder import DEFAULT, encoder_path, open_encoder
 from swiftreid.encoding.encodings_file import load_encodings
 from swiftreid.encoding.stream import encode_paths
 from swiftreid.errors import SwiftReIDError, UsageError
-from swiftreid.gallery.entries import Entry
+from swiftreid.gallery.entries import Entry, valid_text
 from swiftreid.gallery.store import Gallery
 
 app = typer.Typer(help="Create, fill, inspect and prune galleries.", no_args_is_help=True)
 
+WAIT = 10.0
+TimeoutOption = Annotated[
+    float,
+    typer.Option(help="Seconds to wait, when compacting, for readers that still look at what was deleted.", min=0),
+]
 GalleryPath = Annotated[Path, typer.Argument(help="The gallery's folder.")]
 
 
@@ -89,6 +95,7 @@ def add(
             _add_codes(opened, codes, camera, id_prefix, report, skip_existing=skip_existing)
             return
         sources = pictures_from(pictures or [], manifest=manifest, camera=camera, id_prefix=id_prefix)
+        _note_escaped(report, sources)
         known = _known(opened, [source.id for source in sources], skip_existing=skip_existing)
         _refuse_other_pictures(opened, [source for source in sources if source.id in known])
         wanted = [source for source in sources if source.id not in known]
@@ -122,6 +129,15 @@ def add(
     report.document(summary)
 
 
+def _note_escaped(report: Report, sources: Sequence[Picture]) -> None:
+    escaped = [source for source in sources if valid_text(source.path.name) != source.path.name]
+    if escaped:
+        report.note(
+            f"{len(escaped)} file names are not UTF-8: their ids have \\x and two digits for each such byte, as in "
+            f"{escaped[0].id}"
+        )
+
+
 def _known(opened: Gallery, ids: list[str], *, skip_existing: bool) -> set[str]:
     """Those of the ids that the gallery has; an error if there are any and they are not to be skipped."""
     known = opened.existing(ids)
@@ -139,7 +155,7 @@ def _refuse_other_pictures(opened: Gallery, known: list[Picture]) -> None:
         stored = opened.get(source.id).entry.source
         other = Path(stored) if stored else None
         # A file that is no longer where it was may have been moved: that is no reason to refuse.
-        if other is not None and other != source.path.resolve() and other.exists():
+        if other is not None and stored != valid_text(str(source.path.resolve())) and other.exists():
             raise UsageError(
                 f"{source.path} would have the id {source.id!r}, which {opened.path} has from another file, {other}; "
                 "nothing was added: tell them apart with --id-prefix"
@@ -188,7 +204,7 @@ def _entry(source: Picture, thumbnail: bytes) -> Entry:
         camera=source.camera,
         time=source.time,
         person=source.person,
-        source=str(source.path.resolve()),
+        source=valid_text(str(source.path.resolve())),
         labels=source.labels,
         thumbnail=thumbnail,
     )
@@ -231,6 +247,7 @@ def delete(
     compact: Annotated[
         bool, typer.Option("--compact", help="Also rewrite sealed segments, so that the codes leave the disk at once.")
     ] = False,
+    timeout: TimeoutOption = WAIT,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -248,21 +265,39 @@ def delete(
                 f"{len(unknown)} ids are not in {gallery}, the first is {unknown[0]!r}; nothing was deleted"
             )
         deleted = opened.delete(chosen)
-        if compact:
-            opened.compact()
+        remaining = opened.compact(timeout=timeout).remaining if compact else ()
         left = opened.info().entries
+    summary = {"gallery": str(gallery), "deleted": deleted, "entries": left, "compacted": compact}
+    summary |= {"remaining": list(remaining)}
     report.text(f"deleted {deleted:,} entries; {left:,} are left")
-    report.document({"gallery": str(gallery), "deleted": deleted, "entries": left, "compacted": compact})
+    _refuse_remaining(report, gallery, remaining, summary, timeout)
+    report.document(summary)
 
 
 @app.command()
-def compact(gallery: GalleryPath, as_json: JsonOption = False, quiet: QuietOption = False) -> None:
-    """Rewrite segments without their deleted entries; afterwards nothing of these is on disk."""
+def compact(
+    gallery: GalleryPath, timeout: TimeoutOption = WAIT, as_json: JsonOption = False, quiet: QuietOption = False
+) -> None:
+    """Rewrite segments without their deleted entries; afterwards nothing of these is on disk, else exit code 1."""
     report = Report(as_json=as_json, quiet=quiet)
     with Gallery.open(gallery) as opened:
         before = opened.info()
-        opened.compact()
+        remaining = opened.compact(timeout=timeout).remaining
         after = opened.info()
-    freed = before.bytes_on_disk - after.bytes_on_disk
-    report.text(f"{before.deleted:,} deleted entries dropped; {max(0, freed):,} bytes freed")
-    report.document({"gallery": str(gallery), "dropped": before.deleted, "bytes_freed": max(0, freed)})
+    freed = max(0, before.bytes_on_disk - after.bytes_on_disk)
+    summary = {"gallery": str(gallery), "dropped": before.deleted, "bytes_freed": freed, "remaining": list(remaining)}
+    report.text(f"{before.deleted:,} deleted entries dropped; {freed:,} bytes freed")
+    _refuse_remaining(report, gallery, remaining, summary, timeout)
+    report.document(summary)
+
+
+def _refuse_remaining(
+    report: Report, gallery: Path, remaining: Sequence[str], summary: Mapping[str, object], timeout: float
+) -> None:
+    """End with exit code 1 if deleted content is still on the disk."""
+    if remaining:
+        report.fail(
+            f"deleted content is still on the disk of {gallery} after waiting {timeout:g} s: {'; '.join(remaining)}. "
+            "End those readers, then run `swiftreid gallery compact` again, or give a longer --timeout",
+            summary,
+        )

@@ -316,7 +316,7 @@ def _draw(queries: Sequence[Query], found: Sequence[Found], path: Path, words: s
     ]
     content = io.BytesIO()
     draw_rankings(rankings).save(content, _DRAWABLE[path.suffix.lower()])
-    return written(path, content.getvalue())
+    return written(path, content.getvalue(), shows_people=True)
 
 
 def _measure(hit: Hit) -> str:

@@ -13,6 +13,7 @@ from swiftreid.data.market import parse_name
 from swiftreid.data.pictures import BadPicture, find_pictures
 from swiftreid.data.table_file import read_table, seconds
 from swiftreid.errors import SwiftReIDError, UsageError
+from swiftreid.gallery.entries import valid_text
 from swiftreid.gallery.store import Gallery
 
 _SHOWN_BAD = 10
@@ -80,7 +81,7 @@ def refuse_same_ids(pictures: Iterable[Picture], advice: str) -> None:
 
 def _named(path: Path, root: Path, camera: str | None) -> Picture:
     parsed = parse_name(path.stem)
-    relative = path.relative_to(root).as_posix() if root.is_dir() else path.name
+    relative = valid_text(path.relative_to(root).as_posix() if root.is_dir() else path.name)
     return Picture(
         path=path,
         id=relative if parsed or not camera else f"{camera}/{relative}",

@@ -37,6 +37,8 @@ class AttributeBits:
             raise UsageError("the layer that reads attributes holds a number that is not finite")
         self.code = f"attr{len(self._bias)}"
         """Name of the code."""
+        self.width = int(self._weight.shape[1])
+        """Length of the embeddings taken."""
 
     def values(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
         """Logits, float32 [n, a].

@@ -18,6 +18,7 @@ from swiftreid.gallery.errors import (
     OtherEncoder,
 )
 from swiftreid.gallery.info import GalleryInfo
+from swiftreid.gallery.rights import GalleryOpenToOthers
 from swiftreid.gallery.snapshot import Snapshot
 from swiftreid.gallery.store import Gallery
 from swiftreid.gallery.verify import VerifyReport
@@ -34,6 +35,7 @@ __all__ = [
     "GalleryError",
     "GalleryFull",
     "GalleryInfo",
+    "GalleryOpenToOthers",
     "GalleryPermission",
     "NewerFormat",
     "NotAGallery",

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from stat import S_IMODE
 
-from swiftreid.durable import flush_folder, write_file
+from swiftreid.durable import PRIVATE_FILE, PRIVATE_FOLDER, flush_folder, make_private_folder, open_new, write_file
 from swiftreid.errors import UsageError
 from swiftreid.gallery.errors import NO_ROOM, GalleryPermission, plain_errors
 from swiftreid.gallery.locking import FILE_NAME as LOCK
@@ -23,7 +21,14 @@ SEGMENT_SIZE = 65_536
 
 
 def create_gallery(
-    path: Path, *, encoder_name: str, fingerprint: str, spec: CodeSpec, encoder_file: Path | None, segment_size: int
+    path: Path,
+    *,
+    encoder_name: str,
+    fingerprint: str,
+    spec: CodeSpec,
+    encoder_file: Path | None,
+    segment_size: int,
+    rendered: bool,
 ) -> None:
     """See `swiftreid.gallery.store.Gallery.create`."""
     _check_place(path)
@@ -41,11 +46,11 @@ def create_gallery(
         try:
             digest = "" if encoder_file is None else _copy_encoder(encoder_file, beside / ENCODER)
             created = datetime.now(UTC).isoformat(timespec="seconds")
-            (beside / SEGMENTS).mkdir()
-            (beside / LOCK).touch()
-            create_database(beside, Meta(encoder_name, fingerprint, spec, segment_size, created, digest))
-            # mkdtemp lets nobody else in, which a shared gallery must not inherit.
-            beside.chmod(S_IMODE(place.stat().st_mode) if place.exists() else 0o777 & ~_umask())
+            make_private_folder(beside / SEGMENTS)
+            open_new(beside / LOCK, PRIVATE_FILE).close()
+            meta = Meta(encoder_name, fingerprint, spec, segment_size, created, digest, rendered=rendered)
+            create_database(beside, meta)
+            beside.chmod(PRIVATE_FOLDER)  # a umask may have taken the owner's own rights
             flush_folder(beside)
             with _writable(place.parent, path):
                 beside.rename(place)  # takes the place of an empty folder, never of a filled one
@@ -115,11 +120,5 @@ def _refused(folder: Path, path: Path, error: OSError) -> GalleryPermission:
 
 def _copy_encoder(source: Path, target: Path) -> str:
     with source.open("rb") as reader:
-        write_file(target, lambda writer: shutil.copyfileobj(reader, writer))
+        write_file(target, lambda writer: shutil.copyfileobj(reader, writer), mode=PRIVATE_FILE)
     return file_digest(target)
-
-
-def _umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask

@@ -43,6 +43,32 @@ class Entry:
     thumbnail: bytes | None = field(default=None, repr=False)
 
 
+def valid_text(name: str) -> str:
+    r"""A file's name as text that can be stored.
+
+    Bytes that are not UTF-8 are written ``\xff``, and a backslash in such a name ``\\``, so that the name can be had
+    back. Names that are valid text stay as they are.
+
+    Example:
+        >>> print(valid_text("caf\udce9.jpg"))
+        caf\xe9.jpg
+    """
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return "".join(map(_escaped, name))
+    return name
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # how Python reads a byte of a file's name that is not UTF-8
+        return f"\\x{code - 0xDC00:02x}"
+    if 0xD800 <= code <= 0xDFFF:
+        return f"\\u{code:04x}"
+    return "\\\\" if character == "\\" else character
+
+
 @dataclass(frozen=True)
 class StoredEntry:
     """An entry with its packed codes: for each code name, uint8 [row bytes]."""

@@ -112,13 +112,13 @@ def plain_errors(path: Path, doing: str) -> Iterator[None]:
         raise _full(path, doing, error) from error
     except (apsw.ReadOnlyError, apsw.CantOpenError, apsw.PermissionsError, apsw.AuthError) as error:
         raise GalleryPermission(f"{doing} in gallery {path} was refused ({error}): {_RIGHTS}") from error
-    except (apsw.NotADBError, apsw.CorruptError) as error:
+    except (apsw.NotADBError, apsw.CorruptError, apsw.SQLError, apsw.ConstraintError, apsw.MismatchError) as error:
         raise damaged(path, f"gallery.db is not readable while {doing} ({error})") from error
     except apsw.IOError as error:
         if getattr(error, "extendedresult", 0) in _REFUSED_WRITES:
             raise _full(path, doing, error) from error
         raise damaged(path, f"the disk failed while {doing} ({error})") from error
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise damaged(path, f"gallery.db holds unreadable text ({error})") from error
     except FileNotFoundError as error:
         raise damaged(path, f"file {error.filename} is missing") from error

@@ -31,6 +31,7 @@ class GalleryInfo:
         format: version of the gallery's format.
         segment_size: entries to a sealed segment.
         created: when the gallery was created, ISO 8601, UTC.
+        rendered: whether its people were declared not to exist.
     """
 
     entries: int
@@ -47,6 +48,7 @@ class GalleryInfo:
     format: int
     segment_size: int
     created: str
+    rendered: bool = False
 
 
 def read_info(db: apsw.Connection, gallery: Path, meta: Meta, view: View, cache: Cache) -> GalleryInfo:
@@ -70,6 +72,7 @@ def read_info(db: apsw.Connection, gallery: Path, meta: Meta, view: View, cache:
         format=meta.version,
         segment_size=meta.segment_size,
         created=meta.created,
+        rendered=meta.rendered,
     )
 
 

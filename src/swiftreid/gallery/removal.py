@@ -40,7 +40,7 @@ def delete_entries(db: apsw.Connection, gallery: Path, spec: CodeSpec, cache: Ca
         for row in segment_rows(db):
             inside = seqs[(seqs >= row.first) & (seqs <= row.last)]
             if len(inside):
-                _mask_sealed(db, gallery, segment_file(gallery, spec, row, cache), row, inside)
+                _mask_sealed(db, gallery, segment_file(gallery, spec, row, cache, ["seq"]), row, inside)
         _erase_unsealed(db, gallery, spec, seqs)
         _erase_thumbnails(db, seqs)
         db.execute("DELETE FROM entry WHERE seq IN (SELECT value FROM json_each(?))", (json.dumps(seqs.tolist()),))

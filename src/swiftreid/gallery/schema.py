@@ -6,11 +6,13 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import apsw
 
+from swiftreid.durable import PRIVATE_FILE, open_new
 from swiftreid.gallery.errors import GalleryPermission, NewerFormat, NotAGallery, damaged, plain_errors
 from swiftreid.search.codes import CodeSpec
 
@@ -61,6 +63,7 @@ class Meta:
     created: str
     encoder_digest: str
     version: int = FORMAT
+    rendered: bool = False
 
     def rows(self) -> list[tuple[str, str]]:
         """The rows of table ``meta``."""
@@ -71,6 +74,7 @@ class Meta:
             ("segment_size", str(self.segment_size)),
             ("created", self.created),
             ("encoder_digest", self.encoder_digest),
+            *([("rendered", "true")] if self.rendered else []),
         ]
 
 
@@ -96,8 +100,7 @@ def _on_read_only_disk(folder: Path) -> bool:
 
 def create_database(folder: Path, meta: Meta) -> None:
     """Write a new, empty database into ``folder``."""
-    flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
-    apsw.Connection(str(folder / DATABASE), flags=flags).close()
+    open_new(folder / DATABASE, PRIVATE_FILE).close()  # SQLite gives its log and index the rights of the database
     db = connect(folder, read_only=False)
     try:
         db.execute(f"PRAGMA page_size = {PAGE_BYTES}; PRAGMA journal_mode = WAL")
@@ -147,6 +150,9 @@ def _recognise(db: apsw.Connection, folder: Path) -> Meta:
             f"gallery {folder} has format {version}, and this SwiftReID reads formats up to {FORMAT}: "
             "upgrade SwiftReID to open it"
         )
+    wrong = sorted(name for name, _ in _layout(db) ^ _expected_layout())
+    if wrong:
+        raise damaged(folder, f"{DATABASE} has a table {wrong[0]} that is missing, wrong or unknown")
     try:
         rows: Mapping[str, str] = dict(fetch(db, "SELECT key, value FROM meta"))
         return Meta(
@@ -157,9 +163,30 @@ def _recognise(db: apsw.Connection, folder: Path) -> Meta:
             created=rows["created"],
             encoder_digest=rows["encoder_digest"],
             version=version,
+            rendered=rows.get("rendered") == "true",
         )
     except (apsw.SQLError, KeyError, ValueError) as error:
         raise damaged(folder, f"{DATABASE} lacks its description ({error})") from error
+
+
+def _layout(db: apsw.Connection) -> set[tuple[str, tuple[Any, ...]]]:
+    """Every table with each of its columns; a strict table holds no value of another type than its column's."""
+    query = """
+    SELECT t.name, t.strict, c.name, c.type, c."notnull", c.pk
+    FROM pragma_table_list AS t JOIN pragma_table_xinfo(t.name) AS c
+    WHERE t.schema = 'main' AND t.type = 'table' AND t.name NOT LIKE 'sqlite_%'
+    """
+    return {(table, tuple(column)) for table, *column in fetch(db, query)}
+
+
+@cache
+def _expected_layout() -> set[tuple[str, tuple[Any, ...]]]:
+    db = apsw.Connection(":memory:")
+    try:
+        db.execute(TABLES)
+        return _layout(db)
+    finally:
+        db.close()
 
 
 @contextmanager
@@ -182,7 +209,10 @@ def fetch(db: apsw.Connection, query: str, values: tuple[Any, ...] = ()) -> list
 
 def get_state(db: apsw.Connection, key: str) -> int:
     """One counter of table ``state``."""
-    return int(db.execute("SELECT value FROM state WHERE key = ?", (key,)).get)
+    value = db.execute("SELECT value FROM state WHERE key = ?", (key,)).get
+    if value is None:
+        raise apsw.CorruptError(f"counter {key} is missing")
+    return int(value)
 
 
 def set_state(db: apsw.Connection, key: str, value: int) -> None:

@@ -8,12 +8,14 @@ checksum of the description, so that a file can't be exchanged for another one u
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import mmap
 import struct
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,7 +25,8 @@ from numpy.typing import NDArray
 from swiftreid.durable import write_file
 from swiftreid.gallery.columns import SEQ, Columns
 from swiftreid.gallery.errors import NewerFormat, damaged
-from swiftreid.gallery.schema import SEGMENTS
+from swiftreid.gallery.rights import rights_of
+from swiftreid.gallery.schema import DATABASE, SEGMENTS
 from swiftreid.search.codes import CodeSpec
 from swiftreid.search.table import CodeTable
 
@@ -68,11 +71,28 @@ class SegmentFile:
     codes: dict[str, NDArray[np.uint8]]
     table: CodeTable
     checksums: dict[str, str]
+    _checked: set[str] = field(default_factory=set, repr=False)
 
-    def broken_columns(self) -> list[str]:
-        """Names of columns whose bytes do not match their checksum."""
+    def broken_columns(self, names: Collection[str] | None = None) -> list[str]:
+        """Which of these columns, or of all, have bytes that do not match their checksum; reads them whole."""
         columns: dict[str, NDArray[Any]] = {"seq": self.seqs, **self.codes}
-        return [name for name, column in columns.items() if _digest(column.data) != self.checksums[name]]
+        return [
+            name
+            for name in (columns if names is None else names)
+            if _digest(columns[name].data) != self.checksums[name]
+        ]
+
+    def check(self, gallery: Path, names: Collection[str] | None = None) -> None:
+        """Check these columns, or all, against their checksums, once in the life of the mapping.
+
+        Raises:
+            GalleryDamaged: names the columns that were altered.
+        """
+        unchecked = [name for name in (self.checksums if names is None else names) if name not in self._checked]
+        broken = self.broken_columns(unchecked) if unchecked else []
+        if broken:
+            raise damaged(gallery, f"segment {self.path.name} does not match its checksum ({', '.join(broken)})")
+        self._checked.update(unchecked)
 
 
 def file_name(number: int) -> str:
@@ -110,7 +130,7 @@ def write_segment(gallery: Path, number: int, spec: CodeSpec, columns: Columns) 
             file.write(column.data.cast("B"))
             file.write(bytes(_aligned(column.nbytes) - column.nbytes))
 
-    write_file(gallery / SEGMENTS / file_name(number), write)
+    write_file(gallery / SEGMENTS / file_name(number), write, mode=rights_of(gallery / DATABASE))
     first, last = int(columns.seqs[0]), int(columns.seqs[-1])
     return SegmentRow(number, first, last, len(columns), 0, start + offset, _digest(description))
 
@@ -127,6 +147,8 @@ def map_segment(gallery: Path, spec: CodeSpec, row: SegmentRow) -> SegmentFile:
         size = path.stat().st_size
         if size != row.bytes:
             raise damaged(gallery, f"segment {row.name} has {size} bytes instead of {row.bytes}")
+        with suppress(OSError):  # not every file system knows locks
+            fcntl.flock(file, fcntl.LOCK_SH)  # kept by the mapping, which has its own copy of the descriptor
         mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     magic, version, length = _HEAD.unpack_from(mapped)
     if magic != MAGIC:
@@ -139,17 +161,52 @@ def map_segment(gallery: Path, spec: CodeSpec, row: SegmentRow) -> SegmentFile:
     description = mapped[_HEAD.size : _HEAD.size + length]
     if version != VERSION or _digest(description) != row.digest:
         raise damaged(gallery, f"the header of segment {row.name} was altered, or the file exchanged")
-    stated = json.loads(description)
-    if stated["spec"] != str(spec) or stated["rows"] != row.rows:
-        raise damaged(gallery, f"segment {row.name} holds {stated['rows']} rows of {stated['spec']}")
-    start, columns, checksums = _aligned(_HEAD.size + length), {}, {}
-    for name, column in stated["columns"].items():
-        dtype = np.dtype(column["dtype"])
-        count = row.rows * column["row_bytes"] // dtype.itemsize
-        columns[name] = np.frombuffer(mapped, dtype, count, start + column["offset"])
-        checksums[name] = column["blake2b"]
-    codes = {name: columns[name].reshape(row.rows, width) for name, width in spec.row_bytes.items()}
+    columns: dict[str, NDArray[Any]] = {}
+    checksums: dict[str, str] = {}
+    try:
+        stated = json.loads(description)
+        if stated["spec"] != str(spec) or stated["rows"] != row.rows:
+            raise damaged(gallery, f"segment {row.name} holds {stated['rows']} rows of {stated['spec']}")
+        start = _aligned(_HEAD.size + length)
+        for name, column in stated["columns"].items():
+            dtype = np.dtype(column["dtype"])
+            count = row.rows * column["row_bytes"] // dtype.itemsize
+            columns[name] = np.frombuffer(mapped, dtype, count, start + column["offset"])
+            checksums[name] = str(column["blake2b"])
+        codes = {name: columns[name].reshape(row.rows, width) for name, width in spec.row_bytes.items()}
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:  # its checksum was made to fit
+        raise damaged(gallery, f"the header of segment {row.name} makes no sense ({error!r})") from error
     return SegmentFile(path, columns["seq"], codes, CodeTable(codes), checksums)
+
+
+class RemovedFiles:
+    """Segment files without a name, which the disk keeps as long as a process maps them."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, BinaryIO] = {}
+
+    def remove(self, path: Path) -> None:
+        """Remove a file; one that is gone already is passed over."""
+        with suppress(FileNotFoundError):
+            self._open[path.name] = path.open("rb")
+            path.unlink()
+
+    def mapped(self) -> list[str]:
+        """Names of those that a process, this one included, still maps."""
+        for name, file in list(self._open.items()):
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            except OSError:  # locks are unknown to this file system, and so is who maps the file
+                pass
+            self._open.pop(name).close()
+        return list(self._open)
+
+    def close(self) -> None:
+        """Let go of those that are left."""
+        while self._open:
+            self._open.popitem()[1].close()
 
 
 def unregistered_files(gallery: Path, registered: set[str]) -> Iterator[Path]:

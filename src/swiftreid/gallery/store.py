@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
@@ -15,24 +17,27 @@ from numpy.typing import NDArray
 
 from swiftreid.errors import UsageError
 from swiftreid.gallery.addition import add_entries, known_ids
-from swiftreid.gallery.compaction import CompactReport, compact_gallery, remove_orphans
+from swiftreid.gallery.compaction import CompactReport, compact_gallery, remaining_content, remove_orphans
 from swiftreid.gallery.creation import SEGMENT_SIZE, create_gallery
 from swiftreid.gallery.entries import Entry, StoredEntry
-from swiftreid.gallery.errors import GalleryBusy, GalleryDamaged, GalleryError, OtherEncoder, plain_errors
+from swiftreid.gallery.errors import GalleryBusy, GalleryDamaged, GalleryError, OtherEncoder, damaged, plain_errors
 from swiftreid.gallery.info import GalleryInfo, read_info
 from swiftreid.gallery.locking import writer_lock
 from swiftreid.gallery.lookup import get_entry
 from swiftreid.gallery.removal import delete_entries, empty_log
+from swiftreid.gallery.rights import warn_if_open_to_others
 from swiftreid.gallery.schema import ENCODER, Meta, fetch, open_database
+from swiftreid.gallery.segments import RemovedFiles
 from swiftreid.gallery.snapshot import Snapshot, take_snapshot
 from swiftreid.gallery.tail import seal
-from swiftreid.gallery.verify import VerifyReport, verify_gallery
+from swiftreid.gallery.verify import VerifyReport, file_digest, verify_gallery
 from swiftreid.gallery.view import Cache, View, begin_read, read_view
 from swiftreid.search.codes import CodeSpec
 
 _log = logging.getLogger(__name__)
 
 WRITER_WAIT = 5.0
+_LOOK_AGAIN = 0.05
 
 
 class Gallery:
@@ -62,6 +67,7 @@ class Gallery:
         self._cache = Cache()
         self._threads = threading.RLock()
         self._closed = False
+        self._encoder_checked: tuple[int, ...] | None = None
 
     @classmethod
     def create(
@@ -73,6 +79,7 @@ class Gallery:
         spec: CodeSpec,
         encoder_file: Path | None = None,
         segment_size: int = SEGMENT_SIZE,
+        rendered: bool = False,
     ) -> Gallery:
         """Create an empty gallery and open it for writing; it is there whole or not at all.
 
@@ -83,6 +90,7 @@ class Gallery:
             spec: the encoder's codes.
             encoder_file: the encoder's artefact, copied into the gallery.
             segment_size: entries to a sealed segment.
+            rendered: its people do not exist, so that a calibration on rendered people decides there.
 
         Raises:
             UsageError: something is there, or an argument makes no sense.
@@ -95,6 +103,7 @@ class Gallery:
             spec=spec,
             encoder_file=encoder_file,
             segment_size=segment_size,
+            rendered=rendered,
         )
         return cls.open(path)
 
@@ -115,6 +124,7 @@ class Gallery:
         """
         path = Path(path)
         db, meta = open_database(path, read_only=read_only)
+        warn_if_open_to_others(path)
         gallery = cls(path, db, meta, read_only=read_only, wait=wait)
         try:
             if not read_only:
@@ -164,9 +174,27 @@ class Gallery:
         return self._meta.spec
 
     @property
+    def rendered(self) -> bool:
+        """Whether the gallery was declared, when it was created, to hold people who do not exist."""
+        return self._meta.rendered
+
+    @property
     def encoder_file(self) -> Path | None:
-        """The stored copy of the encoder's artefact, if one was given."""
-        return self.path / ENCODER if self._meta.encoder_digest else None
+        """The stored copy of the encoder's artefact, if one was given; compared with its checksum.
+
+        Raises:
+            GalleryDamaged: the copy was altered or is missing.
+        """
+        if not self._meta.encoder_digest:
+            return None
+        path = self.path / ENCODER
+        with plain_errors(self.path, "reading the encoder"):
+            state = path.stat()
+            now = (state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
+            if now != self._encoder_checked and file_digest(path) != self._meta.encoder_digest:
+                raise damaged(self.path, f"{ENCODER} does not match its checksum")
+            self._encoder_checked = now
+        return path
 
     def check_encoder(self, fingerprint: str, encoder_name: str | None = None) -> None:
         """Refuse an encoder that is not the gallery's; call it before a long encoding run, or before a search.
@@ -179,8 +207,8 @@ class Gallery:
             if encoder_name:
                 other = f"{'another ' if encoder_name == self.encoder_name else ''}encoder {encoder_name!r}"
             own = f"the encoder with fingerprint {self.fingerprint}"
-            if self.encoder_file is not None:
-                own = f"the gallery's own copy, {self.encoder_file}"
+            if self._meta.encoder_digest:
+                own = f"the gallery's own copy, {self.path / ENCODER}"
             raise OtherEncoder(
                 f"gallery {self.path} holds codes of encoder {self.encoder_name!r} (fingerprint {self.fingerprint}), "
                 f"not of {other} (fingerprint {fingerprint}), and their codes can't be compared: encode with "
@@ -266,15 +294,35 @@ class Gallery:
                 empty_log(self._db, self.path)
             return count
 
-    def compact(self) -> CompactReport:
+    def compact(self, *, timeout: float = 0.0) -> CompactReport:
         """Rewrite segments without deleted entries, which erases their codes, and give back their space.
 
         Readers with an older snapshot keep working; a killed compaction loses nothing. The database is rewritten too,
         which needs free space of twice its size for a while (a part of it where SQLITE_TMPDIR points, by default
         /var/tmp).
+
+        As long as a reader of this or another process holds an older snapshot, what was deleted stays in the database,
+        its log or a removed segment file. Others may write while this call waits for them.
+
+        Args:
+            timeout: seconds to wait for such readers.
+
+        Returns:
+            What was done; `CompactReport.remaining` names what still holds deleted content once the time is over.
         """
-        with self._writing("compacting"):
-            return compact_gallery(self._db, self.path, self.spec, self._cache, self._meta.segment_size)
+        removed, deadline = RemovedFiles(), time.monotonic() + timeout
+        try:
+            with self._writing("compacting"):
+                size = self._meta.segment_size
+                report = compact_gallery(self._db, self.path, self.spec, self._cache, size=size, removed=removed)
+            while True:
+                with self._writing("compacting"):
+                    remaining = remaining_content(self._db, self.path, removed)
+                if not remaining or time.monotonic() >= deadline:
+                    return replace(report, remaining=remaining)
+                time.sleep(_LOOK_AGAIN)
+        finally:
+            removed.close()
 
     def info(self) -> GalleryInfo:
         """Figures: entries, cameras, time range, size, encoder."""
@@ -289,7 +337,7 @@ class Gallery:
         with self._reading("verifying"):
             fresh = Cache()  # a mapping kept from before could hide that a file is gone
             try:
-                begin_read(self._db, self.path, lambda: read_view(self._db, self.path, self.spec, fresh))
+                begin_read(self._db, self.path, lambda: read_view(self._db, self.path, self.spec, fresh, ()))
             except GalleryError:  # damage that shows as soon as files are opened: go on, to list all of it
                 self._db.execute("BEGIN")
             try:

@@ -124,7 +124,7 @@ def _check_segment(
     db: apsw.Connection, gallery: Path, meta: Meta, row: SegmentRow, cache: Cache, *, report: VerifyReport
 ) -> Columns | None:
     try:
-        file = segment_file(gallery, meta.spec, row, cache)
+        file = segment_file(gallery, meta.spec, row, cache, ())
         cameras, times = read_filters(db, gallery, row, cache)
     except FileNotFoundError:
         report.problems.append(f"segment file {row.name} is missing")

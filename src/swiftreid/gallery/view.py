@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -80,8 +80,10 @@ def segment_rows(db: apsw.Connection) -> list[SegmentRow]:
     return [SegmentRow(*row) for row in db.execute(query)]
 
 
-def read_view(db: apsw.Connection, gallery: Path, spec: CodeSpec, cache: Cache) -> View:
-    """Read the view inside the caller's transaction.
+def read_view(
+    db: apsw.Connection, gallery: Path, spec: CodeSpec, cache: Cache, columns: Collection[str] | None = None
+) -> View:
+    """Read the view inside the caller's transaction; these columns of its segments, or all, are checked.
 
     Raises:
         FileNotFoundError: a registered file is gone; see `map_segment`.
@@ -90,7 +92,7 @@ def read_view(db: apsw.Connection, gallery: Path, spec: CodeSpec, cache: Cache) 
     rows = segment_rows(db)
     cache.keep_only({row.number for row in rows})
     cache.tail = read_tail(db, gallery, spec, cache.tail)
-    return View(spec, [(row, segment_file(gallery, spec, row, cache)) for row in rows], cache.tail)
+    return View(spec, [(row, segment_file(gallery, spec, row, cache, columns)) for row in rows], cache.tail)
 
 
 def read_filters(
@@ -133,12 +135,15 @@ def begin_read(db: apsw.Connection, gallery: Path, read: Callable[[], T]) -> T:
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 
-def segment_file(gallery: Path, spec: CodeSpec, row: SegmentRow, cache: Cache) -> SegmentFile:
-    """The mapped file of one registered segment.
+def segment_file(
+    gallery: Path, spec: CodeSpec, row: SegmentRow, cache: Cache, columns: Collection[str] | None = None
+) -> SegmentFile:
+    """The mapped file of one registered segment, with these columns, or all, checked against their checksums.
 
     Raises:
-        FileNotFoundError, NewerFormat, GalleryDamaged: see `map_segment`.
+        FileNotFoundError, NewerFormat, GalleryDamaged: see `map_segment`; or a column was altered.
     """
     if row.number not in cache.files:
         cache.files[row.number] = map_segment(gallery, spec, row)
+    cache.files[row.number].check(gallery, columns)
     return cache.files[row.number]

@@ -8,10 +8,8 @@ from __future__ import annotations
 import copy
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
-from pydantic import ConfigDict
 from torch import Tensor, nn
 
 from swiftreid.errors import UsageError
@@ -42,8 +40,6 @@ class AbdNetConfig(NetworkConfig):
         feature_weight: of the orthogonality of maps; 0 switches it off.
         filter_weight: of the orthogonality of convolutions; 0 switches it off.
     """
-
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     length: int = 1024
     dropout: float = 0.5
@@ -84,6 +80,7 @@ class AbdNet(Method):
         UsageError: the trunk's last layer cannot be doubled.
     """
 
+    config_type = AbdNetConfig
     unit = True
     trunk_parts = ("trunk.", "doubled.")
 
@@ -125,7 +122,7 @@ class AbdNet(Method):
         """The vectors of the global and of the attentive branch together, float [n, 2 * length]."""
         return torch.cat(self._branches(pictures)[0], dim=1)
 
-    def started(self, fresh: Collection[str]) -> None:
+    def weights_loaded(self, fresh: Collection[str]) -> None:
         """The attentive branch's layer begins with the trunk's weights, unless it was given its own."""
         if "doubled" in fresh:
             self.doubled.load_state_dict(self._last().state_dict())

@@ -140,8 +140,6 @@ class AllInOneMethodConfig(AllInOneConfig, NetworkConfig):
         dropout: share of the pooled feature's values dropped in training, before the codes; the paper has none.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
-
     lengths: tuple[int, ...] | None = None
     pyramid: bool = True
     dropout: float = 0.0
@@ -175,6 +173,7 @@ class AllInOneMethod(Method):
         config: settings.
     """
 
+    config_type = AllInOneMethodConfig
     unit = False
 
     def __init__(self, persons: int, config: AllInOneMethodConfig | None = None) -> None:

@@ -8,9 +8,7 @@ al., 'Knowledge distillation: A good teacher is patient and consistent', CVPR 20
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
 
-from pydantic import ConfigDict
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -30,8 +28,6 @@ class DistilledConfig(NetworkConfig):
             Knowledge Distillation', ICCV 2019), by which pictures are found.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
-
     feature_weight: float = 1.0
     similarity_weight: float = 5.0
 
@@ -50,8 +46,9 @@ class Distilled(Method):
         config: settings.
     """
 
+    config_type = DistilledConfig
     unit = True
-    learns_from: ClassVar[Literal["persons", "teacher"]] = "teacher"
+    learns_from = "teacher"
 
     def __init__(self, length: int, config: DistilledConfig | None = None) -> None:
         self.config = config or DistilledConfig()

@@ -9,10 +9,8 @@ from __future__ import annotations
 import copy
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
-from pydantic import ConfigDict
 from torch import Tensor, nn
 
 from swiftreid.errors import UsageError
@@ -50,8 +48,6 @@ class MgnConfig(NetworkConfig):
         smoothing: label smoothing of the cross-entropy; the paper has none.
         margin: of the triplet loss, in Euclidean distances between reduced vectors.
     """
-
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     pooling: Pooling = "max"
     length: int = 256
@@ -103,6 +99,7 @@ class Mgn(Method):
         UsageError: the trunk has no layers of residual blocks.
     """
 
+    config_type = MgnConfig
     trunk_parts = ("trunk.", "tails.")
 
     def __init__(self, persons: int, config: MgnConfig | None = None) -> None:
@@ -139,7 +136,7 @@ class Mgn(Method):
         together = torch.cat([vector for _, reduced in self._vectors(pictures) for vector in reduced], dim=1)
         return torch.relu(together) if self.pyramid is None else together
 
-    def started(self, fresh: Collection[str]) -> None:
+    def weights_loaded(self, fresh: Collection[str]) -> None:
         """The branches begin with the trunk's weights, unless they were given their own."""
         if "tails" in fresh:
             self._copy_tails()

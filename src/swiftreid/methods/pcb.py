@@ -7,10 +7,8 @@ Convolutional Baseline)', ECCV 2018, section 3. With a relaxation it learns a co
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
-from pydantic import ConfigDict
 from torch import Tensor, nn
 
 from swiftreid.errors import UsageError
@@ -32,8 +30,6 @@ class PcbConfig(NetworkConfig):
         relaxation: ``none``, or for a code ``sigmoid``, ``hardsigmoid``, ``tanh`` or ``hardtanh``.
         smoothing: label smoothing of the cross-entropy; the paper has none.
     """
-
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     parts: int = 6
     length: int = 256
@@ -59,6 +55,8 @@ class Pcb(Method):
         persons: number of training persons.
         config: settings.
     """
+
+    config_type = PcbConfig
 
     def __init__(self, persons: int, config: PcbConfig | None = None) -> None:
         self.config = config or PcbConfig()

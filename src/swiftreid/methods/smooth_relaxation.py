@@ -10,10 +10,9 @@ from __future__ import annotations
 import copy
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Self, get_args
+from typing import Literal, Self, get_args
 
 import torch
-from pydantic import ConfigDict
 from torch import Tensor, nn
 
 from swiftreid.errors import UsageError
@@ -64,8 +63,6 @@ class SmoothRelaxationConfig(NetworkConfig):
             paper's second way (section 7.4). A run without it, whose checkpoint is given with ``--init``, is the first
             of its two stages.
     """
-
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     bits: int = 2048
     parts: int = 6
@@ -146,6 +143,7 @@ class SmoothRelaxation(Method):
         UsageError: the trunk's last stages cannot be doubled.
     """
 
+    config_type = SmoothRelaxationConfig
     unit = False
     trunk_parts = ("trunk.", "teacher.stages.")
 
@@ -201,7 +199,13 @@ class SmoothRelaxation(Method):
         weight[:, -learned.in_features :] = learned.weight.detach().cpu()
         return weight, learned.bias.detach().cpu()
 
-    def started(self, fresh: Collection[str]) -> None:
+    @classmethod
+    def learns_attributes(cls, config: NetworkConfig) -> bool:
+        """With a weight above 0."""
+        assert isinstance(config, SmoothRelaxationConfig)
+        return config.attribute_weight > 0
+
+    def weights_loaded(self, fresh: Collection[str]) -> None:
         """The teacher begins with the trunk's weights, unless it was given its own."""
         if self.teacher is not None and "teacher" in fresh:
             self.teacher.stages = self._doubled()

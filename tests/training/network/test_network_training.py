@@ -29,6 +29,7 @@ from swiftreid.encoding.encoding import Encoding
 from swiftreid.encoding.stripes import StripesEncoder
 from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.methods import build_method
+from swiftreid.recipes import RECIPES
 from swiftreid.search.codes import pack_bits
 from swiftreid.training.network.checkpoint import load_checkpoint, network_weights
 from swiftreid.training.network.export import embeddings_of, export_encoder
@@ -431,8 +432,7 @@ def test_impossible_recipes_are_refused(recipe: Path, change: str, message: str)
 
 
 def test_recipes_in_the_tree_are_valid() -> None:
-    root = Path(__file__).resolve().parents[3] / "recipes"
-    found = [path for path in root.rglob("*.yaml") if "frozen" not in path.parts]
+    found = [path for path in RECIPES.rglob("*.yaml") if "frozen" not in path.parts]
     assert found
     for path in found:
         stated = NetworkRecipe.model_validate(yaml.safe_load(path.read_text()))

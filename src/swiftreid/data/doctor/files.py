@@ -11,9 +11,9 @@ from swiftreid.data.doctor.words import PURPOSE, count, has_market_folders, plac
 from swiftreid.data.market import FOLDERS
 from swiftreid.data.msmt17 import LISTS
 from swiftreid.data.pictures import PICTURE_SUFFIXES
-from swiftreid.data.samples import SPLITS, ReidData, Sample, Split, SplitName
+from swiftreid.data.samples import SPLITS, NumberedSample, ReidData, Split, SplitName
 
-Group = list[tuple[str, Sample]]
+Group = list[tuple[str, NumberedSample]]
 """Samples of the same content, each with its split's name."""
 
 

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from swiftreid.calibration.calibration import Calibration
 from swiftreid.calibration.fit import fit_calibration
 from swiftreid.data.fingerprint import fingerprint_of
-from swiftreid.data.pictures import read_batches
 from swiftreid.data.samples import DISTRACTOR, ReidData, Split, cameras_of, persons_of
 from swiftreid.data.schemas import AttributeSchema, schema_of, unusable
 from swiftreid.encoding.attribute_bits import AttributeBits, with_second_bits
 from swiftreid.encoding.card import Tensors
-from swiftreid.encoding.composed import PyramidEncoder, compose
+from swiftreid.encoding.composed import compose
 from swiftreid.encoding.domain import LEARNED_FROM, sources_of
+from swiftreid.encoding.embedded import embed_paths
 from swiftreid.encoding.encoder import Encoder
 from swiftreid.encoding.pyramid import PyramidCodes
 from swiftreid.encoding.stream import OnBad
@@ -32,8 +32,9 @@ from swiftreid.training.folding import halved
 from swiftreid.training.frozen.attributes import fit_attributes
 from swiftreid.training.frozen.pyramid import FittedPyramid, fit_pyramid
 from swiftreid.training.frozen.recipe import FrozenRecipe
+from swiftreid.training.holding_out import hold_out
 from swiftreid.training.pictures import attributes_of, schema_to_learn
-from swiftreid.training.views import picture_views
+from swiftreid.training.views import seeded_views
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def learn_hash(
     seed: int,
     on_bad: OnBad | None,
     progress: Progress,
-) -> PyramidEncoder:
+) -> Encoder:
     """Learn codes, attributes or both on the training people of ``data``, beside what is kept, and calibrate them.
 
     As the CtF paper does (its section 4.2), a first pyramid learns from part of the people; thresholds are fitted and
@@ -82,9 +83,9 @@ def learn_hash(
         raise UsageError(
             f"data set {data.name} has no training pictures of known persons: run `swiftreid doctor` on it"
         )
-    before = base if isinstance(base, PyramidEncoder) else None
+    before = base if base.pyramid else None
     lesson = _Lesson(before, _schema(known, data.name, recipe), recipe, seed, progress)
-    network = base if before is None else before.base  # codes are put on this, not on other codes
+    network = base.base  # codes are put on this, not on other codes
     embedded = embed_views(
         network, known, lesson.schema, views=recipe.views, seed=seed, on_bad=on_bad, progress=progress
     )
@@ -106,6 +107,7 @@ def learn_hash(
             CodeSpec(tuple(people.codes)),
             data=f"{data.name} train, {recipe.held_out:.0%} of the people held out",
             data_fingerprint=fingerprint,
+            rendered=data.rendered,
             beta=beta,
             max_loss=max_loss,
             attributes=scores,
@@ -141,14 +143,14 @@ def learn_hash(
         new, old = ("attributes", "all else") if recipe.codes == "keep" else ("pyramid", "embedding")
         about["provenance"] = f"{new}: {learned_from}; {old} ({base.card.name}): {base.card.provenance}"
     card = learned.card.model_copy(update={"calibration": calibration, "metrics": metrics, **about})
-    return PyramidEncoder(card, learned.tensors)
+    return learned.with_card(card)
 
 
 def _refuse_what_cannot_be(base: Encoder, recipe: FrozenRecipe) -> None:
     """Refuse to hash what is no number, and to keep what is not there."""
     if base.card.embedding is None:
         raise UsageError(f"encoder {base.card.name} gives no float embedding to hash")
-    composed = isinstance(base, PyramidEncoder)
+    composed = bool(base.pyramid)
     if recipe.attributes == "keep" and not (composed and base.card.attributes and recipe.codes == "learn"):
         raise UsageError(
             "attributes=keep is for new codes beside the attributes that an encoder of `swiftreid hash` or `swiftreid "
@@ -181,7 +183,7 @@ class _Lesson:
         progress: of learning them.
     """
 
-    before: PyramidEncoder | None
+    before: Encoder | None
     schema: AttributeSchema | None
     recipe: FrozenRecipe
     seed: int
@@ -242,24 +244,19 @@ def embed_views(
     on_bad: OnBad | None,
     progress: Progress,
 ) -> Views:
-    """The base's embedding of every view of every readable picture, the view 0 being the picture as it is."""
-    height, width = base.size
+    """The base's embedding of every view of every readable picture, the view 0 being the picture as it is.
+
+    They are kept in the user's cache, and taken from there when codes are learned on the same pictures again.
+    """
     paths = [sample.path for sample in samples]
-    places: list[NDArray[np.int64]] = []
-    parts: list[NDArray[np.float32]] = []
-    for batch in read_batches(paths, height, width, on_bad=on_bad):
-        first = int(batch.indices[0])
-        seen = [base.encode(picture_views(batch.pictures, v, seed=seed, first=first)).embedding for v in range(views)]
-        parts.append(np.stack([e for e in seen if e is not None]))
-        places.append(batch.indices)
-        progress("embedding", int(batch.indices[-1]) + 1, len(paths))
-    if not parts:
+    seen = seeded_views(views, seed)
+    rows, embeddings = embed_paths(base, paths, views=seen, on_bad=on_bad, progress=progress, task="embedding")
+    if not len(rows):
         raise SwiftReIDError(f"none of the {len(paths)} training pictures could be read; run `swiftreid doctor`")
-    rows = np.concatenate(places)
     attributes = np.empty((len(rows), 0), np.float32)
     if schema is not None:
         attributes = attributes_of([samples[i] for i in rows], schema)
-    return Views(np.concatenate(parts, axis=1), persons_of(samples)[rows], cameras_of(samples)[rows], attributes)
+    return Views(embeddings, persons_of(samples)[rows], cameras_of(samples)[rows], attributes)
 
 
 def _scored(
@@ -278,20 +275,6 @@ def _means(before: Sequence[AttributeScore], now: Sequence[AttributeScore]) -> d
     same = AttributeScores([score for score in now if score.name in names])
     shared = {"attributes": len(before), "accuracy": means.accuracy, "mA": means.mean_accuracy}
     return shared | {"mA_now": same.mean_accuracy}
-
-
-def hold_out(persons: NDArray[np.int64], share: float, seed: int) -> NDArray[np.bool_]:
-    """Rows of a random share of the people, bool [n]; at least two people on each side.
-
-    Raises:
-        UsageError: there are fewer than four people.
-    """
-    names = np.unique(persons)
-    if len(names) < 4:
-        raise UsageError(f"{len(names)} people are too few to hold some out: --set held_out=0, and calibrate on others")
-    count = int(np.clip(round(share * len(names)), 2, len(names) - 2))
-    chosen = np.random.default_rng(seed).permutation(names)[:count]
-    return np.isin(persons, chosen)
 
 
 def _across_cameras(people: Views) -> bool:

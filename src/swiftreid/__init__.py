@@ -15,7 +15,7 @@ _ROOMS = {
     "swiftreid.data.samples": ["Sample", "ReidData"],
     "swiftreid.data.sources": ["open_data"],
     "swiftreid.data.doctor": ["diagnose", "Diagnosis"],
-    "swiftreid.data.published": ["BENCHMARKS", "Benchmark"],
+    "swiftreid.data.published": ["PUBLISHED_DATA_SETS", "PublishedDataSet"],
     "swiftreid.data.market": ["read_market"],
     "swiftreid.data.folders": ["read_folders"],
     "swiftreid.data.manifest": ["read_manifest"],

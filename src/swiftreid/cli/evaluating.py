@@ -69,14 +69,14 @@ class Options:
 def sizes_of(text: str | None, data: ReidData) -> list[int]:
     """How many distractors to measure with, ascending: from text such as ``0,10000,all``.
 
-    Without text none are added, except to the benchmark that is named after them.
+    Without text none are added, except to the published data set that is named after them.
 
     Raises:
         UsageError: the text is no list of numbers, or the data set does not have so many.
     """
     there = len(data.distractors)
     if text is None:
-        return [there] if data.benchmark == MARKET_500K else [0]
+        return [there] if data.published == MARKET_500K else [0]
     sizes = set()
     for part in text.split(","):
         word = part.strip().replace("_", "")

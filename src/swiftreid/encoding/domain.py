@@ -38,7 +38,7 @@ def domain_of(card: EncoderCard, data: ReidData) -> tuple[str, Domain]:
     words = card.provenance or "not stated"
     if card.calibration is not None:
         words += f"; calibrated on {card.calibration.data}"
-    sources, names = sources_of(card), {data.name.casefold(), str(data.benchmark).casefold()}
+    sources, names = sources_of(card), {data.name.casefold(), str(data.published).casefold()}
     prints = {source["data_fingerprint"] for source in sources}
     if data.undivided:
         # Where only training pictures are needed, all pictures of such data are for training.

@@ -66,7 +66,7 @@ def name_findings(data: ReidData) -> Iterable[Finding]:
 
 def missing_findings(data: ReidData) -> Iterable[Finding]:
     """Lists that are not there, and listed pictures that are not."""
-    if data.benchmark is not None and data.benchmark.startswith("msmt17"):
+    if data.published is not None and data.published.startswith("msmt17"):
         for part, file in LISTS.items():
             if not (data.root / file).is_file():
                 severity: Severity = "error" if part in ("query", "gallery") else "warning"

@@ -18,8 +18,8 @@ from swiftreid.data.market import read_market as read_market
 from swiftreid.data.pictures import BadPicture as BadPicture
 from swiftreid.data.pictures import read_picture as read_picture
 from swiftreid.data.pictures import resize as resize
-from swiftreid.data.published import BENCHMARKS as BENCHMARKS
-from swiftreid.data.published import Benchmark as Benchmark
+from swiftreid.data.published import PUBLISHED_DATA_SETS as PUBLISHED_DATA_SETS
+from swiftreid.data.published import PublishedDataSet as PublishedDataSet
 from swiftreid.data.samples import ReidData as ReidData
 from swiftreid.data.samples import Sample as Sample
 from swiftreid.data.schemas import AttributeSchema as AttributeSchema

@@ -117,7 +117,8 @@ def main() -> None:
     parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.measure:
-        print(json.dumps(measure(arguments.encoder, *arguments.measure, arguments.calls)))
+        device, threads = arguments.measure
+        print(json.dumps(measure(arguments.encoder, device, threads, arguments.calls)))
         return
     if arguments.rounds < 1 or arguments.calls < 1:
         parser.error("--rounds and --calls must be 1 or more")
@@ -125,10 +126,10 @@ def main() -> None:
     seen: dict[tuple[str, str, str], list[tuple[float, float]]] = defaultdict(list)
     for _ in range(arguments.rounds):
         for device, threads in chosen:
-            for work, cost in in_process(arguments, device, threads).items():
-                seen[device, threads, work].append(cost)
+            for work, times in in_process(arguments, device, threads).items():
+                seen[device, threads, work].append(times)
     costs = [
-        Cost(*setting, *(median(part) for part in zip(*values, strict=True)))  # type: ignore[misc]
+        Cost(*setting, wall=median(wall for wall, _ in values), processor=median(used for _, used in values))
         for setting, values in seen.items()
     ]
     print(

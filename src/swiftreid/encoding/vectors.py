@@ -15,7 +15,7 @@ from swiftreid.data.numbering import number_cameras, number_persons
 from swiftreid.data.table_file import read_table, seconds
 from swiftreid.encoding.abstract import Encoder
 from swiftreid.encoding.encoding import Encoding
-from swiftreid.encoding.encodings_file import load_encodings
+from swiftreid.encoding.encodings_file import load_encodings, save_encodings
 from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.evaluation.labelled import LabelledCodes
 
@@ -144,7 +144,19 @@ def encode_vectors(encoder: Encoder, vectors: Vectors) -> Encoding:
             f"encoder {encoder.card.name} takes pictures, not vectors: make one with "
             "swiftreid.encoding.vector_encoder.vector_encoder"
         )
-    return encoder.encode(vectors.vectors)  # type: ignore[arg-type]
+    return encoder.encode(vectors.vectors)
+
+
+def encode_vectors_to_file(encoder: Encoder, vectors: Vectors, path: Path) -> None:
+    """Encode vectors into a file of encodings, which a gallery takes; their ids, persons, cameras and times go along.
+
+    Raises:
+        UsageError: as `encode_vectors`.
+        SwiftReIDError: the file cannot be written.
+    """
+    known = {"persons": vectors.persons, "cameras": vectors.cameras}
+    times = vectors.times if any(time is not None for time in vectors.times) else []
+    save_encodings(path, encoder, encode_vectors(encoder, vectors), ids=vectors.ids, times=times, **known)
 
 
 def encode_labelled(encoder: Encoder, vectors: Vectors) -> LabelledCodes:

@@ -53,6 +53,8 @@ _ROOMS = {
     "swiftreid.encoding.card": ["EncoderCard", "Preprocessing"],
     "swiftreid.encoding.encoder": ["Encoder", "open_encoder"],
     "swiftreid.encoding.external": ["wrap_network"],
+    "swiftreid.encoding.vectors": ["Vectors", "read_vectors"],
+    "swiftreid.encoding.vector_encoder": ["vector_encoder"],
     "swiftreid.encoding.covering": ["Covering"],
     "swiftreid.encoding.match_maps": ["match_maps", "dependence_map", "attribute_maps"],
     "swiftreid.training.frozen.pyramid": ["fit_pyramid"],

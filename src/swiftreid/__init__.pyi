@@ -36,6 +36,9 @@ from swiftreid.encoding.external import wrap_network as wrap_network
 from swiftreid.encoding.match_maps import attribute_maps as attribute_maps
 from swiftreid.encoding.match_maps import dependence_map as dependence_map
 from swiftreid.encoding.match_maps import match_maps as match_maps
+from swiftreid.encoding.vector_encoder import vector_encoder as vector_encoder
+from swiftreid.encoding.vectors import Vectors as Vectors
+from swiftreid.encoding.vectors import read_vectors as read_vectors
 from swiftreid.errors import SwiftReIDError as SwiftReIDError
 from swiftreid.errors import UsageError as UsageError
 from swiftreid.evaluation.attributes import AttributeScores as AttributeScores

@@ -55,7 +55,7 @@ def _check(text: str) -> None:
     for count, event in enumerate(yaml.parse(text, Loader=yaml.SafeLoader)):
         depth += isinstance(event, _OPENING)
         depth -= isinstance(event, _CLOSING)
-        where = f"(line {event.start_mark.line + 1})"
+        where = "" if event.start_mark is None else f"(line {event.start_mark.line + 1})"
         if depth > DEEPEST:
             raise UsageError(f"is nested more than {DEEPEST} deep {where}")
         if count > MOST:

@@ -23,13 +23,13 @@ def learn_hash(
     base: Encoder,
     data: ReidData,
     *,
-    name: str,
-    recipe: FrozenRecipe,
-    beta: float | None,
-    max_loss: float,
-    seed: int,
-    on_bad: OnBad | None,
-    progress: Progress,
+    name: str = "hashed",
+    recipe: FrozenRecipe | None = None,
+    beta: float | None = None,
+    max_loss: float = 0.005,
+    seed: int = 0,
+    on_bad: OnBad | None = None,
+    progress: Progress = no_progress,
 ) -> Encoder:
     """Learn codes, attributes or both on the training people of ``data``, beside what is kept, and calibrate them.
 
@@ -37,11 +37,26 @@ def learn_hash(
     figures measured on the rest; then the pyramid that is returned learns from all of them. Distractors and junk are
     nobody in particular and are left out.
 
+    Args:
+        base: encoder whose float embedding is hashed; it stays as it is.
+        data: the data set; its training split is learned from.
+        name: on the card.
+        recipe: what is learned and how; by default codes, with `FrozenRecipe`'s defaults.
+        beta: weight of recall in the thresholds; None has it chosen by ``max_loss``.
+        max_loss: mAP that thresholds may cost on the held-out people, as a share of 1.
+        seed: of everything random.
+        on_bad: takes each picture that cannot be read, which is left out; without it the first raises.
+        progress: takes pictures embedded, and epochs learned.
+
+    Returns:
+        The new encoder, calibrated where the recipe holds people out.
+
     Raises:
         UsageError: the base has no float embedding, or nothing to keep, or there are too few people, or no held-out
             person was seen by two cameras.
         SwiftReIDError: no training picture could be read, or training failed.
     """
+    recipe = recipe or FrozenRecipe()
     _refuse_what_cannot_be(base, recipe)
     known = [sample for sample in data.train if sample.person > DISTRACTOR]
     if not known:

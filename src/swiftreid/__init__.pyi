@@ -50,6 +50,14 @@ from swiftreid.evaluation.measure import measure as measure
 from swiftreid.evaluation.protocol import Metrics as Metrics
 from swiftreid.evaluation.protocol import Protocol as Protocol
 from swiftreid.evaluation.protocol import evaluate_rankings as evaluate_rankings
+from swiftreid.experiments.calibrate import CalibrationSettings as CalibrationSettings
+from swiftreid.experiments.calibrate import calibrate_encoder as calibrate_encoder
+from swiftreid.experiments.encoded import EncodedData as EncodedData
+from swiftreid.experiments.encoded import encode_test_set as encode_test_set
+from swiftreid.experiments.evaluate import Evaluation as Evaluation
+from swiftreid.experiments.evaluate import evaluate as evaluate
+from swiftreid.experiments.evaluate import evaluations as evaluations
+from swiftreid.experiments.settings import EvaluationSettings as EvaluationSettings
 from swiftreid.figures.match_picture import Legend as Legend
 from swiftreid.figures.match_picture import Panel as Panel
 from swiftreid.figures.match_picture import draw_maps as draw_maps

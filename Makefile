@@ -3,8 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 NATIVE := $(wildcard native/*)
+CXX_FILES := $(wildcard native/*.cpp native/*.hpp tests/*/*.cpp)
 
-.PHONY: demo test test-slow lint bench docs clean
+.PHONY: demo test test-slow lint format bench docs generated clean
 
 demo: .venv/.core
 	$(BIN)/swiftreid demo
@@ -20,6 +21,11 @@ lint: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/clang-format --dry-run --Werror $(CXX_FILES)
+
+format: .venv/.dev
+	$(BIN)/ruff format .
+	$(BIN)/clang-format -i $(CXX_FILES)
 
 bench: .venv/.dev
 	$(BIN)/swiftreid bench search --n 16k --n 516k
@@ -27,6 +33,9 @@ bench: .venv/.dev
 docs: .venv/.dev
 	$(BIN)/sphinx-build -W -q -b html docs docs/_build/html
 	@echo "open docs/_build/html/index.html"
+
+generated: .venv/.dev
+	$(BIN)/python tools/generate.py
 
 clean:
 	rm -rf .venv build docs/_build out

@@ -29,7 +29,7 @@ using Numbers = Array<const std::uint32_t, nb::ndim<1>>;
 using Distances = Array<const std::uint16_t, nb::ndim<1>>;
 
 constexpr std::size_t kMaxRowBytes = 8188;  // distances fit 16 bits
-constexpr unsigned kMostThreads = 256;      // asking for more gives as many (see team.cpp)
+constexpr unsigned kMostThreads = 256;  // asking for more gives as many (see team.cpp)
 
 void check(bool ok, const char* what) {
     if (!ok) throw std::invalid_argument(what);
@@ -134,8 +134,8 @@ public:
             const double amount = amounts[s];
             const Keep keep = keep_of(keeps[s]);
             check(amount >= 0 && amount <= 9e15, "bad amount");
-            check((keep != Keep::share && keep != Keep::cells) || amount <= 1, "bad share");
-            check(keep != Keep::cells || s == 0, "cells come first");
+            check((keep != Keep::share && keep != Keep::nprobe) || amount <= 1, "bad share");
+            check(keep != Keep::nprobe || s == 0, "nprobe comes first");
             rules_.push_back({keep, amount, whole_ties[s]});
         }
     }
@@ -147,7 +147,7 @@ private:
         if (name == "threshold") return Keep::threshold;
         if (name == "top") return Keep::top;
         if (name == "share") return Keep::share;
-        if (name == "cells") return Keep::cells;
+        if (name == "nprobe") return Keep::nprobe;
         check(name == "all", "unknown rule");
         return Keep::all;
     }
@@ -159,7 +159,7 @@ void give_weights(StagePlan& stage, std::size_t queries, nb::handle given) {
     if (given.is_none()) return;
     const auto weights = array_of<Codes>(given);
     check(!stage.embedding() && stage.row_bytes <= kMaxSlicedBytes, "only short codes are compared by weighted bits");
-    check(stage.keep != Keep::threshold && stage.keep != Keep::cells, "weighted bits have no threshold and no cells");
+    check(stage.keep != Keep::threshold && stage.keep != Keep::nprobe, "weighted bits have no threshold and no lists");
     check(weights.shape(0) == queries && weights.shape(1) == stage.bits(), "weights do not match the queries");
     stage.weights = weights.data();
     for (std::size_t q = 0; q < queries; ++q) {
@@ -174,7 +174,8 @@ StagePlan stage_of(const Column& column, const Raw& asked, const Rule& rule) {
     stage.rows = column.rows();
     stage.row_bytes = column.row_bytes();
     stage.queries = asked.data;
-    check(asked.rows == (stage.embedding() ? Rows::floats : Rows::bits), "bits are compared with bits, floats with floats");
+    check(asked.rows == (stage.embedding() ? Rows::floats : Rows::bits),
+          "bits are compared with bits, floats with floats");
     check(asked.row_bytes == stage.row_bytes * (stage.rows == Rows::halves ? 2 : 1), "column and query widths differ");
     stage.keep = rule.keep;
     stage.amount = static_cast<std::uint64_t>(rule.amount);
@@ -188,17 +189,19 @@ bool same_segments(std::span<const Segment> a, std::span<const Segment> b) {
                       [](const Segment& x, const Segment& y) { return x.count == y.count; });
 }
 
-// One shelf's order, checked once: a search trusts it.
-class ShelfOrder {
+// The order of a group of lists, checked once: a search trusts it.
+class ListOrder {
 public:
-    ShelfOrder(nb::object starts, nb::object order) : starts_(array_of<Numbers>(starts)), order_(array_of<Numbers>(order)) {
+    ListOrder(nb::object starts, nb::object order)
+        : starts_(array_of<Numbers>(starts)), order_(array_of<Numbers>(order)) {
         const std::size_t count = order_.shape(0);
-        check(starts_.shape(0) > 1 && starts_.data()[0] == 0 && starts_.data()[cells()] == count, "bad starts of cells");
-        check(std::is_sorted(starts_.data(), starts_.data() + starts_.shape(0)), "bad starts of cells");
+        check(starts_.shape(0) > 1 && starts_.data()[0] == 0 && starts_.data()[nlist()] == count,
+              "bad starts of lists");
+        check(std::is_sorted(starts_.data(), starts_.data() + starts_.shape(0)), "bad starts of lists");
         check(std::all_of(order_.data(), order_.data() + count, [&](std::uint32_t row) { return row < count; }),
-              "bad order of a shelf");
+              "bad order of lists");
     }
-    std::size_t cells() const { return starts_.shape(0) - 1; }
+    std::size_t nlist() const { return starts_.shape(0) - 1; }
     std::size_t count() const { return order_.shape(0); }
     const std::uint32_t* starts() const { return starts_.data(); }
     const std::uint32_t* order() const { return order_.data(); }
@@ -207,42 +210,42 @@ private:
     Numbers starts_, order_;
 };
 
-// Centres, the number of segments that shelves cover, and for each shelf (order, rows, next rows or None).
-void give_cells(Plan& plan, nb::handle given) {
-    check(plan.stages.size() > 2 && plan.stages[0].keep == Keep::cells && plan.order == Order::search, "bad cells");
+// Centres, the number of segments that groups cover, and for each group (order, rows, next rows or None).
+void give_lists(Plan& plan, nb::handle given) {
+    check(plan.stages.size() > 2 && plan.stages[0].keep == Keep::nprobe && plan.order == Order::search, "bad lists");
     const auto parts = nb::cast<nb::tuple>(given);
-    check(parts.size() == 3, "bad cells");
+    check(parts.size() == 3, "bad lists");
     const auto centres = array_of<Codes>(parts[0]);
-    plan.cells.centres = centres.data();
-    plan.cells.count = centres.shape(0);
-    plan.cells.segments = nb::cast<std::size_t>(parts[1]);
-    check(plan.cells.count > 0 && centres.shape(1) == plan.stages[0].row_bytes, "bad centres of cells");
-    check(plan.cells.segments <= plan.stages[0].segments.size(), "bad number of segments");
+    plan.lists.centres = centres.data();
+    plan.lists.count = centres.shape(0);
+    plan.lists.segments = nb::cast<std::size_t>(parts[1]);
+    check(plan.lists.count > 0 && centres.shape(1) == plan.stages[0].row_bytes, "bad centres of lists");
+    check(plan.lists.segments <= plan.stages[0].segments.size(), "bad number of segments");
     const StagePlan &scanned = plan.stages[1], &next = plan.stages[2];
-    check(scanned.keep == Keep::threshold && scanned.row_bytes <= kMaxSlicedBytes, "cells precede a short threshold");
+    check(scanned.keep == Keep::threshold && scanned.row_bytes <= kMaxSlicedBytes, "lists precede a short threshold");
     const bool fused = plan.stages.size() > 3 && next.keep == Keep::threshold;
     std::size_t first = 0;
     for (nb::handle item : nb::cast<nb::list>(parts[2])) {
-        const auto shelf = nb::cast<nb::tuple>(item);
-        check(shelf.size() == 3, "bad shelf");
-        const ShelfOrder& order = nb::cast<const ShelfOrder&>(shelf[0]);
-        const auto rows = array_of<Codes>(shelf[1]);
-        check(order.cells() == plan.cells.count, "a shelf has other cells");
-        check(rows.shape(0) == order.count() && rows.shape(1) == scanned.row_bytes, "rows do not fit their shelf");
+        const auto group = nb::cast<nb::tuple>(item);
+        check(group.size() == 3, "bad group");
+        const ListOrder& order = nb::cast<const ListOrder&>(group[0]);
+        const auto rows = array_of<Codes>(group[1]);
+        check(order.nlist() == plan.lists.count, "a group has other lists");
+        check(rows.shape(0) == order.count() && rows.shape(1) == scanned.row_bytes, "rows do not fit their group");
         const std::uint8_t* next_rows = nullptr;
-        if (!shelf[2].is_none()) {
-            const auto codes = array_of<Codes>(shelf[2]);
-            check(codes.shape(0) == order.count() && codes.shape(1) == next.row_bytes, "rows do not fit their shelf");
+        if (!group[2].is_none()) {
+            const auto codes = array_of<Codes>(group[2]);
+            check(codes.shape(0) == order.count() && codes.shape(1) == next.row_bytes, "rows do not fit their group");
             next_rows = codes.data();
         }
-        check(next_rows || !fused, "the second stage needs rows on the shelf");
-        plan.cells.shelves.push_back({static_cast<std::uint32_t>(first), order.count(), order.starts(), order.order(),
-                                      rows.data(), fused ? next_rows : nullptr});
+        check(next_rows || !fused, "the second stage needs rows in the group");
+        plan.lists.groups.push_back({static_cast<std::uint32_t>(first), order.count(), order.starts(), order.order(),
+                                     rows.data(), fused ? next_rows : nullptr});
         first += order.count();
     }
     std::size_t covered = 0;
-    for (std::size_t s = 0; s < plan.cells.segments; ++s) covered += plan.stages[0].segments[s].count;
-    check(covered == first, "shelves and segments do not match");
+    for (std::size_t s = 0; s < plan.lists.segments; ++s) covered += plan.stages[0].segments[s].count;
+    check(covered == first, "groups and segments do not match");
 }
 
 Part part_of(const Plan& plan, nb::handle column_, nb::handle queries) {

@@ -26,10 +26,11 @@ struct JobMemory {
 
 std::size_t group_of(const Plan& plan, std::size_t live) {
     std::size_t group = std::max<std::size_t>(1, (plan.queries + plan.threads - 1) / plan.threads);
-    const StagePlan& first = plan.stages[plan.cells.count > 0];
+    const StagePlan& first = plan.stages[plan.lists.count > 0];
     std::size_t each = plan.width;
     if (plan.stages.size() > 1) each = first.keep == Keep::threshold ? live / 16 : live;
-    return std::min({group, plan.stages.size() > 1 ? kGroup : kExhaustiveGroup, std::max<std::size_t>(1, kGroupEntries / std::max<std::size_t>(1, each))});
+    return std::min({group, plan.stages.size() > 1 ? kGroup : kExhaustiveGroup,
+                     std::max<std::size_t>(1, kGroupEntries / std::max<std::size_t>(1, each))});
 }
 
 }  // namespace
@@ -62,20 +63,20 @@ void run(const Plan& plan, const Results& results) {
         });
         return;
     }
-    const bool cells = plan.cells.count > 0;
-    const std::size_t findable = cells ? live.count(0, plan.entries) : 0;
-    // Where a filter leaves few entries, looking at these alone is quicker than into cells.
-    if (cells && findable * kSparse > plan.entries) {
-        // Every query looks into cells of its own.
+    const bool probing = plan.lists.count > 0;
+    const std::size_t findable = probing ? live.count(0, plan.entries) : 0;
+    // Where a filter leaves few entries, comparing these alone is quicker than probing lists.
+    if (probing && findable * kSparse > plan.entries) {
+        // Every query probes lists of its own.
         const bool team = plan.queries < plan.threads;
-        memory->chunks.cut(plan.stages[1].segments, live, static_cast<std::uint32_t>(plan.cells.segments));
+        memory->chunks.cut(plan.stages[1].segments, live, static_cast<std::uint32_t>(plan.lists.segments));
         while (memory->probed.size() < plan.threads) memory->probed.push_back(std::make_unique<Chunks>());
         share_out(team ? 1 : plan.threads, plan.queries, [&](std::size_t query, unsigned member) {
             Tally tally;
             Stopwatch watch;
             Chunks& chunks = *memory->probed[member];
             chunks.probe(plan, query, memory->chunks, live, std::min(plan.min_candidates, findable));
-            tally.count(0, plan.cells.count, chunks.live());
+            tally.count(0, plan.lists.count, chunks.live());
             tally.seconds[0] += watch.lap();
             search_group(plan, chunks, live, query, 1, team ? plan.threads : 1, results, tally);
             tell(tally);
@@ -85,7 +86,7 @@ void run(const Plan& plan, const Results& results) {
     std::size_t searchable = plan.entries;
     const bool exhaustive = depth == 1 && !plan.stages[0].weights;
     if (!exhaustive) {
-        memory->chunks.cut(plan.stages[cells].segments, live);
+        memory->chunks.cut(plan.stages[probing].segments, live);
         searchable = memory->chunks.live();
     }
     const std::size_t group = group_of(plan, searchable);
@@ -95,7 +96,7 @@ void run(const Plan& plan, const Results& results) {
     share_out(together ? 1 : plan.threads, groups, [&](std::size_t number, unsigned) {
         Tally tally;
         const std::size_t first = number * group, count = std::min(group, plan.queries - first);
-        if (cells) tally.count(0, 0, count * searchable);  // none was looked into
+        if (probing) tally.count(0, 0, count * searchable);  // no list was probed
         if (exhaustive)
             search_exhaustively(plan, live, first, count, team, results, tally);
         else

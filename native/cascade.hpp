@@ -19,29 +19,29 @@ struct Segment {
 // What the rows of a stage are: packed bits, or an embedding's numbers (the last stage only).
 enum class Rows { bits, halves, floats };
 
-// Entries first..first+count of the table once more, ordered by cell: what the two stages behind a cells stage compare.
+// Entries first..first+count of the table once more, ordered by list: what the two stages behind the probing stage compare.
 // Their places here have the same range as their positions in the table.
-struct Shelf {
+struct ListGroup {
     std::uint32_t first;
     std::size_t count;
-    const std::uint32_t* starts;     // of each cell, and the end of the last one: places, counted from `first`
+    const std::uint32_t* starts;     // of each list, and the end of the last one: places, counted from `first`
     const std::uint32_t* order;      // position in the table of each place, counted from `first`
     const std::uint8_t* rows;        // of the stage behind
     const std::uint8_t* next;        // of the stage behind that, or null
 };
 
-// Cells of an inverted file; its entries are those of the shelves. Segments behind the last shelf have no cells yet.
-struct Cells {
+// The inverted lists, by groups of segments. Entries of segments behind the last group are in no list yet.
+struct InvertedLists {
     const std::uint8_t* centres = nullptr;
-    std::size_t count = 0;  // none: there is no cells stage
-    std::vector<Shelf> shelves;
-    std::size_t segments = 0;  // that the shelves cover
+    std::size_t count = 0;  // none: there is no probing stage
+    std::vector<ListGroup> groups;
+    std::size_t segments = 0;  // that the groups cover
 };
 
 constexpr std::size_t kMaxStages = 8;
 
-// `cells` is the first stage's: the nearest cells that hold a share of the entries.
-enum class Keep { all, threshold, top, share, cells };
+// `nprobe` is the first stage's: the nearest lists that hold a share of the entries.
+enum class Keep { all, threshold, top, share, nprobe };
 
 struct StagePlan {
     std::span<const Segment> segments;  // as many, and as long, as those of every other stage
@@ -91,7 +91,7 @@ enum class Order { search, rank_by_gallery, rank_by_stages };
 struct Plan {
     const Kernel* kernel;
     std::vector<StagePlan> stages;
-    Cells cells;
+    InvertedLists lists;
     Sample sample;  // of the only stage
     std::size_t entries;
     std::size_t queries;

@@ -30,7 +30,8 @@ public:
     }
 
     std::size_t gather_within(const std::uint8_t* rows, const std::uint32_t* positions, std::size_t count,
-                              std::uint32_t base, std::uint32_t limit, std::uint32_t* out, std::uint16_t* distances) const {
+                              std::uint32_t base, std::uint32_t limit, std::uint32_t* out,
+                              std::uint16_t* distances) const {
         if (!weights_)
             return kernel_.gather_within(rows, positions, count, base, row_bytes_, query_, limit, out, distances);
         const Weighted weighted(query_, weights_, row_bytes_);

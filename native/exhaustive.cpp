@@ -18,11 +18,11 @@
 namespace swiftreid {
 namespace {
 
-constexpr std::size_t kTileBytes = 65536;        // of rows that all queries of a group look at before the next
+constexpr std::size_t kTileBytes = 65536;  // of rows that all queries of a group look at before the next
 constexpr std::size_t kLongTileBytes = 2097152;  // the same for one query, which reads them once
 constexpr std::size_t kTileRows = 16384;
 constexpr std::size_t kManyQueries = 12;  // are worth turning a tile for
-constexpr std::size_t kPilot = 16;        // one tile in so many is looked at beforehand
+constexpr std::size_t kPilot = 16;  // one tile in so many is looked at beforehand
 
 struct Tile {
     std::uint32_t segment, row, rows;
@@ -32,7 +32,7 @@ struct Tile {
 struct Desk {
     std::vector<std::uint16_t> distances, others;
     std::vector<std::uint32_t> numbers, listed, near;
-    std::vector<Closest> closest;     // for each query of the group
+    std::vector<Closest> closest;  // for each query of the group
     std::vector<std::size_t> within;  // how many entries a threshold lets pass, or had all their bits compared
     std::vector<std::uint32_t> bounds;
     std::vector<std::uint64_t> words;
@@ -139,7 +139,8 @@ private:
     void start(std::size_t most) {
         for (unsigned m = 0; m < members_; ++m)
             for (std::size_t q = 0; q < count_; ++q)
-                memory_->desks[m]->closest[q].start(most, stage_.most(), memory_->limits[q], by_sample_ ? 64 : most + 1024);
+                memory_->desks[m]->closest[q].start(most, stage_.most(), memory_->limits[q],
+                                                    by_sample_ ? 64 : most + 1024);
     }
 
     void look_beforehand(std::size_t most) {
@@ -179,7 +180,8 @@ private:
         std::uint16_t* distances = desk.distances.data();
         for (std::size_t q = 0; q < count_; ++q) {
             if (sparse)
-                kernel_.gather(rows, desk.listed.data(), tile.live, from, row_bytes, scanned_.query(first_ + q), distances);
+                kernel_.gather(rows, desk.listed.data(), tile.live, from, row_bytes, scanned_.query(first_ + q),
+                               distances);
             else
                 kernel_.scan(rows, tile.rows, row_bytes, scanned_.query(first_ + q), distances);
             const std::size_t few =
@@ -208,8 +210,10 @@ private:
         for (std::size_t q = 0; q < count_; ++q) {
             std::size_t near = 0;
             for (std::size_t w = 0; w < kTile / 64; ++w)
-                for (std::uint64_t left = desk.words[q * (kTile / 64) + w] & live_.word(from + 64 * w); left; left &= left - 1)
-                    desk.near[near++] = from + static_cast<std::uint32_t>(64 * w) + static_cast<std::uint32_t>(std::countr_zero(left));
+                for (std::uint64_t left = desk.words[q * (kTile / 64) + w] & live_.word(from + 64 * w); left;
+                     left &= left - 1)
+                    desk.near[near++] =
+                        from + static_cast<std::uint32_t>(64 * w) + static_cast<std::uint32_t>(std::countr_zero(left));
             if (!near) continue;
             kernel_.gather(rows, desk.near.data(), near, from, stage_.row_bytes, query(q), desk.distances.data());
             offer(tile, q, desk, near);
@@ -265,7 +269,8 @@ private:
     const std::size_t first_, count_;
     const bool counting_;
     const Many* const many_;
-    const bool by_sample_;  // samples are scanned, and where they say so their rest fetched; else whole rows are scanned
+    // Samples are scanned, and where they say so their rest fetched; else whole rows are scanned.
+    const bool by_sample_;
     const Part scanned_;
     const Loan<Memory> memory_;
     std::vector<Tile>& tiles_;

@@ -17,16 +17,16 @@
 namespace swiftreid {
 namespace {
 
-constexpr std::size_t kSliceWords = 16;    // words of bits whose rows are asked for at once
+constexpr std::size_t kSliceWords = 16;  // words of bits whose rows are asked for at once
 constexpr std::size_t kManyQueries = 12;  // are worth preparing a chunk for
 
 class FirstStages {
 public:
     FirstStages(const Plan& plan, const Chunks& chunks, const Live& live, std::size_t first, std::size_t count,
                 unsigned threads, GroupMemory& memory)
-        : plan_(plan), head_(plan.cells.count ? 1 : 0), chunks_(chunks.all()), live_count_(chunks.live()),
-          probed_(chunks.probed()), live_(live), look_(plan, head_, live, first), first_(first), count_(count), memory_(&memory), cuts_(memory.cuts),
-          least_(alone() ? 0 : std::min(plan.min_candidates, live_count_)),
+        : plan_(plan), head_(plan.lists.count ? 1 : 0), chunks_(chunks.all()), live_count_(chunks.live()),
+          probed_(chunks.probed()), live_(live), look_(plan, head_, live, first), first_(first), count_(count),
+          memory_(&memory), cuts_(memory.cuts), least_(alone() ? 0 : std::min(plan.min_candidates, live_count_)),
           fused_(plan.stages.size() > head_ + 2 && plan.stages[head_].keep == Keep::threshold &&
                  plan.stages[head_ + 1].keep == Keep::threshold),
           members_(static_cast<unsigned>(std::min<std::size_t>(threads, std::max<std::size_t>(1, chunks_.size())))) {
@@ -50,7 +50,8 @@ public:
     void run(Tally& tally) {
         Stopwatch watch;
         const StagePlan& stage = plan_.stages[head_];
-        cuts_.assign(count_, {static_cast<std::uint32_t>(std::min<std::uint64_t>(stage.amount, stage.most())), kAllTies});
+        cuts_.assign(count_,
+                     {static_cast<std::uint32_t>(std::min<std::uint64_t>(stage.amount, stage.most())), kAllTies});
         if (stage.keep != Keep::threshold)
             for (std::size_t q = 0; q < count_; ++q) cuts_[q] = cut_by_counting(q, wanted_of(stage), stage.whole_ties);
         scan(0, count_);
@@ -122,13 +123,13 @@ private:
         }
     }
 
-    // Places on shelves become positions in the table, in order.
+    // Places on groups become positions in the table, in order.
     void to_positions(Found& found) {
         std::uint32_t* places = found.positions.room(found.count + kSlack);
         std::size_t at = 0;
-        for (const Shelf& shelf : plan_.cells.shelves)
-            for (; at < found.count && places[at] - shelf.first < shelf.count; ++at)
-                places[at] = shelf.first + shelf.order[places[at] - shelf.first];
+        for (const ListGroup& group : plan_.lists.groups)
+            for (; at < found.count && places[at] - group.first < group.count; ++at)
+                places[at] = group.first + group.order[places[at] - group.first];
         sort_positions(places, at, plan_.entries, memory_->sorted, memory_->counts);
     }
 
@@ -156,7 +157,8 @@ private:
         Stopwatch watch;
         if (!fused_) {
             found.make_room(chunk.live);
-            const std::size_t passed = look_.pass(chunk, view, q, cuts_[q], bench, found.positions.data() + found.count);
+            const std::size_t passed =
+                look_.pass(chunk, view, q, cuts_[q], bench, found.positions.data() + found.count);
             found.count += passed;
             return;
         }
@@ -169,17 +171,17 @@ private:
         found.came_in += passed;
         found.make_room(passed);
         GrowingLimit& limit = bench.limits[q];
-        found.count += plan_.kernel->gather_within(view.next, bench.positions, passed, view.first, next.row_bytes,
-                                                   next.query(first_ + q), limit.limit(),
-                                                   found.positions.data() + found.count,
-                                                   found.distances.data() + found.count);
+        found.count += plan_.kernel->gather_within(
+            view.next, bench.positions, passed, view.first, next.row_bytes, next.query(first_ + q), limit.limit(),
+            found.positions.data() + found.count, found.distances.data() + found.count);
         limit.look(found, bench.histogram);
         if (sample) bench.second_share += watch.lap();
     }
 
     // The same where few queries want these rows, so that they are not near yet: while those of one slice are on their way,
     // those of the slice before are compared.
-    void scan_by_slices(const Chunk& chunk, const Look::View& view, std::size_t q, Bench& bench, bool sample, Stopwatch& watch) {
+    void scan_by_slices(const Chunk& chunk, const Look::View& view, std::size_t q, Bench& bench, bool sample,
+                        Stopwatch& watch) {
         const StagePlan& next = plan_.stages[head_ + 1];
         Found& found = bench.found[q];
         GrowingLimit& limit = bench.limits[q];
@@ -190,10 +192,9 @@ private:
         std::size_t waiting = 0;
         const auto compare = [&](const std::uint32_t* positions) {
             found.make_room(waiting);
-            found.count += plan_.kernel->gather_within(view.next, positions, waiting, view.first, next.row_bytes,
-                                                       next.query(first_ + q), limit.limit(),
-                                                       found.positions.data() + found.count,
-                                                       found.distances.data() + found.count);
+            found.count += plan_.kernel->gather_within(
+                view.next, positions, waiting, view.first, next.row_bytes, next.query(first_ + q), limit.limit(),
+                found.positions.data() + found.count, found.distances.data() + found.count);
         };
         std::size_t turn = 0;
         for (std::size_t w = 0; w < words; w += kSliceWords, ++turn) {
@@ -225,11 +226,13 @@ private:
             const Chunk& chunk = chunks_[number];
             const Look::View view = look_.view_of(chunk);
             if (!by_digits(chunk, view)) return;
-            plan_.kernel->digits(view.planes + std::size_t{chunk.row} * stage.row_bytes, blocks_of(chunk), stage.row_bytes,
-                                 stage.query(first_ + q), stage.weights_of(first_ + q), places, digits + number * chunk_digits);
+            plan_.kernel->digits(view.planes + std::size_t{chunk.row} * stage.row_bytes, blocks_of(chunk),
+                                 stage.row_bytes, stage.query(first_ + q), stage.weights_of(first_ + q), places,
+                                 digits + number * chunk_digits);
             std::uint64_t* words = among + number * chunk_words;
             std::fill_n(words, blocks_of(chunk) * kBlockWords, 0);
-            for (std::size_t w = 0; 64 * w < chunk.rows; ++w) words[w] = live_.part(view.first + chunk.row, 64 * w, chunk.rows);
+            for (std::size_t w = 0; 64 * w < chunk.rows; ++w)
+                words[w] = live_.part(view.first + chunk.row, 64 * w, chunk.rows);
         });
         std::vector<std::uint32_t>& counts = memory_->counts;
         counts.resize(chunks_.size());
@@ -259,7 +262,7 @@ private:
         return {limit, whole_tie ? kAllTies : wanted - below};
     }
 
-    // Whether a chunk has digits: not if its entries are few, or lie on a shelf.
+    // Whether a chunk has digits: not if its entries are few, or are in lists.
     static bool by_digits(const Chunk& chunk, const Look::View& view) { return view.planes && !chunk.listed; }
     static std::size_t blocks_of(const Chunk& chunk) { return (chunk.rows + kBlock - 1) / kBlock; }
 
@@ -267,8 +270,8 @@ private:
     std::size_t count_within(const Chunk& chunk, std::size_t q, std::uint32_t limit, Bench& bench) const {
         const Look::View view = look_.view_of(chunk);
         if (chunk.listed)
-            return look_.compare(q).gather_within(view.rows, chunk.listed, chunk.live, view.first, limit, bench.positions,
-                                                  bench.distances);
+            return look_.compare(q).gather_within(view.rows, chunk.listed, chunk.live, view.first, limit,
+                                                  bench.positions, bench.distances);
         const std::size_t words = look_.mask(chunk, view, q, limit, bench, bench.words);
         std::size_t sum = 0;
         for (std::size_t w = 0; w < words; ++w) sum += static_cast<std::size_t>(std::popcount(bench.words[w]));
@@ -303,7 +306,7 @@ private:
     }
 
     const Plan& plan_;
-    const std::size_t head_;  // number of the first stage that compares entries: behind cells, 1
+    const std::size_t head_;  // number of the first stage that compares entries: behind the probing stage, 1
     const std::vector<Chunk>& chunks_;
     const std::size_t live_count_;
     const bool probed_;

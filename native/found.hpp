@@ -83,8 +83,8 @@ public:
     void settle(Found& found, Histogram& histogram) {
         if (limit_ > threshold_) {
             histogram.count(found.distances.data(), found.count, bits_);
-            const std::uint32_t closest = least_ < found.count ? histogram.closest(least_).limit
-                                                               : static_cast<std::uint32_t>(bits_);
+            const std::uint32_t closest =
+                least_ < found.count ? histogram.closest(least_).limit : static_cast<std::uint32_t>(bits_);
             const std::uint32_t now = std::max(threshold_, closest);
             if (now < limit_) found.keep({now, kAllTies});
             limit_ = now;

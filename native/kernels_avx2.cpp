@@ -135,7 +135,8 @@ void rows_within_all(const std::uint8_t* rows, std::size_t count, std::size_t ro
 
 constexpr Many kMany{[](std::size_t row_bytes) { return slabs_of(row_bytes) * kTriples; }, patterns_of,
                      nearer_workspace, nearer};
-constexpr Kernel kAvx2{"avx2", scan_all, gather, gather_within, rows_within_all, within, within_weighted, digits, zeros, sums_size, sum, within_sums, collect, below, cosine, &kMany};
+constexpr Kernel kAvx2{"avx2", scan_all,  gather, gather_within, rows_within_all, within, within_weighted, digits,
+                       zeros,  sums_size, sum,    within_sums,   collect,         below,  cosine,          &kMany};
 
 }  // namespace
 

@@ -27,7 +27,7 @@ struct WideRow {
         __m512i sum = _mm512_setzero_si512();
         for (int v = 0; v < Vectors; ++v)
             sum = _mm512_add_epi64(sum, _mm512_popcnt_epi64(_mm512_xor_si512(_mm512_loadu_si512(row + 64 * v),
-                                                                            _mm512_loadu_si512(query + 64 * v))));
+                                                                             _mm512_loadu_si512(query + 64 * v))));
         return static_cast<unsigned>(_mm512_reduce_add_epi64(sum));
     }
 };
@@ -91,7 +91,8 @@ void rows_within_all(const std::uint8_t* rows, std::size_t count, std::size_t ro
     rows_within(rows + 4 * i, count - i, 4, query, limit, words + i / 64);
 }
 
-constexpr Kernel kAlone{"avx512", scan_all, gather, gather_within, rows_within_all, within, within_weighted, digits, zeros, sums_size, sum, within_sums, collect, below, cosine, nullptr};
+constexpr Kernel kAlone{"avx512", scan_all,  gather, gather_within, rows_within_all, within, within_weighted, digits,
+                        zeros,    sums_size, sum,    within_sums,   collect,         below,  cosine,          nullptr};
 
 }  // namespace
 

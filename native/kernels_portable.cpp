@@ -63,7 +63,8 @@ auto with_row(std::size_t row_bytes, Call call) {
 
 #include "row_loops.hpp"
 
-constexpr Kernel kPortable{"portable", scan, gather, gather_within, rows_within, within, within_weighted, digits, zeros, sums_size, sum, within_sums, collect, below, cosine, nullptr};
+constexpr Kernel kPortable{"portable", scan,      gather, gather_within, rows_within, within, within_weighted, digits,
+                           zeros,      sums_size, sum,    within_sums,   collect,     below,  cosine,          nullptr};
 
 }  // namespace
 

@@ -14,7 +14,7 @@ class Loan {
 public:
     Loan() {
         {
-            Shelf& from = shelf();
+            Pool& from = pool();
             const std::lock_guard<std::mutex> lock(from.guard);
             if (!from.idle.empty()) {
                 object_ = std::move(from.idle.back());
@@ -26,7 +26,7 @@ public:
     Loan(const Loan&) = delete;
     Loan& operator=(const Loan&) = delete;
     ~Loan() {
-        Shelf& to = shelf();
+        Pool& to = pool();
         const std::lock_guard<std::mutex> lock(to.guard);
         if (to.idle.size() < kMostIdle) to.idle.push_back(std::move(object_));
     }
@@ -35,20 +35,20 @@ public:
 
 private:
     static constexpr std::size_t kMostIdle = 64;
-    struct Shelf {
-        Shelf() { idle.reserve(kMostIdle); }  // so that giving back cannot fail
+    struct Pool {
+        Pool() { idle.reserve(kMostIdle); }  // so that giving back cannot fail
         std::mutex guard;
         std::vector<std::unique_ptr<T>> idle;
     };
     // Never destroyed: a thread may still search while the interpreter shuts down. A child process starts with an empty
     // one, because a thread that it does not have may have held the guard.
-    static Shelf& shelf() {
-        static std::atomic<Shelf*> only{nullptr};
+    static Pool& pool() {
+        static std::atomic<Pool*> only{nullptr};
         static const bool watched = after_fork([] { only.store(nullptr); });
         (void)watched;
-        Shelf* now = only.load();
+        Pool* now = only.load();
         if (!now) {
-            Shelf* made = new Shelf;
+            Pool* made = new Pool;
             if (only.compare_exchange_strong(now, made)) return *made;
             delete made;
         }

@@ -51,14 +51,15 @@ public:
     };
 
     View view_of(const Chunk& chunk) const {
-        if (chunk.shelf) return {chunk.shelf->first, chunk.shelf->rows, nullptr, chunk.shelf->next};
+        if (chunk.lists) return {chunk.lists->first, chunk.lists->rows, nullptr, chunk.lists->next};
         const Segment& segment = plan_.stages[head_].segments[chunk.segment];
         const StagePlan& next = plan_.stages[std::min(head_ + 1, plan_.stages.size() - 1)];
         return {segment.first, segment.rows, segment.planes, next.segments[chunk.segment].rows};
     }
 
     // Positions of the chunk's entries that pass the first stage.
-    std::size_t pass(const Chunk& chunk, const View& view, std::size_t q, Cut& cut, Bench& bench, std::uint32_t* out) const {
+    std::size_t pass(const Chunk& chunk, const View& view, std::size_t q, Cut& cut, Bench& bench,
+                     std::uint32_t* out) const {
         if (cut.ties != kAllTies) return pass_ties(chunk, view, q, cut, bench, out);
         if (chunk.listed)
             return compare(q).gather_within(view.rows, chunk.listed, chunk.live, view.first, cut.limit, out,
@@ -71,8 +72,8 @@ public:
     Compare compare(std::size_t q) const { return {*plan_.kernel, plan_.stages[head_], first_ + q}; }
 
     // For each entry of a chunk a bit: whether it may be found and is within the limit. Returns the number of words.
-    std::size_t mask(const Chunk& chunk, const View& view, std::size_t q, std::uint32_t limit,
-                     Bench& bench, std::uint64_t* words) const {
+    std::size_t mask(const Chunk& chunk, const View& view, std::size_t q, std::uint32_t limit, Bench& bench,
+                     std::uint64_t* words) const {
         const StagePlan& stage = plan_.stages[head_];
         const std::size_t count = (chunk.rows + 63) / 64, offset = std::size_t{chunk.row} * stage.row_bytes;
         if (bench.summed) {
@@ -85,8 +86,8 @@ public:
         }
         const std::size_t at = view.first + chunk.row;
         if (chunk.rows % 64) words[count - 1] &= (std::uint64_t{1} << (chunk.rows % 64)) - 1;
-        if (chunk.shelf) {
-            if (!live_.everything()) drop_dead(*chunk.shelf, chunk.row, words, count);
+        if (chunk.lists) {
+            if (!live_.everything()) drop_dead(*chunk.lists, chunk.row, words, count);
         } else if (chunk.live < chunk.rows) {
             for (std::size_t w = 0; w < count; ++w) words[w] &= live_.part(at, 64 * w, chunk.rows);
         }
@@ -120,12 +121,12 @@ private:
         return plan_.kernel->collect(bench.words, words, view.first + chunk.row, nullptr, 0, out);
     }
 
-    // A shelf's entries are not in the order of the bitmap: those that pass are looked up.
-    void drop_dead(const Shelf& shelf, std::size_t row, std::uint64_t* words, std::size_t count) const {
+    // Entries in lists are not in the order of the bitmap: those that pass are looked up.
+    void drop_dead(const ListGroup& lists, std::size_t row, std::uint64_t* words, std::size_t count) const {
         for (std::size_t w = 0; w < count; ++w)
             for (std::uint64_t left = words[w]; left; left &= left - 1) {
                 const auto bit = static_cast<std::size_t>(std::countr_zero(left));
-                if (!live_.has(shelf.first + shelf.order[row + 64 * w + bit])) words[w] &= ~(std::uint64_t{1} << bit);
+                if (!live_.has(lists.first + lists.order[row + 64 * w + bit])) words[w] &= ~(std::uint64_t{1} << bit);
             }
     }
 

@@ -5,10 +5,10 @@
 // the planes that its bits name: about 28 instructions an entry, all of them logic, which the processor does four at a
 // time.
 
-constexpr std::size_t kTriples = 16;                  // in a slab, whose sums stay in the first cache
+constexpr std::size_t kTriples = 16;  // in a slab, whose sums stay in the first cache
 constexpr std::size_t kSlabPlanes = 3 * kTriples;
-constexpr std::size_t kSlabSums = kTriples * 8 * 2;   // vectors
-constexpr int kPlaces = 13;                           // digits of a count of up to 2048, started at 4096 - bound
+constexpr std::size_t kSlabSums = kTriples * 8 * 2;  // vectors
+constexpr int kPlaces = 13;  // digits of a count of up to 2048, started at 4096 - bound
 
 constexpr std::size_t slabs_of(std::size_t row_bytes) { return (row_bytes * 8 + kSlabPlanes - 1) / kSlabPlanes; }
 
@@ -59,7 +59,8 @@ void turn_tile(const std::uint8_t* rows, std::size_t row_bytes, Vector* planes) 
 
 // For each triple of a slab's planes and each pattern the sum of (plane ^ pattern bit): ones, then twos.
 void sums_of(const Vector* planes, Vector* sums) {
-    for (std::size_t i = 0; i < kTriples; ++i) sums_of_three(planes[3 * i], planes[3 * i + 1], planes[3 * i + 2], sums + 16 * i);
+    for (std::size_t i = 0; i < kTriples; ++i)
+        sums_of_three(planes[3 * i], planes[3 * i + 1], planes[3 * i + 2], sums + 16 * i);
 }
 
 inline void half_add(Vector& sum, Vector& carry) {

@@ -13,11 +13,12 @@
 namespace {
 
 // The caller keeps columns and arrays alive, and does not write to them, for the time of the call.
-void cascade(const std::vector<const Column*>& columns, nb::object cells, nb::object sample, nb::list queries,
-             nb::list weights, const Rules& rules, nb::object bitmap, std::size_t min_candidates, const std::string& order, unsigned threads,
-             const std::string& kernel, Array<std::int64_t, nb::ndim<2>> indices,
-             Array<std::int32_t, nb::ndim<2>> distances, Array<std::int8_t, nb::ndim<2>> stages,
-             Array<std::int64_t, nb::ndim<1>> counts, Array<double, nb::ndim<2>> figures) {
+void cascade(const std::vector<const Column*>& columns, nb::object lists, nb::object sample, nb::list queries,
+             nb::list weights, const Rules& rules, nb::object bitmap, std::size_t min_candidates,
+             const std::string& order, unsigned threads, const std::string& kernel,
+             Array<std::int64_t, nb::ndim<2>> indices, Array<std::int32_t, nb::ndim<2>> distances,
+             Array<std::int8_t, nb::ndim<2>> stages, Array<std::int64_t, nb::ndim<1>> counts,
+             Array<double, nb::ndim<2>> figures) {
     Plan plan{};
     plan.kernel = &kernel_of(kernel);
     const std::size_t depth = rules.depth();
@@ -33,15 +34,19 @@ void cascade(const std::vector<const Column*>& columns, nb::object cells, nb::ob
         check(!plan.stages[s].embedding() || plan.stages[s].keep != Keep::threshold, "an embedding has no threshold");
         check(same_segments(plan.stages[s].segments, plan.stages[0].segments), "columns have different segments");
     }
-    check((plan.stages[0].keep == Keep::cells) == !cells.is_none(), "a cells stage needs cells");
+    check((plan.stages[0].keep == Keep::nprobe) == !lists.is_none(), "a probing stage needs lists");
     plan.entries = columns[0]->count();
     plan.min_candidates = min_candidates;
     plan.threads = std::clamp(threads, 1u, kMostThreads);
-    if (order == "search") plan.order = Order::search;
-    else if (order == "gallery") plan.order = Order::rank_by_gallery;
-    else if (order == "stages") plan.order = Order::rank_by_stages;
-    else check(false, "unknown order");
-    if (!cells.is_none()) give_cells(plan, cells);
+    if (order == "search")
+        plan.order = Order::search;
+    else if (order == "gallery")
+        plan.order = Order::rank_by_gallery;
+    else if (order == "stages")
+        plan.order = Order::rank_by_stages;
+    else
+        check(false, "unknown order");
+    if (!lists.is_none()) give_lists(plan, lists);
     if (!sample.is_none()) give_sample(plan, sample);
     std::size_t live = plan.entries;
     if (!bitmap.is_none()) {
@@ -55,8 +60,9 @@ void cascade(const std::vector<const Column*>& columns, nb::object cells, nb::ob
     const auto fits = [&](const auto& array) { return array.shape(0) == plan.queries && array.shape(1) == plan.width; };
     check(fits(indices) && fits(distances) && fits(stages) && counts.shape(0) == plan.queries, "bad result shape");
     check(figures.shape(0) == 3 && figures.shape(1) == depth, "bad report shape");
-    const Results results{indices.data(), distances.data(), stages.data(), counts.data(),
-                          figures.data(), figures.data() + depth, figures.data() + 2 * depth};
+    const Results results{
+        indices.data(),         distances.data(),          stages.data(), counts.data(), figures.data(),
+        figures.data() + depth, figures.data() + 2 * depth};
     nb::gil_scoped_release release;
     run(plan, results);
 }
@@ -174,8 +180,7 @@ NB_MODULE(_native, m) {
     g_ndarray = nb::object(nb::module_::import_("numpy").attr("ndarray")).release().ptr();
     m.doc() = "Search kernels of SwiftReID; call them through swiftreid.search.kernels.";
     m.def("kernels", &kernels, "Names of the kernels that this machine can run, quickest first.");
-    nb::class_<ShelfOrder>(m, "ShelfOrder")
-        .def(nb::init<nb::object, nb::object>(), nb::arg("starts"), nb::arg("order"));
+    nb::class_<ListOrder>(m, "ListOrder").def(nb::init<nb::object, nb::object>(), nb::arg("starts"), nb::arg("order"));
     m.def("nearest", &nearest, nb::arg("rows").noconvert(), nb::arg("centres").noconvert(), nb::arg("threads"),
           nb::arg("kernel"), nb::arg("out").noconvert());
     nb::class_<Column>(m, "Column")
@@ -183,10 +188,11 @@ NB_MODULE(_native, m) {
     nb::class_<Rules>(m, "Rules")
         .def(nb::init<const std::vector<std::string>&, const std::vector<double>&, const std::vector<bool>&>(),
              nb::arg("keeps"), nb::arg("amounts"), nb::arg("whole_ties"));
-    m.def("cascade", &cascade, nb::arg("columns"), nb::arg("cells").none(), nb::arg("sample").none(),
-          nb::arg("queries"), nb::arg("weights"), nb::arg("rules"), nb::arg("bitmap").none(), nb::arg("min_candidates"), nb::arg("order"), nb::arg("threads"), nb::arg("kernel"),
-          nb::arg("indices").noconvert(), nb::arg("distances").noconvert(), nb::arg("stages").noconvert(),
-          nb::arg("counts").noconvert(), nb::arg("figures").noconvert());
+    m.def("cascade", &cascade, nb::arg("columns"), nb::arg("lists").none(), nb::arg("sample").none(),
+          nb::arg("queries"), nb::arg("weights"), nb::arg("rules"), nb::arg("bitmap").none(), nb::arg("min_candidates"),
+          nb::arg("order"), nb::arg("threads"), nb::arg("kernel"), nb::arg("indices").noconvert(),
+          nb::arg("distances").noconvert(), nb::arg("stages").noconvert(), nb::arg("counts").noconvert(),
+          nb::arg("figures").noconvert());
     m.def("room", &room, nb::arg("size"), "Memory that others may have used, uint8 [size].");
     m.def("slice", &make_planes, nb::arg("rows").noconvert(), nb::arg("out").noconvert());
     m.def("pick", &pick_bits, nb::arg("rows").noconvert(), nb::arg("bits").noconvert(), nb::arg("out").noconvert());

@@ -52,14 +52,16 @@ struct Ending {
 
     Ending(const StagePlan& stage, std::size_t width, std::size_t in)
         : kept(in), limit(static_cast<std::uint32_t>(stage.most())) {
-        if (stage.keep == Keep::threshold) limit = static_cast<std::uint32_t>(std::min<std::uint64_t>(stage.amount, limit));
+        if (stage.keep == Keep::threshold)
+            limit = static_cast<std::uint32_t>(std::min<std::uint64_t>(stage.amount, limit));
         if (stage.keep == Keep::top) kept = static_cast<std::size_t>(std::min<std::uint64_t>(stage.amount, in));
         if (stage.keep == Keep::share) kept = share_of(stage.share, in);
         most = std::min(std::min(width, in), kept);
     }
 };
 
-inline void end_row(const Results& results, std::size_t query, std::size_t width, std::size_t stage, std::size_t found) {
+inline void end_row(const Results& results, std::size_t query, std::size_t width, std::size_t stage,
+                    std::size_t found) {
     const std::size_t at = query * width;
     std::fill_n(results.stages + at, found, static_cast<std::int8_t>(stage));
     std::fill_n(results.stages + at + found, width - found, std::int8_t{-1});

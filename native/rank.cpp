@@ -71,8 +71,9 @@ void rank_one(const Plan& plan, const std::uint32_t* everything, std::size_t liv
             const std::uint64_t end = std::uint64_t{segment.first} + segment.count;
             const std::uint32_t* positions = listed.positions;
             const std::size_t stop =
-                positions ? static_cast<std::size_t>(std::lower_bound(positions + done, positions + count, end) - positions)
-                          : static_cast<std::size_t>(end);
+                positions
+                    ? static_cast<std::size_t>(std::lower_bound(positions + done, positions + count, end) - positions)
+                    : static_cast<std::size_t>(end);
             if (stop - done == segment.count)
                 compare.scan(segment.rows, segment.count, distances + done);
             else if (stop > done)
@@ -81,8 +82,8 @@ void rank_one(const Plan& plan, const std::uint32_t* everything, std::size_t liv
         }
         const std::size_t in = count;
         const Cut cut = cut_of(stage, s == last ? 0 : plan.min_candidates, distances, in, memory->histogram);
-        count = memory->ranking.split(row, static_cast<std::int8_t>(s), s == last, listed, going, distances, in,
-                                      cut, stage.most());
+        count = memory->ranking.split(row, static_cast<std::int8_t>(s), s == last, listed, going, distances, in, cut,
+                                      stage.most());
         listed.positions = going;
         tally.count(s, in, count);
         tally.seconds[s] += watch.lap();

@@ -127,7 +127,8 @@ private:
                 std::fill(row.distances + start, row.distances + to, runs.base + static_cast<std::int32_t>(run));
         }
         const auto put = [&](std::size_t i, std::size_t part) {
-            row.indices[next[kParts * run_of[i] + part]++] = kListed ? listed.positions[i] : static_cast<std::uint32_t>(i);
+            row.indices[next[kParts * run_of[i] + part]++] =
+                kListed ? listed.positions[i] : static_cast<std::uint32_t>(i);
         };
         for (std::size_t i = 0; i < length; ++i)
             for (std::size_t part = 0; part < kParts; ++part) put(i + part * length, part);

@@ -53,8 +53,8 @@ struct AnyRow {  // any multiple of 4 bytes
     }
 };
 
-constexpr std::size_t kScanAhead = 1024;     // bytes
-constexpr std::size_t kStreams = 4;          // that a long scan reads side by side...
+constexpr std::size_t kScanAhead = 1024;  // bytes
+constexpr std::size_t kStreams = 4;  // that a long scan reads side by side...
 constexpr std::size_t kStreamBytes = 16384;  // ...where each is so long at least
 
 // A macro: GCC takes a function that does nothing but prefetch for one without effect, and drops its calls.
@@ -198,15 +198,16 @@ inline std::size_t collect_as(const std::uint64_t* words, std::size_t count, std
     return collect_bits<12>(words, count, first, fetch, out);
 }
 
-inline std::size_t collect(const std::uint64_t* words, std::size_t count, std::uint32_t first,
-                           const std::uint8_t* rows, std::size_t row_bytes, std::uint32_t* out) {
+inline std::size_t collect(const std::uint64_t* words, std::size_t count, std::uint32_t first, const std::uint8_t* rows,
+                           std::size_t row_bytes, std::uint32_t* out) {
     if (!rows) return collect_as(words, count, first, [](std::size_t, std::size_t) {}, out);
     if (row_bytes == 16)  // the usual one; a shift is quicker than a product
         return collect_as(
-            words, count, first, [=](std::size_t w, std::size_t i) { SWIFTREID_PREFETCH(rows + 1024 * w + 16 * i); }, out);
+            words, count, first, [=](std::size_t w, std::size_t i) { SWIFTREID_PREFETCH(rows + 1024 * w + 16 * i); },
+            out);
     return collect_as(
-        words, count, first,
-        [=](std::size_t w, std::size_t i) { SWIFTREID_PREFETCH(rows + (64 * w + i) * row_bytes); }, out);
+        words, count, first, [=](std::size_t w, std::size_t i) { SWIFTREID_PREFETCH(rows + (64 * w + i) * row_bytes); },
+        out);
 }
 
 inline std::size_t below(const std::uint16_t* distances, std::size_t count, std::uint32_t bound, std::uint32_t* out) {

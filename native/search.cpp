@@ -31,7 +31,8 @@ public:
             for (std::size_t q = 0; q < count_; ++q) {
                 Found& found = found_of(q);
                 const std::size_t in = found.count;
-                found.keep(cut_of(plan_.stages[s], plan_.min_candidates, found.distances.data(), in, memory_->histogram));
+                found.keep(
+                    cut_of(plan_.stages[s], plan_.min_candidates, found.distances.data(), in, memory_->histogram));
                 tally_.count(s, in, found.count);
             }
             tally_.seconds[s] += watch.lap();
@@ -106,10 +107,12 @@ private:
             const std::size_t stop =
                 positions[to - 1] < after(*segment)
                     ? to
-                    : static_cast<std::size_t>(std::lower_bound(positions + from, positions + to, after(*segment)) - positions);
+                    : static_cast<std::size_t>(std::lower_bound(positions + from, positions + to, after(*segment)) -
+                                               positions);
             if (stop > from)
                 Compare(*plan_.kernel, stage, first_ + q)
-                    .gather(segment->rows, positions + from, stop - from, segment->first, found.distances.data() + from);
+                    .gather(segment->rows, positions + from, stop - from, segment->first,
+                            found.distances.data() + from);
             from = stop;
         }
     }

@@ -33,7 +33,8 @@ void slice(const std::uint8_t* rows, std::size_t count, std::size_t row_bytes, s
                     square |= static_cast<std::uint64_t>(row[i * row_bytes + byte]) << (8 * i);
                 square = turn(square);
                 std::uint8_t* to = planes + byte * 8 * line + eight / 8;
-                for (std::size_t bit = 0; bit < 8; ++bit) to[bit * line] = static_cast<std::uint8_t>(square >> (8 * bit));
+                for (std::size_t bit = 0; bit < 8; ++bit)
+                    to[bit * line] = static_cast<std::uint8_t>(square >> (8 * bit));
             }
         }
     }

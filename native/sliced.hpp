@@ -101,8 +101,8 @@ inline void add_bits(const std::uint8_t* plane, const Vector* query, std::size_t
     }
 }
 
-inline void within_any(const std::uint8_t* planes, std::size_t blocks, std::size_t row_bytes,
-                       const std::uint8_t* query, std::uint32_t limit, std::uint64_t* words) {
+inline void within_any(const std::uint8_t* planes, std::size_t blocks, std::size_t row_bytes, const std::uint8_t* query,
+                       std::uint32_t limit, std::uint64_t* words) {
     const std::size_t bits = row_bytes * 8;
     Vector q[8 * kMaxSlicedBytes];
     spread(query, bits, q);
@@ -197,7 +197,8 @@ void store_digits(std::size_t blocks, int places, std::uint64_t* words, AddTo ad
         add_to(digits, part);
         std::uint64_t* to = words + part / kParts * static_cast<std::size_t>(places) * kBlockWords +
                             part % kParts * (sizeof(Vector) / 8);
-        for (int i = 0; i < places; ++i) std::memcpy(to + static_cast<std::size_t>(i) * kBlockWords, &digits[i], sizeof(Vector));
+        for (int i = 0; i < places; ++i)
+            std::memcpy(to + static_cast<std::size_t>(i) * kBlockWords, &digits[i], sizeof(Vector));
     }
 }
 
@@ -212,15 +213,15 @@ inline void digits(const std::uint8_t* planes, std::size_t blocks, std::size_t r
     const std::size_t bits = row_bytes * 8;
     Vector q[8 * kMaxSlicedBytes];
     spread(query, bits, q);
-    store_digits(blocks, places, words, [&](Vector* to, std::size_t part) {
-        add_bits(plane_of(planes, part, row_bytes), q, bits, to);
-    });
+    store_digits(blocks, places, words,
+                 [&](Vector* to, std::size_t part) { add_bits(plane_of(planes, part, row_bytes), q, bits, to); });
 }
 
 inline std::size_t zeros(std::uint64_t* among, const std::uint64_t* digits, std::size_t blocks, int places, int place,
                          int higher) {
     std::size_t count = 0;
-    for (std::size_t b = 0; b < blocks; ++b, among += kBlockWords, digits += static_cast<std::size_t>(places) * kBlockWords) {
+    for (std::size_t b = 0; b < blocks;
+         ++b, among += kBlockWords, digits += static_cast<std::size_t>(places) * kBlockWords) {
         const std::uint64_t* here = digits + static_cast<std::size_t>(place) * kBlockWords;
         if (higher >= 0)
             for (std::size_t w = 0; w < kBlockWords; ++w)

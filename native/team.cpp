@@ -87,7 +87,6 @@ struct Pool {
         const std::lock_guard<std::mutex> lock(guard);
         idle.insert(idle.end(), some, some + count);
     }
-
 };
 
 std::atomic<Pool*> g_pool{nullptr};

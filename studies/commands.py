@@ -45,7 +45,7 @@ def once(folder: Path, *arguments: object, resume: tuple[str, str] | None = None
     told.write_text(json.dumps({"arguments": stated, "finished": True}))
 
 
-def train(recipe: Path, data: Path, folder: Path, settings: Iterable[str], *options: object) -> Path:
+def train(recipe: str, data: Path, folder: Path, settings: Iterable[str], *options: object) -> Path:
     """The encoder of a run, which is made, or goes on, if it is not there yet."""
     changes = [part for change in settings for part in ("--set", change)]
     arguments = ("train", recipe, data, "-o", folder, *changes, *options)

@@ -22,7 +22,6 @@ import json
 import platform
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -39,6 +38,7 @@ from swiftreid.encoding.pyramid import PyramidCodes
 from swiftreid.evaluation.embeddings import rank_by_embedding
 from swiftreid.evaluation.protocol import evaluate_rankings
 from swiftreid.nn.pyramid import LENGTHS
+from swiftreid.progress import no_progress
 from swiftreid.training.frozen.hashing import Views, embed_views
 from swiftreid.training.frozen.pyramid import FrozenConfig, fit_pyramid
 
@@ -57,7 +57,7 @@ class Pair:
 def embed(encoder: Encoder, samples: Split, *, views: int, cache: Path | None) -> Views:
     """Embeddings of all views; kept in ``cache`` (one file, named by the caller) when there is one."""
     if cache is None or not cache.exists():
-        fresh = embed_views(encoder, samples, views=views, seed=0, on_bad=None, progress=_silent)
+        fresh = embed_views(encoder, samples, views=views, seed=0, on_bad=None, progress=no_progress)
         if cache is not None:
             np.save(cache, fresh.embeddings)
         return fresh
@@ -224,10 +224,6 @@ def main() -> None:
         options.json.write_text(
             json.dumps({"settings": machine | {"views": options.views}, "rows": rows}, indent=1) + "\n"
         )
-
-
-def _silent(title: str) -> AbstractContextManager[Callable[[int, int], None]]:
-    return nullcontext(lambda done, total: None)
 
 
 def _split(query: Split, gallery: Split) -> tuple[tuple[str, Split], tuple[str, Split]]:

@@ -1,6 +1,6 @@
 """Attributes before the float features of other networks (SSR paper, Table 9), in small: MGN and ABD-Net.
 
-Each is trained by its recipe of `recipes/small` and its attributes learned on its embedding by `swiftreid hash`, both
+Each is trained by its recipe of `small/` and its attributes learned on its embedding by `swiftreid hash`, both
 on the training people of the first data set. Then, on the test people of each: rank-1 and mAP in percent of the float
 embedding and of attribute-based fast retrieval (AFR) that ends in it, by the 97 % rule on people held out; bytes of an
 entry, and milliseconds to rank the whole gallery for one query at a time, on one thread, both in turns. Means over the
@@ -25,7 +25,6 @@ from swiftreid.evaluation.protocol import Protocol
 from swiftreid.search.cascade import Cascade
 from swiftreid.search.stages import EMBEDDING, Stage
 
-RECIPES = Path(__file__).resolve().parents[1] / "recipes" / "small"
 HOSTS = ("mgn", "abd_net")
 FLOAT, AFR = "float", "+ AFR"
 
@@ -33,7 +32,7 @@ FLOAT, AFR = "float", "+ AFR"
 def hashed(host: str, data: Path, seed: int, out: Path, settings: Sequence[str]) -> Encoder:
     """A trained host with attributes learned on its embedding."""
     folder = out / host / str(seed)
-    encoder = commands.train(RECIPES / f"{host}.yaml", data, folder, settings, "--seed", seed)
+    encoder = commands.train(f"small/{host}", data, folder, settings, "--seed", seed)
     found = folder / "attributes.safetensors"
     if not found.is_file():
         commands.run("hash", data, "--encoder", encoder, "-o", found, "--set", "attributes=true", "--seed", seed)

@@ -18,7 +18,6 @@ from pathlib import Path
 
 import commands
 
-RECIPES = Path(__file__).resolve().parents[1] / "recipes"
 INGREDIENTS = ("backgrounds", "light", "occlusion", "patterns", "crops", "wear")
 FEWER = 4
 """The row 'fewer people' has so many times fewer, each seen by so many times more cameras."""
@@ -67,7 +66,7 @@ def learned(row: Row, args: argparse.Namespace) -> Path:
     teacher = ["--teacher", args.teacher] if row.taught else []
     alone = () if row.taught else ("method=all_in_one", "views=1")
     options = [*teacher, "--seed", int(row.reseeded)]
-    return commands.train(RECIPES / "shipped.yaml", rendered(row, args), folder, [*steps, *alone, *args.set], *options)
+    return commands.train("shipped", rendered(row, args), folder, [*steps, *alone, *args.set], *options)
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """The papers' ablation tables in small: a few seeds of each row, on data sets of the user's own, on a CPU if need be.
 
-Every row is a recipe of `recipes/small` with a few settings changed, trained by `swiftreid train` on the training
+Every row is a recipe of `small/` with a few settings changed, trained by `swiftreid train` on the training
 people of each data set and measured by `swiftreid evaluate` on its test people. Runs are kept in folders: a script that
 was stopped goes on where it was. Then the table: mean and standard deviation over the seeds, rank-1 / mAP in percent
 (of attributes: accuracy / mA), and whether each ordering that the paper reports holds: by the mAP (mA) of every seed,
@@ -25,7 +25,6 @@ LENGTHS = ("id32", "id128", "id512", "id2048")
 FLOAT = "float embedding"
 CODE = "id512"  # of the small SSR recipe
 ATTRIBUTES = "attributes"
-RECIPES = Path(__file__).resolve().parents[1] / "recipes" / "small"
 
 
 @dataclass(frozen=True)
@@ -191,7 +190,7 @@ def trained(row: Row, data: Path, seed: int, out: Path, args: argparse.Namespace
         trained(row.first, data, seed, out, args)
         start = folder_of(row.first, data, seed, out) / "checkpoint.safetensors"
     options = ["--init", start] if start else []
-    recipe, folder = RECIPES / f"{row.recipe}.yaml", folder_of(row, data, seed, out)
+    recipe, folder = f"small/{row.recipe}", folder_of(row, data, seed, out)
     return commands.train(recipe, data, folder, [*row.changes, *args.set], "--seed", seed, *options)
 
 

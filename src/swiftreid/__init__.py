@@ -1,6 +1,7 @@
 """SwiftReID finds a person across cameras: binary codes, a durable gallery, coarse-to-fine search.
 
-Public names are imported on first use, so that ``import swiftreid`` is quick and never needs torch.
+Public names are imported on first use, so that ``import swiftreid`` is quick and never needs torch. ``__init__.pyi``,
+which type checkers read, is made from the table below: ``make generated``.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ _ROOMS = {
     "swiftreid.data.samples": ["Sample", "ReidData"],
     "swiftreid.data.sources": ["open_data"],
     "swiftreid.data.doctor": ["diagnose", "Diagnosis"],
-    "swiftreid.data.published": ["BENCHMARKS", "Benchmark"],
+    "swiftreid.data.published": ["PUBLISHED_DATA_SETS", "PublishedDataSet"],
     "swiftreid.data.market": ["read_market"],
     "swiftreid.data.folders": ["read_folders"],
     "swiftreid.data.manifest": ["read_manifest"],
@@ -32,8 +33,8 @@ _ROOMS = {
     "swiftreid.search.description": ["Description"],
     "swiftreid.calibration.same_person": ["fit_same_person", "decide"],
     "swiftreid.calibration.pairs": ["pair_histograms"],
-    "swiftreid.search.partition": ["Partition"],
-    "swiftreid.calibration.probes": ["probe_share"],
+    "swiftreid.search.inverted_lists": ["InvertedLists"],
+    "swiftreid.calibration.nprobe": ["fit_nprobe"],
     "swiftreid.reranking.reciprocal": ["Reciprocal"],
     "swiftreid.reranking.rerank": ["rerank_codes", "rerank_embeddings", "rerank_results"],
     "swiftreid.reranking.gallery_graph": ["GalleryGraph", "Reordered"],
@@ -58,6 +59,7 @@ _ROOMS = {
     "swiftreid.gallery.entries": ["Entry"],
     "swiftreid.gallery.snapshot": ["Snapshot"],
     "swiftreid.gallery.store": ["Gallery"],
+    "swiftreid.recipes": ["find_recipe", "shipped_recipes", "ShippedRecipe"],
     "swiftreid.errors": ["SwiftReIDError", "UsageError"],
 }
 _HOME = {name: module for module, names in _ROOMS.items() for name in names}

@@ -9,13 +9,13 @@ class Column:
 class Rules:
     def __init__(self, keeps: list[str], amounts: list[float], whole_ties: list[bool]) -> None: ...
 
-class ShelfOrder:
+class ListOrder:
     def __init__(self, starts: NDArray[np.uint32], order: NDArray[np.uint32]) -> None: ...
 
 def kernels() -> list[str]: ...
 def cascade(
     columns: list[Column],
-    cells: tuple[Any, ...] | None,
+    lists: tuple[Any, ...] | None,
     sample: tuple[Any, ...] | None,
     queries: list[NDArray[Any]],
     weights: list[NDArray[np.uint8] | None],

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from swiftreid.calibration.labels import people_and_places
+from swiftreid.calibration.nprobe import fit_nprobe
 from swiftreid.calibration.pairs import pair_histograms
-from swiftreid.calibration.probes import probe_share
 from swiftreid.calibration.recall import recall_thresholds
 from swiftreid.calibration.same_person import fit_same_person
 from swiftreid.calibration.short_list import fit_short_list
 from swiftreid.errors import UsageError
-from swiftreid.search import partition
+from swiftreid.search import inverted_lists
 from swiftreid.search.codes import pack_bits
-from swiftreid.search.partition import Partition
+from swiftreid.search.inverted_lists import InvertedLists
 from swiftreid.search.table import CodeTable
 
 NUMBERS, CAMERAS = np.repeat(np.arange(60), 2), np.tile([0, 1], 60)
@@ -28,11 +28,11 @@ def codes() -> dict[str, np.ndarray]:
     return {f"id{bits}": pack_bits((rng.random((60, bits)) > 0.5)[NUMBERS]) for bits in (32, 128)}
 
 
-def certified_cells(held: dict[str, np.ndarray], persons: Any, cameras: Any) -> Any:
+def certified_nprobe(held: dict[str, np.ndarray], persons: Any, cameras: Any) -> Any:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(partition, "SMALLEST_SEGMENT", 100)
-        table = Partition.fit("id128", held["id128"], cells=4).arrange(CodeTable(held))
-    return probe_share(table, held, persons, cameras, share=0.8)
+        patch.setattr(inverted_lists, "SMALLEST_SEGMENT", 100)
+        table = InvertedLists.fit("id128", held["id128"], nlist=4).arrange(CodeTable(held))
+    return fit_nprobe(table, held, persons, cameras, share=0.8)
 
 
 FITS: dict[str, Callable[..., Any]] = {
@@ -40,7 +40,7 @@ FITS: dict[str, Callable[..., Any]] = {
     "fit_same_person": lambda held, *who: fit_same_person(held["id128"], *who, code="id128"),
     "fit_short_list": fit_short_list,
     "pair_histograms": lambda *held: [(h.code, h.relevant.tolist()) for h in pair_histograms(*held).values()],
-    "probe_share": certified_cells,
+    "fit_nprobe": certified_nprobe,
 }
 
 

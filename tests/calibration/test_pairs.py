@@ -4,9 +4,9 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+
 from naive_cascade import distance
 from search_cases import codes_like
-
 from swiftreid.calibration.pairs import PairHistogram, pair_histograms
 from swiftreid.errors import UsageError
 from swiftreid.search import kernels

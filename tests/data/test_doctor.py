@@ -264,7 +264,7 @@ def test_attribute_file(tmp_path: Path) -> None:
 
 def test_report_is_json_and_progress_reaches_the_end(tmp_path: Path) -> None:
     steps: list[tuple[int, int]] = []
-    diagnosis = diagnose(sound(tmp_path), progress=lambda done, total: steps.append((done, total)))
+    diagnosis = diagnose(sound(tmp_path), progress=lambda _task, done, total, _detail="": steps.append((done, total)))
     assert steps[-1] == (9, 9)
     report = json.loads(json.dumps(diagnosis.to_dict()))
     assert report["ok"] is True
@@ -272,7 +272,7 @@ def test_report_is_json_and_progress_reaches_the_end(tmp_path: Path) -> None:
 
 
 def test_an_error_in_progress_ends_the_examination(tmp_path: Path) -> None:
-    def stop(done: int, total: int) -> None:
+    def stop(task: str, done: int, total: int, detail: str = "") -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -8,8 +8,9 @@ import pytest
 from safetensors.numpy import save_file
 
 from swiftreid import durable
+from swiftreid.calibration.calibration import Calibration
 from swiftreid.encoding.artefact import load_artefact, save_artefact
-from swiftreid.encoding.card import Calibration, EncoderCard, Preprocessing, fingerprint_of
+from swiftreid.encoding.card import EncoderCard, Preprocessing, fingerprint_of
 from swiftreid.encoding.encoder import build_encoder, open_encoder
 from swiftreid.errors import SwiftReIDError
 

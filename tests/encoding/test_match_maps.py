@@ -13,10 +13,9 @@ from swiftreid.data.pictures import resize
 from swiftreid.encoding.card import EncoderCard, Preprocessing
 from swiftreid.encoding.covering import Covering, Windows
 from swiftreid.encoding.encoder import Encoder, open_encoder
-from swiftreid.encoding.encoding import Encoding
 from swiftreid.encoding.match_maps import PictureMap, attribute_maps, dependence_map, match_maps
 from swiftreid.errors import UsageError
-from swiftreid.search.codes import bits_of, pack_bits, unpack_bits
+from swiftreid.search.codes import bits_of, unpack_bits
 
 TOP, BOTTOM = (slice(4, 8), slice(4, 12)), (slice(24, 28), slice(4, 12))
 BLACK, GREY, WHITE = 0, 128, 255
@@ -28,11 +27,9 @@ class Looking(Encoder):
 
     kind = "looking"
 
-    def _encode(self, pictures: NDArray[np.uint8]) -> Encoding:
-        embedding = np.stack([pictures[:, *place].mean(axis=(1, 2, 3)) / 255 for place in (TOP, BOTTOM)], axis=1)
-        embedding = embedding.astype(np.float32)
-        codes = {name: pack_bits(values) for name, values in self._values(embedding).items()}
-        return Encoding(codes, embedding if self.card.embedding else None)
+    def _embed(self, inputs: NDArray[np.uint8]) -> NDArray[np.float32]:
+        embedding = np.stack([inputs[:, *place].mean(axis=(1, 2, 3)) / 255 for place in (TOP, BOTTOM)], axis=1)
+        return embedding.astype(np.float32)
 
     def _values(self, embedding: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
         steps = np.float32(np.arange(16) + 0.5) / 16
@@ -195,13 +192,13 @@ def test_maps_of_a_real_encoder_are_what_plain_loops_give(code: str | None, fine
 def test_pictures_of_any_size_are_scaled_and_progress_reaches_its_end() -> None:
     one, other = picture(WHITE, WHITE), picture(WHITE, BLACK)
     large = resize(one, 64, 32)
-    seen: list[tuple[int, int]] = []
+    seen: list[tuple[str, int, int]] = []
     [found] = match_maps(looking(), large, [other], covering=SMALL, progress=lambda *at: seen.append(at))
     [direct] = match_maps(looking(), resize(large, 32, 16), [other], covering=SMALL)
     np.testing.assert_array_equal(found.query.changes, direct.query.changes)
     patches = len(SMALL.windows(32, 16))
-    assert seen[-1] == (2 * patches, 2 * patches)
-    assert [done for done, _ in seen] == sorted({done for done, _ in seen})
+    assert seen[-1] == ("covering patches", 2 * patches, 2 * patches)
+    assert [done for _, done, _ in seen] == sorted({done for _, done, _ in seen})
 
 
 def test_what_cannot_be_mapped_is_explained() -> None:

@@ -7,9 +7,9 @@ import pytest
 from dense_reciprocal import dense_reciprocal
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from search_cases import codes_like, in_two
 from test_rerank_rankings import SETTINGS, groups_of_vectors, naive_hamming, own_cosines
 
+from search_cases import codes_like, in_two
 from swiftreid.errors import UsageError
 from swiftreid.reranking.gallery_graph import GalleryGraph
 from swiftreid.reranking.neighbours import VectorSpace
@@ -20,7 +20,7 @@ from swiftreid.search.table import CodeTable
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.sampled_from(["id32", "id72"]), st.booleans(), SETTINGS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_candidates_get_the_dense_distances(
     seed: int, entries: int, name: str, ahead: bool, given_: Reciprocal
 ) -> None:
@@ -56,7 +56,7 @@ def test_candidates_get_the_dense_distances(
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 40), SETTINGS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_embeddings_get_the_dense_distances(seed: int, entries: int, given_: Reciprocal) -> None:
     vectors = groups_of_vectors(np.random.default_rng(seed), entries + 1)
     original = np.zeros((entries + 1, entries + 1))
@@ -89,10 +89,10 @@ def test_after_a_cascade_only_what_is_needed_is_made() -> None:
     assert np.array_equal(np.sort(lazily.indices), np.sort(found))
 
 
-def test_progress_is_told() -> None:
-    told: list[tuple[int, int]] = []
-    GalleryGraph.of_embeddings(np.eye(5, dtype=np.float32)).build(lambda done, all_: told.append((done, all_)))
-    assert told == [(5, 5)]
+def test_progress_reaches_the_end() -> None:
+    reports: list[tuple[object, ...]] = []
+    GalleryGraph.of_embeddings(np.eye(5, dtype=np.float32)).build(lambda *report: reports.append(report))
+    assert reports == [("finding neighbours", 5, 5)]
 
 
 def test_empty_galleries_and_no_candidates() -> None:

@@ -59,19 +59,22 @@ struct Rows {
     std::vector<std::uint8_t> query;
     std::vector<unsigned> distances;
 
-    Rows(std::size_t width, std::size_t number) : row_bytes(width), count(number), memory(width * number), query(width) {
+    Rows(std::size_t width, std::size_t number)
+        : row_bytes(width), count(number), memory(width * number), query(width) {
         for (auto& byte : query) byte = static_cast<std::uint8_t>(g_random());
         for (std::size_t i = 0; i < count; ++i) {
             std::uint8_t* row = memory.data() + i * row_bytes;
             for (std::size_t b = 0; b < row_bytes; ++b) row[b] = static_cast<std::uint8_t>(g_random());
             const auto kind = below(16);
             if (kind < 6)  // near the query
-                for (std::size_t b = 0; b < row_bytes; ++b) row[b] = query[b] ^ (below(8) ? 0 : row[b] & row[(b + 1) % row_bytes]);
+                for (std::size_t b = 0; b < row_bytes; ++b)
+                    row[b] = query[b] ^ (below(8) ? 0 : row[b] & row[(b + 1) % row_bytes]);
             if (kind == 6) std::memcpy(row, query.data(), row_bytes);
             if (kind == 7)  // as far as can be
                 for (std::size_t b = 0; b < row_bytes; ++b) row[b] = static_cast<std::uint8_t>(~query[b]);
         }
-        for (std::size_t i = 0; i < count; ++i) distances.push_back(distance(rows() + i * row_bytes, query.data(), row_bytes));
+        for (std::size_t i = 0; i < count; ++i)
+            distances.push_back(distance(rows() + i * row_bytes, query.data(), row_bytes));
     }
     const std::uint8_t* rows() { return memory.data(); }
     std::uint32_t some_limit() const {
@@ -121,8 +124,8 @@ void check_rows(const Kernel& kernel) {
     std::vector<std::uint64_t> words((count + 63) / 64);
     kernel.rows_within(rows.rows(), count, width, rows.query.data(), limit, words.data());
     for (std::size_t i = 0; i < 64 * words.size(); ++i)
-        check((words[i / 64] >> (i % 64) & 1) == (i < count && rows.distances[i] <= limit), kernel, "rows_within", width,
-              count, i);
+        check((words[i / 64] >> (i % 64) & 1) == (i < count && rows.distances[i] <= limit), kernel, "rows_within",
+              width, count, i);
     const std::uint32_t bound = rows.some_limit();
     std::vector<std::uint32_t> nearer;
     for (std::size_t i = 0; i < count; ++i)
@@ -148,10 +151,12 @@ void check_weighted(const Kernel& kernel, Rows& rows, const std::uint8_t* planes
         for (std::size_t bit = 0; bit < bits; ++bit)
             distances[i] += weights[bit] * ((rows.rows()[i * width + bit / 8] ^ rows.query[bit / 8]) >> (bit % 8) & 1u);
     std::vector<std::uint64_t> words(blocks * kBlockWords);
-    const std::uint32_t limit = rows.count && below(4) ? distances[below(rows.count)] : static_cast<std::uint32_t>(below(sum + 2));
+    const std::uint32_t limit =
+        rows.count && below(4) ? distances[below(rows.count)] : static_cast<std::uint32_t>(below(sum + 2));
     kernel.within_weighted(planes, blocks, width, rows.query.data(), weights.data(), limit, words.data());
     for (std::size_t i = 0; i < rows.count; ++i)
-        check((words[i / 64] >> (i % 64) & 1) == (distances[i] <= limit), kernel, "within_weighted", width, rows.count, i);
+        check((words[i / 64] >> (i % 64) & 1) == (distances[i] <= limit), kernel, "within_weighted", width, rows.count,
+              i);
 
     int places = 1;
     while (sum >> places) ++places;
@@ -171,8 +176,9 @@ void check_weighted(const Kernel& kernel, Rows& rows, const std::uint8_t* planes
     const int place = static_cast<int>(below(lines)), higher = place + 1 < places ? static_cast<int>(below(3)) - 1 : -1;
     std::size_t expected = 0;
     for (std::size_t i = 0; i < rows.count; ++i) {
-        const bool stays = (among[i / 64] >> (i % 64) & 1) &&
-                           (higher < 0 || digit(i, static_cast<std::size_t>(place) + 1) == static_cast<std::uint64_t>(higher));
+        const bool stays =
+            (among[i / 64] >> (i % 64) & 1) &&
+            (higher < 0 || digit(i, static_cast<std::size_t>(place) + 1) == static_cast<std::uint64_t>(higher));
         left[i / 64] |= std::uint64_t{stays} << (i % 64);
         expected += stays && !digit(i, static_cast<std::size_t>(place));
     }
@@ -214,7 +220,8 @@ void check_collect(const Kernel& kernel) {
         if (words[i / 64] >> (i % 64) & 1) expected.push_back(first + static_cast<std::uint32_t>(i));
     std::vector<std::uint32_t> out(expected.size() + kSlack);
     const std::uint8_t row = 0;  // is fetched from, never read
-    const std::size_t some = kernel.collect(words.data(), words.size(), first, &row, one_of<std::size_t>({0, 16, 256}), out.data());
+    const std::size_t some =
+        kernel.collect(words.data(), words.size(), first, &row, one_of<std::size_t>({0, 16, 256}), out.data());
     check(some == expected.size(), kernel, "collect's number", 0, words.size(), density);
     for (std::size_t i = 0; i < some; ++i) check(out[i] == expected[i], kernel, "collect", 0, words.size(), i);
 }
@@ -232,8 +239,9 @@ void check_many(const Kernel& kernel) {
         if (q)
             for (auto& byte : asked[q])
                 if (below(3) == 0) byte = static_cast<std::uint8_t>(g_random());
-        bounds[q] = static_cast<std::uint32_t>(one_of<std::size_t>(
-            {1, 1 + below(4096), 1 + below(width * 8), 1 + std::size_t{rows.some_limit()}, width * 8, width * 8 + 1, 4096}));
+        bounds[q] = static_cast<std::uint32_t>(
+            one_of<std::size_t>({1, 1 + below(4096), 1 + below(width * 8), 1 + std::size_t{rows.some_limit()},
+                                 width * 8, width * 8 + 1, 4096}));
         many.patterns(asked[q].data(), width, patterns.data() + q * size);
     }
     const std::size_t bytes = many.workspace_size(width, queries);
@@ -273,7 +281,8 @@ void check_cosine(const Kernel& kernel, const Draw& draw) {
         if (below(3)) positions.push_back(base + static_cast<std::uint32_t>(i));
     std::vector<float> out(positions.size()), same(positions.size());
     kernel.cosine(rows.data(), half, size, positions.data(), positions.size(), base, query.data(), out.data());
-    find_kernel("portable")->cosine(rows.data(), half, size, positions.data(), positions.size(), base, query.data(), same.data());
+    find_kernel("portable")
+        ->cosine(rows.data(), half, size, positions.data(), positions.size(), base, query.data(), same.data());
     for (std::size_t i = 0; i < positions.size(); ++i) {
         double dot = 0, own = 0, other = 0;
         for (std::size_t j = 0; j < size; ++j) {
@@ -282,7 +291,8 @@ void check_cosine(const Kernel& kernel, const Draw& draw) {
         }
         const double angle = own > 0 && other > 0 ? 1 - dot / std::sqrt(own * other) : 1;
         check(std::abs(out[i] - angle) < 1e-5 && out[i] >= 0, kernel, "cosine", size, positions.size(), i);
-        check(std::memcmp(&out[i], &same[i], sizeof(float)) == 0, kernel, "cosine's last bit", size, positions.size(), i);
+        check(std::memcmp(&out[i], &same[i], sizeof(float)) == 0, kernel, "cosine's last bit", size, positions.size(),
+              i);
     }
 }
 

@@ -58,8 +58,8 @@ struct Answer {
     std::vector<double> in, kept, seconds;
 
     Answer(std::size_t depth, std::size_t width)
-        : indices(kQueries * width, -1), counts(kQueries), distances(kQueries * width, -1), stages(kQueries * width, -1),
-          in(depth), kept(depth), seconds(depth) {}
+        : indices(kQueries * width, -1), counts(kQueries), distances(kQueries * width, -1),
+          stages(kQueries * width, -1), in(depth), kept(depth), seconds(depth) {}
     Results results() {
         return {indices.data(), distances.data(), stages.data(), counts.data(), in.data(), kept.data(), seconds.data()};
     }
@@ -102,9 +102,10 @@ Answer answer(const Gallery& gallery, const Question& question, unsigned threads
         stage.keep = rule.keep;
         stage.amount = rule.amount;
         for (std::size_t s = 0; s + 1 < std::size(kCuts); ++s)
-            segments[plan.stages.size()].push_back({code.rows.data() + kCuts[s] * stage.row_bytes, kCuts[s + 1] - kCuts[s],
-                                      static_cast<std::uint32_t>(kCuts[s]),
-                                      code.planes.empty() || !plan.stages.empty() ? nullptr : code.planes[s].data()});
+            segments[plan.stages.size()].push_back(
+                {code.rows.data() + kCuts[s] * stage.row_bytes, kCuts[s + 1] - kCuts[s],
+                 static_cast<std::uint32_t>(kCuts[s]),
+                 code.planes.empty() || !plan.stages.empty() ? nullptr : code.planes[s].data()});
         stage.segments = segments[plan.stages.size()];
         plan.stages.push_back(stage);
     }

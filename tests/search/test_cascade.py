@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from search_cases import NAMES, stages
 
+from search_cases import NAMES, stages
 from swiftreid.errors import UsageError
 from swiftreid.search.cascade import Cascade, Stage
 from swiftreid.search.table import CodeTable

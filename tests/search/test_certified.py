@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from search_cases import codes_like
 
+from search_cases import codes_like
 from swiftreid.errors import UsageError
 from swiftreid.search import certified, kernels
 from swiftreid.search.cascade import Cascade, Stage
-from swiftreid.search.certified import sampled_bits, split, tables
-from swiftreid.search.reference import hamming
+from swiftreid.search.distances import hamming
 from swiftreid.search.results import SearchResult
+from swiftreid.search.sampling import sampled_bits, split, tables
 from swiftreid.search.table import CodeTable
 
 
@@ -65,7 +65,7 @@ def test_a_split_code_is_the_code(count: int) -> None:
 
 
 @pytest.mark.parametrize("kernel", NATIVE)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_every_kernel_equals_the_reference(kernel: str, data: st.DataObject) -> None:
     """With a chance so large that samples mislead all the time."""

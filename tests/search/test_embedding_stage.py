@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from search_cases import codes_like
 
+from search_cases import codes_like
 from swiftreid.errors import UsageError
-from swiftreid.search import kernels, reference
+from swiftreid.search import distances, kernels
 from swiftreid.search.cascade import Cascade
 from swiftreid.search.stages import Stage
 from swiftreid.search.table import CodeTable
@@ -37,12 +37,12 @@ def test_the_reference_measures_cosine_distance(kind: type) -> None:
     wide, asked = rows.astype(np.float64), query.astype(np.float64)
     lengths = np.linalg.norm(wide, axis=1) * np.linalg.norm(asked)
     expected = np.where(lengths > 0, 1 - wide @ asked / np.where(lengths > 0, lengths, 1), 1)
-    np.testing.assert_allclose(reference.cosine(rows, query), expected, atol=2e-6)
-    assert reference.cosine(rows, rows[np.argmax(lengths)].astype(np.float32)).min() >= 0
+    np.testing.assert_allclose(distances.cosine(rows, query), expected, atol=2e-6)
+    assert distances.cosine(rows, rows[np.argmax(lengths)].astype(np.float32)).min() >= 0
 
 
 @pytest.mark.skipif(not NATIVE, reason="the native kernels are not built")
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     kernel=st.sampled_from(NATIVE or ["reference"]),
     seed=st.integers(0, 2**32 - 1),

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-import naive_cascade as naive
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from search_cases import Case, cases
 
-from swiftreid.search import reference
+import naive_cascade as naive
+from search_cases import Case, cases
+from swiftreid.search import distances
 
 SMALL = ("id8", "attr30", "id40")
 
@@ -48,7 +48,7 @@ def check_report(result, reports) -> None:
         assert stage.entries_kept == sum(r[number][1] for r in reports)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(cases(most=40, names=SMALL))
 def test_search_is_what_the_words_say(case: Case) -> None:
     steps, rows, live, queries = plain(case)
@@ -71,7 +71,7 @@ def test_search_is_what_the_words_say(case: Case) -> None:
         assert (result.counts == min(case.k, len(live))).all()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(cases(most=40, names=SMALL), st.sampled_from(["gallery", "stages"]))
 def test_rank_is_what_the_words_say(case: Case, ties: str) -> None:
     steps, rows, live, queries = plain(case)
@@ -99,4 +99,4 @@ def test_hamming(width: int) -> None:
     column = rng.integers(0, 256, (17, width), np.uint8)
     queries = rng.integers(0, 256, (3, width), np.uint8)
     expected = [[naive.distance(row.tobytes(), query.tobytes()) for row in column] for query in queries]
-    assert reference.hamming(column, queries).tolist() == expected
+    assert distances.hamming(column, queries).tolist() == expected

@@ -14,7 +14,7 @@ from swiftreid.search.storage import bytes_per_entry
         ("id2048:miss=1e-6", 2 * 256),
         ("id32<=11 > id128<=45 > id512<=195 > id2048", 4 + 16 + 64 + 256 + 4),
         ("id512:top=50 > id2048", 64 + 256),
-        ("id2048:cells=0.1 > id32<=11 > id2048", 4 + 256 + 4 + (4 + 4 + 256)),
+        ("id2048:nprobe=0.1 > id32<=11 > id2048", 4 + 256 + 4 + (4 + 4 + 256)),
     ],
 )
 def test_codes_and_what_is_kept_a_second_time(text: str, expected: int) -> None:

@@ -6,7 +6,7 @@ import pytest
 from swiftreid.errors import UsageError
 from swiftreid.reranking.multi_query import fuse_codes
 from swiftreid.search.cascade import Cascade, Stage
-from swiftreid.search.partition import Partition
+from swiftreid.search.inverted_lists import InvertedLists
 from swiftreid.search.table import CodeTable
 
 
@@ -64,7 +64,7 @@ def test_what_is_no_table_and_no_position_is_named() -> None:
     with pytest.raises(UsageError, match=r"CodeTable, not a dict"):
         Cascade([Stage("id128")]).search(codes, codes)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match=r"CodeTable, not a dict"):
-        Partition.fit("id128", codes["id128"], cells=2).arrange(codes)  # type: ignore[arg-type]
+        InvertedLists.fit("id128", codes["id128"], nlist=2).arrange(codes)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="joined as tables"):
         CodeTable.from_segments([codes])  # type: ignore[list-item]
     assert table.rows("id128", [1, 2]).shape == (2, 16)

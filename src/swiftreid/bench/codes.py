@@ -11,7 +11,7 @@ decides how well graphs and inverted files can tell near from far, so it must no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swiftreid.errors import SwiftReIDError, UsageError
+from swiftreid.progress import Progress, no_progress
 from swiftreid.search.codes import bits_of, row_bytes_of
 from swiftreid.search.kernels import aligned, hamming
 from swiftreid.search.table import CodeTable
@@ -42,7 +43,6 @@ _CHUNK = 4096
 _SAMPLE = 2**17
 
 Codes = NDArray[np.uint8]
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -117,13 +117,13 @@ class Population:
         """What a code was made of by sign: float32 [up to 4096, bits], chunk by chunk in gallery (or query) order."""
         return (_project(name, *chunk) for chunk in self._chunks(of_queries))
 
-    def codes(self, progress: Progress | None = None) -> SyntheticCodes:
+    def codes(self, progress: Progress = no_progress) -> SyntheticCodes:
         """All codes; needs little more memory than they take themselves."""
         return SyntheticCodes(
-            CodeTable(self._encode(False, progress)), self._encode(True, None), self.positives(), self.seed
+            CodeTable(self._encode(False, progress)), self._encode(True, no_progress), self.positives(), self.seed
         )
 
-    def _encode(self, of_queries: bool, progress: Progress | None) -> dict[str, Codes]:
+    def _encode(self, of_queries: bool, progress: Progress) -> dict[str, Codes]:
         rows = self.queries if of_queries else self.entries
         codes = {name: _room(rows, name) for name in NAMES}
         at = 0
@@ -132,8 +132,7 @@ class Population:
             for name in NAMES:
                 codes[name][at:upto] = np.packbits(_project(name, identity, frame) > 0, axis=1, bitorder="little")
             at = upto
-            if progress is not None:
-                progress(at, rows)
+            progress(f"{rows:,} entries: codes", at, rows)
         return codes
 
     def _chunks(self, of_queries: bool) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
@@ -177,7 +176,7 @@ def _room(rows: int, name: str) -> Codes:
 
 
 def synthetic_codes(
-    entries: int, queries: int, seed: int = 0, *, cache_folder: Path | None = None, progress: Progress | None = None
+    entries: int, queries: int, seed: int = 0, *, cache_folder: Path | None = None, progress: Progress = no_progress
 ) -> SyntheticCodes:
     """Synthetic codes, read from the cache folder if they are there, else made and, if it was named, kept there.
 
@@ -186,7 +185,7 @@ def synthetic_codes(
         queries: query pictures, at least 1.
         seed: of people and pictures.
         cache_folder: where codes of this size and seed are kept (340 bytes an entry); None keeps nothing.
-        progress: called with (done, total) entries as codes are made.
+        progress: takes entries made and entries in all.
 
     Raises:
         UsageError: a number is too small.

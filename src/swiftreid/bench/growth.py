@@ -13,7 +13,8 @@ from swiftreid.bench.contender import available_bytes
 from swiftreid.bench.measure import Truth, measure, read_gigabytes_per_second
 from swiftreid.bench.model import CostModel, Moved
 from swiftreid.bench.ours import SEARCHES, our_contender
-from swiftreid.bench.run import Options, Shown
+from swiftreid.bench.run import Options
+from swiftreid.progress import Progress, no_progress
 from swiftreid.search.cascade import Cascade
 from swiftreid.search.kernels import active_kernel
 from swiftreid.search.storage import bytes_per_entry
@@ -62,21 +63,17 @@ def doubt(sizes: Sequence[int]) -> str | None:
     return None
 
 
-def measure_growth(largest: int, options: Options, shown: Shown) -> Figures:
+def measure_growth(largest: int, options: Options, progress: Progress = no_progress) -> Figures:
     """Measure our searches at sizes up to the largest, fit the model and extend it; can be written as JSON.
 
     From one size nothing is extended: ``paper`` and ``shard`` are empty, and ``doubt`` says why.
     """
-    with shown(f"{largest:,} entries: codes") as progress:
-        data = synthetic_codes(
-            largest, options.queries, options.seed, cache_folder=options.cache_folder, progress=progress
-        )
+    data = synthetic_codes(largest, options.queries, options.seed, cache_folder=options.cache_folder, progress=progress)
     options = replace(options, judged=min(options.judged, _JUDGED))
     points: list[Figures] = []
     sizes = growth_sizes(largest)
     for size in sizes:
-        with shown(f"{size:,} entries: searches") as progress:
-            points += _points(data.first(size), options, progress)
+        points += _points(data.first(size), options, progress)
     models = {mode: _fitted(points, mode) for mode in dict.fromkeys(point["mode"] for point in points)}
     for point in points:
         point["model_ms"] = 1e3 * models[point["mode"]].seconds(Moved(point["scanned_bytes"], point["gathered_lines"]))
@@ -93,7 +90,7 @@ def measure_growth(largest: int, options: Options, shown: Shown) -> Figures:
     }
 
 
-def _points(data: SyntheticCodes, options: Options, progress: Any) -> list[Figures]:
+def _points(data: SyntheticCodes, options: Options, progress: Progress) -> list[Figures]:
     kernel = active_kernel()
     contenders = [our_contender(data, options.k, name, text, kernel, batched=True) for name, text in GROWN.items()]
     truth = Truth.of(data, options.k, options.judged)

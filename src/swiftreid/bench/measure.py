@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from swiftreid.bench.codes import SyntheticCodes
 from swiftreid.bench.contender import Contender
+from swiftreid.progress import Progress, no_progress
 from swiftreid.search.cascade import Cascade
 from swiftreid.search.kernels import hamming, read
 
@@ -22,8 +23,6 @@ _BURST_ANSWERS = 3
 _SLOW_SECONDS = 0.3  # an answer that takes this long is not warmed up for, and comes once in a burst
 _MOST_SECONDS = 15.0  # no contender takes longer in all, whatever the number of turns
 _INSERTS = 20
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -147,7 +146,7 @@ def measure(
     *,
     batch: int,
     turns: int,
-    progress: Progress | None = None,
+    progress: Progress = no_progress,
 ) -> list[Row]:
     """Time and accuracy of each contender, single queries first, then batches.
 
@@ -156,7 +155,7 @@ def measure(
         truth: the right answers.
         batch: queries in a batch; less than 2 measures no batches.
         turns: how often each contender comes to its turn.
-        progress: called with (done, total) steps.
+        progress: takes steps done and steps in all.
     """
     queries = len(truth.data.positives)
     tasks = [_Task(contender, 1) for contender in contenders]
@@ -170,8 +169,7 @@ def measure(
     steps += [partial(judge, contender) for contender in contenders]
     for number, step in enumerate(steps):
         step()
-        if progress is not None:
-            progress(number + 1, len(steps))
+        progress(f"{len(truth.data.table):,} entries: searches", number + 1, len(steps))
     inserts = {id(contender): _insert_us(contender) for contender in contenders}
     return [_row(task, *judged[id(task.contender)], inserts[id(task.contender)]) for task in tasks]
 

@@ -14,18 +14,18 @@ from swiftreid.errors import UsageError
 from swiftreid.search import kernels
 from swiftreid.search.cascade import Cascade
 from swiftreid.search.codes import row_bytes_of
-from swiftreid.search.partition import Partition
+from swiftreid.search.inverted_lists import InvertedLists
 from swiftreid.search.storage import bytes_per_entry
 from swiftreid.search.table import CodeTable
 
 THRESHOLDS = {"id32": 11, "id128": 45, "id512": 195}
 TIGHT_THRESHOLDS = {"id32": 9, "id128": 40, "id512": 175}
-CELLS = {
-    "cells 0.3, 10/45/195": "id128:cells=0.3 > id32<=10 > id128<=45 > id512<=195 > id2048",
-    "cells 0.5, 11/48/195": "id128:cells=0.5 > id32<=11 > id128<=48 > id512<=195 > id2048",
+LISTS = {
+    "inverted lists 0.3, 10/45/195": "id128:nprobe=0.3 > id32<=10 > id128<=45 > id512<=195 > id2048",
+    "inverted lists 0.5, 11/48/195": "id128:nprobe=0.5 > id32<=11 > id128<=48 > id512<=195 > id2048",
 }
 """Where a first stage that looks at every entry is too slow."""
-CELLS_ENTRIES = 500_000
+LISTS_ENTRIES = 500_000
 SPLIT_ENTRIES = 1_000_000
 """Up to here the codes are kept a second time, where NumPy would have put them."""
 SHARES = (0.2, 0.1, 0.05, 0.02, 0.01)
@@ -64,11 +64,11 @@ def our_contenders(data: SyntheticCodes, k: int, extra: Sequence[str] = ()) -> l
     """Our engine in all its ways, and further cascades given as text."""
     best = kernels.active_kernel()
     others = [kernel for kernel in kernels.available_kernels() if kernel != best]
-    cells = CELLS if len(data.table) >= CELLS_ENTRIES else {}
+    lists = LISTS if len(data.table) >= LISTS_ENTRIES else {}
     made = _Made(data.table)
     rows = [
         our_contender(data, k, name, text, best, batched=True, made=made)
-        for name, text in [*SEARCHES.items(), *cells.items(), *((text, text) for text in extra)]
+        for name, text in [*SEARCHES.items(), *lists.items(), *((text, text) for text in extra)]
     ]
     rows += [
         our_contender(data, k, f"closest {share:g}", f"id32:share={share:g} > id2048", best, batched=share == SHARES[0])
@@ -99,8 +99,8 @@ def our_contender(
     """One cascade of ours on one kernel."""
     cascade, table, build = Cascade.parse(text), data.table, None
     made = made or _Made(data.table)
-    if cascade.stages[0].keep == "cells":
-        table, build = made.cells(cascade.stages[0].code)
+    if cascade.stages[0].keep == "nprobe":
+        table, build = made.with_lists(cascade.stages[0].code)
     elif cascade.stages[0].miss:
         build = made.sample(cascade.stages[0].code)
 
@@ -136,16 +136,16 @@ class _Made:
 
     def __init__(self, table: CodeTable) -> None:
         self._table = table
-        self._cells: dict[str, tuple[CodeTable, float]] = {}
+        self._lists: dict[str, tuple[CodeTable, float]] = {}
         self._samples: dict[str, float] = {}
 
-    def cells(self, code: str) -> tuple[CodeTable, float]:
-        """The table with cells by a code."""
-        if code not in self._cells:
+    def with_lists(self, code: str) -> tuple[CodeTable, float]:
+        """The table with inverted lists by a code."""
+        if code not in self._lists:
             start = time.process_time()
-            made = Partition.fit(code, self._table.column(code)[0]).arrange(self._table)
-            self._cells[code] = made, time.process_time() - start
-        return self._cells[code]
+            made = InvertedLists.fit(code, self._table.column(code)[0]).arrange(self._table)
+            self._lists[code] = made, time.process_time() - start
+        return self._lists[code]
 
     def sample(self, code: str) -> float:
         """Have the table keep the samples that certified search reads."""

@@ -4,30 +4,27 @@ from __future__ import annotations
 
 import fnmatch
 import platform
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from swiftreid.bench.arrays import NUMPY, array_offers
-from swiftreid.bench.codes import Progress, SyntheticCodes, kept_shares, synthetic_codes
+from swiftreid.bench.codes import SyntheticCodes, kept_shares, synthetic_codes
 from swiftreid.bench.contender import Contender, Missing, Offer, available_bytes, processors
 from swiftreid.bench.measure import Row, Truth, measure, processor_share, read_gigabytes_per_second
 from swiftreid.bench.ours import THRESHOLDS, TIGHT_THRESHOLDS, check_cascades, our_contenders
 from swiftreid.bench.peers import FLAT, peer_offers
 from swiftreid.bench.rankings import measure_rankings
 from swiftreid.errors import UsageError
+from swiftreid.progress import Progress, no_progress
 from swiftreid.search.kernels import active_kernel
 
 SLOW_BUILD_ENTRIES = 2_500_000
 RANKING_ENTRIES = 20_000
 _PACKAGES = ("swiftreid", "numpy", "faiss-cpu", "usearch", "torch")
 _ROOM = 0.8  # of the memory that is free: the rest is for building
-
-Shown = Callable[[str], AbstractContextManager[Progress]]
-"""Shows progress of a named piece of work."""
 
 
 @dataclass(frozen=True)
@@ -85,29 +82,25 @@ def _processor() -> str:
     return named or platform.processor() or platform.machine()
 
 
-def benchmark_size(entries: int, options: Options, shown: Shown) -> dict[str, Any]:
+def benchmark_size(entries: int, options: Options, progress: Progress = no_progress) -> dict[str, Any]:
     """Measure everything at one size; the result can be written as JSON.
 
     Raises:
         UsageError: nothing that was asked for can be measured here, or a cascade cannot be read.
     """
     check_cascades(options.cascades)
-    with shown(f"{entries:,} entries: codes") as progress:
-        data = synthetic_codes(
-            entries, options.queries, options.seed, cache_folder=options.cache_folder, progress=progress
-        )
+    data = synthetic_codes(entries, options.queries, options.seed, cache_folder=options.cache_folder, progress=progress)
     shares = {
         "11/45/195": kept_shares(data, THRESHOLDS),
         "9/40/175": kept_shares(data, TIGHT_THRESHOLDS),
     }
-    contenders, missing = gather(data, options, shown)
+    contenders, missing = gather(data, options, progress)
     if not contenders:
         reasons = "; ".join(f"{one.name}: {one.reason}" for one in missing)
         raise UsageError(f"nothing of what was asked for can be measured here: {reasons}")
     truth = Truth.of(data, options.k, options.judged)
     read = read_gigabytes_per_second(data.table.column("id2048")[0])
-    with shown(f"{entries:,} entries: searches") as progress:
-        rows = measure(contenders, truth, batch=options.batch, turns=options.turns, progress=progress)
+    rows = measure(contenders, truth, batch=options.batch, turns=options.turns, progress=progress)
     return {
         "entries": entries,
         "queries": options.queries,
@@ -123,7 +116,9 @@ def benchmark_size(entries: int, options: Options, shown: Shown) -> dict[str, An
     }
 
 
-def gather(data: SyntheticCodes, options: Options, shown: Shown) -> tuple[list[Contender], list[Missing]]:
+def gather(
+    data: SyntheticCodes, options: Options, progress: Progress = no_progress
+) -> tuple[list[Contender], list[Missing]]:
     """Everything that was asked for and can be measured here, and what cannot, with the reason.
 
     Raises:
@@ -138,14 +133,13 @@ def gather(data: SyntheticCodes, options: Options, shown: Shown) -> tuple[list[C
     offers = [offer for offer in there if offer.name == FLAT or _wanted(offer.name, options.only)]
     contenders: list[Contender] = []
     missing: list[Missing] = []
-    with shown(f"{len(data.table):,} entries: indexes") as progress:
-        for number, offer in enumerate(offers):
-            made = _take(offer, len(data.table), options.graphs)
-            if isinstance(made, Missing):
-                missing.append(made)
-            else:
-                contenders += made
-            progress(number + 1, len(offers))
+    for number, offer in enumerate(offers):
+        made = _take(offer, len(data.table), options.graphs)
+        if isinstance(made, Missing):
+            missing.append(made)
+        else:
+            contenders += made
+        progress(f"{len(data.table):,} entries: indexes", number + 1, len(offers))
     return contenders, missing
 
 

@@ -7,26 +7,28 @@ from typing import Annotated, Any, cast, get_args
 
 import typer
 
+from swiftreid.calibration.fit import CascadeMethod, fit_calibration
 from swiftreid.calibration.recall import CONFIDENCE, SHARE
 from swiftreid.calibration.same_person import FALSE_ACCEPTS
 from swiftreid.calibration.thresholds import Method
 from swiftreid.cli.calibrations import print_calibration, print_sweep, warn_of_few
-from swiftreid.cli.console import EncoderOption, JsonOption, QuietOption, Report, printable
+from swiftreid.cli.console import EncoderOption, JsonOption, QuietOption, Report
 from swiftreid.cli.datasets import DataArgument, KindOption, RootOption, TrainOption, train_choice, with_doubts
 from swiftreid.cli.encoders import TRAIN, Output
 from swiftreid.cli.outputs import SAFETENSORS, output_file
-from swiftreid.cli.sources import BadPictures, pictures_below, refuse_same_ids
+from swiftreid.cli.sources import BadPictures
 from swiftreid.data.fingerprint import fingerprint_of
 from swiftreid.data.samples import SplitName
 from swiftreid.data.schemas import unusable
 from swiftreid.data.sources import open_data
-from swiftreid.encoding.calibrate import CascadeMethod, calibrated, fit_calibration, told_attributes
+from swiftreid.encoding.calibrate import attribute_accuracy, calibrated
 from swiftreid.encoding.card import EncoderCard
 from swiftreid.encoding.encoder import DEFAULT, open_encoder
-from swiftreid.encoding.encodings_file import save_encodings
 from swiftreid.encoding.labelled import encode_samples
-from swiftreid.encoding.stream import encode_all
-from swiftreid.errors import SwiftReIDError, UsageError
+from swiftreid.errors import UsageError
+from swiftreid.recipes import find_recipe
+from swiftreid.retrieval.encodings import encode_to_file
+from swiftreid.retrieval.samples import samples_below
 
 TEST: tuple[SplitName, ...] = ("query", "gallery")
 
@@ -44,28 +46,13 @@ def encode(
     """Encode pictures into one file of packed codes and float embeddings (safetensors)."""
     report = Report(as_json=as_json, quiet=quiet)
     output = output_file("--output", output, suffixes=SAFETENSORS)
-    used = open_encoder(encoder)
-    found = pictures_below(pictures)
-    refuse_same_ids(found, "encode them into files of their own, and add those with different --id-prefix")
-    bad = BadPictures(report)
-    with report.progress("encoding") as advance:
-        kept, encoding = encode_all(used, [picture.path for picture in found], on_bad=bad, progress=advance)
-    if not len(kept):
-        raise SwiftReIDError(f"none of the {len(found)} pictures could be read; nothing was written")
-    chosen = [found[i] for i in kept]
-    save_encodings(
-        output,
-        used,
-        encoding,
-        ids=[printable(picture.id) for picture in chosen],
-        cameras=[picture.camera or None for picture in chosen],
-        persons=[picture.person for picture in chosen],
-    )
-    report.text(f"wrote {output}: {len(kept):,} encodings ({used.spec}); {len(bad.found)} pictures could not be read")
+    used, bad = open_encoder(encoder), BadPictures(report)
+    encoded = encode_to_file(used, samples_below(pictures), output, on_bad=bad, progress=report.progress)
+    report.text(f"wrote {output}: {encoded:,} encodings ({used.spec}); {len(bad.found)} pictures could not be read")
     report.document(
         {
             "encodings": str(output),
-            "encoded": len(kept),
+            "encoded": encoded,
             "encoder": used.card.name,
             "fingerprint": used.fingerprint,
             **bad.as_dict(),
@@ -145,13 +132,13 @@ def calibrate(
             + ("; attributes are not measured on them" if used.card.attributes else "")
         )
     bad = BadPictures(report)
-    with report.progress("encoding") as advance:
-        held_out = encode_samples(used, samples, on_bad=bad, progress=advance)
+    held_out = encode_samples(used, samples, on_bad=bad, progress=report.progress)
     calibration = fit_calibration(
         held_out,
         used.spec,
         data=f"{read.name} {split}",
         data_fingerprint=fingerprint,
+        rendered=read.rendered,
         beta=beta,
         max_loss=max_loss / 100,
         method=cast(CascadeMethod, method),
@@ -160,7 +147,7 @@ def calibrate(
         confidence=confidence / 100,
         false_accepts=false_accepts / 100,
         gallery=gallery_size,
-        attributes=used.card.told if learned else told_attributes(used, held_out, samples),
+        attributes=used.card.told if learned else attribute_accuracy(used, held_out, samples),
     )
     target = output or Path(encoder)
     written = calibrated(used, calibration)
@@ -199,7 +186,9 @@ def hash_embedding(
     kind: KindOption = None,
     root: RootOption = None,
     train: TrainOption = "train+val",
-    recipe: Annotated[Path | None, typer.Option(help="How to learn, such as recipes/frozen/paper.yaml.")] = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="How to learn: a YAML file, or a shipped recipe such as frozen/paper.")
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", help="Change one field of the recipe, as in training.epochs=20 or views=4; repeatable."),
@@ -212,13 +201,14 @@ def hash_embedding(
     quiet: QuietOption = False,
 ) -> None:
     """Learn a pyramid of codes (id2048 to id32) on a frozen embedding, from labels. Needs the extra 'torch'."""
+    path = find_recipe(recipe) if recipe else None
     from swiftreid.training.frozen.hashing import learn_hash
     from swiftreid.training.frozen.recipe import load_recipe
 
     report = Report(as_json=as_json, quiet=quiet)
     output = output_file("--output", output, suffixes=SAFETENSORS)
     max_loss = _max_loss(beta, max_loss)
-    stated = load_recipe(recipe, settings or [])
+    stated = load_recipe(path, settings or [])
     base = open_encoder(encoder)
     read = with_doubts(report, open_data(data, kind=kind, root=root, need=TRAIN, train=train_choice(train)))
     bad = BadPictures(report)

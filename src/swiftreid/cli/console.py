@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -14,17 +14,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Table
 from rich.text import Text
 
-if TYPE_CHECKING:
-    from swiftreid.training.network.loop import Moment
-
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout instead of tables.")]
 EncoderOption = Annotated[
     str, typer.Option(help="Encoder file, or a shipped one: rendered or stripes.", envvar="SWIFTREID_ENCODER")
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars and no notices.")]
-
-Advance = Callable[[int, int], None]
-"""Called with (done, total) as work goes on."""
 
 
 class _Rate(ProgressColumn):
@@ -55,36 +49,39 @@ class Report:
         # Piped output has no width of its own: give tables room instead of folding them at 80 columns.
         self._out = Console(width=None if sys.stdout.isatty() else 140)
         self._err = Console(stderr=True)
+        self._bar: Progress | None = None
 
-    @contextmanager
-    def progress(self, what: str) -> Iterator[Advance]:
-        """A progress bar with rate and time left on stderr; silent when quiet or not on a terminal."""
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
-        hidden = self._quiet or not self._err.is_terminal
-        with Progress(*columns, console=self._err, disable=hidden, transient=False) as bar:
-            task = bar.add_task(what, total=None)
-            yield lambda done, total: bar.update(task, completed=done, total=total)
+    def progress(self, task: str, done: int, total: int, detail: str = "") -> None:
+        """Show a `swiftreid.progress.Progress` as a bar on stderr; silent when quiet or not on a terminal.
 
-    @contextmanager
-    def training(self) -> Iterator[Callable[[Moment], None]]:
-        """A progress bar of training with loss, rate and time left; off a terminal a line an epoch; none when quiet."""
-        columns = (
-            TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"),
-            TimeRemainingColumn(),
-        )  # fmt: skip
-        hidden = self._quiet or not self._err.is_terminal
-        with Progress(*columns, console=self._err, disable=hidden, transient=False) as bar:
-            task = bar.add_task("", total=None, visible=False)
+        A bar is there from a task's first report to its last; another task's report ends it too.
+        """
+        if self._quiet or not self._err.is_terminal:
+            return
+        words = f"{task} ({detail})" if detail else task
+        if self._bar is None or self._bar.tasks[0].fields["task"] != task:
+            self._end_bar()
+            self._bar = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                _Rate(),
+                TimeRemainingColumn(),
+                console=self._err,
+            )
+            self._bar.add_task(words, total=total, task=task)
+            self._bar.start()
+            # An error on the way must not leave the terminal without its cursor.
+            atexit.register(self._end_bar)
+        self._bar.update(self._bar.tasks[0].id, description=words, completed=done, total=total)
+        if done >= total:
+            self._end_bar()
 
-            def advance(moment: Moment) -> None:
-                if hidden and moment.epoch == int(moment.epoch):  # a log's reader wants signs of life too
-                    done = f"{moment.epoch:.0f} ({moment.step:,} of {moment.steps:,} steps)"
-                    self.note(f"epoch {done}: loss {moment.loss:.3f}, {moment.pictures_per_second:,.0f} pictures/s")
-                rate = f"{moment.pictures_per_second:,.0f} pictures/s"
-                words = f"epoch {moment.epoch:.1f}, loss {moment.loss:.3f}, {rate}"
-                bar.update(task, completed=moment.step, total=moment.steps, description=words, visible=True)
-
-            yield advance
+    def _end_bar(self) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+            atexit.unregister(self._end_bar)
 
     def note(self, message: str) -> None:
         """A notice on stderr; nothing with --json, whose document says it all."""

@@ -147,12 +147,11 @@ def stripes(
         paths = [sample.path for sample in data.train]
         persons = [sample.person for sample in data.train]
     bad = BadPictures(report)
-    with report.progress("reading") as advance:
-        parts, kept = [], []
-        for batch in read_batches(paths, HEIGHT, WIDTH, on_bad=bad):
-            parts.append(batch.pictures)
-            kept += [persons[i] for i in batch.indices]
-            advance(int(batch.indices[-1]) + 1, len(paths))
+    parts, kept = [], []
+    for batch in read_batches(paths, HEIGHT, WIDTH, on_bad=bad):
+        parts.append(batch.pictures)
+        kept += [persons[i] for i in batch.indices]
+        report.progress("reading", int(batch.indices[-1]) + 1, len(paths))
     if not parts:
         raise SwiftReIDError(f"none of the {len(paths)} pictures under {pictures} could be read")
     shown, who = np.concatenate(parts), np.array(kept, np.int64)

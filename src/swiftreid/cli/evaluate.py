@@ -66,7 +66,7 @@ def evaluate(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Measure rank-1, mAP and time by the protocol of the benchmarks: every code, the float embedding, and cascades."""
+    """Measure rank-1, mAP and time by the published data sets' protocol: every code, the float embedding, cascades."""
     report = Report(as_json=as_json, quiet=quiet)
     settings = settings_of(rerank=rerank, k1=k1, k2=k2, lambda_=lambda_)
     said: dict[str, Any] = {

@@ -16,7 +16,7 @@ from swiftreid.cli.sources import BadPictures
 from swiftreid.data.published import MARKET_500K
 from swiftreid.data.samples import ReidData, Split
 from swiftreid.data.schemas import unusable
-from swiftreid.encoding.calibrate import told_attributes
+from swiftreid.encoding.calibrate import attribute_accuracy
 from swiftreid.encoding.domain import domain_of
 from swiftreid.encoding.encoder import Encoder
 from swiftreid.encoding.labelled import encode_samples, pool_queries
@@ -69,14 +69,14 @@ class Options:
 def sizes_of(text: str | None, data: ReidData) -> list[int]:
     """How many distractors to measure with, ascending: from text such as ``0,10000,all``.
 
-    Without text none are added, except to the benchmark that is named after them.
+    Without text none are added, except to the published data set that is named after them.
 
     Raises:
         UsageError: the text is no list of numbers, or the data set does not have so many.
     """
     there = len(data.distractors)
     if text is None:
-        return [there] if data.benchmark == MARKET_500K else [0]
+        return [there] if data.published == MARKET_500K else [0]
     sizes = set()
     for part in text.split(","):
         word = part.strip().replace("_", "")
@@ -179,8 +179,7 @@ def _card(
 ) -> ResultCard:
     query, gallery = codes
     protocol = Protocol(how.empty, data.cross_camera, own_pictures(query, gallery))
-    with report.progress("measuring") as advance:
-        measured = measure(cascades, query, gallery, timed=how.timed, protocol=protocol, progress=advance)
+    measured = measure(cascades, query, gallery, timed=how.timed, protocol=protocol, progress=report.progress)
     if how.rerank is not None:
         measured += _reranked(query, gallery, encoder.spec.final, how.rerank, timed=how.timed, protocol=protocol)
         each = pictures_per_person(gallery)
@@ -205,7 +204,7 @@ def _card(
         unreadable=len(unreadable),
         unreadable_files=unreadable,
         rows=rows_of(measured, len(gallery), against=ends, longest=longest, ap=how.ap, per_query=how.per_query),
-        attributes=told_attributes(encoder, gallery, [*data.gallery, *data.distractors]),
+        attributes=attribute_accuracy(encoder, gallery, [*data.gallery, *data.distractors]),
         queries=[_relative(path, data.root) for path in query.paths or ()],
         notes=data.notes,
         run={**(how.said or {}), **({"recipe": recipe} if recipe else {})},
@@ -239,8 +238,7 @@ def _short(card: ResultCard, ranking: str, ap: ApRule) -> str:
 
 
 def _encoded(what: str, samples: Split, encoder: Encoder, report: Report, bad: BadPictures) -> LabelledCodes:
-    with report.progress(f"encoding {what}") as advance:
-        return encode_samples(encoder, samples, on_bad=bad, progress=advance)
+    return encode_samples(encoder, samples, on_bad=bad, progress=report.progress, task=f"encoding {what}")
 
 
 def _wanted(data: ReidData, query: LabelledCodes) -> Split:

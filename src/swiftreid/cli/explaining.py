@@ -131,7 +131,7 @@ def explain(
     )
     draw_maps(found.rows, found.legend, title=title).save(content, _WRITABLE[output.suffix.lower()])
     report.text("at: the middle of the patch, in % of the picture down and across")
-    report.text(f"picture: {written(output, content.getvalue())}")
+    report.text(f"picture: {written(output, content.getvalue(), shows_people=True)}")
     report.document(
         {
             "encoder": used.card.name,
@@ -160,16 +160,15 @@ def _pairs(
     report: Report,
 ) -> _Explained:
     """The query beside each candidate."""
-    with report.progress("covering patches") as advance:
-        maps = match_maps(
-            encoder,
-            query.picture,
-            [other.picture for other in others],
-            code=code,
-            fine=fine,
-            covering=covering,
-            progress=advance,
-        )
+    maps = match_maps(
+        encoder,
+        query.picture,
+        [other.picture for other in others],
+        code=code,
+        fine=fine,
+        covering=covering,
+        progress=report.progress,
+    )
     unit = maps[0].unit
     name = code or encoder.spec.final
     rows, documents = [], []
@@ -215,8 +214,7 @@ def _alone(
     encoder: Encoder, query: _Shown, code: str | None, fine: bool, covering: Covering, report: Report
 ) -> _Explained:
     """One picture: what its code depends on."""
-    with report.progress("covering patches") as advance:
-        found = dependence_map(encoder, query.picture, code=code, fine=fine, covering=covering, progress=advance)
+    found = dependence_map(encoder, query.picture, code=code, fine=fine, covering=covering, progress=report.progress)
     name = code or encoder.spec.final
     unit = "cosine" if name not in encoder.spec.names else "bits"
     largest = _number(float(found.changes.max()), unit)
@@ -240,8 +238,7 @@ def _attributes(
     rows, documents = [], []
     windows = covering.windows(*encoder.size)
     for shown in pictures:
-        with report.progress(f"covering patches of {shown.short}") as advance:
-            maps = attribute_maps(encoder, shown.picture, names, covering=covering, progress=advance)
+        maps = attribute_maps(encoder, shown.picture, names, covering=covering, progress=report.progress)
         row, table = [Panel(shown.picture, label="picture", caption=shown.short)], []
         for found in maps:
             answer = "yes" if found.value > 0 else "no"

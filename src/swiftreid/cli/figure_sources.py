@@ -120,13 +120,11 @@ def encode_test_set(source: str, encoder: str, report: Report, *, kind: str | No
     used = open_encoder(encoder)
     data = with_doubts(report, open_data(source, kind=kind))
     bad = BadPictures(report)
-    with report.progress("encoding queries") as advance:
-        query = encode_samples(used, data.query, on_bad=bad, progress=advance)
+    query = encode_samples(used, data.query, on_bad=bad, progress=report.progress, task="encoding queries")
     if data.gallery == data.query:  # no splits: once is enough
         gallery = query
     else:
-        with report.progress("encoding gallery") as advance:
-            gallery = encode_samples(used, data.gallery, on_bad=bad, progress=advance)
+        gallery = encode_samples(used, data.gallery, on_bad=bad, progress=report.progress, task="encoding gallery")
     protocol = Protocol(cross_camera=data.cross_camera, self_positions=own_pictures(query, gallery))
     return TestSet(data, used, query, gallery, protocol, bad)
 
@@ -175,8 +173,9 @@ def held_out(test: TestSet, source: str | None, report: Report) -> HeldOut | Non
     learned = split == "train" and test.encoder.card.training.get("data_fingerprint") == fingerprint_of(data)
 
     def encode() -> LabelledCodes:
-        with report.progress("encoding held-out people") as advance:
-            return encode_samples(test.encoder, samples, on_bad=test.bad, progress=advance)
+        return encode_samples(
+            test.encoder, samples, on_bad=test.bad, progress=report.progress, task="encoding held-out people"
+        )
 
     return HeldOut(f"{data.name} {split}", learned, encode)
 

@@ -112,17 +112,16 @@ def beta_figure(
     test = encode_test_set(data, encoder, report, kind=kind)
     cascades, fitted_on = dto_by_beta(test, held_out(test, held_out_data, report), tried, report)
     calibration = test.encoder.card.calibration
-    with report.progress("measuring") as advance:
-        numbers = beta.beta_figure(
-            cascades,
-            test.query,
-            test.gallery,
-            fitted_on=fitted_on,
-            calibrated=calibration.beta if calibration else None,
-            timed=paid == "time",
-            protocol=test.protocol,
-            progress=advance,
-        )
+    numbers = beta.beta_figure(
+        cascades,
+        test.query,
+        test.gallery,
+        fitted_on=fitted_on,
+        calibrated=calibration.beta if calibration else None,
+        timed=paid == "time",
+        protocol=test.protocol,
+        progress=report.progress,
+    )
     figure = beta.draw_beta(numbers, test.about, cost=paid, text=size)
     finish(report, path, figure, test.as_dict() | asdict(numbers))
 
@@ -148,16 +147,15 @@ def w_figure(
     paid = _cost(cost)
     test = encode_test_set(data, encoder, report, kind=kind)
     fitted, fitted_on = short_list(test, held_out(test, held_out_data, report), code, report)
-    with report.progress("measuring") as advance:
-        numbers = short_lists.short_list_figure(
-            fitted,
-            test.query,
-            test.gallery,
-            fitted_on=fitted_on,
-            timed=paid == "time",
-            protocol=test.protocol,
-            progress=advance,
-        )
+    numbers = short_lists.short_list_figure(
+        fitted,
+        test.query,
+        test.gallery,
+        fitted_on=fitted_on,
+        timed=paid == "time",
+        protocol=test.protocol,
+        progress=report.progress,
+    )
     figure = short_lists.draw_short_lists(numbers, test.about, cost=paid, text=size)
     finish(report, path, figure, test.as_dict() | asdict(numbers))
 
@@ -240,7 +238,7 @@ def ranked_figure(
         title="\n".join([f"First {ranked.FIRST} results by {used}: {which}", " · ".join(test.about), _MARKS]),
         text=size,
     )
-    where = written(path, ranked.picture_bytes(picture, path.suffix.lower()))
+    where = written(path, ranked.picture_bytes(picture, path.suffix.lower()), shows_people=True)
     real = shows_real_people(test.data)
     report.text(f"figure: {where}")
     if real:

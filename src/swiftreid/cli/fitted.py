@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from swiftreid.calibration.calibration import Calibration
+from swiftreid.calibration.fit import fit_calibration
 from swiftreid.calibration.short_list import ShortList, fit_short_list
 from swiftreid.calibration.thresholds import PAPER_BETA
 from swiftreid.cli.console import Report
 from swiftreid.cli.figure_sources import HeldOut, TestSet, held_out, nobody_held_out, warn_of_learned
-from swiftreid.encoding.calibrate import fit_calibration
-from swiftreid.encoding.card import Calibration
 from swiftreid.errors import UsageError
 from swiftreid.figures.beta import BETAS, dto_cascades
 from swiftreid.figures.short_lists import short_and_final

@@ -19,6 +19,7 @@ COMMANDS: Final = {
     "compare": "compare:compare",
     "doctor": "doctor:doctor",
     "train": "train:train",
+    "recipes": "recipes:recipes",
     "hash": "coding:hash_embedding",
     "encode": "coding:encode",
     "calibrate": "coding:calibrate",
@@ -26,6 +27,7 @@ COMMANDS: Final = {
     "gallery": "galleries:app",
     "encoder": "encoders:app",
     "bench": "bench:app",
+    "cache": "caching:app",
     "figure": "figures:app",
 }
 """Name of each command and group -> its module in `swiftreid.cli`, and the function or group there."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -38,8 +37,4 @@ def name_of(path: Path, data: ReidData) -> str:
 
 def shows_real_people(data: ReidData) -> bool:
     """Whether the pictures may be of real people: all but those that `swiftreid synth` says it rendered."""
-    try:
-        stated = json.loads((data.root / "dataset.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return True
-    return not (isinstance(stated, dict) and stated.get("real_people") is False)
+    return not data.rendered

@@ -42,22 +42,21 @@ def synth(
         raise UsageError(f"--seen-by {seen_by} is more than the {cameras} cameras: give --cameras {seen_by} or more")
     if cameras == 1 or seen_by == 1:
         report.warn("everybody is seen by one camera, so nobody can be found across cameras: nothing can be measured")
-    with report.progress("rendering") as advance:
-        made = synthesize(
-            out,
-            people=people,
-            cameras=cameras,
-            shots=shots,
-            seed=seed,
-            size=(height, width),
-            progress=advance,
-            seen_by=seen_by,
-            scenes=scenes,
-            distractors=distractors,
-            train_share=train_share,
-            without=without.split(","),
-            workers=workers or usable_processors(),
-        )
+    made = synthesize(
+        out,
+        people=people,
+        cameras=cameras,
+        shots=shots,
+        seed=seed,
+        size=(height, width),
+        progress=report.progress,
+        seen_by=seen_by,
+        scenes=scenes,
+        distractors=distractors,
+        train_share=train_share,
+        without=without.split(","),
+        workers=workers or usable_processors(),
+    )
     facts = made.as_dict()
     counts = {f"pictures, {split}": count for split, count in made.counts.items()}
     shown = {**{name: value for name, value in facts.items() if name not in ("out", "counts")}, **counts}

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from swiftreid.data.listing import is_picture, names_in, pictures_in, unread_doubts, unread_in
 from swiftreid.data.market import parse_name
-from swiftreid.data.numbering import doubts_on_names, free_person_zero, names_of, notes_on_names, number_persons
-from swiftreid.data.samples import JUNK, SPLITS, Doubt, ReidData, Sample, SplitName
+from swiftreid.data.numbering import (
+    doubts_on_names,
+    free_person_zero,
+    names_of,
+    notes_on_names,
+    number_cameras,
+    number_persons,
+    numbered,
+)
+from swiftreid.data.samples import JUNK, SPLITS, Doubt, NamedSample, ReidData, Sample, SplitName
 from swiftreid.errors import SwiftReIDError
 
 LAYOUT = (
@@ -22,7 +30,7 @@ LAYOUT = (
 _CAMERA_FOLDER = re.compile(r"(?:c|cam|camera)[-_ ]?(\d{1,9})", re.ASCII | re.IGNORECASE)
 
 
-def one_camera(camera: int | None) -> str:
+def one_camera(camera: int | str | None) -> str:
     """A sentence for `ReidData.notes` about pictures that are all by one camera."""
     return f"every picture states the same camera, {camera}, so it is not used"
 
@@ -40,15 +48,6 @@ EVERY_PICTURE = "there are no splits: every picture is a query against all other
 NO_CAMERAS = (
     "cameras are unknown: pictures by the same camera count as matches, so figures are higher than across cameras"
 )
-
-
-@dataclass(frozen=True)
-class _Found:
-    """A picture, and what its place and name tell."""
-
-    path: Path
-    person: str
-    camera: int | None
 
 
 def read_folders(root: Path | str, *, need: Collection[SplitName] = ("query", "gallery")) -> ReidData:
@@ -86,8 +85,9 @@ def read_folders(root: Path | str, *, need: Collection[SplitName] = ("query", "g
     everything = [picture for pictures in found.values() for picture in pictures]
     if not everything:
         raise SwiftReIDError(f"no picture in {root} states its person; {LAYOUT}; or list them in a manifest (CSV)")
-    persons = number_persons(picture.person for picture in everything)
+    persons = number_persons(picture.person for picture in everything if picture.person is not None)
     cross_camera, notes = _cameras_known(everything)
+    cameras = number_cameras(picture.camera for picture in everything if picture.camera) if cross_camera else {}
     data = ReidData(
         root.resolve().name,
         root,
@@ -97,10 +97,7 @@ def read_folders(root: Path | str, *, need: Collection[SplitName] = ("query", "g
         person_names=names_of(persons),
     )
     for split, pictures in found.items():
-        data.split(split).extend(
-            Sample(picture.path, persons[picture.person], (picture.camera or 0) if cross_camera else 0)
-            for picture in pictures
-        )
+        data.split(split).extend(numbered(picture, persons, cameras) for picture in pictures)
     notes.extend(notes_on_names("people", persons))
     data.doubts.extend([*doubts_on_names("people", persons), *_doubts(root, split_folders)])
     data = free_person_zero(data)
@@ -137,7 +134,7 @@ def has_people(root: Path) -> bool:
     return False
 
 
-def _people_below(folder: Path, unparsable: list[Path]) -> Iterator[_Found]:
+def _people_below(folder: Path, unparsable: list[Path]) -> Iterator[NamedSample]:
     for name in names_in(folder):
         path = folder / name
         if path.is_dir():
@@ -147,18 +144,18 @@ def _people_below(folder: Path, unparsable: list[Path]) -> Iterator[_Found]:
             if parsed is None:
                 unparsable.append(path)
             else:
-                yield _Found(path, str(parsed[0]), parsed[1])
+                yield Sample(path, str(parsed[0]), str(parsed[1]))
 
 
-def _pictures_of(person: str, folder: Path) -> Iterator[_Found]:
+def _pictures_of(person: str, folder: Path) -> Iterator[NamedSample]:
     for name in names_in(folder):
         path = folder / name
         if is_picture(name) and not path.is_dir():
             parsed = parse_name(path.stem)
-            yield _Found(path, person, parsed[1] if parsed else None)
+            yield Sample(path, person, str(parsed[1]) if parsed else None)
         elif (camera := _camera_folder(path)) is not None:
             for picture in pictures_in(path):
-                yield _Found(picture, person, camera)
+                yield Sample(picture, person, camera)
 
 
 def _doubts(root: Path, split_folders: Collection[str]) -> list[Doubt]:
@@ -177,12 +174,12 @@ def _doubts(root: Path, split_folders: Collection[str]) -> list[Doubt]:
     )
 
 
-def _camera_folder(path: Path) -> int | None:
+def _camera_folder(path: Path) -> str | None:
     match = _CAMERA_FOLDER.fullmatch(path.name)
-    return int(match[1]) if match and path.is_dir() else None
+    return str(int(match[1])) if match and path.is_dir() else None
 
 
-def _cameras_known(pictures: list[_Found]) -> tuple[bool, list[str]]:
+def _cameras_known(pictures: list[NamedSample]) -> tuple[bool, list[str]]:
     unknown = sum(picture.camera is None for picture in pictures)
     if unknown and unknown < len(pictures):
         told = f"{unknown:,} of {len(pictures):,} pictures state no camera, so no camera is used"

@@ -11,21 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from swiftreid.calibration.recall import RecallThresholds
-from swiftreid.calibration.same_person import SamePerson
-from swiftreid.calibration.short_list import ShortList
-from swiftreid.calibration.thresholds import PAPER_BETA
+from swiftreid.calibration.calibration import Calibration
 from swiftreid.evaluation.attributes import AttributeScore
-from swiftreid.search.cascade import Cascade
 from swiftreid.search.codes import CodeSpec
 
 Tensors = Mapping[str, NDArray[Any]]
 
 ENOUGH = 20
 """Pictures with an attribute, and without it, from which a calibration's figures of it are taken for the card's own."""
-
-SHORT_LIST = "short_list"
-"""Method of a calibration whose cascade is the short list of the w rule, by attributes, and the one identity code."""
 
 
 class Preprocessing(BaseModel):
@@ -61,58 +54,6 @@ class Preprocessing(BaseModel):
         return np.ascontiguousarray(normalised.transpose(0, 3, 1, 2))
 
 
-class Calibration(BaseModel):
-    """How an encoder's distances are to be read, fitted on held-out identities of one data set."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    cascade: str
-    """Text form of the calibrated cascade, as `swiftreid.search.cascade.Cascade.parse` reads it."""
-    method: str
-    """How its thresholds were fitted: ``gaussian``, ``empirical`` or ``recall``; or ``short_list``: it has none."""
-    beta: float | None
-    """Weight of recall in DTO; None with ``recall``, which has none."""
-    default_cascade: str
-    """The same with the paper's beta of 2, for comparison; equal to ``cascade`` when that is the beta."""
-    data: str
-    data_fingerprint: str
-    persons: int
-    pictures: int
-    details: dict[str, Any] = Field(default_factory=dict)
-    encoder: str = ""
-    """Fingerprint of the encoder whose distances these are; empty in cards of earlier versions."""
-    recall: RecallThresholds | None = None
-    """Certified thresholds, or None when there were too few people for the promise."""
-    recall_note: str = ""
-    """Why there is no promise, and how many people one takes."""
-    short_list: ShortList | None = None
-    """The w rule of AFR."""
-    same_person: SamePerson | None = None
-    """The decision threshold on the final code."""
-    same_person_embedding: SamePerson | None = None
-    """That on the cosine distance of float embeddings; None when the encoder gives none."""
-    attributes: list[AttributeScore] = Field(default_factory=list)
-    """How well each attribute was told; those that were not known of these people are left out."""
-
-    @property
-    def cascades(self) -> dict[str, Cascade]:
-        """All calibrated cascades, by a label for tables."""
-        texts = {} if self.method == SHORT_LIST else {f"CtF, DTO beta {PAPER_BETA:g}": self.default_cascade}
-        if self.beta is not None:
-            texts[f"CtF, DTO beta {self.beta:g}"] = self.cascade
-        found = {label: Cascade.parse(text) for label, text in texts.items()}
-        if self.recall is not None:
-            found[f"CtF, recall {100 * self.recall.share:g} %"] = self.recall.cascade()
-        if self.short_list is not None:
-            found[f"AFR, {self.short_list.code} rank-w {100 * self.short_list.rank_share:g} %"] = (
-                self.short_list.cascade()
-            )
-        default = Cascade.parse(self.cascade)
-        if self.method == SHORT_LIST and len(default.stages) > 1 and default not in found.values():
-            found["AFR, calibrated"] = default
-        return found
-
-
 class EncoderCard(BaseModel):
     """Everything about an encoder except its tensors."""
 
@@ -129,7 +70,8 @@ class EncoderCard(BaseModel):
     """Names of the attribute bits in order; empty when the spec has no attribute code."""
     attribute_scores: list[AttributeScore] = Field(default_factory=list)
     """How well they are told of people whom it did not learn from; a calibration says it of the user's own."""
-    preprocessing: Preprocessing
+    preprocessing: Preprocessing | None
+    """Of pictures; None for an encoder that takes float vectors."""
     provenance: str
     """What data the encoder was trained or fitted on, and how it may be checked."""
     licence: str
@@ -185,7 +127,7 @@ def fingerprint_of(card: EncoderCard, tensors: Tensors) -> str:
         "spec": card.spec,
         "embedding": card.embedding,
         "attributes": card.attributes,
-        "preprocessing": card.preprocessing.model_dump(),
+        "preprocessing": card.preprocessing.model_dump() if card.preprocessing else None,
     }
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode())
     for name in sorted(tensors):

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 from safetensors.numpy import save
 
-from swiftreid.durable import save_bytes
+from swiftreid.durable import PRIVATE_FILE, save_bytes
 from swiftreid.encoding.encoder import Encoder
 from swiftreid.encoding.encoding import Encoding
 from swiftreid.encoding.headed_file import load_headed
@@ -50,7 +50,10 @@ def save_encodings(
     cameras: list[str | None],
     persons: list[str | None],
 ) -> None:
-    """Write packed codes, the embedding if there is one, and whose they are, to one safetensors file, atomically."""
+    """Write packed codes, the embedding if there is one, and whose they are, to one safetensors file, atomically.
+
+    Its owner alone can read it: a code tells a person apart as a picture does.
+    """
     header = EncodingsHeader(
         encoder=encoder.card.name,
         fingerprint=encoder.fingerprint,
@@ -62,7 +65,7 @@ def save_encodings(
     columns: dict[str, Any] = dict(encoding.codes)
     if encoding.embedding is not None:
         columns[_EMBEDDING] = encoding.embedding
-    save_bytes(path, save(columns, metadata={"encodings": header.model_dump_json()}))
+    save_bytes(path, save(columns, metadata={"encodings": header.model_dump_json()}), mode=PRIVATE_FILE)
 
 
 def load_encodings(path: Path) -> Encodings:

@@ -20,12 +20,10 @@ from swiftreid.encoding.encoder import Encoder
 from swiftreid.encoding.encoding import Encoding
 from swiftreid.errors import UsageError
 from swiftreid.evaluation.embeddings import unit_length
+from swiftreid.progress import Progress, no_progress
 from swiftreid.search.codes import bits_of, unpack_bits
 from swiftreid.search.description import Description, attribute_names
 from swiftreid.search.stages import EMBEDDING
-
-Progress = Callable[[int, int], None]
-"""Called with (done, total) covered copies."""
 
 USUAL: Final = Covering()
 """Patches of a quarter of the shorter side, every half patch, covered with the mean colour."""
@@ -108,7 +106,7 @@ def match_maps(
     code: str | None = None,
     fine: bool = False,
     covering: Covering = USUAL,
-    progress: Progress | None = None,
+    progress: Progress = no_progress,
 ) -> list[MatchMap]:
     """Where a query and each of some candidates agree and differ, by an encoder's code or embedding.
 
@@ -121,7 +119,7 @@ def match_maps(
         fine: compare the numbers behind the bits instead of the bits: ``bits / 2 * (1 - cosine)``, which is the
             Hamming distance where these numbers are +1 and -1. Short codes change by few bits, or by none.
         covering: how patches are laid and covered.
-        progress: called as covered copies are encoded.
+        progress: takes covered copies encoded and copies in all.
 
     Returns:
         One map a candidate.
@@ -166,7 +164,7 @@ def dependence_map(
     code: str | None = None,
     fine: bool = False,
     covering: Covering = USUAL,
-    progress: Progress | None = None,
+    progress: Progress = no_progress,
 ) -> PictureMap:
     """What a picture's code depends on: its distance, never below 0, from the same picture with a patch covered.
 
@@ -176,7 +174,7 @@ def dependence_map(
         code: as for `match_maps`.
         fine: as for `match_maps`.
         covering: how patches are laid and covered.
-        progress: called as covered copies are encoded.
+        progress: takes covered copies encoded and copies in all.
 
     Raises:
         UsageError: as for `match_maps`.
@@ -196,7 +194,7 @@ def attribute_maps(
     names: Sequence[str],
     *,
     covering: Covering = USUAL,
-    progress: Progress | None = None,
+    progress: Progress = no_progress,
 ) -> list[AttributeMap]:
     """What some attributes of a picture were read off.
 
@@ -205,7 +203,7 @@ def attribute_maps(
         picture: uint8 [h, w, 3] RGB of any size.
         names: of the attributes, as on the encoder's card or as `Description.of` takes them for ``has``.
         covering: how patches are laid and covered.
-        progress: called as covered copies are encoded.
+        progress: takes covered copies encoded and copies in all.
 
     Returns:
         One map an attribute, called as on the card.
@@ -235,13 +233,12 @@ def attribute_maps(
 class _Counter:
     """Counts covered copies over several pictures."""
 
-    def __init__(self, total: int, progress: Progress | None) -> None:
+    def __init__(self, total: int, progress: Progress) -> None:
         self._done, self._total, self._progress = 0, total, progress
 
     def __call__(self, more: int) -> None:
         self._done += more
-        if self._progress is not None:
-            self._progress(self._done, self._total)
+        self._progress("covering patches", self._done, self._total)
 
 
 def _covered(encoder: Encoder, picture: NDArray[np.uint8], covering: Covering, count: _Counter) -> Iterator[Encoding]:

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from swiftreid.data.pictures import BadPicture, read_batches
 from swiftreid.encoding.encoder import Encoder
 from swiftreid.encoding.encoding import Encoding
+from swiftreid.progress import Progress, no_progress
 
-Progress = Callable[[int, int], None]
 OnBad = Callable[[BadPicture], None]
 
 
@@ -34,11 +34,13 @@ def encode_paths(
     batch: int = 64,
     thumbnails: bool = False,
     on_bad: OnBad | None = None,
-    progress: Progress | None = None,
+    progress: Progress = no_progress,
+    task: str = "encoding",
 ) -> Iterator[EncodedBatch]:
     """Encode ``paths`` in order, batch by batch.
 
     Unreadable pictures go to ``on_bad`` and are left out; without ``on_bad`` the first one raises `BadPicture`.
+    ``progress`` takes pictures encoded and pictures in all, by the name of ``task``.
     """
     height, width = encoder.size
     done = 0
@@ -47,10 +49,9 @@ def encode_paths(
     ):
         yield EncodedBatch(read.indices, encoder.encode(read.pictures), read.thumbnails)
         done = int(read.indices[-1]) + 1
-        if progress is not None:
-            progress(done, len(paths))
-    if progress is not None and done < len(paths):
-        progress(len(paths), len(paths))
+        progress(task, done, len(paths))
+    if done < len(paths):
+        progress(task, len(paths), len(paths))
 
 
 def encode_all(
@@ -58,10 +59,11 @@ def encode_all(
     paths: Sequence[Path],
     *,
     on_bad: OnBad | None = None,
-    progress: Progress | None = None,
+    progress: Progress = no_progress,
+    task: str = "encoding",
 ) -> tuple[NDArray[np.int64], Encoding]:
     """Encode ``paths`` into memory: the places that could be read, int64 [n], and one encoding of them all."""
-    batches = list(encode_paths(encoder, paths, on_bad=on_bad, progress=progress))
+    batches = list(encode_paths(encoder, paths, on_bad=on_bad, progress=progress, task=task))
     if not batches:
         height, width = encoder.size
         return np.zeros(0, np.int64), encoder.encode(np.zeros((0, height, width, 3), np.uint8))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from swiftreid.errors import UsageError
-from swiftreid.search.description import SURELY, log_odds_ratio
+from swiftreid.search.description import SURELY, attribute_names, log_odds_ratio
 
 
 @dataclass(frozen=True)
@@ -188,3 +188,34 @@ def _share(part: NDArray[np.bool_], whole: NDArray[np.bool_]) -> float | None:
 def _mean(values: list[float | None]) -> float | None:
     defined = [value for value in values if value is not None]
     return sum(defined) / len(defined) if defined else None
+
+
+def score_bits(
+    names: Sequence[str],
+    bits: NDArray[np.bool_],
+    logits: NDArray[np.floating] | None,
+    truth: NDArray[np.floating],
+    true_names: Sequence[str],
+) -> list[AttributeScore]:
+    """How accurate attribute bits are, second bits among them, for the attributes that are known.
+
+    Args:
+        names: of the b bits, as on an encoder's card.
+        bits: bool [n, b].
+        logits: float [n, b]; None gives no calibration errors.
+        truth: float [n, a]: 1 yes, 0 no, NaN not known.
+        true_names: of the a attributes.
+    """
+    shared = [name for name in attribute_names(names) if name in true_names]
+    ours, theirs = [list(names).index(name) for name in shared], [list(true_names).index(name) for name in shared]
+    seconds = [list(names).index(SURELY + name) for name in shared if SURELY + name in names]
+    known = ~np.isnan(truth[:, theirs])
+    scores = attribute_scores(
+        bits[:, ours],
+        known & (truth[:, theirs] > 0),
+        shared,
+        known,
+        logits=None if logits is None else logits[:, ours],
+        sure=bits[:, seconds] if len(seconds) == len(shared) else None,
+    )
+    return [score for score in scores.each if score.known]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -17,6 +17,7 @@ from swiftreid.evaluation.protocol import Metrics, Protocol
 from swiftreid.evaluation.standing import can_count, ranks_by_distance
 from swiftreid.evaluation.timing import Search, time_searches
 from swiftreid.evaluation.verification import COSINE_STEPS
+from swiftreid.progress import Progress, no_progress
 from swiftreid.search.cascade import Cascade
 from swiftreid.search.stages import EMBEDDING
 from swiftreid.search.storage import bytes_per_entry
@@ -27,7 +28,6 @@ __all__ = ["LabelledCodes", "Measured", "measure", "measure_cascades", "measure_
 Kind = Literal["best", "all"]
 """What is timed: a search for the k best, or the ranking of the whole gallery."""
 
-Progress = Callable[[int, int], None]
 
 _Searches = dict[tuple[str, Kind], Search]
 _Times = dict[tuple[str, Kind], float]
@@ -70,7 +70,7 @@ def measure(
     timed: bool = True,
     protocol: Protocol | None = None,
     float_label: str = "float embedding",
-    progress: Progress | None = None,
+    progress: Progress = no_progress,
 ) -> list[Measured]:
     """Each cascade as by `measure_cascades` and then, if there is one, the float embedding; timed in one run.
 
@@ -85,15 +85,14 @@ def measure(
     times: _Times = {}
     if timed:
         times = run.times(run.searches(cascades, table) | (run.embedding_searches(float_label) if floats else {}))
-    told = progress or (lambda done, total: None)
     total = len(cascades) + floats
     found = []
     for row in run.rows(cascades, table, times):
         found.append(row)
-        told(len(found), total)
+        progress("measuring", len(found), total)
     if floats:
         found.append(run.embedding(float_label, times))
-        told(total, total)
+        progress("measuring", total, total)
     return found
 
 
@@ -116,7 +115,7 @@ def measure_cascades(
     k: int = 100,
     timed: bool = True,
     protocol: Protocol | None = None,
-    progress: Progress | None = None,
+    progress: Progress = no_progress,
 ) -> list[Measured]:
     """Accuracy and time of each cascade, exhaustive ones among them; times are taken in turn, in one run.
 
@@ -133,8 +132,7 @@ def measure_cascades(
     found = []
     for row in run.rows(cascades, table, times):
         found.append(row)
-        if progress is not None:
-            progress(len(found), len(cascades))
+        progress("measuring", len(found), len(cascades))
     return found
 
 

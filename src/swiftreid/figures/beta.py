@@ -16,7 +16,6 @@ from swiftreid.figures.accuracy_time import decades_axis
 from swiftreid.figures.style import TextSize, compose, new_figure, styled
 from swiftreid.figures.trials import (
     Cost,
-    Progress,
     Trial,
     accuracy_panel,
     cost_panel,
@@ -24,6 +23,7 @@ from swiftreid.figures.trials import (
     trial_notes,
     try_cascades,
 )
+from swiftreid.progress import Progress, no_progress
 from swiftreid.search.cascade import Cascade, Stage
 from swiftreid.search.codes import bits_of
 
@@ -90,7 +90,7 @@ def beta_figure(
     calibrated: float | None = None,
     timed: bool = False,
     protocol: Protocol | None = None,
-    progress: Progress | None = None,
+    progress: Progress = no_progress,
 ) -> BetaFigure:
     """Measure the cascade of every beta, and exhaustive search, on the test set."""
     whole = Cascade([Stage(identity_codes(gallery)[-1])])

@@ -19,7 +19,6 @@ from swiftreid.figures.accuracy_time import decades_axis
 from swiftreid.figures.style import LOOKS, TextSize, compose, new_figure, percent_axis, styled
 from swiftreid.figures.trials import (
     Cost,
-    Progress,
     Trial,
     accuracy_panel,
     cost_panel,
@@ -27,6 +26,7 @@ from swiftreid.figures.trials import (
     trial_notes,
     try_cascades,
 )
+from swiftreid.progress import Progress, no_progress
 from swiftreid.search import kernels
 from swiftreid.search.cascade import Cascade, Stage
 from swiftreid.search.codes import bits_of
@@ -96,7 +96,7 @@ def short_list_figure(
     widths: Sequence[int] | None = None,
     timed: bool = False,
     protocol: Protocol | None = None,
-    progress: Progress | None = None,
+    progress: Progress = no_progress,
 ) -> ShortListFigure:
     """Measure a short list of every length on the test set, the rule's choice among them.
 
@@ -108,7 +108,7 @@ def short_list_figure(
         widths: lengths to try; by default `lengths`.
         timed: whether to tell the time.
         protocol: how rankings are judged.
-        progress: called with (done, total).
+        progress: takes cascades measured and cascades in all.
 
     Raises:
         UsageError: a code is not there, or a length is below 1 or beyond the gallery.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -13,14 +13,13 @@ from swiftreid.evaluation.labelled import LabelledCodes
 from swiftreid.evaluation.measure import measure_cascades
 from swiftreid.evaluation.protocol import Metrics, Protocol
 from swiftreid.figures.style import FAINT, LOOKS, percent_axis
+from swiftreid.progress import Progress, no_progress
 from swiftreid.search.cascade import Cascade
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Cost = Literal["bytes", "time"]
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ def try_cascades(
     *,
     timed: bool = False,
     protocol: Protocol | None = None,
-    progress: Progress | None = None,
+    progress: Progress = no_progress,
 ) -> list[Trial]:
     """Measure each cascade by the single-query protocol; equal ones are measured once, and all are timed in turn.
 
@@ -69,7 +68,7 @@ def try_cascades(
         gallery: of the test set.
         timed: whether to tell the time too.
         protocol: how rankings are judged.
-        progress: called with how many different cascades are done, and how many there are.
+        progress: takes how many different cascades are measured, and how many there are.
 
     Raises:
         UsageError: a cascade needs a code that the encodings do not hold.

@@ -33,6 +33,7 @@ class GalleryInfo:
         format: version of the gallery's format.
         segment_size: entries to a sealed segment.
         created: when the gallery was created, ISO 8601, UTC.
+        rendered: whether its people were declared not to exist.
     """
 
     entries: int
@@ -51,6 +52,7 @@ class GalleryInfo:
     format: int
     segment_size: int
     created: str
+    rendered: bool = False
 
 
 def read_info(catalogue: CatalogueView, gallery: Path, meta: Meta, view: View, cache: Cache) -> GalleryInfo:
@@ -76,6 +78,7 @@ def read_info(catalogue: CatalogueView, gallery: Path, meta: Meta, view: View, c
         format=meta.version,
         segment_size=meta.segment_size,
         created=meta.created,
+        rendered=meta.rendered,
     )
 
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from swiftreid.errors import UsageError
 from swiftreid.search.codes import CodeSpec
+from swiftreid.search.segment import MAX_EMBEDDING
 from swiftreid.search.stages import EMBEDDING
-from swiftreid.search.table import MAX_EMBEDDING
 
 FORMAT = 2
 SEGMENTS = "segments"
@@ -83,6 +83,7 @@ class Meta:
         created: when, ISO 8601, UTC.
         encoder_digest: checksum of the copy of the encoder's file; empty without one.
         embedding: the float vectors it keeps beside the codes; None without.
+        rendered: its people were declared not to exist.
         version: version of the format.
     """
 
@@ -93,6 +94,7 @@ class Meta:
     created: str
     encoder_digest: str = ""
     embedding: Embedding | None = None
+    rendered: bool = False
     version: int = FORMAT
 
     @property
@@ -110,7 +112,9 @@ class Meta:
             "created": self.created,
             "encoder_digest": self.encoder_digest,
         }
-        return text if self.embedding is None else text | {"embedding": str(self.embedding)}
+        if self.embedding is not None:
+            text["embedding"] = str(self.embedding)
+        return text | ({"rendered": "true"} if self.rendered else {})
 
     @classmethod
     def from_text(cls, text: Mapping[str, str], version: int) -> Meta:
@@ -127,5 +131,6 @@ class Meta:
             created=text["created"],
             encoder_digest=text["encoder_digest"],
             embedding=Embedding.parse(text["embedding"]) if "embedding" in text else None,
+            rendered=text.get("rendered") == "true",
             version=version,
         )

@@ -83,6 +83,7 @@ class Gallery:
         encoder_file: Path | None = None,
         embedding: Embedding | FloatName | None = None,
         segment_size: int = SEGMENT_SIZE,
+        rendered: bool = False,
     ) -> Gallery:
         """Create an empty gallery and open it for writing; it is there whole or not at all.
 
@@ -97,6 +98,7 @@ class Gallery:
             encoder_file: its artefact, copied into the gallery.
             embedding: keep float embeddings beside the codes: their size and type, or with ``encoder`` the type alone.
             segment_size: entries to a sealed segment.
+            rendered: its people do not exist, so that a calibration on rendered people decides there.
 
         Raises:
             UsageError: something is there, or an argument makes no sense.
@@ -118,6 +120,7 @@ class Gallery:
             encoder_file=encoder_file,
             embedding=embedding,
             segment_size=segment_size,
+            rendered=rendered,
         )
         return cls.open(path)
 
@@ -177,6 +180,16 @@ class Gallery:
     def spec(self) -> CodeSpec:
         """The codes of every entry."""
         return self._meta.spec
+
+    @property
+    def rendered(self) -> bool:
+        """Whether the gallery was declared, when it was created, to hold people who do not exist."""
+        return self._meta.rendered
+
+    @property
+    def created(self) -> str:
+        """When the gallery was created, ISO 8601, UTC."""
+        return self._meta.created
 
     @property
     def embedding(self) -> Embedding | None:
@@ -459,9 +472,9 @@ class Gallery:
         Damage is listed in the report, not raised.
         """
         self._check_open()
-        report = self._reader.verify()
+        report, states = self._reader.verify()
         if not self.read_only:
-            self._writer.note_checked(report.states)
+            self._writer.note_checked(states)
         return report
 
     def snapshot(

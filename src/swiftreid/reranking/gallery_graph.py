@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swiftreid.errors import UsageError
+from swiftreid.progress import Progress, no_progress
 from swiftreid.reranking.neighbours import CodeSpace, VectorSpace, first_by_distance, nearest
 from swiftreid.reranking.reciprocal import Ids, Inverted, Reciprocal, average, encode
 from swiftreid.search.codes import check_packed
@@ -122,16 +123,15 @@ class GalleryGraph:
         """Bytes of the lists."""
         return self._numbers.nbytes + self._distances.nbytes + self._furthest.nbytes + self._made.nbytes
 
-    def build(self, progress: Callable[[int, int], None] | None = None) -> None:
+    def build(self, progress: Progress = no_progress) -> None:
         """Make all lists now; time grows with the square of the gallery.
 
         Args:
-            progress: called with the lists made and the lists there will be.
+            progress: takes the lists made and the lists there will be.
         """
         for start in range(0, len(self), _AHEAD):
             self._require(np.arange(start, min(start + _AHEAD, len(self))))
-            if progress is not None:
-                progress(min(start + _AHEAD, len(self)), len(self))
+            progress("finding neighbours", min(start + _AHEAD, len(self)), len(self))
 
     def rerank(self, candidates: Ids, queries: NDArray[np.uint8] | NDArray[np.float32]) -> Reordered:
         """Order each query's candidates by their final distance (0 to 1), equal ones by position.

@@ -11,14 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swiftreid.errors import UsageError
-from swiftreid.search import kernels
+from swiftreid.search import engine, kernels
 from swiftreid.search.certified import Sample
 from swiftreid.search.codes import bits_of, check_packed, row_bytes_of
-from swiftreid.search.job import Answer, Cells, Job, Order
+from swiftreid.search.job import Answer, Job, Order
+from swiftreid.search.list_groups import TableLists
 from swiftreid.search.numbers import whole_number
 from swiftreid.search.results import Report, SearchResult, StageReport
+from swiftreid.search.segment import LARGEST
 from swiftreid.search.stages import EMBEDDING, Stage
-from swiftreid.search.table import LARGEST, CodeTable
+from swiftreid.search.table import CodeTable
 
 __all__ = ["Cascade", "Stage"]
 
@@ -51,15 +53,15 @@ class Cascade:
             raise UsageError(f"a cascade has 1 to {MAX_STAGES} stages, got {len(self.stages)}")
         if any(stage.code == EMBEDDING for stage in self.stages[:-1]):
             raise UsageError(f"the embedding can only be the last stage of a cascade, not as in {self}")
-        if any(stage.keep == "cells" for stage in self.stages[1:]):
-            raise UsageError(f"only the first stage of a cascade can look for cells: {self}")
-        if self.stages[0].keep == "cells" and not (
+        if any(stage.keep == "nprobe" for stage in self.stages[1:]):
+            raise UsageError(f"only the first stage of a cascade can probe inverted lists: {self}")
+        if self.stages[0].keep == "nprobe" and not (
             len(self.stages) > 2
             and self.stages[1].threshold is not None
             and bits_of(self.stages[1].code) <= 8 * kernels.MAX_SLICED_BYTES
         ):
             raise UsageError(
-                f"behind cells there must be a stage with a threshold, of a code of at most "
+                f"behind the probing stage there must be a stage with a threshold, of a code of at most "
                 f"{8 * kernels.MAX_SLICED_BYTES} bits, and one more stage; not {self}"
             )
         if len(self.stages) > 1 and any(stage.keep == "certified" for stage in self.stages):
@@ -211,9 +213,9 @@ class Cascade:
                 f"the queries' embeddings have {codes[EMBEDDING].shape[1]} numbers, the table's "
                 f"{table.column(EMBEDDING)[0].shape[1]}: encode both with one encoder"
             )
-        cells = _cells(table, self.stages[0]) if self.stages[0].keep == "cells" else None
-        if cells is not None and order != "search":
-            raise UsageError(f"a full ranking looks at every entry: leave the cells out of {self}")
+        lists = _lists(table, self.stages[0]) if self.stages[0].keep == "nprobe" else None
+        if lists is not None and order != "search":
+            raise UsageError(f"a full ranking looks at every entry: leave nprobe out of {self}")
         sample = None
         if self.stages[0].miss is not None:
             if k is None:
@@ -226,7 +228,7 @@ class Cascade:
             self.stages,
             self._rules,
             table,
-            cells,
+            lists,
             sample,
             [codes[stage.code] for stage in self.stages],
             self._weights(weights, len(codes[self.stages[0].code])),
@@ -236,7 +238,7 @@ class Cascade:
             order,
             whole_number("threads", threads, 1),
         )
-        answer = kernels.run(job, kernel)
+        answer = engine.run(job, kernel)
         report = Report(partial(_reports, job, answer))
         distances: NDArray[np.int32] | NDArray[np.float32] = answer.distances
         if self.stages[-1].code == EMBEDDING:
@@ -257,7 +259,7 @@ class Cascade:
             bits, most = bits_of(name) if name != EMBEDDING else 0, 8 * kernels.MAX_SLICED_BYTES
             if not 0 < bits <= most:
                 raise UsageError(f"only codes of at most {most} bits take weights, not {name}")
-            if any(stage.keep in ("threshold", "cells") for stage in stages):
+            if any(stage.keep in ("threshold", "nprobe") for stage in stages):
                 raise UsageError(f"a stage whose bits have weights keeps a top or a share, or all: {self}")
             shape, kind = getattr(weights, "shape", None), getattr(weights, "dtype", type(weights).__name__)
             if kind != np.uint8 or shape != (queries, bits):
@@ -353,14 +355,13 @@ def _reports(job: Job, answer: Answer) -> list[StageReport]:
     return reports
 
 
-def _cells(table: CodeTable, stage: Stage) -> Cells:
-    arrangement = table.arrangement
-    if arrangement is None or arrangement.partition.code != stage.code:
+def _lists(table: CodeTable, stage: Stage) -> TableLists:
+    if table.lists is None or table.lists.code != stage.code:
         raise UsageError(
-            f"the stage {stage} needs a table with cells by {stage.code}: "
-            f'table = Partition.fit("{stage.code}", ...).arrange(table)'
+            f"the stage {stage} needs a table with inverted lists by {stage.code}: "
+            f'table = InvertedLists.fit("{stage.code}", ...).arrange(table)'
         )
-    return Cells(arrangement.partition.centres, arrangement.shelves, arrangement.segments)
+    return table.lists
 
 
 def _bitmap(mask: NDArray[np.bool_] | NDArray[np.uint8], entries: int) -> NDArray[np.uint8]:

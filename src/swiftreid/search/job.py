@@ -4,46 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from swiftreid.search.certified import Sample
+from swiftreid.search.list_groups import TableLists
 from swiftreid.search.stages import Stage
-
-if TYPE_CHECKING:
-    from swiftreid.search.certified import Sample
-    from swiftreid.search.shelves import Shelf
-    from swiftreid.search.table import CodeTable
+from swiftreid.search.table import CodeTable
 
 Order = Literal["search", "gallery", "stages"]
 
 SPARED, MOST_SPARED = 2**16, 2**22
 """Bytes of answers whose memory is kept for the next: smaller ones are quick to get, larger ones come in huge pages."""
-
-
-@dataclass(frozen=True)
-class Cells:
-    """What a cells stage looks into.
-
-    Attributes:
-        centres: uint8 [cells, row bytes].
-        shelves: of the entries that have cells, in gallery order.
-        segments: how many segments they cover.
-    """
-
-    centres: NDArray[np.uint8]
-    shelves: tuple[Shelf, ...]
-    segments: int
-
-    def native(self, stages: tuple[Stage, ...]) -> tuple[Any, ...]:
-        """As the native kernels take it: the codes that the two stages behind compare go with the shelves."""
-        fused = len(stages) > 3 and stages[2].keep == "threshold"
-        shelves = [
-            (shelf.native, shelf.rows(stages[1].code), shelf.rows(stages[2].code) if fused else None)
-            for shelf in self.shelves
-        ]
-        return self.centres, self.segments, shelves
 
 
 @dataclass(slots=True)  # not frozen: a search makes one, and that takes a while for frozen ones
@@ -54,7 +28,7 @@ class Job:
         stages: the cascade.
         rules: the stages' rules for the native kernels.
         table: what is searched.
-        cells: what a cells stage looks into; None if the cascade has none.
+        lists: the inverted lists that are probed; None if the cascade probes none.
         sample: what a certified stage looks at first; None if the cascade has none.
         queries: for each stage, the queries' codes, uint8 [q, row bytes] or float32 [q, size], contiguous.
         weights: for each stage, how much each bit counts, uint8 [q, 8 row bytes], or None where all count as 1.
@@ -68,7 +42,7 @@ class Job:
     stages: tuple[Stage, ...]
     rules: Any
     table: CodeTable
-    cells: Cells | None
+    lists: TableLists | None
     sample: Sample | None
     queries: list[NDArray[Any]]
     weights: list[NDArray[np.uint8] | None]

@@ -1,4 +1,4 @@
-"""Which engine answers: the native kernels where they are built, the NumPy reference elsewhere."""
+"""Low-level calls of the search kernels: native ones where they are built, NumPy elsewhere, and which is used."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swiftreid.errors import UsageError
-from swiftreid.search import reference
+from swiftreid.search import distances
 from swiftreid.search.codes import check_packed
-from swiftreid.search.job import Answer, Job
 from swiftreid.search.stages import Stage
 
 VARIABLE = "SWIFTREID_KERNEL"
@@ -23,7 +22,8 @@ BLOCK = 512
 
 
 @cache
-def _native() -> ModuleType | None:
+def native_module() -> ModuleType | None:
+    """The compiled kernels; None, with one warning, where they are not built."""
     try:
         from swiftreid import _native as native
     except ImportError as error:
@@ -44,7 +44,7 @@ def available_kernels() -> list[str]:
 
 @cache
 def _available() -> tuple[str, ...]:
-    native = _native()
+    native = native_module()
     return (*(native.kernels() if native else ()), "reference")
 
 
@@ -101,9 +101,9 @@ def hamming(
         )
     chosen = active_kernel(kernel)
     if chosen == "reference":
-        return reference.hamming(column, queries)
+        return distances.hamming(column, queries)
     out = np.empty((len(queries), len(column)), np.int32)
-    native = _native()
+    native = native_module()
     assert native is not None  # active_kernel named one of its kernels
     native.hamming(np.ascontiguousarray(column), np.ascontiguousarray(queries), chosen, out)
     return out
@@ -119,7 +119,7 @@ def slice_planes(column: NDArray[np.uint8]) -> NDArray[np.uint8]:
         uint8 [ceil(n / 512) * 512 * b]: blocks of 512 entries, in each block one line of 64 bytes for each bit. Empty
         without native kernels: the reference does not need them.
     """
-    native = _native()
+    native = native_module()
     if native is None:
         return np.empty(0, np.uint8)
     rows, row_bytes = column.shape
@@ -131,7 +131,7 @@ def slice_planes(column: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def pick(rows: NDArray[np.uint8], bits: NDArray[np.uint16]) -> NDArray[np.uint8]:
     """Some bits of packed rows, ascending and packed: uint8 [n, b], uint16 [8 m] -> uint8 [n, m], in whole lines."""
-    native = _native()
+    native = native_module()
     if native is None:
         return np.packbits(np.unpackbits(rows, axis=1, bitorder="little")[:, bits], axis=1, bitorder="little")
     out = aligned(len(rows) * (len(bits) // 8)).reshape(len(rows), len(bits) // 8)
@@ -141,7 +141,7 @@ def pick(rows: NDArray[np.uint8], bits: NDArray[np.uint16]) -> NDArray[np.uint8]
 
 def read(rows: NDArray[np.uint8]) -> None:
     """Read packed rows uint8 [n, b] as quickly as one thread can: the limit of searches that look at all of them."""
-    native = _native()
+    native = native_module()
     if native is None:
         rows.view(np.uint32).max(initial=0)
     else:
@@ -159,18 +159,18 @@ def nearest(
     out = np.empty(len(rows), np.uint32)
     if chosen == "reference":
         for at in range(0, len(rows), 1024):
-            out[at : at + 1024] = reference.hamming(centres, rows[at : at + 1024]).argmin(axis=1)
+            out[at : at + 1024] = distances.hamming(centres, rows[at : at + 1024]).argmin(axis=1)
         return out
-    native = _native()
+    native = native_module()
     assert native is not None
     native.nearest(np.ascontiguousarray(rows), centres, threads or os.cpu_count() or 1, chosen, out)
     return out
 
 
-def shelf_order(starts: NDArray[np.uint32], order: NDArray[np.uint32]) -> Any:
-    """A shelf's order as native searches take it, checked once; None without native kernels."""
-    native = _native()
-    return None if native is None else native.ShelfOrder(starts, order)
+def list_order(starts: NDArray[np.uint32], order: NDArray[np.uint32]) -> Any:
+    """The order of inverted lists as native searches take it, checked once; None without native kernels."""
+    native = native_module()
+    return None if native is None else native.ListOrder(starts, order)
 
 
 def aligned(size: int, alignment: int = 64) -> NDArray[np.uint8]:
@@ -186,13 +186,13 @@ def aligned(size: int, alignment: int = 64) -> NDArray[np.uint8]:
 
 def native_column(segments: list[NDArray[Any]], planes: list[NDArray[np.uint8]] | None) -> Any:
     """A column as native searches take it, checked once; None without native kernels."""
-    native = _native()
+    native = native_module()
     return None if native is None else native.Column(segments, planes)
 
 
 def native_rules(stages: tuple[Stage, ...]) -> Any:
     """The rules of stages as native searches take them; None without native kernels."""
-    native = _native()
+    native = native_module()
     if native is None:
         return None
     return native.Rules(
@@ -200,42 +200,3 @@ def native_rules(stages: tuple[Stage, ...]) -> Any:
         [stage.amount for stage in stages],
         [stage.whole_ties for stage in stages],
     )
-
-
-def _columns(job: Job) -> list[Any]:
-    """The stages' columns; the first that compares entries by a short code has bit planes."""
-    scanned = 0 if job.cells is None else 1
-    scans = len(job.stages) > 1 or job.weights[0] is not None
-    sliced = scans and job.order == "search" and job.queries[scanned].shape[1] <= MAX_SLICED_BYTES
-    return job.table.native_columns(tuple(stage.code for stage in job.stages), scanned if sliced else None)
-
-
-def run(job: Job, kernel: str | None = None) -> Answer:
-    """Answer a checked job with a kernel (see `active_kernel`)."""
-    chosen = active_kernel(kernel)
-    if chosen == "reference":
-        answer = Answer.empty(job)
-        reference.run(job, answer)
-        return answer
-    native = _native()
-    assert native is not None
-    answer = Answer.empty(job, native.room)
-    native.cascade(
-        _columns(job),
-        None if job.cells is None else job.cells.native(job.stages),
-        None if job.sample is None else job.sample.native(job.table),
-        job.queries,
-        job.weights,
-        job.rules,
-        job.live,
-        job.min_candidates,
-        job.order,
-        job.threads,
-        chosen,
-        answer.indices,
-        answer.distances,
-        answer.stages,
-        answer.counts,
-        answer.figures,
-    )
-    return answer

@@ -9,49 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from swiftreid.search.job import Answer, Cells, Job
+from swiftreid.search.distances import cosine, hamming, weighted
+from swiftreid.search.job import Answer, Job
+from swiftreid.search.list_groups import TableLists
 from swiftreid.search.stages import EMBEDDING, Stage
-
-
-def hamming(column: NDArray[np.uint8], queries: NDArray[np.uint8]) -> NDArray[np.int32]:
-    """Hamming distances of packed rows: uint8 [n, b] and uint8 [q, b] -> int32 [q, n]."""
-    out = np.empty((len(queries), len(column)), np.int32)
-    for row, query in zip(out, queries, strict=True):
-        row[:] = np.bitwise_count(column ^ query).sum(axis=1, dtype=np.int32)
-    return out
-
-
-def weighted(column: NDArray[np.uint8], query: NDArray[np.uint8], weights: NDArray[np.uint8]) -> NDArray[np.int32]:
-    """Sums of the weights of the bits that differ: uint8 [n, b], [b] and [8 b] -> int32 [n]."""
-    differs = np.unpackbits(column ^ query, axis=1, bitorder="little").astype(np.int32)
-    sums: NDArray[np.int32] = differs @ weights.astype(np.int32)
-    return sums
-
-
-def cosine(rows: NDArray[np.float16] | NDArray[np.float32], query: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Cosine distances of embeddings: [n, size] and [size] -> float32 [n], 0 to 2.
-
-    Sums are kept as sixteen running sums, entry i in sum i % 16, folded in halves, so that every kernel can give the
-    same bits.
-    """
-    values = rows.astype(np.float32)
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        lengths = np.sqrt(_running_sum(query[None] * query[None])) * np.sqrt(_running_sum(values * values))
-        distances = np.float32(1) - _running_sum(values * query) / lengths
-        positive = np.where(distances > 0, distances, np.float32(0))
-    # To nothing, and to what is not a number, there is no angle: that is neither near nor far.
-    return np.where((lengths > 0) & ~np.isnan(distances), positive, np.float32(1))
-
-
-def _running_sum(products: NDArray[np.float32]) -> NDArray[np.float32]:
-    count, size = products.shape
-    sums = np.zeros((count, 16), np.float32)
-    for at in range(0, size, 16):
-        some = products[:, at : at + 16]
-        sums[:, : some.shape[1]] += some
-    for half in (8, 4, 2, 1):
-        sums[:, :half] += sums[:, half : 2 * half]
-    return sums[:, 0]
 
 
 def passing(stage: Stage, distances: NDArray[Any], at_least: int) -> NDArray[np.intp]:
@@ -80,34 +41,34 @@ def passing(stage: Stage, distances: NDArray[Any], at_least: int) -> NDArray[np.
 
 
 SPARSE = 24
-"""Cells are not looked into where at most one entry in so many may be found: all of these are compared instead."""
+"""Where at most one entry in so many may be found, no list is probed: all of these are compared instead."""
 
 
 def probe(
-    cells: Cells, live: NDArray[np.bool_], query: NDArray[np.uint8], share: float, at_least: int
+    lists: TableLists, live: NDArray[np.bool_], query: NDArray[np.uint8], share: float, at_least: int
 ) -> NDArray[np.bool_]:
-    """Which entries a query looks at: those of the nearest cells, and all that are on no shelf.
+    """Which entries a query looks at: those of the nearest lists, and all that are in no list.
 
     Args:
-        cells: what is looked into.
+        lists: of the table.
         live: bool [n], which entries may be found.
         query: uint8 [row bytes].
-        share: of the entries that have cells, which the cells hold at least, whether they may be found or not.
-        at_least: how many that may be found they hold together with those on no shelf (or all that there are).
+        share: of the entries in lists, which the probed lists hold at least, whether they may be found or not.
+        at_least: how many that may be found they hold together with those in no list (or all that there are).
     """
-    inside = np.concatenate([*(shelf.cells for shelf in cells.shelves), np.empty(0, np.uint32)])
-    nearest = np.argsort(hamming(cells.centres, query[None])[0], kind="stable")
+    inside = np.concatenate([*(group.lists for group in lists.groups), np.empty(0, np.uint32)])
+    nearest = np.argsort(hamming(lists.centres, query[None])[0], kind="stable")
     held = np.cumsum(np.bincount(inside, minlength=len(nearest))[nearest])
     findable = np.cumsum(np.bincount(inside[live[: len(inside)]], minlength=len(nearest))[nearest])
     missing = min(at_least, int(live.sum())) - int(live[len(inside) :].sum())
     chosen = max(_first_holding(held, share_of(share, len(inside))), _first_holding(findable, missing))
-    looked_into = np.ones(len(live), np.bool_)
-    looked_into[: len(inside)] = np.isin(inside, nearest[:chosen])
-    return looked_into
+    probed = np.ones(len(live), np.bool_)
+    probed[: len(inside)] = np.isin(inside, nearest[:chosen])
+    return probed
 
 
 def _first_holding(held: NDArray[np.intp], wanted: int) -> int:
-    """How many of the first cells hold as many entries, given running sums."""
+    """How many of the first lists hold as many entries, given running sums."""
     return int(np.searchsorted(held, wanted)) + 1 if wanted > 0 else 0
 
 
@@ -133,21 +94,21 @@ def _answer(job: Job, answer: Answer, query: int, live: NDArray[np.intp]) -> Non
     answer.counts[query] = len(live)
     entries = live  # those that reached the stage, in gallery order
     came_in = len(live)
-    if job.cells is not None:
+    if job.lists is not None:
         if SPARSE * len(live) > len(job.table):
             findable = np.zeros(len(job.table), np.bool_)
             findable[live] = True
-            looked_into = probe(job.cells, findable, job.queries[0][query], job.stages[0].amount, job.min_candidates)
-            entries = live[looked_into[live]]
-            answer.entries_in[0] += len(job.cells.centres)
-            # Whether an entry in a cell may be found shows only when it is compared.
-            covered = sum(job.table.lengths[: job.cells.segments])
-            came_in = int(looked_into[:covered].sum()) + int((entries >= covered).sum())
+            probed = probe(job.lists, findable, job.queries[0][query], job.stages[0].amount, job.min_candidates)
+            entries = live[probed[live]]
+            answer.entries_in[0] += len(job.lists.centres)
+            # Whether an entry in a list may be found shows only when it is compared.
+            covered = sum(job.table.lengths[: job.lists.segments])
+            came_in = int(probed[:covered].sum()) + int((entries >= covered).sum())
         answer.entries_kept[0] += came_in
     keys: list[NDArray[Any]] = []  # their distances at each stage so far
     end = len(live)  # results are written from the back: those that stopped first come last
     for number, stage in enumerate(job.stages):
-        if stage.keep == "cells":
+        if stage.keep == "nprobe":
             continue
         start = perf_counter()
         distances = _distances(job, number, query, entries)

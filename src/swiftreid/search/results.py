@@ -19,7 +19,7 @@ class StageReport:
         code: the code compared.
         rule: the stage in text form, for example ``id32<=11``.
         queries: number of queries.
-        entries_in: entries that the stage compared, summed over queries; of a cells stage, centres.
+        entries_in: entries that the stage compared, summed over queries; of a probing stage, centres.
         entries_kept: entries that passed its rule, summed over queries (before the cut to k at the last stage).
         seconds: time spent, summed over threads.
         row_bytes: bytes read for each entry compared.
@@ -95,9 +95,9 @@ class Report(Sequence[StageReport]):
     def __str__(self) -> str:
         lines = [f"{'stage':<20}{'in / query':>14}{'kept / query':>14}{'share':>9}{'us / query':>13}"]
         for stage in self:
-            # Centres come in and entries go out of a stage that looks for cells: neither is a share of the other.
-            cells = ":cells=" in stage.rule
-            share = "-" if cells else f"{stage.entries_kept / max(1, stage.entries_in):.2%}"
+            # Centres come in and entries go out of a stage that probes inverted lists: neither is a share of the other.
+            probing = ":nprobe=" in stage.rule
+            share = "-" if probing else f"{stage.entries_kept / max(1, stage.entries_in):.2%}"
             micros = 1e6 * stage.seconds / max(1, stage.queries)
             lines.append(
                 f"{stage.rule:<20}{stage.in_per_query:>14,.1f}{stage.kept_per_query:>14,.1f}{share:>9}{micros:>13,.1f}"

@@ -10,13 +10,13 @@ from typing import Any, Literal
 from swiftreid.errors import UsageError
 from swiftreid.search.codes import bits_of
 
-Keep = Literal["all", "threshold", "top", "share", "cells", "certified"]
+Keep = Literal["all", "threshold", "top", "share", "nprobe", "certified"]
 CERTIFIED_BITS = 512, 8192
 """Of shorter codes a sample says too little; longer ones would need large tables."""
 
 EMBEDDING = "embedding"
 
-_TEXT = re.compile(r"([a-z]+[1-9]\d*|embedding)\s*(?:<=\s*(\d+)|:\s*(top|share|cells|miss)\s*=\s*([0-9.eE-]+)(\+?))?")
+_TEXT = re.compile(r"([a-z]+[1-9]\d*|embedding)\s*(?:<=\s*(\d+)|:\s*(top|share|nprobe|miss)\s*=\s*([0-9.eE-]+)(\+?))?")
 _MAX_BITS = 65_504
 
 
@@ -30,9 +30,10 @@ class Stage:
         threshold: keep Hamming distances up to this many bits, 0..bits; not for the embedding.
         top: keep this many closest entries, at least 1; of equal distances the earlier gallery positions.
         share: keep this share of the entries that came in (0 < share <= 1), rounded up, chosen as for ``top``.
-        cells: only of the first stage, on a table that `Partition.arrange` gave cells by this code: keep the entries
-            of the cells nearest to the query, as many cells as hold this share of the entries (0 < cells <= 1). No
-            entry is compared, so this is quick on millions of them, and may lose some. In text ``id128:cells=0.1``.
+        nprobe: only of the first stage, on a table with inverted lists by this code (`InvertedLists.arrange`): keep the
+            entries of the lists nearest to the query, as many lists as hold this share of the entries
+            (0 < nprobe <= 1; FAISS counts lists instead). No entry is compared, so this is quick on millions of them,
+            and may lose some. In text ``id128:nprobe=0.1``.
         miss: only of a cascade's only stage: search exhaustively, but compare whole codes only where a random sample of
             their bits says that they may be among the k closest. The chance that any of a query's k results is missed
             is at most this (0 < miss < 1); see `certified`. In text ``id2048:miss=1e-6``.
@@ -48,7 +49,7 @@ class Stage:
     threshold: int | None = None
     top: int | None = None
     share: float | None = None
-    cells: float | None = None
+    nprobe: float | None = None
     miss: float | None = None
     whole_ties: bool = False
 
@@ -56,7 +57,7 @@ class Stage:
         bits = 0 if self.code == EMBEDDING else bits_of(self.code)
         if bits > _MAX_BITS:
             raise UsageError(f"code {self.code} is longer than the {_MAX_BITS} bits that search can compare")
-        given = [name for name in ("threshold", "top", "share", "cells", "miss") if getattr(self, name) is not None]
+        given = [name for name in ("threshold", "top", "share", "nprobe", "miss") if getattr(self, name) is not None]
         if len(given) > 1:
             raise UsageError(
                 f"stage {self.code} has the rules {' and '.join(given)}; give one, or split it in two stages"
@@ -66,9 +67,10 @@ class Stage:
                 object.__setattr__(self, name, _whole(self.code, name, getattr(self, name)))
         if self.whole_ties and self.keep not in ("top", "share"):
             raise UsageError(f"stage {self.code}: whole ties go with top or share")
-        if self.code == EMBEDDING and self.keep in ("threshold", "cells", "certified"):
+        if self.code == EMBEDDING and self.keep in ("threshold", "nprobe", "certified"):
             raise UsageError(
-                "the embedding has no threshold in bits, no cells and no sample; give it top or share, or no rule"
+                "the embedding has no threshold in bits, no inverted lists and no sample; give it top or share, or no "
+                "rule"
             )
         if self.threshold is not None and not 0 <= self.threshold <= bits:
             raise UsageError(f"stage {self.code}: threshold must be 0 to {bits} bits, got {self.threshold}")
@@ -79,7 +81,7 @@ class Stage:
                 f"stage {self.code}: a chance to miss needs a code of at least {CERTIFIED_BITS[0]} bits, because a "
                 f"sample of fewer says too little, and at most {CERTIFIED_BITS[1]}"
             )
-        for name in ("share", "cells", "miss"):
+        for name in ("share", "nprobe", "miss"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, _part(self.code, name, getattr(self, name)))
 
@@ -90,8 +92,8 @@ class Stage:
             return "threshold"
         if self.top is not None:
             return "top"
-        if self.cells is not None:
-            return "cells"
+        if self.nprobe is not None:
+            return "nprobe"
         if self.miss is not None:
             return "certified"
         return "all" if self.share is None else "share"
@@ -99,13 +101,13 @@ class Stage:
     @property
     def amount(self) -> float:
         """The rule's number (0 for ``all``)."""
-        return float(self.threshold or self.top or self.share or self.cells or self.miss or 0)
+        return float(self.threshold or self.top or self.share or self.nprobe or self.miss or 0)
 
     @classmethod
     def parse(cls, text: str) -> Stage:
         """Read the text form.
 
-        One of ``id32``, ``id32<=11``, ``id32:top=1000``, ``id32:top=1000+``, ``id32:share=0.2``, ``id128:cells=0.1``,
+        One of ``id32``, ``id32<=11``, ``id32:top=1000``, ``id32:top=1000+``, ``id32:share=0.2``, ``id128:nprobe=0.1``,
         ``id2048:miss=1e-6``.
 
         Raises:
@@ -116,7 +118,7 @@ class Stage:
             raise UsageError(
                 f"cannot read the stage {text.strip()!r}; write a code name alone or with one rule: "
                 "id32, id32<=11, id32:top=1000 (or top=1000+ with all that tie), id32:share=0.2; at the beginning "
-                "id128:cells=0.3; at the end embedding; by itself id2048:miss=1e-6"
+                "id128:nprobe=0.3; at the end embedding; by itself id2048:miss=1e-6"
             )
         code, threshold, rule, amount, plus = match.groups()
         if threshold is not None:
@@ -129,8 +131,8 @@ class Stage:
                 return cls(code, top=int(amount), whole_ties=whole)
             if rule == "miss":
                 return cls(code, miss=float(amount), whole_ties=whole)
-            if rule == "cells":
-                return cls(code, cells=float(amount), whole_ties=whole)
+            if rule == "nprobe":
+                return cls(code, nprobe=float(amount), whole_ties=whole)
             return cls(code, share=float(amount), whole_ties=whole)
         except ValueError as error:
             if isinstance(error, UsageError):
@@ -144,8 +146,8 @@ class Stage:
         plus = "+" if self.whole_ties else ""
         if self.top is not None:
             return f"{self.code}:top={self.top}{plus}"
-        if self.cells is not None:
-            return f"{self.code}:cells={self.cells!r}"
+        if self.nprobe is not None:
+            return f"{self.code}:nprobe={self.nprobe!r}"
         if self.miss is not None:
             return f"{self.code}:miss={self.miss!r}"
         return self.code if self.share is None else f"{self.code}:share={self.share!r}{plus}"

@@ -13,7 +13,7 @@ def bytes_per_entry(cascade: Cascade, row_bytes: Mapping[str, int] | None = None
     """What an entry takes in memory for a cascade on native kernels: its codes, and what is kept a second time.
 
     That is, besides the codes: the bit planes of a short code that a first stage scans; for certified search its code
-    split in two; for cells the position and the codes of the next two stages, in the cells' order.
+    split in two; for inverted lists the position and the codes of the next two stages, in the lists' order.
 
     Args:
         cascade: the search.
@@ -28,8 +28,8 @@ def bytes_per_entry(cascade: Cascade, row_bytes: Mapping[str, int] | None = None
     codes = sum(sizes.values())
     if stages[-1].miss:
         return 2 * codes
-    cells = stages[0].keep == "cells"
-    shelf = 4 + sum(sizes[stage.code] for stage in stages[1:3]) if cells else 0
-    scanned = sizes[stages[1 if cells else 0].code]
+    probing = stages[0].keep == "nprobe"
+    lists = 4 + sum(sizes[stage.code] for stage in stages[1:3]) if probing else 0
+    scanned = sizes[stages[1 if probing else 0].code]
     planes = scanned if len(stages) > 1 and scanned <= kernels.MAX_SLICED_BYTES else 0
-    return codes + shelf + planes
+    return codes + lists + planes

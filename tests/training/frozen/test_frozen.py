@@ -111,10 +111,10 @@ def test_views_take_part() -> None:
 
 def test_progress_and_record() -> None:
     embeddings, persons, _ = people(np.random.default_rng(0))
-    seen: list[tuple[int, int, float]] = []
+    seen: list[tuple[str, int, int, str]] = []
     fitted = fit_pyramid(embeddings, persons + 100, seed=1, config=QUICK, progress=lambda *now: seen.append(now))
-    assert [(done, of) for done, of, _ in seen] == [(1, 3), (2, 3), (3, 3)]
-    assert [loss for _, _, loss in seen] == fitted.record["losses"]
+    assert [(done, of) for _, done, of, _ in seen] == [(1, 3), (2, 3), (3, 3)]
+    assert [detail for *_, detail in seen] == [f"loss {loss:.3f}" for loss in fitted.record["losses"]]
     record = json.loads(json.dumps(fitted.record))
     assert (record["pictures"], record["persons"], record["cameras"], record["seed"]) == (96, 12, None, 1)
     assert record["config"]["objective"]["similarity_weight"] == QUICK.objective.similarity_weight

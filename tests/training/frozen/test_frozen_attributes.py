@@ -16,6 +16,7 @@ from swiftreid.encoding.encoder import Encoder, open_encoder
 from swiftreid.encoding.labelled import encode_samples
 from swiftreid.errors import UsageError
 from swiftreid.evaluation.attributes import AttributeScores
+from swiftreid.progress import no_progress
 from swiftreid.search.codes import unpack_bits
 from swiftreid.training.frozen.attributes import WEIGHT_DECAY, fit_attributes
 from swiftreid.training.frozen.hashing import learn_hash
@@ -91,13 +92,6 @@ def test_what_cannot_be_learned_is_refused(attributes: np.ndarray, message: str)
 
 
 def learn(base: Encoder, *settings: str) -> PyramidEncoder:
-    class Bar:
-        def __enter__(self):
-            return lambda done, total: None
-
-        def __exit__(self, *_):
-            return None
-
     recipe = load_recipe(None, ["training.epochs=1", *settings])
     return learn_hash(
         base,
@@ -108,7 +102,7 @@ def learn(base: Encoder, *settings: str) -> PyramidEncoder:
         max_loss=0.1,
         seed=0,
         on_bad=None,
-        progress=lambda _: Bar(),
+        progress=no_progress,
     )
 
 

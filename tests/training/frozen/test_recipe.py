@@ -5,18 +5,19 @@ from pathlib import Path
 import pytest
 
 from swiftreid.errors import SwiftReIDError, UsageError
+from swiftreid.recipes import RECIPES
 from swiftreid.training.frozen.recipe import FrozenRecipe, load_recipe
 
-RECIPES = sorted((Path(__file__).resolve().parents[3] / "recipes" / "frozen").glob("*.yaml"))
+FROZEN = sorted((RECIPES / "frozen").glob("*.yaml"))
 
 
-@pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", FROZEN, ids=lambda p: p.stem)
 def test_shipped_recipes_load(path: Path) -> None:
     assert load_recipe(path).training.lengths == (2048, 512, 128, 32)
 
 
 def test_the_default_recipe_states_the_defaults() -> None:
-    (default,) = [path for path in RECIPES if path.stem == "all_in_one"]
+    (default,) = [path for path in FROZEN if path.stem == "all_in_one"]
     assert load_recipe(default) == FrozenRecipe()
 
 

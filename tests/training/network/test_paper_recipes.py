@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 import torch
-from pydantic import TypeAdapter
 
-from swiftreid.methods import CONFIGS, build_method, learns_attributes
+from swiftreid.methods import METHODS, build_method, learns_attributes, method_config
+from swiftreid.recipes import RECIPES
 from swiftreid.training.network.recipe import NetworkRecipe, load_network_recipe
 
-RECIPES = Path(__file__).resolve().parents[3] / "recipes"
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "recipes.md"
+NAME = r"(?:`|swiftreid train )((?:all_in_one|ranking|smooth_relaxation)/[\w/]+|baseline)\b"
 
 AIO: dict[str, Any] = {"trunk": "resnet50", "probability_weight": 1.0, "similarity_weight": 1000.0, "pyramid": True}
 AIO |= {"code_lengths": (2048, 512, 128, 32), "smoothing": 0.1, "margin": 0.3, "temperature": 1.0, "variant": "paper"}
@@ -71,7 +72,7 @@ PAPERS: dict[str, dict[str, Any]] = {
 
 def settings_of(recipe: NetworkRecipe) -> Any:
     """The method's settings, with what the recipe leaves out."""
-    return TypeAdapter(CONFIGS[recipe.method]).validate_python(recipe.settings)
+    return method_config(recipe.method, recipe.settings)
 
 
 def test_every_paper_recipe_is_pinned() -> None:
@@ -143,11 +144,17 @@ def test_the_numbers_of_the_hosts(name: str) -> None:
     assert recipe == bare.model_copy(update={"settings": {**bare.settings, **AGW}})
 
 
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_has_a_recipe(name: str) -> None:
+    found = [path for path in RECIPES.rglob("*.yaml") if "frozen" not in path.parts]
+    assert name in {load_network_recipe(path).method for path in found}
+
+
 def rows_of_the_page() -> list[tuple[str, list[str]]]:
     """The recipe of each row that names one, as it is and with each of its changes."""
     rows: list[tuple[str, list[str]]] = []
-    for row in (RECIPES / "README.md").read_text(encoding="utf-8").splitlines():
-        files = re.findall(r"recipes/([\w/]+)\.yaml", row)
+    for row in PAGE.read_text(encoding="utf-8").splitlines():
+        files = re.findall(NAME, row)
         if files and row.startswith("|"):
             rows.append((files[0], []))
             rows += [(files[0], [setting]) for setting in re.findall(r"--set '?(settings[\w.]+=[^'`\s]+)", row)]
@@ -170,15 +177,12 @@ def test_every_row_starts(name: str, changes: list[str]) -> None:
 
 
 def test_what_the_page_of_recipes_names_is_there() -> None:
-    page = (RECIPES / "README.md").read_text(encoding="utf-8")
-    named = re.findall(r"recipes/([\w/]+)\.yaml", page)
-    assert set(named) <= {*PAPERS, *RELAXATIONS, *HOSTS}
-    told = set(named) | {f"all_in_one/{name}" for name in re.findall(r"`(table5_sep\w+)\.yaml", page)}
-    told |= {f"ranking/{name}" for name in re.findall(r"`(table5_re\w+|table5_se_\w+)\.yaml", page)}
-    assert told == {*PAPERS, *RELAXATIONS, *HOSTS}, "every recipe is a row of the page"
+    page = PAGE.read_text(encoding="utf-8")
+    named = re.findall(NAME, page)
+    assert set(named) == {*PAPERS, *RELAXATIONS, *HOSTS}, "every recipe is a row of the page"
     changed = 0
     for row in page.splitlines():
-        files = re.findall(r"recipes/([\w/]+)\.yaml", row)
+        files = re.findall(NAME, row)
         for setting in re.findall(r"--set '?([\w.]+=[^'`\s]+)", row) if files else ():  # `swiftreid hash` has none
             before = load_network_recipe(RECIPES / f"{files[0]}.yaml")
             after = load_network_recipe(RECIPES / f"{files[0]}.yaml", [setting])

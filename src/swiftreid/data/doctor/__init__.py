@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -31,10 +31,10 @@ from swiftreid.data.samples import SPLITS, ReidData, Split
 from swiftreid.data.schemas import unusable
 from swiftreid.data.sources import WithdrawnData, open_data
 from swiftreid.errors import SwiftReIDError, UsageError
+from swiftreid.progress import Progress, no_progress
 
 __all__ = ["Diagnosis", "Examination", "Finding", "SplitCounts", "diagnose", "examine"]
 
-Progress = Callable[[int, int], None]
 
 _THREADS = 2
 _CHUNK = 16
@@ -55,13 +55,13 @@ class Examination:
     duplicates: Sequence[Group] = ()
 
 
-def diagnose(source: Path | str, *, decode: bool = True, progress: Progress | None = None) -> Diagnosis:
+def diagnose(source: Path | str, *, decode: bool = True, progress: Progress = no_progress) -> Diagnosis:
     """Examine a data set: what `examine` finds.
 
     Args:
         source: whatever `open_data` takes.
         decode: whether to decode every picture, which finds the unreadable ones.
-        progress: called with pictures done and pictures in all while decoding.
+        progress: takes pictures decoded and pictures in all.
 
     Raises:
         SwiftReIDError: a folder cannot be listed.
@@ -76,7 +76,7 @@ def examine(
     train: TrainChoice = "train+val",
     root: Path | None = None,
     decode: bool = True,
-    progress: Progress | None = None,
+    progress: Progress = no_progress,
 ) -> Examination:
     """Examine a data set, and keep what the findings rest on.
 
@@ -86,7 +86,7 @@ def examine(
         train: for MSMT17, "train+val" or "train".
         root: for a manifest, the folder that its paths start from.
         decode: as for `diagnose`, like ``progress``.
-        progress: called while decoding.
+        progress: as for `diagnose`.
 
     Raises:
         SwiftReIDError: a folder cannot be listed.
@@ -124,7 +124,7 @@ def examine(
         missing=[str(path) for path in data.missing],
         findings=sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)),
         decoded=decode,
-        benchmark=data.benchmark,
+        published=data.published,
         cross_camera=data.cross_camera,
         notes=list(data.notes),
     )
@@ -179,7 +179,7 @@ def _attribute_findings(data: ReidData) -> Iterable[Finding]:
         )
 
 
-def _decode_all(data: ReidData, progress: Progress | None) -> dict[str, str]:
+def _decode_all(data: ReidData, progress: Progress) -> dict[str, str]:
     paths = list(dict.fromkeys(sample.path for samples in _parts(data).values() for sample in samples))
     paths += data.unparsable
     chunks = [paths[start : start + _CHUNK] for start in range(0, len(paths), _CHUNK)]
@@ -190,8 +190,7 @@ def _decode_all(data: ReidData, progress: Progress | None) -> dict[str, str]:
             for chunk, bad in zip(chunks, pool.map(_bad_in, chunks), strict=True):
                 unreadable.update(bad)
                 done += len(chunk)
-                if progress is not None:
-                    progress(done, len(paths))
+                progress("decoding", done, len(paths))
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise

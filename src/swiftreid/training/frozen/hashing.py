@@ -2,40 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from swiftreid.calibration.calibration import Calibration
+from swiftreid.calibration.fit import fit_calibration
 from swiftreid.data.fingerprint import fingerprint_of
-from swiftreid.data.pictures import read_batches
 from swiftreid.data.samples import DISTRACTOR, ReidData, Split, cameras_of, persons_of
 from swiftreid.data.schemas import AttributeSchema, schema_of, unusable
 from swiftreid.encoding.attribute_bits import AttributeBits, with_second_bits
-from swiftreid.encoding.calibrate import fit_calibration, scored
-from swiftreid.encoding.card import Calibration, Tensors
-from swiftreid.encoding.composed import PyramidEncoder, compose
+from swiftreid.encoding.card import Tensors
+from swiftreid.encoding.composed import compose
 from swiftreid.encoding.domain import LEARNED_FROM, sources_of
+from swiftreid.encoding.embedded import embed_paths
 from swiftreid.encoding.encoder import Encoder
 from swiftreid.encoding.pyramid import PyramidCodes
 from swiftreid.encoding.stream import OnBad
 from swiftreid.errors import SwiftReIDError, UsageError
-from swiftreid.evaluation.attributes import AttributeScore, AttributeScores
+from swiftreid.evaluation.attributes import AttributeScore, AttributeScores, score_bits
 from swiftreid.evaluation.measure import LabelledCodes, measure_cascades, measure_embedding
+from swiftreid.progress import Progress
 from swiftreid.search.cascade import Cascade, Stage
 from swiftreid.search.codes import CodeSpec, pack_bits
 from swiftreid.training.folding import halved
 from swiftreid.training.frozen.attributes import fit_attributes
 from swiftreid.training.frozen.pyramid import FittedPyramid, fit_pyramid
 from swiftreid.training.frozen.recipe import FrozenRecipe
+from swiftreid.training.holding_out import hold_out
 from swiftreid.training.pictures import attributes_of, schema_to_learn
-from swiftreid.training.views import picture_views
-
-ProgressBar = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
-"""Opens a progress bar with a title; what it gives is called with (done, total)."""
+from swiftreid.training.views import seeded_views
 
 
 @dataclass(frozen=True)
@@ -65,8 +64,8 @@ def learn_hash(
     max_loss: float,
     seed: int,
     on_bad: OnBad | None,
-    progress: ProgressBar,
-) -> PyramidEncoder:
+    progress: Progress,
+) -> Encoder:
     """Learn codes, attributes or both on the training people of ``data``, beside what is kept, and calibrate them.
 
     As the CtF paper does (its section 4.2), a first pyramid learns from part of the people; thresholds are fitted and
@@ -84,9 +83,9 @@ def learn_hash(
         raise UsageError(
             f"data set {data.name} has no training pictures of known persons: run `swiftreid doctor` on it"
         )
-    before = base if isinstance(base, PyramidEncoder) else None
+    before = base if base.pyramid else None
     lesson = _Lesson(before, _schema(known, data.name, recipe), recipe, seed, progress)
-    network = base if before is None else before.base  # codes are put on this, not on other codes
+    network = base.base  # codes are put on this, not on other codes
     embedded = embed_views(
         network, known, lesson.schema, views=recipe.views, seed=seed, on_bad=on_bad, progress=progress
     )
@@ -100,7 +99,7 @@ def learn_hash(
         if not _across_cameras(embedded.take(kept)):
             raise UsageError(
                 "no held-out person was seen by two cameras, so nothing can be calibrated or measured: give pictures "
-                "of the same people by several cameras, or learn without with --set held_out=0"
+                "of the same people by several cameras, or learn without: set held_out to 0"
             )
         people, scores, told_before = lesson.examined(embedded.take(~kept), embedded.take(kept))
         calibration = fit_calibration(
@@ -108,6 +107,7 @@ def learn_hash(
             CodeSpec(tuple(people.codes)),
             data=f"{data.name} train, {recipe.held_out:.0%} of the people held out",
             data_fingerprint=fingerprint,
+            rendered=data.rendered,
             beta=beta,
             max_loss=max_loss,
             attributes=scores,
@@ -143,14 +143,14 @@ def learn_hash(
         new, old = ("attributes", "all else") if recipe.codes == "keep" else ("pyramid", "embedding")
         about["provenance"] = f"{new}: {learned_from}; {old} ({base.card.name}): {base.card.provenance}"
     card = learned.card.model_copy(update={"calibration": calibration, "metrics": metrics, **about})
-    return PyramidEncoder(card, learned.tensors)
+    return learned.with_card(card)
 
 
 def _refuse_what_cannot_be(base: Encoder, recipe: FrozenRecipe) -> None:
     """Refuse to hash what is no number, and to keep what is not there."""
     if base.card.embedding is None:
         raise UsageError(f"encoder {base.card.name} gives no float embedding to hash")
-    composed = isinstance(base, PyramidEncoder)
+    composed = bool(base.pyramid)
     if recipe.attributes == "keep" and not (composed and base.card.attributes and recipe.codes == "learn"):
         raise UsageError(
             "attributes=keep is for new codes beside the attributes that an encoder of `swiftreid hash` or `swiftreid "
@@ -183,26 +183,26 @@ class _Lesson:
         progress: of learning them.
     """
 
-    before: PyramidEncoder | None
+    before: Encoder | None
     schema: AttributeSchema | None
     recipe: FrozenRecipe
     seed: int
-    progress: ProgressBar
+    progress: Progress
 
     def pyramid(self, pictures: Views, title: str) -> FittedPyramid:
         """What gives the codes."""
         if self.before is not None and self.recipe.codes == "keep":
             people = len(np.unique(pictures.persons))
             return FittedPyramid(self.before.pyramid, {"persons": people, "pictures": len(pictures.persons)})
-        with self.progress(title) as advance:
-            fitted = fit_pyramid(
-                pictures.embeddings,
-                pictures.persons,
-                pictures.cameras,
-                seed=self.seed,
-                config=self.recipe.training,
-                progress=lambda done, total, _loss: advance(done, total),
-            )
+        fitted = fit_pyramid(
+            pictures.embeddings,
+            pictures.persons,
+            pictures.cameras,
+            seed=self.seed,
+            config=self.recipe.training,
+            progress=self.progress,
+            task=title,
+        )
         return replace(fitted, tensors=halved(fitted.tensors)) if self.recipe.export == "fp16" else fitted
 
     def attributes(self, pictures: Views) -> tuple[Tensors, list[str]]:
@@ -242,29 +242,21 @@ def embed_views(
     views: int,
     seed: int,
     on_bad: OnBad | None,
-    progress: ProgressBar,
+    progress: Progress,
 ) -> Views:
-    """The base's embedding of every view of every readable picture, the view 0 being the picture as it is."""
-    height, width = base.size
+    """The base's embedding of every view of every readable picture, the view 0 being the picture as it is.
+
+    They are kept in the user's cache, and taken from there when codes are learned on the same pictures again.
+    """
     paths = [sample.path for sample in samples]
-    places: list[NDArray[np.int64]] = []
-    parts: list[NDArray[np.float32]] = []
-    with progress("embedding") as advance:
-        for batch in read_batches(paths, height, width, on_bad=on_bad):
-            first = int(batch.indices[0])
-            seen = [
-                base.encode(picture_views(batch.pictures, v, seed=seed, first=first)).embedding for v in range(views)
-            ]
-            parts.append(np.stack([e for e in seen if e is not None]))
-            places.append(batch.indices)
-            advance(int(batch.indices[-1]) + 1, len(paths))
-    if not parts:
+    seen = seeded_views(views, seed)
+    rows, embeddings = embed_paths(base, paths, views=seen, on_bad=on_bad, progress=progress, task="embedding")
+    if not len(rows):
         raise SwiftReIDError(f"none of the {len(paths)} training pictures could be read; run `swiftreid doctor`")
-    rows = np.concatenate(places)
     attributes = np.empty((len(rows), 0), np.float32)
     if schema is not None:
         attributes = attributes_of([samples[i] for i in rows], schema)
-    return Views(np.concatenate(parts, axis=1), persons_of(samples)[rows], cameras_of(samples)[rows], attributes)
+    return Views(embeddings, persons_of(samples)[rows], cameras_of(samples)[rows], attributes)
 
 
 def _scored(
@@ -274,7 +266,7 @@ def _scored(
     if schema is None or not layer:
         return []
     logits = AttributeBits(layer).values(people.embeddings[0])
-    return scored(names, logits > 0, logits, people.attributes, schema.names)
+    return score_bits(names, logits > 0, logits, people.attributes, schema.names)
 
 
 def _means(before: Sequence[AttributeScore], now: Sequence[AttributeScore]) -> dict[str, Any]:
@@ -283,20 +275,6 @@ def _means(before: Sequence[AttributeScore], now: Sequence[AttributeScore]) -> d
     same = AttributeScores([score for score in now if score.name in names])
     shared = {"attributes": len(before), "accuracy": means.accuracy, "mA": means.mean_accuracy}
     return shared | {"mA_now": same.mean_accuracy}
-
-
-def hold_out(persons: NDArray[np.int64], share: float, seed: int) -> NDArray[np.bool_]:
-    """Rows of a random share of the people, bool [n]; at least two people on each side.
-
-    Raises:
-        UsageError: there are fewer than four people.
-    """
-    names = np.unique(persons)
-    if len(names) < 4:
-        raise UsageError(f"{len(names)} people are too few to hold some out: --set held_out=0, and calibrate on others")
-    count = int(np.clip(round(share * len(names)), 2, len(names) - 2))
-    chosen = np.random.default_rng(seed).permutation(names)[:count]
-    return np.isin(persons, chosen)
 
 
 def _across_cameras(people: Views) -> bool:

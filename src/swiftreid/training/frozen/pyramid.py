@@ -22,6 +22,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from math import inf
 from typing import Any, ClassVar, Literal
 
@@ -33,11 +34,10 @@ from pydantic import ConfigDict
 from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.methods.all_in_one import AllInOne, AllInOneConfig
 from swiftreid.nn.pyramid import LENGTHS, CodePyramid, check_lengths
+from swiftreid.progress import Progress, no_progress
 from swiftreid.training.folding import folded
 from swiftreid.training.frozen.discriminant import fit_discriminant, start_weights
 from swiftreid.training.person_batches import PersonBatches
-
-Progress = Callable[[int, int, float], None]
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,8 @@ def fit_pyramid(
     *,
     seed: int,
     config: FrozenConfig | None = None,
-    progress: Progress | None = None,
+    progress: Progress = no_progress,
+    task: str = "learning codes",
 ) -> FittedPyramid:
     """Learn an All-in-One pyramid on top of embeddings that stay as they are.
 
@@ -121,7 +122,8 @@ def fit_pyramid(
         seed: of the initial weights and of all drawing. The same seed, embeddings, settings and number of torch threads
             give the same arrays.
         config: how to train.
-        progress: called as ``progress(epochs done, epochs, mean loss)`` after each epoch.
+        progress: takes epochs done and epochs in all, with the mean loss as detail.
+        task: what progress calls it.
 
     Raises:
         UsageError: shapes disagree, an embedding is not finite, or there are fewer than two persons.
@@ -148,7 +150,7 @@ def fit_pyramid(
             _start(head, inputs.numpy(), classes, cameras, rng=rng, shrinkage=config.shrinkage)
         objective = AllInOne(config.lengths, len(names), config.objective)
         started = time.perf_counter()
-        losses = _train(head, objective, inputs, targets, rng=rng, config=config, progress=progress)
+        losses = _train(head, objective, inputs, targets, rng=rng, config=config, report=partial(progress, task))
         seconds = time.perf_counter() - started
     record = {
         "config": asdict(config),
@@ -207,7 +209,7 @@ def _train(
     *,
     rng: np.random.Generator,
     config: FrozenConfig,
-    progress: Progress | None,
+    report: Callable[[int, int, str], None],
 ) -> list[float]:
     """Run the loop; return the mean loss of each epoch."""
     batches = PersonBatches(
@@ -245,7 +247,6 @@ def _train(
             schedule.step()
             total += loss
         losses.append(round(total / batches.batches_per_epoch, 4))
-        if progress is not None:
-            progress(epoch + 1, config.epochs, losses[-1])
+        report(epoch + 1, config.epochs, f"loss {losses[-1]:.3f}")
     head.eval()
     return losses

@@ -110,9 +110,7 @@ def test_labels_of_format_1_can_be_filtered_by(old):
 
 def test_reading_only_says_what_to_do_and_changes_nothing(old):
     before = (old / "sealed" / DATABASE).read_bytes()
-    with pytest.raises(
-        OlderFormat, match=r"format 1.*reads format 2.*'swiftreid gallery upgrade'.*once for writing"
-    ):
+    with pytest.raises(OlderFormat, match=r"format 1.*reads format 2.*'swiftreid gallery upgrade'.*once for writing"):
         Gallery.open(old / "sealed", read_only=True)
     assert (old / "sealed" / DATABASE).read_bytes() == before
 

@@ -56,6 +56,8 @@ _ROOMS = {
     "swiftreid.encoding.covering": ["Covering"],
     "swiftreid.encoding.match_maps": ["match_maps", "dependence_map", "attribute_maps"],
     "swiftreid.training.frozen.pyramid": ["fit_pyramid"],
+    "swiftreid.training.frozen.hashing": ["learn_hash"],
+    "swiftreid.training.network.train": ["train_network"],
     "swiftreid.gallery.entries": ["Entry"],
     "swiftreid.gallery.snapshot": ["Snapshot"],
     "swiftreid.gallery.store": ["Gallery"],

@@ -58,6 +58,8 @@ _ROOMS = {
     "swiftreid.encoding.covering": ["Covering"],
     "swiftreid.encoding.match_maps": ["match_maps", "dependence_map", "attribute_maps"],
     "swiftreid.training.frozen.pyramid": ["fit_pyramid"],
+    "swiftreid.training.frozen.hashing": ["learn_hash"],
+    "swiftreid.training.network.train": ["train_network"],
     "swiftreid.experiments.settings": ["EvaluationSettings"],
     "swiftreid.experiments.evaluate": ["evaluate", "evaluations", "Evaluation"],
     "swiftreid.experiments.calibrate": ["calibrate_encoder", "CalibrationSettings"],

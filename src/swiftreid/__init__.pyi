@@ -95,6 +95,8 @@ from swiftreid.search.results import SearchResult as SearchResult
 from swiftreid.search.stages import Stage as Stage
 from swiftreid.search.table import CodeTable as CodeTable
 from swiftreid.synthetic import synthesize as synthesize
+from swiftreid.training.frozen.hashing import learn_hash as learn_hash
 from swiftreid.training.frozen.pyramid import fit_pyramid as fit_pyramid
+from swiftreid.training.network.train import train_network as train_network
 
 __version__: str

@@ -6,7 +6,8 @@ import pytest
 
 import miniatures
 from swiftreid.data.published import BENCHMARKS, benchmark_of
-from swiftreid.data.sources import KINDS, open_data, recognise
+from swiftreid.data.readers import READERS, recognise
+from swiftreid.data.sources import open_data
 from swiftreid.errors import SwiftReIDError, UsageError
 
 STATION = Path(__file__).resolve().parents[2] / "examples/station"
@@ -179,7 +180,7 @@ def test_need_and_train_reach_the_readers(tmp_path: Path) -> None:
 
 
 def test_benchmarks_are_described() -> None:
-    assert set(BENCHMARKS) < set(KINDS)
+    assert set(BENCHMARKS) < set(READERS)
     for name, benchmark in BENCHMARKS.items():
         assert benchmark.name == name == benchmark_of(name).name
         assert benchmark.layout

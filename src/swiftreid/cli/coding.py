@@ -13,7 +13,16 @@ from swiftreid.calibration.same_person import FALSE_ACCEPTS
 from swiftreid.calibration.thresholds import Method
 from swiftreid.cli.calibrations import print_calibration, print_sweep, warn_of_few
 from swiftreid.cli.console import EncoderOption, JsonOption, QuietOption, Report, printable
-from swiftreid.cli.datasets import DataArgument, KindOption, RootOption, TrainOption, train_choice, with_doubts
+from swiftreid.cli.datasets import (
+    DataArgument,
+    FoldersOption,
+    KindOption,
+    RootOption,
+    TrainOption,
+    folders_choice,
+    train_choice,
+    with_doubts,
+)
 from swiftreid.cli.encoders import TRAIN, Output
 from swiftreid.cli.outputs import SAFETENSORS, output_file
 from swiftreid.cli.sources import BadPictures, pictures_below, refuse_same_ids
@@ -82,6 +91,7 @@ def calibrate(
     ] = None,
     split: Annotated[str, typer.Option(help="Split to use: train or test (query and gallery together).")] = "train",
     kind: KindOption = None,
+    folders: FoldersOption = None,
     root: RootOption = None,
     beta: Annotated[
         float | None,
@@ -127,7 +137,16 @@ def calibrate(
     used = open_encoder(encoder)
     if output is None and not Path(encoder).is_file():
         raise UsageError(f"{encoder} is a shipped encoder and stays as it is: give --output for the calibrated copy")
-    read = with_doubts(report, open_data(data, kind=kind, root=root, need=TRAIN if split == "train" else TEST))
+    read = with_doubts(
+        report,
+        open_data(
+            data,
+            kind=kind,
+            root=root,
+            folders=folders_choice(folders),
+            need=TRAIN if split == "train" else TEST,
+        ),
+    )
     samples = read.train if split == "train" else [*read.query, *read.gallery]
     if used.card.attributes and (why := unusable(samples)):
         report.warn(f"attributes are not measured: {why}")
@@ -197,6 +216,7 @@ def hash_embedding(
     output: Output,
     encoder: Annotated[str, typer.Option(help="Encoder whose float embedding to hash: a file, or a shipped one.")],
     kind: KindOption = None,
+    folders: FoldersOption = None,
     root: RootOption = None,
     train: TrainOption = "train+val",
     recipe: Annotated[
@@ -223,7 +243,17 @@ def hash_embedding(
     max_loss = _max_loss(beta, max_loss)
     stated = load_recipe(path, settings or [])
     base = open_encoder(encoder)
-    read = with_doubts(report, open_data(data, kind=kind, root=root, need=TRAIN, train=train_choice(train)))
+    read = with_doubts(
+        report,
+        open_data(
+            data,
+            kind=kind,
+            root=root,
+            folders=folders_choice(folders),
+            need=TRAIN,
+            train=train_choice(train),
+        ),
+    )
     bad = BadPictures(report)
     learned = learn_hash(
         base,

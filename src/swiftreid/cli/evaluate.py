@@ -10,7 +10,7 @@ import typer
 
 from swiftreid.cli.cascades import read_cascade
 from swiftreid.cli.console import EncoderOption, JsonOption, QuietOption, Report
-from swiftreid.cli.datasets import DataArgument, KindOption, RootOption, with_doubts
+from swiftreid.cli.datasets import DataArgument, FoldersOption, KindOption, RootOption, folders_choice, with_doubts
 from swiftreid.cli.evaluating import DISTRACTOR_SEED, Options, check_options, run_evaluation
 from swiftreid.cli.outputs import output_file
 from swiftreid.cli.reranking import K1Option, K2Option, LambdaOption, settings_of
@@ -28,6 +28,7 @@ def evaluate(
     data: DataArgument,
     encoder: EncoderOption = DEFAULT,
     kind: KindOption = None,
+    folders: FoldersOption = None,
     root: RootOption = None,
     cascade: Annotated[
         list[str] | None,
@@ -86,7 +87,7 @@ def evaluate(
     )
     used = open_encoder(encoder)
     cascades = cascades_of(used, cascade or [])
-    read = with_doubts(report, open_data(data, kind=kind, root=root))
+    read = with_doubts(report, open_data(data, kind=kind, root=root, folders=folders_choice(folders)))
     if no_cameras:
         read = replace(read, cross_camera=False, notes=[*read.notes, "cameras are not used, as was asked for"])
     check_options(options, read)

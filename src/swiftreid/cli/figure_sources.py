@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from swiftreid.cli.console import Report
-from swiftreid.cli.datasets import with_doubts
+from swiftreid.cli.datasets import folders_choice, with_doubts
 from swiftreid.cli.outputs import output_file, written
 from swiftreid.cli.sources import BadPictures
 from swiftreid.data.doctor.duplicates import find_duplicates
@@ -111,14 +111,16 @@ class TestSet:
         }
 
 
-def encode_test_set(source: str, encoder: str, report: Report, *, kind: str | None = None) -> TestSet:
+def encode_test_set(
+    source: str, encoder: str, report: Report, *, kind: str | None = None, folders: str | None = None
+) -> TestSet:
     """Read a data set and encode its queries and gallery.
 
     Raises:
         SwiftReIDError: the data set cannot be read, or the encoder.
     """
     used = open_encoder(encoder)
-    data = with_doubts(report, open_data(source, kind=kind))
+    data = with_doubts(report, open_data(source, kind=kind, folders=folders_choice(folders)))
     bad = BadPictures(report)
     query = encode_samples(used, data.query, on_bad=bad, progress=report.progress, task="encoding queries")
     if data.gallery == data.query:  # no splits: once is enough

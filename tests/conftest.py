@@ -17,6 +17,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["SWIFTREID_ENCODER"] = "stripes"
 # Nobody's own settings file is read.
 os.environ["XDG_CONFIG_HOME"] = os.devnull
+# Tests keep nothing in the user's cache, and take nothing from there.
+os.environ["SWIFTREID_CACHE"] = ""
 # No example fails because the machine is busy. CI tries the same examples every time, so that a red run is the commit's
 # doing and can be repeated; elsewhere they are new ones every time, and find more.
 settings.register_profile(

@@ -7,5 +7,9 @@ class SwiftReIDError(Exception):
     """Something could not be done; the message is meant for the user and is shown without a traceback."""
 
 
+class SwiftReIDWarning(UserWarning):
+    """Something works, but should be put right; the message is meant for the user."""
+
+
 class UsageError(SwiftReIDError, ValueError):
     """The caller passed something that can never work (wrong shape, unknown name): exit code 2 on the command line."""

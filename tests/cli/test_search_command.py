@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -101,3 +102,18 @@ def test_no_more_threads_search_than_there_are_processors(
         ran = CliRunner().invoke(app, ["search", "g", str(query), "--no-picture", "--threads", wanted])
         assert ("may use 3 processors, so 3 threads search" in ran.output) == told
     assert used == [3, 3, 2]
+
+
+def test_files_with_people_in_them_are_their_owners_alone(swiftreid: Run, filled: Path, tmp_path: Path) -> None:
+    query = next(filled.iterdir())
+    (tmp_path / "search.png").touch(0o666)
+    before = os.umask(0)
+    try:
+        swiftreid("search", "g", query, "-k", 1)
+        swiftreid("explain", "stripes", query, "--patch", 32, "--stride", 32, "-o", "why.png")
+        swiftreid("encode", query, "-o", "codes.safetensors")
+        swiftreid("doctor", filled.parent, "--sheet", "sheet.png", "--no-decode")
+    finally:
+        os.umask(before)
+    for name in ("search.png", "why.png", "codes.safetensors", "sheet.png"):
+        assert (tmp_path / name).stat().st_mode & 0o777 == 0o600, name

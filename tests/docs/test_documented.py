@@ -18,7 +18,7 @@ from typer.main import get_command
 import swiftreid
 from command import all_commands
 from swiftreid.cli.main import app
-from swiftreid.methods import CONFIGS, NetworkConfig
+from swiftreid.methods import METHODS, NetworkConfig
 from swiftreid.nn.trunks import TRUNKS
 from swiftreid.training.network.recipe import NetworkRecipe
 
@@ -61,7 +61,7 @@ def test_the_interface_says_where_names_are_imported_from() -> None:
 
 def test_every_configuration_is_on_the_page_of_the_interface() -> None:
     page = (ROOT / "docs/api.md").read_text(encoding="utf-8")
-    for config in CONFIGS.values():
+    for config in (method.config_type for method in METHODS.values()):
         assert f".. autoclass:: {config.__module__}.{config.__name__}\n" in page
 
 
@@ -148,7 +148,8 @@ def test_every_trunk_and_method_is_on_the_page() -> None:
     for name in TRUNKS:
         family = re.sub(r"osnet_ain_x0_(5|75)$", "osnet_ain_x0_25", name)
         assert f"`{family}`" in page, name
-    for name, config in CONFIGS.items():
+    for name, method in METHODS.items():
+        config = method.config_type
         assert f"### `{name}`" in page
         assert config.__doc__
         assert all(re.search(rf"^ {{8}}{field.name}: ", documentation(config), re.M) for field in fields(config)), name
@@ -163,17 +164,17 @@ def stated(value: object) -> str:
     return re.escape(f"{value:g}" if isinstance(value, int | float) else str(list(value)))  # type: ignore[call-overload]
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", METHODS)
 def test_every_setting_of_a_method_is_on_the_page_with_its_default(name: str) -> None:
     methods = (ROOT / "docs/networks.md").read_text(encoding="utf-8").partition("\n## Methods\n")[2]
     common, *sections = re.split(r"^### ", methods, flags=re.MULTILINE)
     [own] = [section for section in sections if section.startswith(f"`{name}`")]
     shared = {field.name for field in fields(NetworkConfig)}
-    for field in fields(CONFIGS[name]):
-        page, value = (common, NetworkConfig) if field.name in shared else (own, CONFIGS[name])
+    for field in fields(METHODS[name].config_type):
+        page, value = (common, NetworkConfig) if field.name in shared else (own, METHODS[name].config_type)
         default = getattr(value(), field.name)
         assert re.search(rf"^\| `{field.name}` \| {stated(default)} \| ", page, re.MULTILINE), field.name
-        if default != (other := getattr(CONFIGS[name](), field.name)):
+        if default != (other := getattr(METHODS[name].config_type(), field.name)):
             assert f"`{name}` has {stated(other)}" in common
 
 
@@ -188,7 +189,7 @@ def test_every_field_of_a_recipe_is_on_the_page_with_its_default() -> None:
         if name != "method":
             assert re.search(rf"^\| `{re.escape(name)}` \| {stated(value)} \| ", page, re.MULTILINE), name
     [methods] = re.findall(r"^\| `method` \| \| (.*);", page, re.MULTILINE)
-    assert set(re.findall(r"`(\w+)`", methods)) == set(CONFIGS)
+    assert set(re.findall(r"`(\w+)`", methods)) == set(METHODS)
     assert set(re.findall(r"^\| `(\w+\.\w+)` \| [^|]+ \| ", page, re.MULTILINE)) == {n for n in told if "." in n}
 
 

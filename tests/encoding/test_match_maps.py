@@ -13,10 +13,9 @@ from swiftreid.data.pictures import resize
 from swiftreid.encoding.card import EncoderCard, Preprocessing
 from swiftreid.encoding.covering import Covering, Windows
 from swiftreid.encoding.encoder import Encoder, open_encoder
-from swiftreid.encoding.encoding import Encoding
 from swiftreid.encoding.match_maps import PictureMap, attribute_maps, dependence_map, match_maps
 from swiftreid.errors import UsageError
-from swiftreid.search.codes import bits_of, pack_bits, unpack_bits
+from swiftreid.search.codes import bits_of, unpack_bits
 
 TOP, BOTTOM = (slice(4, 8), slice(4, 12)), (slice(24, 28), slice(4, 12))
 BLACK, GREY, WHITE = 0, 128, 255
@@ -28,11 +27,9 @@ class Looking(Encoder):
 
     kind = "looking"
 
-    def _encode(self, pictures: NDArray[np.uint8]) -> Encoding:
-        embedding = np.stack([pictures[:, *place].mean(axis=(1, 2, 3)) / 255 for place in (TOP, BOTTOM)], axis=1)
-        embedding = embedding.astype(np.float32)
-        codes = {name: pack_bits(values) for name, values in self._values(embedding).items()}
-        return Encoding(codes, embedding if self.card.embedding else None)
+    def _embed(self, inputs: NDArray[np.uint8]) -> NDArray[np.float32]:
+        embedding = np.stack([inputs[:, *place].mean(axis=(1, 2, 3)) / 255 for place in (TOP, BOTTOM)], axis=1)
+        return embedding.astype(np.float32)
 
     def _values(self, embedding: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
         steps = np.float32(np.arange(16) + 0.5) / 16

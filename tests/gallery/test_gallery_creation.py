@@ -22,14 +22,14 @@ def test_missing_folders_above_are_made(tmp_path, create, add):
     assert names(tmp_path / "a" / "b") == ["people"]
 
 
-def test_an_empty_folder_becomes_the_gallery_and_keeps_its_rights(tmp_path, path, create, add):
+def test_an_empty_folder_becomes_the_gallery_of_its_owner_alone(tmp_path, path, create, add):
     path.mkdir()
     path.chmod(0o750)
     (tmp_path / "link").symlink_to(path)
     with create(tmp_path / "link") as gallery:
         add(gallery, ["x"])
     assert (tmp_path / "link").is_symlink()
-    assert path.stat().st_mode & 0o777 == 0o750
+    assert path.stat().st_mode & 0o777 == 0o700
     with Gallery.open(path) as gallery:
         assert gallery.existing(["x"]) == {"x"}
 

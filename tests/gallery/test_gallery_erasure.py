@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -109,3 +113,48 @@ def test_compaction_gives_back_the_space_of_what_was_deleted(gallery, spec, fing
     before = gallery.info().bytes_on_disk
     gallery.compact()
     assert before - gallery.info().bytes_on_disk > 50 * 5000
+
+
+def test_a_reader_in_another_process_is_waited_for_and_what_is_left_is_named(gallery, spec, fingerprint):
+    """As long as it looks, deleted bytes are on the disk, and the report says so; the bytes are looked for."""
+    rng = np.random.default_rng(7)
+    entries, codes = make(rng, [f"entry-{i:04d}" for i in range(25)], spec)
+    gallery.add(entries, codes, fingerprint=fingerprint)
+    code = (
+        "import sys; from swiftreid.gallery import Gallery\n"
+        "with Gallery.open(sys.argv[1], read_only=True) as g, g.snapshot() as view:\n"
+        "    print('looking', flush=True); sys.stdin.readline()"
+    )
+    command = [sys.executable, "-c", code, str(gallery.path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as reader:
+        try:
+            assert reader.stdout.readline() == "looking\n"
+            gallery.delete([entries[3].id, entries[24].id])
+            report = gallery.compact(timeout=0.2)
+            assert report.waiting_for_readers
+            assert traces(gallery.path, needles_of(entries, codes, [3, 24]))
+            log, segment = report.remaining
+            assert "gallery.db and gallery.db-wal hold metadata and thumbnails" in log
+            assert segment.startswith("segments/")
+            assert "a process still maps it" in segment
+            with ThreadPoolExecutor(1) as pool:
+                waiting = pool.submit(gallery.compact, timeout=300)
+                with Gallery.open(gallery.path, wait=60) as other:  # others may write meanwhile
+                    other.add([Entry("new", "c1")], {n: c[:1] for n, c in codes.items()}, fingerprint=fingerprint)
+                reader.stdin.write("enough\n")
+                reader.stdin.flush()
+                assert waiting.result().remaining == ()
+        finally:
+            reader.kill()
+    assert not traces(gallery.path, needles_of(entries, codes, [3, 24]))
+    assert gallery.existing(["new"]) == {"new"}
+
+
+def test_a_snapshot_of_the_same_process_counts_as_a_reader(gallery, spec, fingerprint):
+    entries, codes = make(np.random.default_rng(8), [f"entry-{i:04d}" for i in range(25)], spec)
+    gallery.add(entries, codes, fingerprint=fingerprint)
+    with gallery.snapshot():
+        gallery.delete([entries[3].id])
+        assert len(gallery.compact(timeout=0.1).remaining) == 2
+    assert gallery.compact().remaining == ()
+    assert not traces(gallery.path, needles_of(entries, codes, [3]))

@@ -16,11 +16,12 @@ from swiftreid.gallery import (
     Entry,
     EntryNotFound,
     Gallery,
+    GalleryDamaged,
     NewerFormat,
     NotAGallery,
     OtherEncoder,
 )
-from swiftreid.gallery.schema import DATABASE
+from swiftreid.gallery.sqlite import DATABASE
 
 IDS = [f"e{i}" for i in range(34)]
 
@@ -85,7 +86,7 @@ def test_info(gallery, add, entries_of):
     assert (info.first_time, info.last_time) == (min(times), max(times))
     assert (info.encoder_name, info.fingerprint, info.spec) == ("stripes", gallery.fingerprint, str(gallery.spec))
     assert info.bytes_on_disk == sum(p.stat().st_size for p in gallery.path.rglob("*") if p.is_file())
-    assert info.format == 1
+    assert info.format == 2
 
 
 def test_existing_and_person(gallery, add, entries_of):
@@ -211,13 +212,20 @@ def test_create_keeps_the_encoder_file(path, spec, tmp_path):
     with Gallery.create(
         path, encoder_name="e", fingerprint="f", spec=spec, encoder_file=tmp_path / "e.safetensors"
     ) as made:
-        assert made.encoder_file == path / "encoder.safetensors"
-        assert made.encoder_file.read_bytes() == b"weights" * 99
+        copy = path / "encoder.safetensors"
+        assert made.encoder_file == copy
+        assert copy.read_bytes() == b"weights" * 99
         assert made.verify().ok
-        made.encoder_file.write_bytes(b"weights" * 98 + b"altered")
+        copy.write_bytes(b"weights" * 98 + b"altered")
         assert made.verify().problems == ["encoder.safetensors does not match its checksum"]
-        made.encoder_file.unlink()
+        with pytest.raises(GalleryDamaged, match=r"encoder\.safetensors does not match its checksum"):
+            made.encoder_file  # noqa: B018
+        copy.write_bytes(b"weights" * 99)
+        assert made.encoder_file == copy
+        copy.unlink()
         assert made.verify().problems == ["encoder.safetensors is missing"]
+        with pytest.raises(GalleryDamaged, match=r"encoder\.safetensors is missing"):
+            made.encoder_file  # noqa: B018
 
 
 def test_paths_that_are_no_gallery(tmp_path):
@@ -237,7 +245,7 @@ def test_a_newer_format_is_refused_naming_both(gallery):
     db = apsw.Connection(str(gallery.path / DATABASE))
     db.execute("PRAGMA user_version = 7")
     db.close()
-    with pytest.raises(NewerFormat, match=r"format 7.*up to 1.*upgrade"):
+    with pytest.raises(NewerFormat, match=r"format 7.*up to 2.*upgrade"):
         Gallery.open(gallery.path)
 
 

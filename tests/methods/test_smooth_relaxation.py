@@ -130,18 +130,18 @@ def test_the_teacher_begins_as_the_trunk() -> None:
     with torch.no_grad():
         method.trunk.layer4[0].conv1.weight.fill_(0.5)  # type: ignore[index, union-attr, operator]
     everything = {name.split(".")[0] for name in method.state_dict()}
-    method.started({"student"})  # the teacher was given weights of its own
+    method.weights_loaded({"student"})  # the teacher was given weights of its own
     assert method.teacher.stages is not None
     assert (method.teacher.stages[1][0].conv1.weight != 0.5).all()
-    method.started(everything)
+    method.weights_loaded(everything)
     assert (method.teacher.stages[1][0].conv1.weight == 0.5).all()
 
 
 def test_a_pretrained_teacher_does_not_change() -> None:
     method = network(pretrained=True)
     with pytest.raises(UsageError, match="give --init"):
-        method.started({"teacher", "student"})
-    method.started({"student"})
+        method.weights_loaded({"teacher", "student"})
+    method.weights_loaded({"student"})
     before = {name: value.clone() for name, value in method.state_dict().items()}
     learning = [p for p in method.parameters() if p.requires_grad]
     optimiser = torch.optim.SGD(learning, lr=0.1)

@@ -32,6 +32,9 @@ class Calibration(BaseModel):
     """The same with the paper's beta of 2, for comparison; equal to ``cascade`` when that is the beta."""
     data: str
     data_fingerprint: str
+    rendered: bool | None = None
+    """Whether nobody in these pictures exists; None in cards of earlier versions. Distances of rendered people say
+    little of real ones, so such a calibration decides who is the same person only in galleries of rendered people."""
     persons: int
     pictures: int
     details: dict[str, Any] = Field(default_factory=dict)

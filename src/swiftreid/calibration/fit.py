@@ -51,6 +51,7 @@ def fit_calibration(
     *,
     data: str,
     data_fingerprint: str,
+    rendered: bool | None = None,
     beta: float | None = PAPER_BETA,
     max_loss: float = 0.005,
     method: CascadeMethod = "gaussian",
@@ -79,6 +80,8 @@ def fit_calibration(
         spec: the encoder's codes.
         data: the data set's name, for the record.
         data_fingerprint: of its pictures.
+        rendered: whether nobody in them exists. Where that is not stated (None), or where they are, the calibration
+            decides nothing about real people (`swiftreid.retrieval.decision`).
         beta: weight of recall in F_beta (methods.md section 2); None chooses the one with the least bytes compared that
             loses at most ``max_loss`` mAP on the held-out identities themselves. Not used by ``recall``.
         max_loss: in mAP, 0.01 = 1 point; counts when ``beta`` is None, and with one identity code.
@@ -121,6 +124,7 @@ def fit_calibration(
         **found,
         data=data,
         data_fingerprint=data_fingerprint,
+        rendered=rendered,
         persons=len(np.unique(people.persons)),
         pictures=len(people),
         short_list=short_list,

@@ -5,9 +5,8 @@ from __future__ import annotations
 import atexit
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -15,8 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Table
 from rich.text import Text
 
-if TYPE_CHECKING:
-    from swiftreid.training.network.loop import Moment
+from swiftreid.data.printable import printable
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout instead of tables.")]
 EncoderOption = Annotated[
@@ -31,17 +29,6 @@ class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
         return Text("" if speed is None else f"{speed:,.1f}/s", style="progress.data.speed")
-
-
-_CONTROLS = {code: f"\\x{code:02x}" for code in [*range(32), *range(127, 160)] if chr(code) not in "\n\t"}
-
-
-def printable(text: str) -> str:
-    """The text without what is no text: control characters and bytes of file names that are not UTF-8 are written out.
-
-    A file's name may hold what changes a terminal's colours, or worse.
-    """
-    return text.translate(_CONTROLS).encode("utf-8", "backslashreplace").decode()
 
 
 class Report:
@@ -90,27 +77,6 @@ class Report:
             self._bar.stop()
             self._bar = None
             atexit.unregister(self._end_bar)
-
-    @contextmanager
-    def training(self) -> Iterator[Callable[[Moment], None]]:
-        """A progress bar of training with loss, rate and time left; off a terminal a line an epoch; none when quiet."""
-        columns = (
-            TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"),
-            TimeRemainingColumn(),
-        )  # fmt: skip
-        hidden = self._quiet or not self._err.is_terminal
-        with Progress(*columns, console=self._err, disable=hidden, transient=False) as bar:
-            task = bar.add_task("", total=None, visible=False)
-
-            def advance(moment: Moment) -> None:
-                if hidden and moment.epoch == int(moment.epoch):  # a log's reader wants signs of life too
-                    done = f"{moment.epoch:.0f} ({moment.step:,} of {moment.steps:,} steps)"
-                    self.note(f"epoch {done}: loss {moment.loss:.3f}, {moment.pictures_per_second:,.0f} pictures/s")
-                rate = f"{moment.pictures_per_second:,.0f} pictures/s"
-                words = f"epoch {moment.epoch:.1f}, loss {moment.loss:.3f}, {rate}"
-                bar.update(task, completed=moment.step, total=moment.steps, description=words, visible=True)
-
-            yield advance
 
     def note(self, message: str) -> None:
         """A notice on stderr; nothing with --json, whose document says it all."""

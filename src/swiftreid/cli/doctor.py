@@ -65,7 +65,8 @@ def doctor(
     if sheet is not None and any(row[1] for row in rows):
         picture = io.BytesIO()
         draw_contact_sheet(examination).save(picture, "PNG" if sheet.suffix.lower() == ".png" else "JPEG", quality=90)
-        report.text(f"contact sheet: {written(sheet, picture.getvalue())}. It shows people: treat it as the data set.")
+        where = written(sheet, picture.getvalue(), shows_people=True)
+        report.text(f"contact sheet: {where}. It shows people: treat it as the data set.")
         document |= {"sheet": str(sheet)}
     if not diagnosis.ok:
         report.fail(f"{data} cannot be evaluated as it is; see the findings", document)

@@ -11,10 +11,12 @@ from swiftreid.search.description import attribute_names
 
 def print_card(report: Report, card: EncoderCard) -> None:
     """What people ask of an encoder; ``--json`` has the whole card."""
-    shape = card.preprocessing
-    mirrored = ", each averaged with its mirror image" if shape.flip else ""
     report.text(f"{card.name} ({card.short_fingerprint}): kind {card.kind}, licence {card.licence or 'not stated'}")
-    report.text(f"pictures: {shape.height} x {shape.width} pixels{mirrored}")
+    if shape := card.preprocessing:
+        mirrored = ", each averaged with its mirror image" if shape.flip else ""
+        report.text(f"pictures: {shape.height} x {shape.width} pixels{mirrored}")
+    else:
+        report.text(f"takes float vectors of {card.embedding} numbers, no pictures")
     report.text(f"codes: {card.spec}" + (f", and {card.embedding} floats" if card.embedding else ""))
     report.text(f"learned from: {card.provenance or 'not stated'}")
     if card.metrics:
@@ -49,5 +51,6 @@ def print_card(report: Report, card: EncoderCard) -> None:
         print_calibration(report, card.calibration)
 
 
-def _percent(share: float | None) -> float | None:
-    return None if share is None else 100 * share
+def _percent(share: object) -> float | None:
+    """Per cent of a share; nothing of what is none, for metrics are as whoever made the file wrote them."""
+    return 100 * share if isinstance(share, (int, float)) else None

@@ -9,9 +9,11 @@ import errno
 import json
 import signal
 import sys
+import warnings
 from types import FrameType
+from typing import Any
 
-from swiftreid.errors import SwiftReIDError, UsageError
+from swiftreid.errors import SwiftReIDError, SwiftReIDWarning, UsageError
 
 
 class _Interrupted(BaseException):
@@ -21,6 +23,7 @@ class _Interrupted(BaseException):
 def run() -> None:
     """Run the `swiftreid` command with the process's arguments."""
     signal.signal(signal.SIGINT, _interrupt)
+    _show_warnings_as_lines()
     try:
         # Imported here, so that Ctrl-C during the import is answered like any other.
         from swiftreid.cli.main import app
@@ -52,12 +55,28 @@ def run() -> None:
         )
 
 
+def _show_warnings_as_lines() -> None:
+    """SwiftReID's own warnings become one line without file and line number; others are shown as Python does."""
+    other = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+        if not issubclass(category, SwiftReIDWarning):
+            other(message, category, *where, **more)
+            return
+        from swiftreid.data.printable import printable
+
+        sys.stderr.write(f"warning: {printable(str(message))}\n")
+
+    warnings.showwarning = show
+
+
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
     raise _Interrupted
 
 
 def _fail(message: str, code: int) -> None:
-    from swiftreid.cli.console import Report, printable
+    from swiftreid.cli.console import Report
+    from swiftreid.data.printable import printable
 
     if Report.json_asked or "--json" in sys.argv:
         sys.stdout.write(json.dumps({"error": message, "exit": code}) + "\n")

@@ -131,7 +131,7 @@ def explain(
     )
     draw_maps(found.rows, found.legend, title=title).save(content, _WRITABLE[output.suffix.lower()])
     report.text("at: the middle of the patch, in % of the picture down and across")
-    report.text(f"picture: {written(output, content.getvalue())}")
+    report.text(f"picture: {written(output, content.getvalue(), shows_people=True)}")
     report.document(
         {
             "encoder": used.card.name,

@@ -28,6 +28,7 @@ COMMANDS: Final = {
     "gallery": "galleries:app",
     "encoder": "encoders:app",
     "bench": "bench:app",
+    "cache": "caching:app",
     "figure": "figures:app",
 }
 """Name of each command and group -> its module in `swiftreid.cli`, and the function or group there."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from swiftreid.durable import save_bytes
+from swiftreid.durable import PRIVATE_FILE, save_bytes
 from swiftreid.errors import UsageError
 
 SAFETENSORS = (".safetensors",)
@@ -30,12 +30,14 @@ def output_file(option: str, path: Path, *, suffixes: tuple[str, ...]) -> Path:
     return path
 
 
-def written(path: Path, content: bytes) -> str:
+def written(path: Path, content: bytes, *, shows_people: bool = False) -> str:
     """Write the file and its folder; say where it is, and that the folder is new if it is.
+
+    A file that shows people can be read by its owner alone, whatever the umask.
 
     Raises:
         SwiftReIDError: it could not be written.
     """
     new = not path.parent.exists()
-    save_bytes(path, content)
+    save_bytes(path, content, mode=PRIVATE_FILE if shows_people else None)
     return f"{path} (in a new folder)" if new else str(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,7 +28,7 @@ from swiftreid.recipes import find_recipe
 
 if TYPE_CHECKING:
     from swiftreid.evaluation.measure import Measured
-
+    from swiftreid.training.network.loop import StepReport
 
 TRAINING: tuple[SplitName, ...] = ("train",)
 
@@ -49,7 +50,7 @@ def train(
     root: RootOption = None,
     train_split: TrainOption = "train+val",
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in the folder.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume from the checkpoint in the folder.")] = False,
     finish: Annotated[
         bool, typer.Option("--finish", help="With --resume: export the checkpoint as it is, and train no further.")
     ] = False,
@@ -79,11 +80,12 @@ def train(
     """
     path = find_recipe(recipe)
     from swiftreid.methods import learns_attributes
-    from swiftreid.training.network.plan import Plan, Told
+    from swiftreid.training.network.finish import ENCODER
+    from swiftreid.training.network.plan import Plan, Reports
     from swiftreid.training.network.processes import joined
     from swiftreid.training.network.recipe import load_network_recipe
     from swiftreid.training.network.run_log import check_tensorboard
-    from swiftreid.training.network.train import ENCODER, train_network
+    from swiftreid.training.network.train import train_network
 
     stated = load_network_recipe(path, settings or [])
     if tensorboard:
@@ -103,17 +105,32 @@ def train(
             ),
         )
         bad = BadPictures(report)
-        taught_by = open_encoder(teacher) if teacher else None
-        plan = Plan(read, stated, seed, output, resume, init, weights, taught_by, tensorboard, finish)
-        with report.training() as on_step:
-            told = Told(
-                report.progress,
-                on_bad=bad,
-                on_step=on_step,
-                on_judged=lambda done, measured: report.note(f"epoch {done}, rank-1 / mAP in %: {_in_words(measured)}"),
-                note=report.note,
-            )
-            trained = train_network(plan, world, told)
+
+        def on_step(step: StepReport) -> None:
+            if step.epoch == int(step.epoch) and not sys.stderr.isatty():  # a log's reader wants signs of life too
+                done = f"{step.epoch:.0f} ({step.step:,} of {step.steps:,} steps)"
+                report.note(f"epoch {done}: loss {step.loss:.3f}, {step.pictures_per_second:,.0f} pictures/s")
+
+        plan = Plan(
+            read,
+            stated,
+            output,
+            seed=seed,
+            resume=resume,
+            init=init,
+            weights=weights,
+            teacher=open_encoder(teacher) if teacher else None,
+            tensorboard=tensorboard,
+            finish=finish,
+        )
+        reports = Reports(
+            report.progress,
+            on_bad=bad,
+            on_step=on_step,
+            on_evaluation=lambda done, measured: report.note(f"epoch {done}, rank-1 / mAP in %: {_in_words(measured)}"),
+            note=report.note,
+        )
+        trained = train_network(plan, reports, world=world)
     if trained is None:
         return
     if trained.measured:

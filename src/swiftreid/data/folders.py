@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from swiftreid.data.camera_folders import Folders, camera_name, cameras_or_people, check_folders
@@ -16,8 +16,9 @@ from swiftreid.data.numbering import (
     notes_on_names,
     number_cameras,
     number_persons,
+    numbered,
 )
-from swiftreid.data.samples import JUNK, SPLITS, Doubt, ReidData, Sample, SplitName
+from swiftreid.data.samples import JUNK, SPLITS, Doubt, NamedSample, ReidData, Sample, SplitName
 from swiftreid.errors import SwiftReIDError
 
 LAYOUT = (
@@ -45,15 +46,6 @@ EVERY_PICTURE = "there are no splits: every picture is a query against all other
 NO_CAMERAS = (
     "cameras are unknown: pictures by the same camera count as matches, so figures are higher than across cameras"
 )
-
-
-@dataclass(frozen=True)
-class _Found:
-    """A picture, and what its place and name tell."""
-
-    path: Path
-    person: str
-    camera: str | None
 
 
 def read_folders(
@@ -99,7 +91,7 @@ def read_folders(
     everything = [picture for pictures in found.values() for picture in pictures]
     if not everything:
         raise SwiftReIDError(f"no picture in {root} states its person; {LAYOUT}; or list them in a manifest (CSV)")
-    persons = number_persons(picture.person for picture in everything)
+    persons = number_persons(picture.person for picture in everything if picture.person is not None)
     cross_camera, notes = _cameras_known(everything)
     cameras = number_cameras(picture.camera for picture in everything if picture.camera) if cross_camera else {}
     data = ReidData(
@@ -111,9 +103,7 @@ def read_folders(
         person_names=names_of(persons),
     )
     for split, pictures in found.items():
-        data.split(split).extend(
-            Sample(picture.path, persons[picture.person], cameras.get(picture.camera or "", 0)) for picture in pictures
-        )
+        data.split(split).extend(numbered(picture, persons, cameras) for picture in pictures)
     notes.extend([*notes_on_names("people", persons), *notes_on_names("cameras", cameras)])
     unread = _doubts(root, list(places.values()), folders)
     data.doubts.extend([*guessed, *doubts_on_names("people", persons), *unread])
@@ -166,7 +156,7 @@ def _picture_or_folder(folder: Path) -> Iterator[bool]:
         yield is_picture(name) or has_pictures(folder / name)
 
 
-def _pictures_below(place: Path, folders: Folders, unparsable: list[Path]) -> Iterator[_Found]:
+def _pictures_below(place: Path, folders: Folders, unparsable: list[Path]) -> Iterator[NamedSample]:
     for name in names_in(place):
         path = place / name
         if path.is_dir():
@@ -175,35 +165,35 @@ def _pictures_below(place: Path, folders: Folders, unparsable: list[Path]) -> It
             yield from _named(path, None, unparsable)
 
 
-def _of_person(person: str, folder: Path) -> Iterator[_Found]:
+def _of_person(person: str, folder: Path) -> Iterator[NamedSample]:
     for name in names_in(folder):
         path = folder / name
         if is_picture(name) and not path.is_dir():
             parsed = parse_name(path.stem)
-            yield _Found(path, person, str(parsed[1]) if parsed else None)
+            yield Sample(path, person, str(parsed[1]) if parsed else None)
         elif (camera := camera_name(name)) is not None and path.is_dir():
             for picture in pictures_in(path):
-                yield _Found(picture, person, camera)
+                yield Sample(picture, person, camera)
 
 
-def _of_camera(name: str, folder: Path, unparsable: list[Path]) -> Iterator[_Found]:
+def _of_camera(name: str, folder: Path, unparsable: list[Path]) -> Iterator[NamedSample]:
     camera = camera_name(name) or name
     for inner in names_in(folder):
         path = folder / inner
         if path.is_dir():
             for picture in pictures_in(path):
-                yield _Found(picture, inner, camera)
+                yield Sample(picture, inner, camera)
         elif is_picture(inner):
             yield from _named(path, camera, unparsable)
 
 
-def _named(picture: Path, camera: str | None, unparsable: list[Path]) -> Iterator[_Found]:
+def _named(picture: Path, camera: str | None, unparsable: list[Path]) -> Iterator[NamedSample]:
     """A picture whose name must state its person, and its camera where no folder does."""
     parsed = parse_name(picture.stem)
     if parsed is None:
         unparsable.append(picture)
     else:
-        yield _Found(picture, str(parsed[0]), camera or str(parsed[1]))
+        yield Sample(picture, str(parsed[0]), camera or str(parsed[1]))
 
 
 def _doubts(root: Path, places: Collection[Path], folders: Folders) -> list[Doubt]:
@@ -222,7 +212,7 @@ def _doubts(root: Path, places: Collection[Path], folders: Folders) -> list[Doub
     )
 
 
-def _cameras_known(pictures: list[_Found]) -> tuple[bool, list[str]]:
+def _cameras_known(pictures: list[NamedSample]) -> tuple[bool, list[str]]:
     unknown = sum(picture.camera is None for picture in pictures)
     if unknown and unknown < len(pictures):
         told = f"{unknown:,} of {len(pictures):,} pictures state no camera, so no camera is used"

@@ -17,8 +17,9 @@ from swiftreid.data.numbering import (
     notes_on_names,
     number_cameras,
     number_persons,
+    numbered,
 )
-from swiftreid.data.samples import SPLITS, ReidData, Sample, Split, SplitName
+from swiftreid.data.samples import SPLITS, NamedSample, ReidData, Sample, Split, SplitName
 from swiftreid.data.table_file import Rows, read_table, seconds
 from swiftreid.errors import SwiftReIDError, UsageError
 
@@ -79,14 +80,14 @@ def read_manifest(
         path = present.find(row["path"])
         if path is None:
             continue
-        sample = Sample(
+        sample: NamedSample = Sample(
             path,
-            person_numbers[persons[position]],
-            0 if cameras is None else camera_numbers[cameras[position]],
+            persons[position],
+            None if cameras is None else cameras[position],
             seconds(row["time"], f"{manifest} line {line}") if row.get("time") else None,
             {name: cell for name, cell in row.items() if name not in COLUMNS and cell} or None,
         )
-        homes[splits[position]].append(sample)
+        homes[splits[position]].append(numbered(sample, person_numbers, camera_numbers))
     data.doubts.extend([*doubts_on_names("people", person_numbers), *doubts_on_names("cameras", camera_numbers)])
     data.missing.extend(present.missing)
     data.notes.extend(missing_note(present.missing, manifest.name))

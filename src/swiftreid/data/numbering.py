@@ -7,7 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from swiftreid.data.samples import DISTRACTOR, JUNK, Doubt, ReidData
+from swiftreid.data.samples import DISTRACTOR, JUNK, Doubt, NamedSample, NumberedSample, ReidData, Sample
+from swiftreid.errors import UsageError
 
 _LONGEST = 15  # digits of a number that is taken as such
 _SHOWN_TWINS = 3
@@ -47,6 +48,30 @@ def _number(labels: Iterable[str], least: int) -> Mapping[str, int]:
 def _whole(text: str) -> int | None:
     digits = text.removeprefix("-")
     return int(text) if digits.isascii() and digits.isdigit() and len(digits) <= _LONGEST else None
+
+
+def numbered(sample: NamedSample, persons: Mapping[str, int], cameras: Mapping[str, int]) -> NumberedSample:
+    """The same sample with numbers in place of names.
+
+    Args:
+        sample: as a reader found it.
+        persons: what `number_persons` gave.
+        cameras: what `number_cameras` gave; empty gives every sample camera 0.
+
+    Raises:
+        UsageError: the sample names no person.
+
+    Example:
+        >>> from pathlib import Path
+        >>> numbered(Sample(Path("a.jpg"), "mia", "door"), {"jon": 1, "mia": 2}, {"door": 5}).person
+        2
+    """
+    if sample.person is None:
+        raise UsageError(f"it is not known whom {sample.path} shows, so it has no place in an evaluation")
+    camera = cameras[sample.camera] if cameras and sample.camera is not None else 0
+    return Sample(
+        sample.path, persons[sample.person], camera, sample.time, sample.attributes, sample.id, sample.tracklet
+    )
 
 
 def names_of(numbers: Mapping[str, int]) -> dict[int, str]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from swiftreid.data import published as benchmarks
+from swiftreid.data import published
 from swiftreid.data.attribute_files import FILES, attribute_file_of, read_attribute_mat, with_attributes
 from swiftreid.data.attributes import ATTRIBUTE_FILE
 from swiftreid.data.cuhk03 import SPELLINGS, Boxes, config_file, market_folder, read_cuhk03
@@ -17,7 +17,7 @@ from swiftreid.data.listing import is_picture, names_in
 from swiftreid.data.market import FOLDERS, distractors_inside, read_market
 from swiftreid.data.matlab import matlab_readable
 from swiftreid.data.msmt17 import Version, read_msmt17, version_folder
-from swiftreid.data.published import BENCHMARKS
+from swiftreid.data.published import PUBLISHED_DATA_SETS
 from swiftreid.data.reader import Reader, Wanted
 from swiftreid.data.samples import SPLITS, ReidData
 from swiftreid.errors import SwiftReIDError, UsageError
@@ -55,7 +55,7 @@ def recognise(root: Path) -> list[str]:
 def _read_market_kind(kind: str, root: Path, wanted: Wanted) -> ReidData:
     root = market_root(root) or root
     distractors: bool | Path = distractors_inside(root) or False  # listed where they lie, used where asked for
-    if kind == benchmarks.MARKET_500K:
+    if kind == published.MARKET_500K:
         distractors = _distractors_named() or True
     data = read_market(root, need=wanted.need, attributes=wanted.attributes, distractors=distractors)
     if wanted.attributes and (table := attribute_file_of(root)) is not None and not (root / ATTRIBUTE_FILE).is_file():
@@ -64,8 +64,8 @@ def _read_market_kind(kind: str, root: Path, wanted: Wanted) -> ReidData:
         else:  # pictures can be used without them
             data.notes.append(f"{table.name} is not read, as it needs SciPy: pip install 'swiftreid[data]'")
     if kind == "market":
-        return replace(data, benchmark=benchmarks.MARKET) if _counts_of_market(data) else data
-    return replace(data, name=kind, benchmark=kind)
+        return replace(data, published=published.MARKET) if _counts_of_market(data) else data
+    return replace(data, name=kind, published=kind)
 
 
 def _distractors_named() -> Path | None:
@@ -76,8 +76,8 @@ def _distractors_named() -> Path | None:
 
 
 def _counts_of_market(data: ReidData) -> bool:
-    published = BENCHMARKS[benchmarks.MARKET].counts
-    return all(len(data.split(name)) == published[name].pictures for name in SPLITS)
+    counts = PUBLISHED_DATA_SETS[published.MARKET].counts
+    return all(len(data.split(name)) == counts[name].pictures for name in SPLITS)
 
 
 def _has_boxes(root: Path, boxes: Boxes) -> bool:
@@ -101,8 +101,8 @@ def market_root(root: Path) -> Path | None:
 
 def _market_kind(root: Path) -> str:
     if named_like_duke(root):
-        return benchmarks.DUKE
-    return benchmarks.MARKET if _MARKET_FOLDER_NAME.search(root.resolve().name) else "market"
+        return published.DUKE
+    return published.MARKET if _MARKET_FOLDER_NAME.search(root.resolve().name) else "market"
 
 
 def named_like_duke(root: Path) -> bool:
@@ -135,13 +135,13 @@ def _market(kind: str) -> Reader:
 READERS: dict[str, Reader] = {
     reader.kind: reader
     for reader in (
-        _market(benchmarks.MARKET),
-        _market(benchmarks.MARKET_500K),
-        _cuhk03(benchmarks.CUHK03_LABELLED, "labelled"),
-        _cuhk03(benchmarks.CUHK03_DETECTED, "detected"),
-        _msmt17(benchmarks.MSMT17_V1, "v1"),
-        _msmt17(benchmarks.MSMT17_V2, "v2"),
-        _market(benchmarks.DUKE),
+        _market(published.MARKET),
+        _market(published.MARKET_500K),
+        _cuhk03(published.CUHK03_LABELLED, "labelled"),
+        _cuhk03(published.CUHK03_DETECTED, "detected"),
+        _msmt17(published.MSMT17_V1, "v1"),
+        _msmt17(published.MSMT17_V2, "v2"),
+        _market(published.DUKE),
         _market("market"),
         Reader("folder", lambda root, w: read_folders(root, need=w.need, folders=w.folders)),
     )

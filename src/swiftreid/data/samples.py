@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Generic, Literal, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,26 +27,39 @@ NOBODY = frozenset((JUNK, DISTRACTOR))
 """Person ids that stand for no person."""
 
 
+Label = TypeVar("Label", int, str | None)
+"""A person or a camera: the number that evaluation counts by, or the name as it is given (None where it is not)."""
+
+
 @dataclass(frozen=True)
-class Sample:
-    """One picture of one person.
+class Sample(Generic[Label]):
+    """One picture of one person: the record of readers, encoders and galleries.
+
+    Galleries keep people and cameras by name, evaluation counts them by number: `NamedSample` and `NumberedSample`.
+    `swiftreid.data.numbering.numbered` gives the numbers, in one place.
 
     Attributes:
         path: the picture's file; nothing is read until it is needed.
-        person: identity; `JUNK` (-1) and `DISTRACTOR` (0) as in Market-1501.
-        camera: camera number as the data set states it.
-        time: seconds since any fixed moment, where the data set states it.
-        attributes: attribute name -> value of this person, where the data set states them.
+        person: identity. Of numbers, `JUNK` (-1) and `DISTRACTOR` (0) stand for nobody, as in Market-1501.
+        camera: that took the picture.
+        time: seconds since any fixed moment, where it is known; since 1970 UTC for galleries.
+        attributes: name -> value of what else is known, such as the colour of a coat; None where nothing is.
+        id: what a gallery calls the picture; empty where it has no name of its own but its file's.
+        tracklet: name of the track that the picture is of, where it is of one.
     """
 
     path: Path
-    person: int
-    camera: int
+    person: Label
+    camera: Label
     time: float | None = None
     attributes: Mapping[str, str] | None = None
+    id: str = ""
+    tracklet: str | None = None
 
 
-Split = list[Sample]
+NumberedSample: TypeAlias = Sample[int]
+NamedSample: TypeAlias = Sample[str | None]
+Split = list[NumberedSample]
 
 
 @dataclass(frozen=True)
@@ -76,7 +90,7 @@ class ReidData:
         unparsable: pictures left out because their names state no person and camera.
         distractors: further gallery samples of nobody who is queried, used when asked for (Market-1501 has 500,000).
         multi_query: further pictures of the queries' persons by the queries' cameras, for multi-query evaluation.
-        benchmark: which published benchmark this is, such as "market1501"; None for anybody's own data.
+        published: which published data set this is, such as "market1501"; None for anybody's own data.
         cross_camera: False where cameras are unknown; same-camera matches then count.
         notes: what the reader decided that a figure depends on, in sentences ("train is list_train and list_val").
         missing: pictures that a list or manifest names, but that do not exist; they are left out.
@@ -92,7 +106,7 @@ class ReidData:
     unparsable: list[Path] = field(default_factory=list)
     distractors: Split = field(default_factory=list)
     multi_query: Split = field(default_factory=list)
-    benchmark: str | None = None
+    published: str | None = None
     cross_camera: bool = True
     notes: list[str] = field(default_factory=list)
     missing: list[Path] = field(default_factory=list)
@@ -108,7 +122,16 @@ class ReidData:
         """A person as the data set calls them: by name, or by number."""
         return self.person_names.get(person, str(person))
 
-    def changed(self, change: Callable[[Sample], Sample]) -> ReidData:
+    @property
+    def rendered(self) -> bool:
+        """Whether nobody in the pictures exists: `swiftreid synth` rendered them and says so in ``dataset.json``."""
+        try:
+            stated = json.loads((self.root / "dataset.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return False
+        return isinstance(stated, dict) and stated.get("real_people") is False
+
+    def changed(self, change: Callable[[NumberedSample], NumberedSample]) -> ReidData:
         """The same data set with a change made to every sample but distractors."""
         train, query, gallery, multi_query = (
             [change(sample) for sample in split] for split in (self.train, self.query, self.gallery, self.multi_query)
@@ -127,11 +150,11 @@ class ReidData:
         return found
 
 
-def persons_of(samples: Split) -> NDArray[np.int64]:
+def persons_of(samples: Sequence[NumberedSample]) -> NDArray[np.int64]:
     """Person ids, int64 [n]."""
     return np.fromiter((sample.person for sample in samples), np.int64, len(samples))
 
 
-def cameras_of(samples: Split) -> NDArray[np.int64]:
+def cameras_of(samples: Sequence[NumberedSample]) -> NDArray[np.int64]:
     """Camera ids, int64 [n]."""
     return np.fromiter((sample.camera for sample in samples), np.int64, len(samples))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from swiftreid.data.samples import Sample
+from swiftreid.data.samples import NumberedSample
 from swiftreid.errors import UsageError
 
 Bools = NDArray[np.bool_]
@@ -80,7 +80,7 @@ class AttributeSchema:
         return bits, known
 
 
-def attribute_bits(samples: Sequence[Sample], schema: AttributeSchema) -> tuple[Bools, Bools]:
+def attribute_bits(samples: Sequence[NumberedSample], schema: AttributeSchema) -> tuple[Bools, Bools]:
     """Attribute bits of samples, and which of them are known.
 
     Args:
@@ -112,13 +112,13 @@ def schema_for(columns: Collection[str]) -> AttributeSchema | None:
     return max(fitting, key=len, default=None)
 
 
-def schema_of(samples: Sequence[Sample]) -> AttributeSchema | None:
+def schema_of(samples: Sequence[NumberedSample]) -> AttributeSchema | None:
     """The schema that fits the attributes of samples, taken together; None if they have none that is known."""
     mappings = {id(sample.attributes): sample.attributes for sample in samples if sample.attributes}
     return schema_for({name for attributes in mappings.values() for name in attributes})
 
 
-def unusable(samples: Sequence[Sample]) -> str:
+def unusable(samples: Sequence[NumberedSample]) -> str:
     """Why the attributes of samples are not those of a schema; empty where they are, or where there are none at all."""
     schema = schema_of(samples)
     if schema is not None:

@@ -1,4 +1,4 @@
-"""Open any data set: a benchmark by its name, a folder whose layout is recognised, or a manifest."""
+"""Open any data set: a published one by its name, a folder whose layout is recognised, or a manifest."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
-from swiftreid.data import published as benchmarks
+from swiftreid.data import published
 from swiftreid.data.camera_folders import Folders, check_folders
 from swiftreid.data.folders import LAYOUT as FOLDER_LAYOUT
 from swiftreid.data.manifest import read_manifest
 from swiftreid.data.msmt17 import TrainChoice
-from swiftreid.data.published import BENCHMARKS, Benchmark
+from swiftreid.data.published import PUBLISHED_DATA_SETS, PublishedDataSet
 from swiftreid.data.reader import Wanted
 from swiftreid.data.readers import READERS, market_root, named_like_duke, recognise
 from swiftreid.data.samples import ReidData, SplitName
@@ -39,8 +39,9 @@ def open_data(
     """Open a data set; pictures are listed, not opened, and nothing is downloaded.
 
     Args:
-        source: a folder, a manifest file, or the name of a benchmark (see `BENCHMARKS`), whose folder is then found by
-            its environment variable, such as ``SWIFTREID_MARKET1501``, or under a customary name in ``SWIFTREID_DATA``.
+        source: a folder, a manifest file, or the name of a published data set (see `PUBLISHED_DATA_SETS`), whose folder
+            is then found by its environment variable, such as ``SWIFTREID_MARKET1501``, or under a customary name in
+            ``SWIFTREID_DATA``.
         kind: what it is, where a folder can be read in several ways; None recognises it.
         need: splits that must be there; others may be empty.
         train: for MSMT17: "train+val" or "train".
@@ -60,15 +61,15 @@ def open_data(
     """
     _check(source, kind, train, folders)
     path = Path(source)
-    if not path.exists() and str(source) in BENCHMARKS:
+    if not path.exists() and str(source) in PUBLISHED_DATA_SETS:
         if kind not in (None, str(source)):
-            raise UsageError(f"{source} is a benchmark, but kind is {kind!r}; leave the kind out")
+            raise UsageError(f"{source} is a published data set, but kind is {kind!r}; leave the kind out")
         kind = str(source)
-        path = find_benchmark(BENCHMARKS[kind])
+        path = find_published(PUBLISHED_DATA_SETS[kind])
     if not path.exists():
         raise SwiftReIDError(
             f"data set {source} does not exist; give a folder, a manifest ({' or '.join(TABLE_SUFFIXES)}), or the name "
-            f"of a benchmark: {', '.join(BENCHMARKS)}"
+            f"of a published data set: {', '.join(PUBLISHED_DATA_SETS)}"
         )
     if path.suffix.lower() in _PACKED and path.is_file():
         raise UsageError(f"{path} is packed: unpack it, and give the folder that comes out")
@@ -101,43 +102,43 @@ def _check(source: object, kind: str | None, train: str, folders: str | None) ->
     if not isinstance(source, (str, Path)):
         raise UsageError(f"a data set is given by its folder, manifest or name, not by {type(source).__name__}")
     if not str(source):
-        raise UsageError("the data set's name is empty; give a folder, a manifest or a benchmark's name")
+        raise UsageError("the data set's name is empty; give a folder, a manifest or a published data set's name")
 
 
-def find_benchmark(benchmark: Benchmark) -> Path:
-    """A benchmark's folder, by its environment variables, then by customary names under ``SWIFTREID_DATA``.
+def find_published(data_set: PublishedDataSet) -> Path:
+    """A published data set's folder, by its environment variables, then by customary names under ``SWIFTREID_DATA``.
 
     ``SWIFTREID_DATA`` may list several folders, separated as in ``PATH``.
 
     Raises:
         SwiftReIDError: a variable names no folder, or nothing is found; the message says where was looked.
     """
-    for variable in benchmark.variables:
+    for variable in data_set.variables:
         if named := os.environ.get(variable):
             if not Path(named).is_dir():
                 raise SwiftReIDError(f"{variable} names {named}, which is not a folder; correct or unset it")
             return Path(named)
     above = [Path(part) for part in os.environ.get("SWIFTREID_DATA", "").split(os.pathsep) if part]
-    places = [folder / name for folder in above for name in benchmark.folders]
+    places = [folder / name for folder in above for name in data_set.folders]
     there = [place for place in places if place.is_dir()]
     for place in there:
-        if benchmark.name in _benchmark_kinds(place):
+        if data_set.name in _published_kinds(place):
             return place
     if there:  # not in the expected layout: its reader will say what is missing
         return there[0]
-    unset = " nor ".join(("neither " + benchmark.variables[0], *benchmark.variables[1:], "SWIFTREID_DATA"))
+    unset = " nor ".join(("neither " + data_set.variables[0], *data_set.variables[1:], "SWIFTREID_DATA"))
     looked = f"{unset} is set"
     if above:
         looked = (
-            f"{' and '.join(benchmark.variables)} not set, and below SWIFTREID_DATA ({', '.join(map(str, above))}) "
-            f"there is none of the folders {', '.join(benchmark.folders)}"
+            f"{' and '.join(data_set.variables)} not set, and below SWIFTREID_DATA ({', '.join(map(str, above))}) "
+            f"there is none of the folders {', '.join(data_set.folders)}"
         )
     whence = "Nothing is downloaded: get it from its authors, then"
-    if benchmark.withdrawn:
-        whence = f"{benchmark.withdrawn}. Where you have it and grounds to read it,"
+    if data_set.withdrawn:
+        whence = f"{data_set.withdrawn}. Where you have it and grounds to read it,"
     raise SwiftReIDError(
-        f"{benchmark.title} was not found: {looked}. {whence} give its folder or set {benchmark.variables[0]} to it. "
-        f"Expected there: {benchmark.layout}"
+        f"{data_set.title} was not found: {looked}. {whence} give its folder or set {data_set.variables[0]} to it. "
+        f"Expected there: {data_set.layout}"
     )
 
 
@@ -150,8 +151,8 @@ def refuse_withdrawn(kind: str, root: Path, *, allow_withdrawn: bool = False) ->
     if allow_withdrawn or os.environ.get("SWIFTREID_ALLOW_WITHDRAWN") == "1":
         return
     market = market_root(root)
-    if kind == benchmarks.DUKE or (market is not None and named_like_duke(market)):
-        reason = BENCHMARKS[benchmarks.DUKE].withdrawn
+    if kind == published.DUKE or (market is not None and named_like_duke(market)):
+        reason = PUBLISHED_DATA_SETS[published.DUKE].withdrawn
         raise WithdrawnData(
             f"{root} is DukeMTMC-reID by its pictures' names (such as 0005_c2_f0046985.jpg). {reason}; it is not read "
             "by default, and its figures should not be published. If you have grounds to read it (or the pictures are "
@@ -168,9 +169,9 @@ def _recognised(root: Path) -> str:
     inner = next((path for path in sorted(root.iterdir()) if path.is_dir() and {*recognise(path)} - {"folder"}), None)
     meant = f"Did you mean {inner}? " if inner else ""
     layouts = "".join(
-        f"\n- {benchmark.title}: {benchmark.layout}"
-        for benchmark in BENCHMARKS.values()
-        if benchmark.name not in (benchmarks.MARKET_500K, benchmarks.DUKE)
+        f"\n- {data_set.title}: {data_set.layout}"
+        for data_set in PUBLISHED_DATA_SETS.values()
+        if data_set.name not in (published.MARKET_500K, published.DUKE)
     )
     layouts += "".join(f"\n- {reader.kind}: {reader.layout}" for reader in READERS.values() if reader.layout)
     raise SwiftReIDError(
@@ -179,6 +180,6 @@ def _recognised(root: Path) -> str:
     )
 
 
-def _benchmark_kinds(root: Path) -> list[str]:
+def _published_kinds(root: Path) -> list[str]:
     kinds = recognise(root)
-    return [*kinds, benchmarks.MARKET, benchmarks.MARKET_500K] if {"market", benchmarks.MARKET} & set(kinds) else kinds
+    return [*kinds, published.MARKET, published.MARKET_500K] if {"market", published.MARKET} & set(kinds) else kinds

@@ -7,7 +7,7 @@ import numpy as np
 from swiftreid.calibration.calibration import Calibration
 from swiftreid.data.samples import Split
 from swiftreid.data.schemas import attribute_bits, schema_of, unusable
-from swiftreid.encoding.encoder import Encoder, build_encoder
+from swiftreid.encoding.encoder import Encoder
 from swiftreid.errors import UsageError
 from swiftreid.evaluation.attributes import AttributeScore, score_bits
 from swiftreid.evaluation.labelled import LabelledCodes
@@ -51,4 +51,4 @@ def calibrated(encoder: Encoder, calibration: Calibration) -> Encoder:
             f"({encoder.card.short_fingerprint}) mean something else: calibrate it on held-out people"
         )
     bound = calibration.model_copy(update={"encoder": encoder.fingerprint})
-    return build_encoder(encoder.card.model_copy(update={"calibration": bound}), encoder.tensors)
+    return encoder.with_card(encoder.card.model_copy(update={"calibration": bound}))

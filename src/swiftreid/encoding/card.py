@@ -70,7 +70,8 @@ class EncoderCard(BaseModel):
     """Names of the attribute bits in order; empty when the spec has no attribute code."""
     attribute_scores: list[AttributeScore] = Field(default_factory=list)
     """How well they are told of people whom it did not learn from; a calibration says it of the user's own."""
-    preprocessing: Preprocessing
+    preprocessing: Preprocessing | None
+    """Of pictures; None for an encoder that takes float vectors."""
     provenance: str
     """What data the encoder was trained or fitted on, and how it may be checked."""
     licence: str
@@ -126,7 +127,7 @@ def fingerprint_of(card: EncoderCard, tensors: Tensors) -> str:
         "spec": card.spec,
         "embedding": card.embedding,
         "attributes": card.attributes,
-        "preprocessing": card.preprocessing.model_dump(),
+        "preprocessing": card.preprocessing.model_dump() if card.preprocessing else None,
     }
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode())
     for name in sorted(tensors):

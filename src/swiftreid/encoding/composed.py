@@ -7,16 +7,26 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel
 
+from swiftreid.encoding.abstract import Encoder
 from swiftreid.encoding.attribute_bits import AttributeBits
 from swiftreid.encoding.card import EncoderCard, Tensors
-from swiftreid.encoding.encoder import Encoder, build_encoder
-from swiftreid.encoding.encoding import Encoding
+from swiftreid.encoding.checks import architecture_of, refuse
+from swiftreid.encoding.crops import Colour, Inputs
+from swiftreid.encoding.kinds import build_encoder
 from swiftreid.encoding.pyramid import PyramidCodes
+from swiftreid.encoding.runtimes.contract import NetworkFile, RunOptions
 from swiftreid.errors import UsageError
 from swiftreid.search.codes import bits_of
 
 _BASE, _PYRAMID, _ATTRIBUTES = "base.", "pyramid.", "attributes."
+_MOST_LEVELS = 8
+_DEFAULTS = RunOptions()
+
+
+class _Architecture(BaseModel):
+    base: EncoderCard
 
 
 class PyramidEncoder(Encoder):
@@ -24,13 +34,36 @@ class PyramidEncoder(Encoder):
 
     kind = "pyramid"
 
-    def __init__(self, card: EncoderCard, tensors: Tensors) -> None:
-        super().__init__(card, tensors)
-        base = EncoderCard.model_validate(card.architecture["base"] | {"name": card.name})  # the name that users know
-        self._base = build_encoder(base, _below(_BASE, tensors))
-        self._pyramid = PyramidCodes(_below(_PYRAMID, tensors))
-        attributes = _below(_ATTRIBUTES, tensors)
-        self._attributes = AttributeBits(attributes) if attributes else None
+    def __init__(self, card: EncoderCard, tensors: Tensors, options: RunOptions = _DEFAULTS) -> None:
+        super().__init__(card, tensors, options)
+        base = architecture_of(card, _Architecture).base
+        if _levels(base) > _MOST_LEVELS:
+            raise refuse(card, f"codes lie on codes more than {_MOST_LEVELS} times over")
+        # Messages name the encoder that users know.
+        named = base.model_copy(update={"name": card.name})
+        self._base = build_encoder(named, _below(_BASE, tensors), options)
+        self._pyramid = PyramidCodes(self.pyramid)
+        self._attributes = AttributeBits(self.attribute_layer) if self.attribute_layer else None
+        self._check()
+
+    def _check(self) -> None:
+        card, base = self.card, self._base.card
+        widths = (card.embedding, base.embedding, self._pyramid.embedding_length)
+        if len(set(widths)) > 1 or card.preprocessing != base.preprocessing:
+            raise refuse(card, f"card, base and codes do not fit: embeddings of {widths} numbers")
+        if self._attributes is not None and self._attributes.width != card.embedding:
+            raise refuse(card, f"attributes are read off {self._attributes.width} numbers, not off {card.embedding}")
+        codes = [*self._pyramid.spec, *([self._attributes.code] if self._attributes else [])]
+        if [*self.spec] != codes:
+            raise refuse(card, f"its spec is {card.spec!r}, its tensors give {' '.join(codes)!r}")
+        bits = bits_of(self._attributes.code) if self._attributes else 0
+        if bits != len(card.attributes):
+            raise refuse(card, f"{len(card.attributes)} attributes are named, and {bits} bits are given")
+
+    @property
+    def network(self) -> NetworkFile | None:
+        """The network below the codes."""
+        return self._base.network
 
     @property
     def base(self) -> Encoder:
@@ -47,13 +80,11 @@ class PyramidEncoder(Encoder):
         """The arrays of its `AttributeBits`; empty where it tells no attributes."""
         return _below(_ATTRIBUTES, self.tensors)
 
-    def _encode(self, pictures: NDArray[np.uint8]) -> Encoding:
-        embedding = self._base.encode(pictures).embedding
-        assert embedding is not None  # compose() refuses a base without one
-        codes = self._pyramid(embedding)
-        if self._attributes is not None:
-            codes |= self._attributes(embedding)
-        return Encoding(codes=codes, embedding=embedding)
+    def _inputs(self, crops: Inputs, colour: Colour) -> NDArray[Any]:
+        return self._base._inputs(crops, colour)
+
+    def _embed(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
+        return self._base._embed(inputs)
 
     def _values(self, embedding: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
         lengths = (f"id{length}" for length in self._pyramid.lengths)
@@ -107,7 +138,16 @@ def compose(
         training=training or {},
     )
     tensors = {**_under(_BASE, base.tensors), **_under(_PYRAMID, pyramid), **_under(_ATTRIBUTES, attributes or {})}
-    return PyramidEncoder(card, tensors)
+    return PyramidEncoder(card, tensors, base.options)
+
+
+def _levels(card: EncoderCard) -> int:
+    """How many encoders lie below a card's and in it, counted up to one above `_MOST_LEVELS`."""
+    levels, base = 1, card.architecture.get("base")
+    while isinstance(base, dict) and levels <= _MOST_LEVELS:
+        architecture = base.get("architecture")
+        levels, base = levels + 1, architecture.get("base") if isinstance(architecture, dict) else None
+    return levels
 
 
 def _essentials(card: EncoderCard) -> dict[str, Any]:

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, Field
 
+from swiftreid.encoding.abstract import Encoder
 from swiftreid.encoding.card import EncoderCard, Preprocessing, Tensors
-from swiftreid.encoding.encoder import Encoder
-from swiftreid.encoding.encoding import Encoding
+from swiftreid.encoding.checks import architecture_of, file_tensor, float_tensor, refuse
 from swiftreid.encoding.hyperplanes import RandomHyperplanes
+from swiftreid.encoding.runtimes.contract import ONNX, OPENVINO_IR, NetworkFile, RunOptions, StartedNetwork
+from swiftreid.encoding.runtimes.registry import start_network
+from swiftreid.encoding.runtimes.running import run_in_batches, run_side_by_side
 from swiftreid.errors import SwiftReIDError, UsageError
 
 DEFAULT_SPEC = "id32 id128 id512 id2048"
-_MAX_BATCH = 64
+_PARTS = {ONNX: ("onnx",), OPENVINO_IR: ("xml", "bin")}
+_DEFAULTS = RunOptions()
 
-Network = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
+class _Architecture(BaseModel):
+    dimension: int = Field(ge=2, le=1 << 20)
+    seed: int = Field(ge=0)
+    unit: bool = True
 
 
 class ExternalEncoder(Encoder):
@@ -33,36 +42,53 @@ class ExternalEncoder(Encoder):
 
     kind = "external"
 
-    def __init__(self, card: EncoderCard, tensors: Tensors) -> None:
-        super().__init__(card, tensors)
-        self._network: Network | None = None
-        dimension = int(card.architecture["dimension"])
-        self._planes = RandomHyperplanes(dimension, self.spec, seed=int(card.architecture["seed"]))
+    def __init__(self, card: EncoderCard, tensors: Tensors, options: RunOptions = _DEFAULTS) -> None:
+        super().__init__(card, tensors, options)
+        self._architecture = architecture_of(card, _Architecture)
+        dimension = self._architecture.dimension
+        if card.preprocessing is None:
+            raise refuse(card, "it says nothing of the preprocessing of pictures")
+        if card.embedding != dimension:
+            raise refuse(card, f"its embedding has {card.embedding} numbers, its architecture {dimension}")
+        self._preprocessing = card.preprocessing
+        self._mean = float_tensor(card, tensors, "mean", (dimension,))
+        self._network = _network_of(card, tensors)
+        self._planes = RandomHyperplanes(dimension, self.spec, seed=self._architecture.seed)
+        self._started: StartedNetwork | None = None
+        self._starting = Lock()
 
-    def _embed(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """uint8 RGB [n, h, w, 3] -> float32 embedding [n, d]."""
-        if self._network is None:  # the first call, so that reading a card needs no runtime
-            self._network = _start_network(self.tensors)
-        inputs = self.card.preprocessing.apply(pictures)
-        scaled = _normalise if self.card.architecture.get("unit", True) else _as_they_are
-        outputs = scaled(_run_in_batches(self._network, inputs))
-        if self.card.preprocessing.flip:
-            mirrored = scaled(_run_in_batches(self._network, np.ascontiguousarray(inputs[..., ::-1])))
-            outputs = scaled((outputs + mirrored) / np.float32(2))
-        expected = int(self.card.architecture["dimension"])
-        if outputs.shape[1] != expected:
+    @property
+    def network(self) -> NetworkFile:
+        """The network, as its exporter wrote it."""
+        return self._network
+
+    def _embed(self, inputs: NDArray[np.uint8]) -> NDArray[np.float32]:
+        with self._starting:
+            if self._started is None:  # the first call, so that reading a card needs no runtime
+                self._started = start_network(self._network, self.options)
+        started = self._started
+        outputs = run_side_by_side(
+            lambda pictures: self._embed_some(started, pictures), inputs, started, self.options.network_calls
+        )
+        if outputs.shape[1] != self._architecture.dimension:
             raise SwiftReIDError(
                 f"the network of encoder {self.card.name} gave {outputs.shape[1]} values a picture, "
-                f"its card says {expected}: wrap the network again"
+                f"its card says {self._architecture.dimension}: wrap the network again"
             )
         return outputs
 
-    def _encode(self, pictures: NDArray[np.uint8]) -> Encoding:
-        embedding = self._embed(pictures)
-        return Encoding(codes=self._planes(embedding - self.tensors["mean"]), embedding=embedding)
+    def _embed_some(self, network: StartedNetwork, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """uint8 RGB [n, h, w, 3] -> float32 embedding [n, d]."""
+        inputs = self._preprocessing.apply(pictures)
+        scaled = _normalise if self._architecture.unit else _as_they_are
+        outputs = scaled(run_in_batches(network, inputs))
+        if self._preprocessing.flip:
+            mirrored = scaled(run_in_batches(network, np.ascontiguousarray(inputs[..., ::-1])))
+            outputs = scaled((outputs + mirrored) / np.float32(2))
+        return outputs
 
     def _values(self, embedding: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-        return self._planes.values(embedding - self.tensors["mean"])
+        return self._planes.values(embedding - self._mean)
 
 
 def wrap_network(
@@ -80,116 +106,81 @@ def wrap_network(
         UsageError: the file is of another kind.
         SwiftReIDError: a file is missing, cannot be loaded, or does not give one vector a picture.
     """
-    tensors = _read_network(model)
-    network = _start_network(tensors)
+    network = _read_network(model)
     probe = np.zeros((2, preprocessing.height, preprocessing.width, 3), np.uint8)
-    dimension = _run_in_batches(network, preprocessing.apply(probe)).shape[1]
+    dimension = run_in_batches(start_network(network, _DEFAULTS), preprocessing.apply(probe)).shape[1]
     if dimension < 2:
         raise SwiftReIDError(
             f"{model} gives {dimension} value a picture: export it with the embedding as its first output"
         )
-    tensors["mean"] = np.zeros(dimension, np.float32)
+    return network_encoder(
+        network, preprocessing, np.zeros(dimension, np.float32), name=name, provenance=provenance, licence=licence,
+        seed=seed,
+    )  # fmt: skip
+
+
+def network_encoder(
+    network: NetworkFile,
+    preprocessing: Preprocessing,
+    centre: NDArray[np.float32],
+    *,
+    name: str,
+    provenance: str,
+    licence: str,
+    seed: int = 0,
+    unit: bool | None = None,
+    training: dict[str, Any] | None = None,
+) -> ExternalEncoder:
+    """An encoder that carries a network, with random-hyperplane codes.
+
+    Args:
+        network: float32 [n, 3, height, width] -> the embedding, float32 [n, d].
+        preprocessing: how pictures become its input.
+        centre: subtracted from embeddings before the hyperplanes are applied, float32 [d].
+        name: on the card.
+        provenance: what it was trained on.
+        licence: of the network.
+        seed: of the hyperplanes.
+        unit: whether embeddings are scaled to length 1; None: they are, and the card does not say so.
+        training: the record for the card.
+    """
+    stated = {} if unit is None else {"unit": unit}
     card = EncoderCard(
         kind=ExternalEncoder.kind,
         name=name,
-        architecture={"dimension": dimension, "seed": seed},
+        architecture={"dimension": len(centre), "seed": seed, **stated},
         spec=DEFAULT_SPEC,
-        embedding=dimension,
+        embedding=len(centre),
         preprocessing=preprocessing,
         provenance=provenance,
         licence=licence,
+        training=training or {},
     )
-    return ExternalEncoder(card, tensors)
+    files = {f"network.{part}": np.frombuffer(content, np.uint8) for part, content in network.parts.items()}
+    return ExternalEncoder(card, {**files, "mean": centre})
 
 
-def _read_network(model: Path) -> dict[str, NDArray[Any]]:
-    files = {".onnx": {"network.onnx": model}, ".xml": {"network.xml": model, "network.bin": model.with_suffix(".bin")}}
-    if model.suffix not in files:
+def _read_network(model: Path) -> NetworkFile:
+    formats = {".onnx": ONNX, ".xml": OPENVINO_IR}
+    if model.suffix not in formats:
         raise UsageError(f"{model} is neither ONNX (.onnx) nor OpenVINO IR (.xml with .bin beside it)")
-    tensors: dict[str, NDArray[Any]] = {}
-    for name, path in files[model.suffix].items():
+    format = formats[model.suffix]
+    parts: dict[str, bytes] = {}
+    for part in _PARTS[format]:
+        path = model.with_suffix(f".{part}")
         try:
-            tensors[name] = np.frombuffer(path.read_bytes(), np.uint8)
+            parts[part] = path.read_bytes()
         except OSError as error:
             raise SwiftReIDError(f"cannot read {path}: {error.strerror}") from error
-    return tensors
+    return NetworkFile(format, parts)
 
 
-def _start_network(tensors: Tensors) -> Network:
-    try:
-        if "network.onnx" in tensors:
-            return _start_onnx(tensors["network.onnx"].tobytes())
-        return _start_openvino(tensors["network.xml"].tobytes(), tensors["network.bin"].tobytes())
-    except ImportError as error:
-        raise SwiftReIDError(
-            f"this encoder needs a runtime that is not installed: {error}; or take `--encoder stripes`, which is weak "
-            "but needs none"
-        ) from error
-    except Exception as error:  # the runtimes have exception classes of their own, without a common base
-        raise SwiftReIDError(f"the network could not be loaded: {_last_line(error)}") from error
-
-
-def _start_onnx(model: bytes) -> Network:
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise ImportError('pip install "swiftreid[onnx]"') from error
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    session: Any = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    source = session.get_inputs()[0]
-    fixed = source.shape[0] if isinstance(source.shape[0], int) else None
-    output = session.get_outputs()[0].name
-
-    def run(inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        size = fixed or len(inputs)
-        padded = np.concatenate([inputs, np.zeros((-len(inputs) % size, *inputs.shape[1:]), np.float32)])
-        parts = [session.run([output], {source.name: padded[i : i + size]})[0] for i in range(0, len(padded), size)]
-        outputs = np.concatenate(parts)
-        return outputs[: len(inputs)] if len(outputs) == len(padded) else outputs
-
-    return run
-
-
-def _start_openvino(xml: bytes, weights: bytes) -> Network:
-    try:
-        import openvino
-    except ImportError as error:
-        raise ImportError('pip install "swiftreid[openvino]"') from error
-    core: Any = openvino.Core()
-    model = core.read_model(model=xml, weights=weights)
-    shape = list(model.inputs[0].partial_shape)
-    model.reshape({model.inputs[0]: openvino.PartialShape([-1, *shape[1:]])})
-    # Full precision: half precision on newer processors would change bits from machine to machine.
-    compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-
-    def run(inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.asarray(compiled([inputs])[0], np.float32)
-
-    return run
-
-
-def _run_in_batches(network: Network, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Outputs of all inputs, flattened to float32 [n, d]; ``inputs`` must not be empty."""
-    try:
-        parts = [network(inputs[i : i + _MAX_BATCH]) for i in range(0, len(inputs), _MAX_BATCH)]
-    except Exception as error:
-        shape = " x ".join(map(str, inputs.shape[1:]))
-        raise SwiftReIDError(
-            f"the network does not take pictures of {shape} (channels x height x width): declare the size that it was "
-            f"made for ({_last_line(error)})"
-        ) from error
-    outputs = np.concatenate([np.atleast_1d(part) for part in parts])
-    if len(outputs) != len(inputs):
-        raise SwiftReIDError(
-            f"the network gives an output of shape {outputs.shape} for {len(inputs)} pictures, "
-            "not one vector a picture: export it with the embedding as its first output"
-        )
-    return outputs.reshape(len(inputs), -1).astype(np.float32, copy=False)
-
-
-def _last_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[-1]
+def _network_of(card: EncoderCard, tensors: Tensors) -> NetworkFile:
+    for format, parts in _PARTS.items():
+        names = {part: f"network.{part}" for part in parts}
+        if set(names.values()) <= set(tensors):
+            return NetworkFile(format, {part: file_tensor(card, tensors, name) for part, name in names.items()})
+    raise refuse(card, "it holds no network, neither network.onnx nor network.xml with network.bin")
 
 
 def _as_they_are(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -7,11 +7,16 @@ the embedding's own ranking, less noise that shrinks with length.
 from __future__ import annotations
 
 import hashlib
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from swiftreid.errors import UsageError
 from swiftreid.search.codes import CodeSpec, bits_of, pack_bits
+
+_MOST: Final = 1 << 28
+"""Numbers in all hyperplanes of an encoder, a GiB: a file cannot ask for more memory."""
 
 
 def random_signs(rows: int, columns: int, seed: int) -> NDArray[np.float32]:
@@ -26,8 +31,13 @@ class RandomHyperplanes:
     """Codes of every length in ``spec`` from one set of hyperplanes; a short code is the beginning of the longest."""
 
     def __init__(self, dimension: int, spec: CodeSpec, seed: int = 0) -> None:
+        longest = max(bits_of(name) for name in spec) if len(spec) else 0
+        if not longest or dimension * longest > _MOST:
+            raise UsageError(
+                f"codes {str(spec)!r} of {dimension} numbers need {longest} hyperplanes: at most {_MOST:,} numbers"
+            )
         self._spec = spec
-        self._planes = random_signs(dimension, max(bits_of(name) for name in spec), seed)
+        self._planes = random_signs(dimension, longest, seed)
 
     def values(self, embedding: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
         """float32 [n, dimension] -> for each code float32 [n, bits], the projections whose signs are its bits."""

@@ -8,7 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swiftreid.data.samples import Split, cameras_of, persons_of
-from swiftreid.encoding.encoder import Encoder
+from swiftreid.encoding.abstract import Encoder
+from swiftreid.encoding.cache import EncodingCache
+from swiftreid.encoding.embedded import BATCH, embed_paths
+from swiftreid.encoding.encoding import Encoding
 from swiftreid.encoding.stream import OnBad, encode_all
 from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.evaluation.labelled import LabelledCodes
@@ -23,15 +26,29 @@ def encode_samples(
     on_bad: OnBad | None = None,
     progress: Progress = no_progress,
     task: str = "encoding",
+    cache: EncodingCache | None = None,
 ) -> LabelledCodes:
     """Codes, persons, cameras and paths of every sample that can be read; the others go to ``on_bad``.
+
+    Embeddings are kept in the user's cache, and taken from there when the same pictures are encoded again.
+
+    Args:
+        encoder: of pictures.
+        samples: what to encode.
+        on_bad: called for each picture that cannot be used; without it the first one raises.
+        progress: called as pictures are encoded.
+        task: what progress is of.
+        cache: None for the user's own (`EncodingCache.default`); ``EncodingCache(None)`` for none.
 
     Raises:
         SwiftReIDError: no sample could be read.
     """
-    kept, encoding = encode_all(
-        encoder, [sample.path for sample in samples], on_bad=on_bad, progress=progress, task=task
-    )
+    paths = [sample.path for sample in samples]
+    if encoder.card.embedding is None:
+        kept, encoding = encode_all(encoder, paths, on_bad=on_bad, progress=progress, task=task)
+    else:
+        kept, views = embed_paths(encoder, paths, on_bad=on_bad, progress=progress, task=task, cache=cache)
+        encoding = _encoding_of(encoder, views[0])
     if not len(kept):
         raise SwiftReIDError(
             f"none of {len(samples)} pictures could be read; run `swiftreid doctor` on the data folder"
@@ -43,6 +60,12 @@ def encode_samples(
         encoding.embedding,
         [samples[i].path for i in kept],
     )
+
+
+def _encoding_of(encoder: Encoder, embedding: NDArray[np.float32]) -> Encoding:
+    """Codes of embeddings, made in the same batches as if pictures were encoded, so that no bit differs."""
+    parts = [encoder.encode_embedding(embedding[i : i + BATCH]).codes for i in range(0, max(1, len(embedding)), BATCH)]
+    return Encoding({name: np.concatenate([part[name] for part in parts]) for name in encoder.spec}, embedding)
 
 
 def pool_queries(encoder: Encoder, query: LabelledCodes, more: LabelledCodes) -> LabelledCodes:

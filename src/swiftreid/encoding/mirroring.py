@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from swiftreid.encoding.card import EncoderCard
-from swiftreid.encoding.encoder import Encoder
+from swiftreid.encoding.abstract import Encoder
+from swiftreid.encoding.card import EncoderCard, Preprocessing
 from swiftreid.errors import UsageError
 
 
@@ -23,20 +23,31 @@ def mirrored(encoder: Encoder, *, name: str | None = None) -> Encoder:
         UsageError: it averages already, or has no network.
     """
     card = encoder.card
+    if card.preprocessing is None or encoder.network is None:
+        raise UsageError(f"encoder {card.name} has no network whose embeddings could be averaged")
     if card.preprocessing.flip:
         raise UsageError(f"encoder {card.name} averages a picture with its mirror image already")
-    words: dict[str, Any] = {
+    preprocessing = card.preprocessing.model_copy(update={"flip": True})
+    changes: dict[str, Any] = {
         "name": name or card.name,
-        "preprocessing": card.preprocessing.model_copy(update={"flip": True}),
+        "preprocessing": preprocessing,
+        "architecture": _flipping(card.architecture, preprocessing),
         "metrics": [],
         "attribute_scores": [],
         "calibration": None,
         "fingerprint": "",
     }
-    if card.kind == "pyramid":
-        base = EncoderCard.model_validate(card.architecture["base"])
-        flipping = {"preprocessing": words["preprocessing"], "fingerprint": ""}
-        words["architecture"] = {"base": base.model_copy(update=flipping).model_dump(mode="json")}
-    elif card.kind != "external":
-        raise UsageError(f"encoder {card.name} has no network whose embeddings could be averaged")
-    return type(encoder)(card.model_copy(update=words), encoder.tensors)
+    return encoder.with_card(card.model_copy(update=changes))
+
+
+def _flipping(architecture: dict[str, Any], preprocessing: Preprocessing) -> dict[str, Any]:
+    """The architecture with the preprocessing of every encoder below changed."""
+    if "base" not in architecture:
+        return architecture
+    base = EncoderCard.model_validate(architecture["base"])
+    changes: dict[str, Any] = {
+        "preprocessing": preprocessing,
+        "architecture": _flipping(base.architecture, preprocessing),
+        "fingerprint": "",
+    }
+    return architecture | {"base": base.model_copy(update=changes).model_dump(mode="json")}

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from swiftreid.encoding.abstract import Encoder
 from swiftreid.encoding.card import EncoderCard, Preprocessing, Tensors
-from swiftreid.encoding.encoder import Encoder
-from swiftreid.encoding.encoding import Encoding
+from swiftreid.encoding.checks import float_tensor, refuse
 from swiftreid.encoding.hyperplanes import RandomHyperplanes
+from swiftreid.encoding.runtimes.contract import RunOptions
 from swiftreid.errors import UsageError
 
 HEIGHT, WIDTH = 128, 64
@@ -24,8 +25,10 @@ SPEC = "id32 id128 id512 id2048"
 DIMENSION = 192
 _STRIPES = 8
 _HUES, _SATURATIONS, _VALUES, _ORIENTATIONS = 12, 3, 4, 8
+_DESCRIPTOR = _STRIPES * (_HUES * _SATURATIONS + 2 * _VALUES * 2 + _ORIENTATIONS)
 _CHUNK = 32
 _SHRINKAGE = 0.3
+_DEFAULTS = RunOptions()
 
 
 def describe(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -133,16 +136,23 @@ class StripesEncoder(Encoder):
 
     kind = "stripes"
 
-    def __init__(self, card: EncoderCard, tensors: Tensors) -> None:
-        super().__init__(card, tensors)
-        whitening = np.asarray(tensors["whitening"], np.float32)
-        self._whitening = whitening
-        self._planes = RandomHyperplanes(whitening.shape[1], self.spec)
+    def __init__(self, card: EncoderCard, tensors: Tensors, options: RunOptions = _DEFAULTS) -> None:
+        super().__init__(card, tensors, options)
+        width = card.embedding or 0
+        if not 0 < width <= _DESCRIPTOR:
+            raise refuse(card, f"an embedding of {card.embedding} numbers cannot be made of {_DESCRIPTOR}")
+        if self.takes != "pictures" or self.size != (HEIGHT, WIDTH):
+            raise refuse(card, f"stripes are of pictures of {HEIGHT} x {WIDTH}")
+        self._mean = float_tensor(card, tensors, "mean", (_DESCRIPTOR,))
+        self._whitening = float_tensor(card, tensors, "whitening", (_DESCRIPTOR, width)).astype(np.float32)
+        self._planes = RandomHyperplanes(width, self.spec)
 
-    def _encode(self, pictures: NDArray[np.uint8]) -> Encoding:
-        whitened = (describe(pictures) - self.tensors["mean"]) @ self._whitening
-        embedding = whitened / np.maximum(np.linalg.norm(whitened, axis=1, keepdims=True), np.float32(1e-12))
-        return Encoding(codes=self._planes(embedding), embedding=embedding)
+    def _embed(self, inputs: NDArray[np.uint8]) -> NDArray[np.float32]:
+        whitened = (describe(inputs) - self._mean) @ self._whitening
+        embedding: NDArray[np.float32] = whitened / np.maximum(
+            np.linalg.norm(whitened, axis=1, keepdims=True), np.float32(1e-12)
+        )
+        return embedding
 
     def _values(self, embedding: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
         return self._planes.values(embedding)

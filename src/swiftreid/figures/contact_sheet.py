@@ -15,7 +15,7 @@ from swiftreid.data.doctor.diagnosis import SplitCounts
 from swiftreid.data.doctor.files import leaks_of, torn_of
 from swiftreid.data.doctor.words import count
 from swiftreid.data.pictures import BadPicture, read_picture
-from swiftreid.data.samples import DISTRACTOR, JUNK, Sample, Split
+from swiftreid.data.samples import DISTRACTOR, JUNK, NumberedSample, Split
 from swiftreid.errors import UsageError
 from swiftreid.figures.lettering import fitted, font, wrapped
 
@@ -112,7 +112,7 @@ def _heading(name: str, counts: SplitCounts) -> str:
 def _some(samples: Split, columns: int, rng: np.random.Generator) -> Split:
     """One picture each of people chosen at random; several of each where there are fewer people than columns."""
     shuffled = [samples[i] for i in rng.permutation(len(samples))]
-    first: dict[int, Sample] = {}
+    first: dict[int, NumberedSample] = {}
     for sample in shuffled:
         first.setdefault(sample.person, sample)
     chosen = list(first.values())[:columns]
@@ -121,7 +121,7 @@ def _some(samples: Split, columns: int, rng: np.random.Generator) -> Split:
     return sorted(chosen, key=lambda sample: (sample.person, sample.camera))
 
 
-def _caption(sample: Sample) -> str:
+def _caption(sample: NumberedSample) -> str:
     who = {JUNK: "junk", DISTRACTOR: "distractor"}.get(sample.person, f"person {sample.person}")
     return f"{who}\ncamera {sample.camera}" if sample.camera else who
 

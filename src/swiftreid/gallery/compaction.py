@@ -5,17 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import apsw
-
-from swiftreid.durable import flush_folder
+from swiftreid.gallery.catalogue import Catalogue, SegmentRow
 from swiftreid.gallery.columns import Columns, join
-from swiftreid.gallery.errors import damaged
-from swiftreid.gallery.removal import empty_log
-from swiftreid.gallery.schema import SEGMENTS, get_state, set_state, transaction
-from swiftreid.gallery.segments import SegmentRow, unregistered_files, write_segment
-from swiftreid.gallery.tail import register_segment
-from swiftreid.gallery.view import Cache, read_filters, segment_file, segment_rows
-from swiftreid.search.codes import CodeSpec
+from swiftreid.gallery.errors import GalleryBusy, damaged
+from swiftreid.gallery.segment_store import RemovedSegments, SegmentStore
+from swiftreid.gallery.segments import write_segment
+from swiftreid.gallery.view import Cache
 
 
 @dataclass(frozen=True)
@@ -26,46 +21,71 @@ class CompactReport:
         erased: deleted sealed entries whose codes were erased.
         segments_before: segment files before.
         segments_after: segment files after.
-        waiting_for_readers: a reader still holds an older snapshot, so SQLite's log could not be emptied yet; the next
-            delete, compaction or writable open tries again.
+        remaining: files that still hold deleted content because readers hold older snapshots, one sentence each; empty
+            when nothing is left. The next delete, compaction or writable open tries to empty the log again; a removed
+            segment file goes when the last process that maps it lets go.
     """
 
     erased: int
     segments_before: int
     segments_after: int
-    waiting_for_readers: bool
+    remaining: tuple[str, ...] = ()
+
+    @property
+    def waiting_for_readers(self) -> bool:
+        """Whether deleted content is still on the disk because a reader holds an older snapshot."""
+        return bool(self.remaining)
 
 
-def compact_gallery(db: apsw.Connection, gallery: Path, spec: CodeSpec, cache: Cache, size: int) -> CompactReport:
-    """Rewrite every segment with deleted rows, join small neighbours, and rewrite the database without free pages.
+def compact_gallery(
+    catalogue: Catalogue, store: SegmentStore, gallery: Path, cache: Cache
+) -> tuple[CompactReport, RemovedSegments]:
+    """Rewrite every segment with deleted rows, join small neighbours, and rewrite the catalogue without free pages.
 
     Crash-safe: each group of segments is written to a new file and exchanged in one transaction. Readers that mapped an
     old file keep it until they let go.
+
+    Returns:
+        What was done, and the removed segments, which a reader may still map.
     """
-    before = segment_rows(db)
-    for group in _groups(before, size):
-        if len(group) > 1 or group[0].deleted:
-            _rewrite(db, gallery, spec, cache, group)
-    after = segment_rows(db)
-    cache.keep_only({row.number for row in after})
-    if get_state(db, "removed"):
-        # Pages keep stale bytes of rows that once moved; a rewrite is the only thing that surely leaves none behind.
-        with transaction(db):
-            db.execute("DELETE FROM thumbnail WHERE seq NOT IN (SELECT seq FROM entry)")
-        db.execute("VACUUM")
-        with transaction(db):
-            set_state(db, "removed", 0)
-    emptied = empty_log(db, gallery)
-    return CompactReport(sum(row.deleted for row in before), len(before), len(after), not emptied)
+    before = _rows(catalogue, cache)
+    removed = store.remove([])
+    try:
+        for group in _groups(before, catalogue.meta.segment_size):
+            if len(group) > 1 or group[0].deleted:
+                _rewrite(catalogue, store, gallery, cache, group=group)
+                kept = {row.name for row in _rows(catalogue, cache)}  # which lets go of this process's own mappings
+                # Where only one segment of the group had entries left, the new one has its content, and so its name.
+                store.remove([row.name for row in group if row.name not in kept], removed)
+                removed.still_mapped()  # lets go of those that nobody maps
+        after = _rows(catalogue, cache)
+        catalogue.erase()
+    except BaseException:
+        removed.close()
+        raise
+    return CompactReport(sum(row.deleted for row in before), len(before), len(after)), removed
+
+
+def _rows(catalogue: Catalogue, cache: Cache) -> list[SegmentRow]:
+    """The registered segments now; the mappings of others are dropped."""
+    view = catalogue.view("compacting")
+    try:
+        rows = view.segments()
+        cache.keep_only(view, rows)
+        return rows
+    finally:
+        view.close()
 
 
 def _groups(rows: list[SegmentRow], size: int) -> list[list[SegmentRow]]:
-    """Neighbours that fit into one segment together."""
+    """Neighbours that fit into one segment together and whose codes were made alike."""
     groups: list[list[SegmentRow]] = []
     filled = 0
     for row in rows:
         live = row.rows - row.deleted
-        if groups and filled + live <= size:
+        one = groups[-1][0] if groups else None
+        made_alike = one is not None and (one.encoder, one.statistics) == (row.encoder, row.statistics)
+        if made_alike and filled + live <= size:
             groups[-1].append(row)
             filled += live
         else:
@@ -74,33 +94,39 @@ def _groups(rows: list[SegmentRow], size: int) -> list[list[SegmentRow]]:
     return groups
 
 
-def _rewrite(db: apsw.Connection, gallery: Path, spec: CodeSpec, cache: Cache, group: list[SegmentRow]) -> None:
+def _rewrite(
+    catalogue: Catalogue, store: SegmentStore, gallery: Path, cache: Cache, *, group: list[SegmentRow]
+) -> None:
     parts = []
-    for row in group:
-        file = segment_file(gallery, spec, row, cache)
-        broken = file.broken_columns()
-        if broken:  # a new file would give the altered bytes a fresh checksum
-            raise damaged(gallery, f"segment {row.name} does not match its checksum ({', '.join(broken)})")
-        cameras, times = read_filters(db, gallery, row, cache)
-        parts.append(Columns(file.seqs, cameras, times, file.codes).take(cameras != 0))
-    columns = join(spec, parts)
+    view = catalogue.view("compacting")
+    try:
+        for row in group:
+            file = cache.file(row, ())
+            if broken := file.broken_columns():  # a new file would give the altered bytes a fresh checksum
+                raise damaged(gallery, f"segment {row.name} does not match its checksum ({', '.join(broken)})")
+            filters = cache.filters(view, row)
+            columns = Columns(file.seqs, filters.cameras, filters.times, file.codes)
+            parts.append(columns.take(filters.cameras != 0))
+    finally:
+        view.close()
+    layout = catalogue.meta.layout
+    rows = join(layout, parts)
     written = None
-    if len(columns):
-        written = write_segment(gallery, get_state(db, "next_segment"), spec, columns)
-    with transaction(db):
-        db.executemany("DELETE FROM segment WHERE number = ?", [(row.number,) for row in group])
-        if written is not None:
-            register_segment(db, written, columns)
-    for row in group:
-        (gallery / SEGMENTS / row.name).unlink(missing_ok=True)
-    flush_folder(gallery / SEGMENTS)
+    if len(rows):
+        one = group[0]
+        written = write_segment(store, layout, rows, encoder=one.encoder, statistics=one.statistics)
+    if not catalogue.register(written, rows, replaces=group):
+        raise GalleryBusy(f"gallery {gallery}: others changed segments while they were compacted; run it again")
 
 
-def remove_orphans(db: apsw.Connection, gallery: Path) -> list[str]:
-    """Remove files that a killed seal or compaction left behind; call under the writer lock. Returns their names."""
-    orphans = list(unregistered_files(gallery, {row.name for row in segment_rows(db)}))
-    for path in orphans:
-        path.unlink(missing_ok=True)
+def remove_orphans(catalogue: Catalogue, store: SegmentStore) -> list[str]:
+    """Remove what a killed seal or compaction left behind; call under the writer lock. Returns the names."""
+    view = catalogue.view("opening")
+    try:
+        registered = {row.name for row in view.segments()}
+    finally:
+        view.close()
+    orphans = [name for name in store.names() if name not in registered]
     if orphans:
-        flush_folder(gallery / SEGMENTS)
-    return [path.name for path in orphans]
+        store.remove(orphans).close()
+    return orphans

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from swiftreid.durable import PRIVATE_FILE
 from swiftreid.gallery.errors import GalleryBusy
 
 FILE_NAME = "lock"
@@ -26,7 +27,7 @@ def writer_lock(gallery: Path, doing: str, wait: float) -> Iterator[None]:
     Raises:
         GalleryBusy: another writer kept the lock for longer than ``wait``; names its process and operation.
     """
-    descriptor = os.open(gallery / FILE_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    descriptor = os.open(gallery / FILE_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE)
     try:
         _acquire(descriptor, gallery, doing, wait)
         os.ftruncate(descriptor, 0)

@@ -10,9 +10,7 @@ is the same with ``non_local``, ``pooling: gem`` and ``triplet: weighted``.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
-from pydantic import ConfigDict
 from torch import Tensor
 
 from swiftreid.methods.method import (
@@ -43,8 +41,6 @@ class BaselineConfig(NetworkConfig):
             baseline that later papers compare with has none, nor has this one unless asked.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
-
     smoothing: float = 0.1
     triplet: Triplet = "hard"
     margin: float = 0.3
@@ -65,6 +61,7 @@ class Baseline(Method):
         config: settings.
     """
 
+    config_type = BaselineConfig
     unit = True
 
     def __init__(self, persons: int, config: BaselineConfig | None = None) -> None:

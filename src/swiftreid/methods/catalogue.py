@@ -1,57 +1,94 @@
-"""Methods by name."""
+"""Methods by name. A new method is one file in this folder and one line in `METHODS`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
+from importlib import import_module
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from swiftreid.errors import UsageError
-from swiftreid.methods.abd_net import AbdNet, AbdNetConfig
-from swiftreid.methods.all_in_one import AllInOneMethod, AllInOneMethodConfig
-from swiftreid.methods.baseline import Baseline, BaselineConfig
-from swiftreid.methods.distilled import Distilled, DistilledConfig
 from swiftreid.methods.method import Method, NetworkConfig
-from swiftreid.methods.mgn import Mgn, MgnConfig
-from swiftreid.methods.pcb import Pcb, PcbConfig
-from swiftreid.methods.ranking import Ranking, RankingConfig
-from swiftreid.methods.smooth_relaxation import SmoothRelaxation, SmoothRelaxationConfig
-
-CONFIGS: Mapping[str, type[NetworkConfig]] = {
-    "baseline": BaselineConfig,
-    "ranking": RankingConfig,
-    "all_in_one": AllInOneMethodConfig,
-    "smooth_relaxation": SmoothRelaxationConfig,
-    "distilled": DistilledConfig,
-    "pcb": PcbConfig,
-    "mgn": MgnConfig,
-    "abd_net": AbdNetConfig,
-}
-"""Settings of each method: frozen dataclasses that pydantic can check."""
-
-METHODS: Mapping[str, type[Method]] = {
-    "baseline": Baseline,
-    "ranking": Ranking,
-    "all_in_one": AllInOneMethod,
-    "smooth_relaxation": SmoothRelaxation,
-    "distilled": Distilled,
-    "pcb": Pcb,
-    "mgn": Mgn,
-    "abd_net": AbdNet,
-}
-"""What `build_method` makes, by name; each takes the number of its targets and its settings."""
 
 
-def build_method(name: str, targets: int, *, attributes: Sequence[float] = (), **settings: Any) -> Method:
+class MethodRegistry(Mapping[str, type[Method]]):
+    """Classes of methods by name; each is imported when it is first looked up.
+
+    Args:
+        places: ``"module:Class"`` of each method.
+    """
+
+    def __init__(self, places: Mapping[str, str]) -> None:
+        self._methods: dict[str, str | type[Method]] = dict(places)
+
+    def register(self, name: str, method: str | type[Method]) -> None:
+        """Add a method, which recipes then find by its name.
+
+        Args:
+            name: as recipes have it, such as ``all_in_one``.
+            method: the class, or ``"module:Class"``, which is imported when it is needed.
+
+        Raises:
+            UsageError: the name is taken, or is no Python name.
+        """
+        if not name.isidentifier():
+            raise UsageError(f"a method's name must be a Python name, such as my_method, got {name!r}")
+        if name in self._methods:
+            raise UsageError(f"there is a method {name!r} already: take another name")
+        self._methods[name] = method
+
+    def __getitem__(self, name: str) -> type[Method]:
+        found = self._methods[name]
+        if isinstance(found, str):
+            module, _, kind = found.partition(":")
+            found = self._methods[name] = getattr(import_module(module), kind)
+        return found
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._methods  # without an import
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._methods)
+
+    def __len__(self) -> int:
+        return len(self._methods)
+
+    def named(self, name: str) -> type[Method]:
+        """The class of a method.
+
+        Raises:
+            UsageError: there is no such method.
+        """
+        if name not in self:
+            raise UsageError(f"there is no method {name!r}; there are {', '.join(self)}")
+        return self[name]
+
+
+METHODS = MethodRegistry(
+    {
+        "baseline": "swiftreid.methods.baseline:Baseline",
+        "ranking": "swiftreid.methods.ranking:Ranking",
+        "all_in_one": "swiftreid.methods.all_in_one:AllInOneMethod",
+        "smooth_relaxation": "swiftreid.methods.smooth_relaxation:SmoothRelaxation",
+        "distilled": "swiftreid.methods.distilled:Distilled",
+        "pcb": "swiftreid.methods.pcb:Pcb",
+        "mgn": "swiftreid.methods.mgn:Mgn",
+        "abd_net": "swiftreid.methods.abd_net:AbdNet",
+    }
+)
+"""What recipes and `build_method` know by name."""
+
+
+def build_method(name: str, outputs: int, *, attributes: Sequence[float] = (), **settings: Any) -> Method:
     """A method by name, with random weights from torch's global generator (`torch.manual_seed`).
 
     Args:
         name: one of `METHODS`.
-        targets: number of training persons; for ``distilled`` the length of the teacher's embedding.
+        outputs: number of training persons; for ``distilled`` the length of the teacher's embedding.
         attributes: share of people with each attribute, for a method that learns some (`learns_attributes`).
-        settings: fields of the method's configuration (`CONFIGS`); what is left out has its default, the paper's.
+        settings: fields of the method's configuration (`Method.config_type`); what is left out has its default.
 
     Raises:
         UsageError: the method, a setting or a trunk is unknown, a value is impossible, or persons are fewer than 2.
@@ -61,12 +98,13 @@ def build_method(name: str, targets: int, *, attributes: Sequence[float] = (), *
         >>> method.eval().embed(torch.zeros(2, 3, 128, 64)).shape
         torch.Size([2, 512])
     """
-    config = _config(name, settings)
-    if _attribute_weight(config):
-        with_attributes: Callable[[int, Any, Sequence[float]], Method] = METHODS[name]
-        return with_attributes(targets, config, attributes)
-    maker: Callable[[int, Any], Method] = METHODS[name]
-    return maker(targets, config)
+    config = method_config(name, settings)
+    kind = METHODS[name]
+    if kind.learns_attributes(config):
+        with_attributes: Callable[[int, Any, Sequence[float]], Method] = kind
+        return with_attributes(outputs, config, attributes)
+    maker: Callable[[int, Any], Method] = kind
+    return maker(outputs, config)
 
 
 def learns_attributes(name: str, settings: Mapping[str, Any]) -> bool:
@@ -75,17 +113,16 @@ def learns_attributes(name: str, settings: Mapping[str, Any]) -> bool:
     Raises:
         UsageError: as for `build_method`.
     """
-    return _attribute_weight(_config(name, settings)) > 0
+    return METHODS.named(name).learns_attributes(method_config(name, settings))
 
 
-def _attribute_weight(config: NetworkConfig) -> float:
-    return float(getattr(config, "attribute_weight", 0.0))
+def method_config(name: str, settings: Mapping[str, Any]) -> NetworkConfig:
+    """The checked configuration of a method, with defaults for what the settings leave out.
 
-
-def _config(name: str, settings: Mapping[str, Any]) -> NetworkConfig:
-    if name not in CONFIGS:
-        raise UsageError(f"there is no method {name!r}; there are {', '.join(METHODS)}")
-    kind = CONFIGS[name]
+    Raises:
+        UsageError: the method or a setting is unknown, or a value is impossible.
+    """
+    kind = METHODS.named(name).config_type
     known = [field.name for field in fields(kind)]
     for setting in settings:
         if setting not in known:

@@ -8,9 +8,7 @@ al., 'Knowledge distillation: A good teacher is patient and consistent', CVPR 20
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
 
-from pydantic import ConfigDict
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -30,8 +28,6 @@ class DistilledConfig(NetworkConfig):
             Knowledge Distillation', ICCV 2019), by which pictures are found.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
-
     feature_weight: float = 1.0
     similarity_weight: float = 5.0
 
@@ -50,8 +46,9 @@ class Distilled(Method):
         config: settings.
     """
 
+    config_type = DistilledConfig
     unit = True
-    learns_from: ClassVar[Literal["persons", "teacher"]] = "teacher"
+    learns_from = "teacher"
 
     def __init__(self, length: int, config: DistilledConfig | None = None) -> None:
         self.config = config or DistilledConfig()
@@ -63,13 +60,13 @@ class Distilled(Method):
     def loss(self, pictures: Tensor, labels: Tensor, attributes: Tensor | None = None) -> dict[str, Tensor]:
         """Terms ``feature`` and ``similarity``, and ``total``; ``labels`` are the teacher's embeddings."""
         config = self.config
-        ours, theirs = self._projected(pictures), functional.normalize(labels.float())
+        student, teacher = self._projected(pictures), functional.normalize(labels.float())
         length = self.embedding_length**0.5  # similarities are divided by the length, as of codes: cosines then
-        alike = similarity_distillation(functional.normalize(ours) * length, theirs * length)
+        similarity = similarity_distillation(functional.normalize(student) * length, teacher * length)
         return with_total(
             {
-                "feature": config.feature_weight * feature_distillation(ours, theirs),
-                "similarity": config.similarity_weight * alike,
+                "feature": config.feature_weight * feature_distillation(student, teacher),
+                "similarity": config.similarity_weight * similarity,
             }
         )
 

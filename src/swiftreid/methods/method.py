@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from math import inf
 from typing import ClassVar, Literal, get_args
 
 import torch
+from pydantic import ConfigDict
 from torch import Tensor, nn
 
 from swiftreid.errors import UsageError
@@ -30,6 +31,8 @@ class NetworkConfig:
         pooling: of its last map.
         non_local: whether the trunk, a ResNet, has the non-local blocks of AGW (`swiftreid.nn.non_local`).
     """
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")  # a recipe with a misspelt field is refused
 
     trunk: str = "resnet50"
     last_stride: int = 1
@@ -71,11 +74,14 @@ class Method(nn.Module, ABC):
         embedding_length: numbers in an embedding.
         unit: whether an embedding is divided by its Euclidean norm before codes are made of it.
         pyramid: turns embeddings into codes, or None where the method learns no codes.
-        learns_from: what its labels are: numbers of persons, or embeddings by a teacher.
+        config_type: its settings: a frozen dataclass made of `NetworkConfig`, which pydantic can check.
+        learns_from: what its labels are, by a name of `swiftreid.training.targets.catalogue`: numbers of ``persons``,
+            or embeddings by a ``teacher``.
         trunk_parts: how names of weights begin that are the trunk's or copies of its stages; all others are the head's.
     """
 
-    learns_from: ClassVar[Literal["persons", "teacher"]] = "persons"
+    config_type: ClassVar[type[NetworkConfig]]
+    learns_from: ClassVar[str] = "persons"
     trunk_parts: ClassVar[tuple[str, ...]] = ("trunk.",)
 
     trunk: Trunk
@@ -123,11 +129,26 @@ class Method(nn.Module, ABC):
         """
         return None
 
-    def started(self, fresh: Collection[str]) -> None:
+    @classmethod
+    def learns_attributes(cls, config: NetworkConfig) -> bool:
+        """Whether attributes are learned beside persons; the class then takes their shares as its third argument."""
+        return False
+
+    def weights_loaded(self, fresh: Collection[str]) -> None:
         """Called once, when the first weights are in place.
 
         Args:
             fresh: parts of the method that have been given no weights.
+        """
+
+    def start_epoch(self, classes: int, memory: Mapping[str, Tensor]) -> None:
+        """Called before the first step of every epoch, and when a run resumes within one.
+
+        Args:
+            classes: how many different labels there are in this epoch; at most what the method was made for.
+            memory: tensors that the targets give beside the labels, such as centroids of clusters; none for persons and
+                teachers. `loss` may change their values in place: they are part of the checkpoint, and processes that
+                train together average them after every step.
         """
 
 

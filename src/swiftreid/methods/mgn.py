@@ -9,10 +9,8 @@ from __future__ import annotations
 import copy
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
-from pydantic import ConfigDict
 from torch import Tensor, nn
 
 from swiftreid.errors import UsageError
@@ -28,7 +26,7 @@ from swiftreid.methods.method import (
 from swiftreid.nn.losses.cross_entropy import cross_entropy
 from swiftreid.nn.losses.triplet import batch_hard_triplet
 from swiftreid.nn.pooling import Pooling
-from swiftreid.nn.pyramid import Signs
+from swiftreid.nn.pyramid import Signs, check_length
 from swiftreid.nn.reduction import Reduction, activated, check_squashing
 from swiftreid.nn.relaxation import Squashing
 from swiftreid.nn.stripes import stripes
@@ -51,8 +49,6 @@ class MgnConfig(NetworkConfig):
         margin: of the triplet loss, in Euclidean distances between reduced vectors.
     """
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
-
     pooling: Pooling = "max"
     length: int = 256
     relaxation: Squashing = "none"
@@ -61,8 +57,7 @@ class MgnConfig(NetworkConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.length < 1:
-            raise UsageError(f"length must be 1 or more, got {self.length}")
+        check_length("length", self.length)
         check_squashing(self.relaxation)
         check_smoothing(self.smoothing)
         check_weights(self, "margin")
@@ -89,7 +84,7 @@ class Mgn(Method):
 
     Stem to the first block of layer 3 are shared; the rest exists three times. Globals are classified before they are
     reduced, stripes after; the triplet losses are of the reduced globals. The branch of two parts has the trunk's own
-    layers, the others begin as copies of them.
+    layers, the others start as copies of them.
 
     **Decision**: losses of a kind are averaged: the paper does not say how they are added up. With a relaxation, the
     function takes the place of the ReLU behind each reduction, and the code is the signs of what goes into it; globals
@@ -103,6 +98,7 @@ class Mgn(Method):
         UsageError: the trunk has no layers of residual blocks.
     """
 
+    config_type = MgnConfig
     trunk_parts = ("trunk.", "tails.")
 
     def __init__(self, persons: int, config: MgnConfig | None = None) -> None:
@@ -123,10 +119,10 @@ class Mgn(Method):
         logits, wholes = [], []
         for head, (pooled, reduced) in zip(self.heads, self._vectors(pictures), strict=True):
             assert isinstance(head, _Head)
-            seen = [activated(vector, config.relaxation) for vector in reduced]
-            wholes.append(seen[0])
+            values = [activated(vector, config.relaxation) for vector in reduced]
+            wholes.append(values[0])
             logits.append(head.whole_classifier(pooled))
-            logits += [classifier(vector) for classifier, vector in zip(head.classifiers, seen[1:], strict=True)]
+            logits += [classifier(vector) for classifier, vector in zip(head.classifiers, values[1:], strict=True)]
         return with_total(
             {
                 "cross_entropy": _mean([cross_entropy(z, labels, smoothing=config.smoothing) for z in logits]),
@@ -139,8 +135,8 @@ class Mgn(Method):
         together = torch.cat([vector for _, reduced in self._vectors(pictures) for vector in reduced], dim=1)
         return torch.relu(together) if self.pyramid is None else together
 
-    def started(self, fresh: Collection[str]) -> None:
-        """The branches begin with the trunk's weights, unless they were given their own."""
+    def weights_loaded(self, fresh: Collection[str]) -> None:
+        """The branches start with the trunk's weights, unless they were given their own."""
         if "tails" in fresh:
             self._copy_tails()
 

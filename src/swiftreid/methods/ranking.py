@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf
-from typing import ClassVar
 
-from pydantic import ConfigDict
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -42,8 +40,6 @@ class RankingConfig(NetworkConfig):
         detach_weights: whether these weights are constants in the backward pass; see `lin_loss`.
         neck: whether the feature passes a BN neck; without it, the rows 'before' of Table I.
     """
-
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     trunk: str = "resnet50_ibn_a"
     classification_weight: float = 1.0
@@ -78,6 +74,7 @@ class Ranking(Method):
         config: settings.
     """
 
+    config_type = RankingConfig
     unit = True
 
     def __init__(self, persons: int, config: RankingConfig | None = None) -> None:
@@ -90,17 +87,16 @@ class Ranking(Method):
         """Terms ``cross_entropy`` and ``lin``, and ``total``; see `Method.loss`."""
         config = self.config
         feature = self._feature(pictures)
-        classified = cross_entropy(self.classifier(feature), labels, smoothing=config.smoothing)
-        ranked = lin_loss(
+        softmax = cross_entropy(self.classifier(feature), labels, smoothing=config.smoothing)
+        lin = lin_loss(
             feature,
             labels,
             radius=config.radius,
             temperature=config.temperature,
             detach_weights=config.detach_weights,
         )
-        return with_total(
-            {"cross_entropy": config.classification_weight * classified, "lin": config.lin_weight * ranked}
-        )
+        weight, w = config.classification_weight, config.lin_weight
+        return with_total({"cross_entropy": weight * softmax, "lin": w * lin})  # Eq. 6
 
     def embed(self, pictures: Tensor) -> Tensor:
         """The feature, divided by its norm, float [n, channels]."""

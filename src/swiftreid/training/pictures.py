@@ -31,7 +31,6 @@ class TrainingPictures:
         cameras: camera of each, int64 [n].
         size: height and width that they are scaled to.
         kept: uint8 [n, height, width, 3], or None where they are too many to keep.
-        lessons: a teacher's embedding of each, float16 [n, d], where there is a teacher.
         views: of each file; all files come once before any comes again.
         attributes: of each, float32 [n, a]: 1 yes, 0 no, NaN not known; where they are asked for.
     """
@@ -41,7 +40,6 @@ class TrainingPictures:
     cameras: NDArray[np.int64]
     size: tuple[int, int]
     kept: NDArray[np.uint8] | None = None
-    lessons: NDArray[np.float16] | None = None
     views: int = 1
     attributes: NDArray[np.float32] | None = None
 
@@ -57,7 +55,7 @@ class TrainingPictures:
         """Pictures by their places, uint8 [m, height, width, 3].
 
         Raises:
-            BadPicture: one that could be read when training began no longer can.
+            BadPicture: one that could be read when training started no longer can.
         """
         if self.kept is not None:
             drawn: NDArray[np.uint8] = self.kept[places]
@@ -122,12 +120,12 @@ def schema_to_learn(samples: Split, data: str, *, off: str) -> AttributeSchema:
             learned.
     """
     if why := unusable(samples):
-        raise UsageError(f"this recipe learns attributes, and those of {data} cannot be: {why}; or --set {off}")
+        raise UsageError(f"this recipe learns attributes, and those of {data} cannot be: {why}; or set {off}")
     schema = schema_of(samples)
     if schema is None:
         raise UsageError(
             f"this recipe learns attributes, and the people of {data} have none that are known: put an "
-            f"attributes.csv beside the pictures, or --set {off}"
+            f"attributes.csv beside the pictures, or set {off}"
         )
     return schema
 
@@ -139,8 +137,8 @@ def attribute_shares(samples: Split, schema: AttributeSchema) -> list[float]:
         UsageError: as for `swiftreid.data.schemas.attribute_bits`.
     """
     bits, known = attribute_bits(samples, schema)
-    told = known.sum(axis=0)
-    shares: list[float] = np.where(told > 0, (bits & known).sum(axis=0) / np.maximum(told, 1), 0.5).tolist()
+    count = known.sum(axis=0)
+    shares: list[float] = np.where(count > 0, (bits & known).sum(axis=0) / np.maximum(count, 1), 0.5).tolist()
     return shares
 
 

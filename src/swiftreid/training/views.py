@@ -7,10 +7,14 @@ people held out in `swiftreid.training.frozen.pyramid`.
 
 from __future__ import annotations
 
+from functools import partial
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
+from swiftreid.encoding.embedded import PLAIN, PictureViews, sources_digest
 from swiftreid.errors import UsageError
 
 
@@ -45,7 +49,7 @@ def view_of(picture: NDArray[np.uint8], view: int, rng: np.random.Generator) -> 
     return _erase(_recolour(_move(picture, rng), rng), rng)
 
 
-def picture_views(pictures: NDArray[np.uint8], view: int, *, seed: int, first: int = 0) -> NDArray[np.uint8]:
+def picture_views(pictures: NDArray[np.uint8], view: int, first: int = 0, *, seed: int) -> NDArray[np.uint8]:
     """The same view of many pictures; the randomness depends on (seed, view, position) only, not on the batching.
 
     Args:
@@ -57,6 +61,14 @@ def picture_views(pictures: NDArray[np.uint8], view: int, *, seed: int, first: i
     if view == 0:
         return pictures
     return np.stack([view_of(p, view, np.random.default_rng((seed, view, first + i))) for i, p in enumerate(pictures)])
+
+
+def seeded_views(count: int, seed: int) -> PictureViews:
+    """So many of `picture_views` of every picture, for encoders to embed."""
+    if count == 1:
+        return PLAIN
+    own = Path(__file__)
+    return PictureViews(count, partial(picture_views, seed=seed), f"{sources_digest(own.parent, own.name)} seed {seed}")
 
 
 def recombined(pictures: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:

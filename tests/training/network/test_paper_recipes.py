@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 import torch
-from pydantic import TypeAdapter
 
-from swiftreid.methods import CONFIGS, build_method, learns_attributes
+from swiftreid.methods import METHODS, build_method, learns_attributes, method_config
 from swiftreid.recipes import RECIPES
 from swiftreid.training.network.recipe import NetworkRecipe, load_network_recipe
 
@@ -73,7 +72,7 @@ PAPERS: dict[str, dict[str, Any]] = {
 
 def settings_of(recipe: NetworkRecipe) -> Any:
     """The method's settings, with what the recipe leaves out."""
-    return TypeAdapter(CONFIGS[recipe.method]).validate_python(recipe.settings)
+    return method_config(recipe.method, recipe.settings)
 
 
 def test_every_paper_recipe_is_pinned() -> None:
@@ -143,6 +142,12 @@ def test_the_numbers_of_the_hosts(name: str) -> None:
     own = {"agw_sigmoid": "baseline_sigmoid", "agw_ssr": "baseline_ssr", "agw_ssr_aab": "paper"}[host]
     bare = load_network_recipe(RECIPES / f"smooth_relaxation/{own}.yaml")
     assert recipe == bare.model_copy(update={"settings": {**bare.settings, **AGW}})
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_has_a_recipe(name: str) -> None:
+    found = [path for path in RECIPES.rglob("*.yaml") if "frozen" not in path.parts]
+    assert name in {load_network_recipe(path).method for path in found}
 
 
 def rows_of_the_page() -> list[tuple[str, list[str]]]:

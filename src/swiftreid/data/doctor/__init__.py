@@ -127,7 +127,7 @@ def examine(
         missing=[str(path) for path in data.missing],
         findings=sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)),
         decoded=decode,
-        benchmark=data.benchmark,
+        published=data.published,
         cross_camera=data.cross_camera,
         notes=list(data.notes),
     )

@@ -11,9 +11,9 @@ from swiftreid.data.doctor.words import PURPOSE, count, has_market_folders, plac
 from swiftreid.data.market import FOLDERS
 from swiftreid.data.msmt17 import LISTS
 from swiftreid.data.pictures import PICTURE_SUFFIXES
-from swiftreid.data.samples import SPLITS, ReidData, Sample, Split, SplitName
+from swiftreid.data.samples import SPLITS, NumberedSample, ReidData, Split, SplitName
 
-Group = list[tuple[str, Sample]]
+Group = list[tuple[str, NumberedSample]]
 """Samples of the same content, each with its split's name."""
 
 
@@ -66,7 +66,7 @@ def name_findings(data: ReidData) -> Iterable[Finding]:
 
 def missing_findings(data: ReidData) -> Iterable[Finding]:
     """Lists that are not there, and listed pictures that are not."""
-    if data.benchmark is not None and data.benchmark.startswith("msmt17"):
+    if data.published is not None and data.published.startswith("msmt17"):
         for part, file in LISTS.items():
             if not (data.root / file).is_file():
                 severity: Severity = "error" if part in ("query", "gallery") else "warning"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from swiftreid.data.doctor.diagnosis import Finding
 from swiftreid.data.doctor.words import place_of
-from swiftreid.data.samples import JUNK, ReidData, Sample
+from swiftreid.data.samples import JUNK, NumberedSample, ReidData
 
 _JUNK_QUERY = "their person is -1 (junk)"
 _ABSENT = "their person is not in the gallery"
@@ -38,7 +38,7 @@ def query_findings(data: ReidData) -> tuple[int, list[Finding]]:
     return 0, [Finding("error", kind, message, advice)]
 
 
-def _across_cameras(query: Sample, cameras: dict[int, set[int]]) -> str:
+def _across_cameras(query: NumberedSample, cameras: dict[int, set[int]]) -> str:
     if query.person == JUNK:
         return _JUNK_QUERY
     if query.person not in cameras:
@@ -50,7 +50,7 @@ def _across_cameras(query: Sample, cameras: dict[int, set[int]]) -> str:
     )
 
 
-def _without_cameras(query: Sample, files: dict[int, set[Path]]) -> str:
+def _without_cameras(query: NumberedSample, files: dict[int, set[Path]]) -> str:
     if query.person == JUNK:
         return _JUNK_QUERY
     if query.person not in files:

@@ -1,6 +1,6 @@
-"""Which pictures are learned from when: every step's batches follow from the seed and the step's number alone.
+"""Which pictures are learned from when: a step's batches follow from the labels, the seed and its number alone.
 
-So a run that was stopped goes on with the very batches it would have had, and several processes can share out the
+So a run that was stopped resumes with the very batches it would have had, and several processes can share out the
 batches of a step without talking.
 """
 
@@ -15,44 +15,55 @@ from swiftreid.training.network.recipe import Batches
 from swiftreid.training.person_batches import PersonBatches
 
 
-class StepBatches:
-    """The batches of each step of a run.
+def steps_of_epoch(pictures: int, groups: int | None, batches: Batches, per_epoch: int | None = None) -> int:
+    """Steps of one epoch, the same for all epochs of a run.
 
     Args:
-        persons: person of each picture, int [n].
+        pictures: all that may be learned from.
+        groups: persons or clusters, where they are the same in every epoch; batches are smaller where there are fewer
+            than P. None where they change: then P of them are assumed.
+        batches: P, K, and batches a step.
+        per_epoch: pictures that count as an epoch; None for as many as there are.
+    """
+    largest = batches.persons if groups is None else min(batches.persons, groups)
+    size = largest * batches.pictures
+    drawn = max(1, pictures // size) if per_epoch is None else round(per_epoch / size)
+    return max(1, drawn // batches.per_step)
+
+
+class EpochBatches:
+    """The batches of each step of one epoch.
+
+    Args:
+        rows: places of the pictures that are learned from, int [m].
+        groups: person or cluster of each of these, int [m].
         batches: P, K, and batches a step.
         seed: of the run.
-        per_epoch: pictures that count as a pass; None for as many as there are.
+        epoch: from 0.
+        steps: steps of the epoch.
     """
 
     def __init__(
-        self, persons: NDArray[np.integer], batches: Batches, seed: int, *, per_epoch: int | None = None
+        self,
+        rows: NDArray[np.int64],
+        groups: NDArray[np.int64],
+        batches: Batches,
+        *,
+        seed: int,
+        epoch: int,
+        steps: int,
     ) -> None:
-        self._persons = persons
-        self._batches = batches
-        self._seed = seed
-        self._epoch = -1
-        self._steps: list[list[NDArray[np.intp]]] = []
-        drawn = self._drawn(0).batches_per_epoch
-        if per_epoch is not None:
-            drawn = round(per_epoch / (min(batches.persons, len(np.unique(persons))) * batches.pictures))
-        self.steps_per_epoch = max(1, drawn // batches.per_step)
-        """Steps of one pass over the pictures."""
-
-    def of_step(self, step: int) -> list[NDArray[np.intp]]:
-        """Positions of the pictures of each batch of a step, counted from 0: ``per_step`` arrays int [P * K]."""
-        epoch, place = divmod(step, self.steps_per_epoch)
-        if epoch != self._epoch:
-            count = self._batches.per_step
-            drawn = list(islice(self._drawn(epoch), self.steps_per_epoch * count))
-            self._steps = [drawn[i : i + count] for i in range(0, len(drawn), count)]
-            self._epoch = epoch
-        return self._steps[place]
-
-    def _drawn(self, epoch: int) -> PersonBatches:
-        return PersonBatches(
-            self._persons,
-            persons_per_batch=self._batches.persons,
-            pictures_per_person=self._batches.pictures,
-            rng=np.random.default_rng([self._seed, 1, epoch]),
+        drawn = PersonBatches(
+            groups,
+            persons_per_batch=batches.persons,
+            pictures_per_person=batches.pictures,
+            rng=np.random.default_rng([seed, 1, epoch]),
         )
+        self._batches = list(islice(drawn, steps * batches.per_step))
+        self._rows = rows
+        self._per_step = batches.per_step
+
+    def of_step(self, step: int) -> list[tuple[NDArray[np.intp], NDArray[np.int64]]]:
+        """The batches of a step of the epoch, from 0: places in ``rows`` and among all pictures, int [P * K]."""
+        first = step * self._per_step
+        return [(places, self._rows[places]) for places in self._batches[first : first + self._per_step]]

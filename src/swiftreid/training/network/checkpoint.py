@@ -1,12 +1,13 @@
-"""Checkpoints: all that a run needs to go on bit for bit, in one safetensors file (never a pickle)."""
+"""Checkpoints: all that a run needs to resume bit for bit, in one safetensors file (never a pickle)."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from safetensors.torch import save
 from torch import Tensor, nn
 
@@ -15,7 +16,7 @@ from swiftreid.encoding.headed_file import load_headed
 from swiftreid.errors import UsageError
 from swiftreid.training.network.average import WeightAverage
 
-_MODEL, _AVERAGE, _OPTIMISER = "model.", "average.", "optimiser."
+_MODEL, _AVERAGE, _OPTIMISER, _TARGETS = "model.", "average.", "optimiser.", "targets."
 
 
 class CheckpointHeader(BaseModel):
@@ -28,9 +29,9 @@ class CheckpointHeader(BaseModel):
         seed: of the run.
         data: the data set's name.
         data_fingerprint: its fingerprint.
-        persons: the persons that are learned, in the order of the classes.
+        persons: the persons that are learned, sorted.
         teacher: fingerprint of the encoder that teaches, where one does.
-        told: for the card: what taught the network, and what it started from.
+        provenance: for the card: what taught the network, and what it started from.
         sources: data sets that went into these, as `swiftreid.encoding.domain.sources_of` gives them.
         licence: of these; empty where there is none.
         attributes: names of the attributes that are learned, in order.
@@ -41,7 +42,7 @@ class CheckpointHeader(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    format: Literal[1] = 1
+    format: Literal[1, 2] = 2
     step: int
     recipe: dict[str, Any]
     seed: int
@@ -49,13 +50,21 @@ class CheckpointHeader(BaseModel):
     data_fingerprint: str
     persons: list[int]
     teacher: str = ""
-    told: str = ""
+    provenance: str = ""
     sources: list[dict[str, str]] = Field(default_factory=list)
     licence: str = ""
     attributes: list[str] = Field(default_factory=list)
     numbers: dict[str, float] = Field(default_factory=dict)
     losses: list[float] = Field(default_factory=list)
     running: dict[str, float] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _rename(cls, stored: Any) -> Any:
+        """Format 1 had another name for the provenance."""
+        if isinstance(stored, dict) and "told" in stored:
+            return {("provenance" if name == "told" else name): value for name, value in stored.items()}
+        return stored
 
 
 def save_checkpoint(
@@ -64,8 +73,18 @@ def save_checkpoint(
     network: nn.Module,
     optimiser: torch.optim.Optimizer,
     average: WeightAverage | None,
+    *,
+    targets: Mapping[str, Tensor] | None = None,
 ) -> None:
     """Write a checkpoint, whole or not at all.
+
+    Args:
+        path: of the file.
+        header: what it is of.
+        network: with its weights.
+        optimiser: with its state.
+        average: of the weights, if there is one.
+        targets: what `swiftreid.training.network.labelling.Labelling.tensors` gives.
 
     Raises:
         SwiftReIDError: it could not be written; an old one is still there.
@@ -73,6 +92,7 @@ def save_checkpoint(
     tensors = {f"{_MODEL}{name}": value for name, value in network.state_dict().items()}
     if average is not None:
         tensors |= {f"{_AVERAGE}{name}": value for name, value in average.values.items()}
+    tensors |= {f"{_TARGETS}{name}": value for name, value in (targets or {}).items()}
     numbers = dict(header.numbers)
     for place, state in optimiser.state_dict()["state"].items():
         for name, value in state.items():
@@ -96,7 +116,7 @@ def load_checkpoint(path: Path) -> tuple[CheckpointHeader, dict[str, Tensor]]:
         CheckpointHeader,
         key="checkpoint",
         kind="checkpoint",
-        remedy="give another file, or train from the beginning",
+        remedy="give another file, or start a new run",
     )
     return header, {name: torch.from_numpy(value) for name, value in arrays.items()}
 
@@ -104,7 +124,7 @@ def load_checkpoint(path: Path) -> tuple[CheckpointHeader, dict[str, Tensor]]:
 def network_weights(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """The weights to start another run from: the average where there is one, else the last step's."""
     for prefix in (_AVERAGE, _MODEL):
-        found = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+        found = _below(prefix, tensors)
         if found:
             return found
     raise UsageError("this checkpoint holds no network")
@@ -117,21 +137,26 @@ def restore(
     optimiser: torch.optim.Optimizer,
     average: WeightAverage | None,
 ) -> None:
-    """Put a checkpoint's state into a run of the same recipe."""
-
-    def below(prefix: str) -> dict[str, Tensor]:
-        return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-
-    network.load_state_dict(below(_MODEL))
+    """Put a checkpoint's weights and the optimiser's state into a run of the same recipe."""
+    network.load_state_dict(_below(_MODEL, tensors))
     if average is not None:
-        for name, value in below(_AVERAGE).items():
+        for name, value in _below(_AVERAGE, tensors).items():
             average.values[name].copy_(value)
     state: dict[int, dict[str, Any]] = {}
     numbers = {
         name.removeprefix(_OPTIMISER): value for name, value in header.numbers.items() if name.startswith(_OPTIMISER)
     }
-    kept: dict[str, Any] = {**below(_OPTIMISER), **numbers}
+    kept: dict[str, Any] = {**_below(_OPTIMISER, tensors), **numbers}
     for name, value in kept.items():
         place, key = name.split(".", 1)
         state.setdefault(int(place), {})[key] = value
     optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
+
+
+def targets_state(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What a checkpoint holds of the targets."""
+    return _below(_TARGETS, tensors)
+
+
+def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

@@ -13,18 +13,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.jit._trace import TracerWarning
-from torch.nn import functional
 from torch.nn.utils import parametrize
 
-from swiftreid.encoding.card import EncoderCard, Preprocessing, Tensors
-from swiftreid.encoding.composed import PyramidEncoder, compose
+from swiftreid.encoding.card import Preprocessing, Tensors
+from swiftreid.encoding.composed import compose
 from swiftreid.encoding.encoder import Encoder
-from swiftreid.encoding.external import DEFAULT_SPEC, ExternalEncoder
+from swiftreid.encoding.external import network_encoder
+from swiftreid.encoding.runtimes.contract import ONNX, NetworkFile
 from swiftreid.errors import SwiftReIDError
 from swiftreid.methods.method import Method
 from swiftreid.nn.pyramid import Signs
 from swiftreid.training.folding import folded, halved, signs
-from swiftreid.training.network.augmentation import MEAN, STD, floats, normalised
+from swiftreid.training.network.augmentation import MEAN, STD
+from swiftreid.training.network.embedding import embeddings_of
 
 _OPSET: Final = 17
 _TOLERANCE: Final = 1e-3  # of the embedding's own size
@@ -68,20 +69,17 @@ def export_encoder(
         _round(method)
     height, width = pictures.shape[1:3]
     expected = embeddings_of(method, pictures, mirror=mirror)
-    card = EncoderCard(
-        kind=ExternalEncoder.kind,
+    centre = expected / np.linalg.norm(expected, axis=1, keepdims=True) if method.unit else expected
+    encoder: Encoder = network_encoder(
+        NetworkFile(ONNX, {"onnx": onnx_of(method, height, width, half=half)}),
+        Preprocessing(height=height, width=width, scale=1 / 255, mean=MEAN, std=STD, flip=mirror),
+        centre.mean(axis=0),
         name=name,
-        architecture={"dimension": method.embedding_length, "seed": 0, "unit": method.unit},
-        spec=DEFAULT_SPEC,
-        embedding=method.embedding_length,
-        preprocessing=Preprocessing(height=height, width=width, scale=1 / 255, mean=MEAN, std=STD, flip=mirror),
         provenance=provenance,
         licence=licence,
+        unit=method.unit,
         training=training,
     )
-    network = np.frombuffer(onnx_of(method, height, width, half=half), np.uint8)
-    centre = expected / np.linalg.norm(expected, axis=1, keepdims=True) if method.unit else expected
-    encoder: Encoder = ExternalEncoder(card, {"network.onnx": network, "mean": centre.mean(axis=0)})
     given = encoder.encode(pictures).embedding
     assert given is not None
     apart = float(np.abs(given - centre).max() / np.abs(centre).max())
@@ -95,10 +93,9 @@ def export_encoder(
     else:
         arrays = folded(method.pyramid.cpu(), nothing, one, unit=False)  # the base divides where the method does
     stored: Tensors = halved(arrays) if half else arrays
-    bare = ExternalEncoder(card.model_copy(update={"provenance": "", "fingerprint": ""}), encoder.tensors)
     layer = method.attribute_layer()
     made = compose(
-        bare,
+        encoder,
         stored,
         name=name,
         provenance=provenance,
@@ -107,32 +104,7 @@ def export_encoder(
         attribute_names=attributes,
     )
     words = {"provenance": provenance, "licence": licence}  # one network, not a pyramid on somebody else's
-    return PyramidEncoder(made.card.model_copy(update=words), made.tensors)
-
-
-@torch.no_grad()
-def embeddings_of(
-    method: Method, pictures: NDArray[np.uint8], batch: int = 256, *, mirror: bool = False
-) -> NDArray[np.float32]:
-    """Embeddings of uint8 pictures [n, h, w, 3] as the method gives them in its present mode, float32 [n, d].
-
-    With ``mirror`` each is the mean of the picture's and the mirrored picture's, which first have length 1 where the
-    method's do.
-    """
-    device = next(method.parameters()).device
-
-    def embedded(values: Tensor) -> Tensor:
-        embedding = method.embed(values).float()
-        return functional.normalize(embedding) if mirror and method.unit else embedding
-
-    parts = []
-    for start in range(0, len(pictures), batch):
-        values = normalised(floats(torch.from_numpy(pictures[start : start + batch]).to(device)))
-        embedding = embedded(values)
-        if mirror:
-            embedding = (embedding + embedded(values.flip(3))) / 2
-        parts.append(embedding.cpu().numpy())
-    return np.concatenate(parts)
+    return made.with_card(made.card.model_copy(update=words))
 
 
 class _Embedder(nn.Module):
@@ -163,8 +135,8 @@ def _round(method: Method) -> None:
 
 
 @torch.no_grad()
-def _tell_apart(method: Method) -> None:
-    """Change equal vectors by the last digit: the exporter stores them once, and `starting_weights` asks by name.
+def _make_unequal(method: Method) -> None:
+    """Change equal vectors by the last digit: the exporter stores them once, and `initial_weights` finds them by name.
 
     Where two branches are added, as in residual networks, their last biases learn the same.
     """
@@ -186,7 +158,7 @@ def onnx_of(method: Method, height: int, width: int, *, half: bool = False) -> b
         for layer in _weighted(method):
             layer.weight.data = layer.weight.data.half()
             parametrize.register_parametrization(layer, "weight", _Widened(), unsafe=True)
-        _tell_apart(method)
+        _make_unequal(method)
     stream = io.BytesIO()
     with warnings.catch_warnings():
         # The older exporter needs no further package; a newer one brings three.

@@ -15,21 +15,13 @@ from swiftreid.evaluation.protocol import Protocol
 from swiftreid.methods.method import Method
 from swiftreid.search.cascade import Cascade, Stage
 from swiftreid.search.codes import pack_bits
-from swiftreid.training.network.export import embeddings_of
+from swiftreid.training.network.embedding import embed_pictures
 from swiftreid.training.pictures import TrainingPictures
-
-BATCH = 1024
-"""Pictures decoded at a time."""
 
 
 def encode_pictures(method: Method, pictures: TrainingPictures, *, mirror: bool = False) -> LabelledCodes:
     """Codes and embeddings of all pictures by the method in its present mode; ``mirror`` as `embeddings_of` has it."""
-    embedding = np.concatenate(
-        [
-            embeddings_of(method, pictures.read(np.arange(start, min(start + BATCH, len(pictures)))), mirror=mirror)
-            for start in range(0, len(pictures), BATCH)
-        ]
-    )
+    embedding = embed_pictures(method, pictures, mirror=mirror)
     return LabelledCodes(codes_of(method, embedding), pictures.persons, pictures.cameras, embedding, pictures.paths)
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from swiftreid.encoding.domain import sources_of
 from swiftreid.encoding.encoder import encoder_path, open_encoder
+from swiftreid.encoding.runtimes.contract import ONNX
 from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.methods.method import Method
 from swiftreid.nn.trunks import load_weights
@@ -52,7 +53,8 @@ class Start:
         fitting = {n: value for n, value in self.weights.items() if n in own and own[n].shape == value.shape}
         if not any(name.startswith("trunk.") for name in fitting):
             raise UsageError(
-                f"{source} holds no weights of the trunk of this recipe; leave --init out, or --set init=null"
+                f"{source} holds no weights of the trunk of this recipe: set init to null, or to "
+                "another checkpoint or encoder"
             )
         method.load_state_dict(fitting, strict=False)
         return sorted({name.split(".")[0] for name in own.keys() - fitting.keys() if "num_batches" not in name})
@@ -74,12 +76,13 @@ def read_start(source: str) -> Start:
         raise SwiftReIDError(f"no checkpoint or encoder at {path} to start from: give a file, or a shipped one's name")
     if not _is_encoder(path):
         header, tensors = load_checkpoint(path)
-        words = "; ".join(filter(None, [f"a run on {len(header.persons):,} people of {header.data}", header.told]))
+        run = f"a run on {len(header.persons):,} people of {header.data}"
+        words = "; ".join(filter(None, [run, header.provenance]))
         own = {"data": header.data, "data_fingerprint": header.data_fingerprint}
         return Start(network_weights(tensors), words, [own, *header.sources], header.licence)
     encoder = open_encoder(path)
-    network = next((value for name, value in encoder.tensors.items() if name.endswith("network.onnx")), None)
-    weights = {} if network is None else _weights(network.tobytes())
+    network = encoder.network
+    weights = _weights(network.parts["onnx"]) if network is not None and network.format == ONNX else {}
     if not any(name.startswith("trunk.") for name in weights):
         why = "holds no network" if network is None else "has its layers fused"
         raise UsageError(

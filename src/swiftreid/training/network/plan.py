@@ -1,9 +1,9 @@
-"""What a run of `swiftreid train` is given and gives: the plan, where it reports to, and what came out."""
+"""What a training run is given and gives: the plan, where it reports to, and what came out."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
 from swiftreid.data.pictures import BadPicture
@@ -11,8 +11,9 @@ from swiftreid.data.samples import ReidData
 from swiftreid.encoding.encoder import Encoder
 from swiftreid.evaluation.measure import Measured
 from swiftreid.progress import Progress, no_progress
-from swiftreid.training.network.loop import Moment
+from swiftreid.training.network.loop import StepReport
 from swiftreid.training.network.recipe import NetworkRecipe
+from swiftreid.training.targets.targets import Targets, TargetsPlan
 
 
 @dataclass(frozen=True)
@@ -22,46 +23,53 @@ class Plan:
     Attributes:
         data: the data set; its training split is learned from.
         recipe: how.
-        seed: of everything random.
         folder: where checkpoint, encoder, recipe and logs go.
-        resume: whether to go on from the folder's checkpoint.
+        seed: of everything random.
+        resume: whether to resume from the folder's checkpoint.
         init: a checkpoint, or an encoder's file or name, whose weights to start from as far as names and shapes agree;
             None takes the recipe's.
         weights: an ImageNet file for the trunk.
         teacher: the encoder that a method learns from which learns from one.
+        targets: makes the run's targets; None takes those that the method learns from.
         tensorboard: whether to write events.
-        finish: whether to export the checkpoint as it is instead of going on.
+        finish: with ``resume``, export the checkpoint as it is and train no further.
     """
 
     data: ReidData
     recipe: NetworkRecipe
-    seed: int
     folder: Path
+    _: KW_ONLY
+    seed: int = 0
     resume: bool = False
     init: str | None = None
     weights: Path | None = None
     teacher: Encoder | None = None
+    targets: Callable[[TargetsPlan], Targets] | None = None
     tensorboard: bool = False
     finish: bool = False
 
 
+def ignore(message: str) -> None:
+    """Take a message and do nothing."""
+
+
 @dataclass(frozen=True)
-class Told:
+class Reports:
     """Where a run reports to; all of it may be left out.
 
     Attributes:
-        progress: takes how far reading pictures is.
-        on_bad: takes unreadable pictures.
-        on_step: takes every step's moment.
-        on_judged: takes the number of epochs done and what was measured on the held-out people.
+        progress: takes how far each task is: reading pictures, "training" and so on.
+        on_bad: takes unreadable pictures, which are left out; without it the first raises.
+        on_step: takes the report of every step.
+        on_evaluation: takes the number of epochs done and what was measured on the held-out people.
         note: takes a sentence for people.
     """
 
     progress: Progress = no_progress
     on_bad: Callable[[BadPicture], None] | None = None
-    on_step: Callable[[Moment], None] | None = None
-    on_judged: Callable[[int, list[Measured]], None] | None = None
-    note: Callable[[str], None] = lambda _: None
+    on_step: Callable[[StepReport], None] | None = None
+    on_evaluation: Callable[[int, list[Measured]], None] | None = None
+    note: Callable[[str], None] = ignore
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
-from torch import distributed
+from safetensors.torch import load, save
+from torch import Tensor, distributed
 
 from swiftreid.errors import UsageError
 
@@ -40,8 +41,8 @@ class World:
         """
         if batches % self.size:
             raise UsageError(
-                f"{self.size} processes cannot share {batches} batches a step evenly: give --set "
-                f"batches.per_step={self.size * max(1, round(batches / self.size))}, or start another number of them"
+                f"{self.size} processes cannot share {batches} batches a step evenly: set batches.per_step to "
+                f"{self.size * max(1, round(batches / self.size))}, or start another number of them"
             )
         return range(self.rank, batches, self.size)
 
@@ -75,7 +76,7 @@ def _device(name: str) -> torch.device:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise UsageError(f"--device {name} cannot be used here ({reason}): leave it out, or give cpu") from error
+        raise UsageError(f"device {name} cannot be used here ({reason}): leave it out, or give cpu") from error
     return device
 
 
@@ -83,21 +84,39 @@ _VARIABLES = (("RANK", "0"), ("WORLD_SIZE", "1"), ("LOCAL_RANK", "0"))
 
 
 def average_gradients(network: torch.nn.Module, world: World) -> None:
-    """Replace every gradient by its mean over all processes; one message for all of them together."""
-    gradients = [p.grad for p in network.parameters() if p.grad is not None]
-    if world.size == 1 or not gradients:
+    """Replace every gradient by its mean over all processes."""
+    average_tensors([p.grad for p in network.parameters() if p.grad is not None], world)
+
+
+def average_tensors(tensors: Sequence[Tensor], world: World) -> None:
+    """Replace the values of tensors by their means over all processes; one message for all of them together."""
+    if world.size == 1 or not tensors:
         return
-    flat = torch.cat([gradient.flatten() for gradient in gradients])
+    flat = torch.cat([tensor.flatten() for tensor in tensors])
     distributed.all_reduce(flat)
     flat /= world.size
-    for gradient, part in zip(gradients, torch.split(flat, [g.numel() for g in gradients]), strict=True):
-        gradient.copy_(part.view_as(gradient))
+    for tensor, part in zip(tensors, torch.split(flat, [each.numel() for each in tensors]), strict=True):
+        tensor.copy_(part.view_as(tensor))
 
 
-def anybody(flag: bool, world: World) -> bool:
+def share_tensors(tensors: Mapping[str, Tensor], world: World) -> dict[str, Tensor]:
+    """Give the first process's tensors to all; what the others pass does not matter. They arrive on the processor."""
+    if world.size == 1:
+        return dict(tensors)
+    arrays = {name: value.detach().cpu().contiguous() for name, value in tensors.items()} if world.first else {}
+    content = torch.frombuffer(bytearray(save(arrays)), dtype=torch.uint8).to(world.device)
+    length = torch.tensor([len(content)], device=world.device)
+    distributed.broadcast(length, 0)
+    if not world.first:
+        content = torch.empty(int(length), dtype=torch.uint8, device=world.device)
+    distributed.broadcast(content, 0)
+    return load(content.cpu().numpy().tobytes())
+
+
+def any_process(flag: bool, world: World) -> bool:
     """Whether the flag is set in any process: all must stop together."""
     if world.size == 1:
         return flag
-    told = torch.tensor([float(flag)], device=world.device)
-    distributed.all_reduce(told)
-    return bool(told.item())
+    flags = torch.tensor([float(flag)], device=world.device)
+    distributed.all_reduce(flags)
+    return bool(flags.item())

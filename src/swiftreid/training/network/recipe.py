@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from swiftreid.methods import METHODS
 from swiftreid.training.recipe_file import read_recipe
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -29,9 +30,9 @@ class Batches(_Part):
             centres of its own, so that weights differ too.
     """
 
-    persons: int = Field(default=16, ge=2)
-    pictures: int = Field(default=4, ge=1)
-    per_step: int = Field(default=1, ge=1)
+    persons: int = Field(default=16, ge=2, le=4096)
+    pictures: int = Field(default=4, ge=1, le=4096)
+    per_step: int = Field(default=1, ge=1, le=4096)
 
 
 class Augmentation(_Part):
@@ -93,8 +94,8 @@ class Schedule(_Part):
         end: share of the peak that a cosine ends at.
     """
 
-    epochs: int = Field(default=120, ge=1)
-    per_epoch: int | None = Field(default=None, ge=1)
+    epochs: int = Field(default=120, ge=1, le=1_000_000)
+    per_epoch: int | None = Field(default=None, ge=1, le=100_000_000)
     warm_up: float = Field(default=10, ge=0)
     start: float = Field(default=0.01, gt=0, le=1)
     shape: Literal["steps", "cosine"] = "steps"
@@ -107,8 +108,7 @@ class NetworkRecipe(_Part):
     """Training a whole network, as `swiftreid train` does.
 
     Attributes:
-        method: "baseline", "ranking", "all_in_one", "smooth_relaxation", "pcb", "mgn", "abd_net", or "distilled", which
-            learns from a teacher.
+        method: one of `swiftreid.methods.METHODS`.
         settings: the method's own: trunk, pooling, objective (see the method).
         views: of each picture that a teacher sees and that are learned from
             (`swiftreid.training.targets.teacher`); 1 without.
@@ -129,7 +129,7 @@ class NetworkRecipe(_Part):
             mirrored picture: better as a rule, for twice the work of encoding.
     """
 
-    method: Literal["baseline", "ranking", "all_in_one", "smooth_relaxation", "distilled", "pcb", "mgn", "abd_net"]
+    method: str
     settings: dict[str, Any] = Field(default_factory=dict)
     views: int = Field(default=1, ge=1, le=64)
     init: str | None = None
@@ -141,18 +141,24 @@ class NetworkRecipe(_Part):
     ema: float = Field(default=0.0, ge=0, lt=1)
     amp: Literal["off", "bf16", "fp16"] = "off"
     held_out: float = Field(default=0.0, ge=0, le=0.9)
-    evaluate_every: int = Field(default=0, ge=0)
+    evaluate_every: int = Field(default=0, ge=0, le=1_000_000)
     export: Literal["fp32", "fp16"] = "fp32"
     mirror: bool = False
 
+    @field_validator("method")
+    @classmethod
+    def _check_method(cls, method: str) -> str:
+        METHODS.named(method)  # says which there are
+        return method
+
     @model_validator(mode="after")
-    def _taught(self) -> NetworkRecipe:
-        if self.views > 1 and self.method != "distilled":
+    def _check_views(self) -> NetworkRecipe:
+        if self.views > 1 and METHODS[self.method].learns_from != "teacher":
             raise ValueError(f"views are for a teacher, which method {self.method} has not: leave them out")
         return self
 
     @model_validator(mode="after")
-    def _sizes(self) -> NetworkRecipe:
+    def _check_size(self) -> NetworkRecipe:
         if min(self.size) < 16 or max(self.size) > 1024:
             raise ValueError(f"size is height and width of 16 to 1024 pixels, not {self.size}")
         return self

@@ -14,7 +14,7 @@ from swiftreid.durable import save_bytes
 from swiftreid.errors import SwiftReIDError
 
 RECIPE: Final = "recipe.yaml"
-_OURS: Final = "# The whole recipe of the run in this folder, with what was left out and set on the command line.\n"
+_OURS: Final = "# The whole recipe of the run in this folder, with defaults and changed settings.\n"
 
 
 def check_tensorboard() -> None:
@@ -23,7 +23,7 @@ def check_tensorboard() -> None:
         import torch.utils.tensorboard  # noqa: F401
     except ImportError as error:
         raise SwiftReIDError(
-            "--tensorboard needs the package tensorboard: pip install 'swiftreid[tensorboard]', or leave it out "
+            "events need the package tensorboard: pip install 'swiftreid[tensorboard]', or leave them out "
             "(log.txt and log.jsonl have the same figures)"
         ) from error
 
@@ -48,8 +48,8 @@ class RunLog:
 
             self._events = SummaryWriter(str(folder / "tensorboard"))
 
-    def begin(self, step: int, values: Mapping[str, float | int | str], recipe: Mapping[str, Any]) -> None:
-        """Note what a run is of where it begins or goes on, and write its recipe into ``recipe.yaml``.
+    def start(self, step: int, values: Mapping[str, float | int | str], recipe: Mapping[str, Any]) -> None:
+        """Note what a run is of where it starts or resumes, and write its recipe into ``recipe.yaml``.
 
         A ``recipe.yaml`` that somebody else wrote there stays as it is.
 
@@ -66,7 +66,7 @@ class RunLog:
             self._events.add_text("recipe", f"```\n{text}```", step)
 
     def write(self, kind: str, step: int, values: Mapping[str, float | int | str]) -> None:
-        """Note some values at a step; ``kind`` is "run", "train" or "held out"."""
+        """Note some values at a step; ``kind`` is "run", "train", "targets" or "held out"."""
         if self._folder is None:
             return
         now = datetime.now(UTC).isoformat(timespec="seconds")

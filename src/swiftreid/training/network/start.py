@@ -1,4 +1,4 @@
-"""How a run begins: what it is of, its people, and its first weights or those of its checkpoint."""
+"""How a run starts: what it is of, its people, and its first weights or those of its checkpoint."""
 
 from __future__ import annotations
 
@@ -12,33 +12,19 @@ from pydantic import ValidationError
 from swiftreid.data.fingerprint import fingerprint_of
 from swiftreid.data.samples import Split, persons_of
 from swiftreid.data.schemas import AttributeSchema
-from swiftreid.encoding.domain import sources_of
 from swiftreid.errors import SwiftReIDError, UsageError
-from swiftreid.methods import METHODS, learns_attributes
+from swiftreid.methods import learns_attributes
 from swiftreid.methods.method import Method
-from swiftreid.training.frozen.hashing import hold_out
+from swiftreid.training.holding_out import hold_out
 from swiftreid.training.network.checkpoint import CheckpointHeader, load_checkpoint
 from swiftreid.training.network.initial_weights import Start, load_trunk, read_start
-from swiftreid.training.network.plan import Plan, Told
+from swiftreid.training.network.plan import Plan, Reports
 from swiftreid.training.network.processes import World
 from swiftreid.training.network.recipe import NetworkRecipe
 from swiftreid.training.pictures import schema_to_learn
-from swiftreid.training.targets.teacher import embedding_length
+from swiftreid.training.targets.targets import Targets
 
 CHECKPOINT: Final = "checkpoint.safetensors"
-
-
-def check_teacher(plan: Plan) -> None:
-    """Refuse a method that needs a teacher without one, and a teacher that nobody listens to.
-
-    Raises:
-        UsageError: either is so.
-    """
-    needed = METHODS[plan.recipe.method].learns_from == "teacher"
-    if needed and plan.teacher is None:
-        raise UsageError(f"method {plan.recipe.method} learns from another encoder: name it with --teacher")
-    if plan.teacher is not None and not needed:
-        raise UsageError(f"method {plan.recipe.method} learns from persons: leave --teacher out")
 
 
 def hold_out_people(known: Split, plan: Plan) -> tuple[Split, Split]:
@@ -52,7 +38,7 @@ def hold_out_people(known: Split, plan: Plan) -> tuple[Split, Split]:
         views = "pictures by two cameras" if plan.data.cross_camera else "two pictures"
         raise UsageError(
             f"none of the {len(np.unique(persons_of(rest)))} people held out from training has {views}, so nothing "
-            "could be measured on them: give more pictures of the same people, or --set held_out=0 to learn from all"
+            "could be measured on them: give more pictures of the same people, or set held_out to 0 to learn from all"
         )
     return learned, rest
 
@@ -63,29 +49,22 @@ def _can_be_found(people: Split, *, cross_camera: bool) -> bool:
     return len({person for person, _ in views}) < len(views)
 
 
-def first_header(plan: Plan, learned: Split) -> CheckpointHeader:
-    """The header of a run that begins, without what it starts from.
-
-    Raises:
-        UsageError: there are fewer than two people.
-    """
-    header = CheckpointHeader(
+def first_header(plan: Plan, learned: Split, targets: Targets, schema: AttributeSchema | None) -> CheckpointHeader:
+    """The header of a run that starts, without what its weights start from."""
+    origin = targets.origin
+    return CheckpointHeader(
         step=0,
         recipe=plan.recipe.model_dump(mode="json"),
         seed=plan.seed,
         data=plan.data.name,
         data_fingerprint=fingerprint_of(plan.data),
         persons=np.unique(persons_of(learned)).tolist(),
-        attributes=list(schema.names) if (schema := attributes_to_learn(plan, learned)) else [],
+        attributes=[] if schema is None else list(schema.names),
+        teacher=origin.fingerprint,
+        provenance=origin.words,
+        sources=origin.sources,
+        licence=origin.licence,
     )
-    if len(header.persons) < 2:
-        raise UsageError(f"training needs at least 2 people, got {len(header.persons)}")
-    if plan.teacher is None:
-        return header
-    card = plan.teacher.card
-    words = f"taught by {card.name} ({card.short_fingerprint}): {card.provenance}"
-    taught = {"teacher": card.fingerprint, "told": words, "sources": sources_of(card), "licence": card.licence}
-    return header.model_copy(update=taught)
 
 
 def attributes_to_learn(plan: Plan, learned: Split) -> AttributeSchema | None:
@@ -96,20 +75,11 @@ def attributes_to_learn(plan: Plan, learned: Split) -> AttributeSchema | None:
     """
     if not learns_attributes(plan.recipe.method, plan.recipe.settings):
         return None
-    return schema_to_learn(learned, plan.data.name, off="settings.attribute_weight=0")
-
-
-def targets(plan: Plan, header: CheckpointHeader) -> int:
-    """How many a method is to tell apart: persons, or numbers of the teacher's embedding.
-
-    Raises:
-        UsageError: the teacher gives no embedding.
-    """
-    return len(header.persons) if plan.teacher is None else embedding_length(plan.teacher)
+    return schema_to_learn(learned, plan.data.name, off="settings.attribute_weight to 0")
 
 
 def open_folder(plan: Plan) -> tuple[CheckpointHeader, dict[str, torch.Tensor]] | None:
-    """Read the checkpoint in the folder, where a run goes on; a run that begins must find none.
+    """Read the checkpoint in the folder, where a run resumes; a run that starts must find none.
 
     Raises:
         UsageError: the folder holds a run and ``resume`` is not asked for, or ``finish`` without ``resume``.
@@ -117,13 +87,13 @@ def open_folder(plan: Plan) -> tuple[CheckpointHeader, dict[str, torch.Tensor]] 
     """
     path = plan.folder / CHECKPOINT
     if plan.finish and not plan.resume:
-        raise UsageError("--finish exports a run's checkpoint: give --resume too")
+        raise UsageError("finish exports the checkpoint of a run that is resumed: ask for resume too")
     if plan.resume:
         if not path.is_file():
-            raise SwiftReIDError(f"{plan.folder} holds no run to go on with (no {CHECKPOINT}): leave --resume out")
+            raise SwiftReIDError(f"{plan.folder} holds no run to resume (no {CHECKPOINT}): start one")
         return load_checkpoint(path)
     if path.exists():
-        raise UsageError(f"{plan.folder} holds a run: give --resume to go on with it, or another folder")
+        raise UsageError(f"{plan.folder} holds a run: resume it, or give another folder")
     return None
 
 
@@ -141,7 +111,7 @@ def make_folder(plan: Plan, world: World) -> None:
 
 
 def check_same(before: CheckpointHeader, now: CheckpointHeader) -> None:
-    """Refuse to go on with another recipe, seed, data set or teacher than the checkpoint's.
+    """Refuse to resume with another recipe, seed, data set or teacher than the checkpoint's.
 
     Raises:
         UsageError: the two headers differ so.
@@ -153,18 +123,18 @@ def check_same(before: CheckpointHeader, now: CheckpointHeader) -> None:
         other.append("choice of people")
     ours, theirs = (_fields(_learning(header).model_dump(mode="json")) for header in (now, before))
     if changed := [name for name in sorted({*ours, *theirs}) if ours.get(name) != theirs.get(name)]:
-        told = ", ".join(f"{name} was {theirs.get(name)}, now {ours.get(name)}" for name in changed[:4])
-        other.insert(0, f"recipe ({told}{', ...' if len(changed) > 4 else ''})")
+        changes = ", ".join(f"{name} was {theirs.get(name)}, now {ours.get(name)}" for name in changed[:4])
+        other.insert(0, f"recipe ({changes}{', ...' if len(changed) > 4 else ''})")
     if other:
         raise UsageError(
-            f"the checkpoint is of another {' and another '.join(other)}: a run goes on only as it began, and the "
-            "recipe.yaml in its folder is its recipe. To learn otherwise or longer, start from its weights: --init "
-            "FOLDER/checkpoint.safetensors and another -o"
+            f"the checkpoint is of another {' and another '.join(other)}: a run resumes only as it started, and the "
+            "recipe.yaml in its folder is its recipe. To learn otherwise or longer, start another run in another "
+            f"folder from its weights (init: {CHECKPOINT})"
         )
 
 
 def _fields(recipe: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """A recipe's fields as ``--set`` names them."""
+    """A recipe's fields with their groups, such as ``schedule.epochs``."""
     found: dict[str, Any] = {}
     for name, value in recipe.items():
         found |= _fields(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
@@ -177,13 +147,13 @@ def _learning(header: CheckpointHeader) -> NetworkRecipe:
         return NetworkRecipe.model_validate({**header.recipe, "evaluate_every": 0, "export": "fp32"})
     except ValidationError as error:
         raise UsageError(
-            "the checkpoint's recipe is of another version of swiftreid: start from its weights with --init in another "
-            "folder"
+            "the checkpoint's recipe is of another version of swiftreid: start another run in another folder from "
+            "its weights"
         ) from error
 
 
-def first_weights(method: Method, plan: Plan, told: Told, header: CheckpointHeader) -> CheckpointHeader:
-    """Give the method its first weights, by ``--init``, ``--weights`` or the recipe.
+def first_weights(method: Method, plan: Plan, reports: Reports, header: CheckpointHeader) -> CheckpointHeader:
+    """Give the method its first weights: the plan's ``init`` or ``weights``, or the recipe's ``init``.
 
     Returns:
         The header with where they come from.
@@ -193,25 +163,27 @@ def first_weights(method: Method, plan: Plan, told: Told, header: CheckpointHead
         SwiftReIDError: a file cannot be read.
     """
     if plan.weights is not None and plan.init is not None:
-        raise UsageError("--weights and --init both start the trunk: give one of them")
+        raise UsageError("weights and init both start the trunk: give one of them")
     starts: list[Start] = []
     fresh: list[str] | None = None
     source = plan.init or (None if plan.weights else plan.recipe.init)
     if plan.weights is not None:
         start, left = load_trunk(method, plan.weights)
-        told.note(f"the trunk starts from {plan.weights}" + (f"; not used: {', '.join(left[:4])}" if left else ""))
+        reports.note(f"the trunk starts from {plan.weights}" + (f"; not used: {', '.join(left[:4])}" if left else ""))
         starts.append(start)
     if source is not None:
         start = read_start(source)
         fresh = start.put_into(method, source)
-        told.note(f"weights start from {source}" + (f"; fresh: {', '.join(fresh)}" if fresh else ""))
+        reports.note(f"weights start from {source}" + (f"; fresh: {', '.join(fresh)}" if fresh else ""))
         starts.append(start)
     everything = {name.split(".")[0] for name in method.state_dict()}
-    method.started(everything if fresh is None else fresh)
+    method.weights_loaded(everything if fresh is None else fresh)
     licences = [header.licence, *(start.licence for start in starts)]
     return header.model_copy(
         update={
-            "told": "; ".join(filter(None, [header.told, *(f"started from {start.words}" for start in starts)])),
+            "provenance": "; ".join(
+                filter(None, [header.provenance, *(f"started from {start.words}" for start in starts)])
+            ),
             "sources": [*header.sources, *(entry for start in starts for entry in start.sources)],
             "licence": " and ".join(dict.fromkeys(filter(None, licences))),
         }

@@ -1,0 +1,34 @@
+"""SIGTERM and SIGINT as a request to stop after the step under way."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from swiftreid.errors import SwiftReIDError
+
+
+class Stopped(SwiftReIDError):
+    """Training was asked to stop, and its checkpoint is written."""
+
+
+@contextmanager
+def stop_requests() -> Iterator[list[int]]:
+    """A list that is no longer empty once SIGTERM or SIGINT came; the second one ends the process as usual."""
+    requests: list[int] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        requests.append(number)
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+    for number in before:
+        signal.signal(number, note)
+    try:
+        yield requests
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -110,7 +110,7 @@ def learn_codes(
         calibration = calibration.model_copy(update={"encoder": learned.fingerprint})
     about: dict[str, Any] = {"licence": base.card.licence}
     if recipe.attributes == "keep":
-        about["attribute_scores"] = base.card.told
+        about["attribute_scores"] = base.card.known_scores
     if before is not None:
         new, old = ("attributes", "all else") if recipe.codes == "keep" else ("pyramid", "embedding")
         about["provenance"] = f"{new}: {learned_from}; {old} ({base.card.name}): {base.card.provenance}"

@@ -20,6 +20,10 @@ from swiftreid.data.pictures import read_picture as read_picture
 from swiftreid.data.pictures import resize as resize
 from swiftreid.data.published import PUBLISHED_DATA_SETS as PUBLISHED_DATA_SETS
 from swiftreid.data.published import PublishedDataSet as PublishedDataSet
+from swiftreid.data.reader import Reader as Reader
+from swiftreid.data.reader import Wanted as Wanted
+from swiftreid.data.readers import READERS as READERS
+from swiftreid.data.readers import register_reader as register_reader
 from swiftreid.data.samples import ReidData as ReidData
 from swiftreid.data.samples import Sample as Sample
 from swiftreid.data.schemas import AttributeSchema as AttributeSchema

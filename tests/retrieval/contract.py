@@ -47,10 +47,10 @@ def small_encoder() -> Encoder:
 
 
 def few_vectors(seed: int, count: int) -> np.ndarray:
-    """Float vectors of which many are alike, so that distances tie."""
+    """Float vectors of which some are equal, so that distances tie, and short codes say little of long ones."""
     rng = np.random.default_rng(seed)
-    kinds = np.random.default_rng(1).standard_normal((6, 8))
-    return (kinds[rng.integers(6, size=count)] + 0.2 * rng.integers(0, 2, (count, 8))).astype(np.float32)
+    kinds = np.random.default_rng(1).standard_normal((30, 8))
+    return kinds[rng.integers(30, size=count)].astype(np.float32)
 
 
 def in_bytes(encoder: Encoder, vectors: np.ndarray) -> dict[str, list[bytes]]:
@@ -76,11 +76,24 @@ class SearchableContract:
             machine,
             settings=settings(
                 max_examples=12,
-                stateful_step_count=14,
+                stateful_step_count=16,
                 deadline=None,
                 suppress_health_check=list(HealthCheck),
             ),
         )
+
+    @pytest.mark.parametrize("cascade", CASCADES)
+    def test_every_cascade(self, cascade: str | None, make: Make) -> None:
+        encoder, naive = small_encoder(), NaiveGallery(SPEC)
+        people, vectors = make(encoder), few_vectors(10, 60)
+        entries = [Entry(f"{i}", CAMERAS[i % 3]) for i in range(60)]
+        people.add(entries=entries, vectors=vectors)
+        naive.add(entries, in_bytes(encoder, vectors))
+        for row in range(0, 60, 3):
+            some = [f"{row}", f"{(7 * row + 1) % 60}", f"{(5 * row + 2) % 60}"][: 1 + row % 3]
+            filters = Filters(not_cameras=["hall"] if row % 2 else [])
+            query = Query(ids=dict.fromkeys(some), k=1 + row % 4, cascade=cascade, threshold=25, filters=filters)
+            check(people.search(query), naive.search(query, None, CASCADES[cascade]))
 
     def test_a_batch_is_its_queries_one_by_one(self, make: Make) -> None:
         encoder = small_encoder()
@@ -218,7 +231,7 @@ def machine_of(make: Make) -> type[RuleBasedStateMachine]:
             self.token: str | None = None
             self.number = 0
 
-        @rule(data=st.data(), count=st.integers(1, 6), seed=st.integers(0, 99))
+        @rule(data=st.data(), count=st.integers(1, 15), seed=st.integers(0, 99))
         def add(self, data: st.DataObject, count: int, seed: int) -> None:
             vectors = few_vectors(seed, count)
             entries = []

@@ -18,8 +18,8 @@ from swiftreid.data.market import read_market as read_market
 from swiftreid.data.pictures import BadPicture as BadPicture
 from swiftreid.data.pictures import read_picture as read_picture
 from swiftreid.data.pictures import resize as resize
-from swiftreid.data.published import BENCHMARKS as BENCHMARKS
-from swiftreid.data.published import Benchmark as Benchmark
+from swiftreid.data.published import PUBLISHED_DATA_SETS as PUBLISHED_DATA_SETS
+from swiftreid.data.published import PublishedDataSet as PublishedDataSet
 from swiftreid.data.samples import ReidData as ReidData
 from swiftreid.data.samples import Sample as Sample
 from swiftreid.data.schemas import AttributeSchema as AttributeSchema
@@ -36,6 +36,9 @@ from swiftreid.encoding.external import wrap_network as wrap_network
 from swiftreid.encoding.match_maps import attribute_maps as attribute_maps
 from swiftreid.encoding.match_maps import dependence_map as dependence_map
 from swiftreid.encoding.match_maps import match_maps as match_maps
+from swiftreid.encoding.vector_encoder import vector_encoder as vector_encoder
+from swiftreid.encoding.vectors import Vectors as Vectors
+from swiftreid.encoding.vectors import read_vectors as read_vectors
 from swiftreid.errors import SwiftReIDError as SwiftReIDError
 from swiftreid.errors import UsageError as UsageError
 from swiftreid.evaluation.attributes import AttributeScores as AttributeScores
@@ -47,6 +50,14 @@ from swiftreid.evaluation.measure import measure as measure
 from swiftreid.evaluation.protocol import Metrics as Metrics
 from swiftreid.evaluation.protocol import Protocol as Protocol
 from swiftreid.evaluation.protocol import evaluate_rankings as evaluate_rankings
+from swiftreid.experiments.calibrate import CalibrationSettings as CalibrationSettings
+from swiftreid.experiments.calibrate import calibrate_encoder as calibrate_encoder
+from swiftreid.experiments.encoded import EncodedData as EncodedData
+from swiftreid.experiments.encoded import encode_test_set as encode_test_set
+from swiftreid.experiments.evaluate import Evaluation as Evaluation
+from swiftreid.experiments.evaluate import evaluate as evaluate
+from swiftreid.experiments.evaluate import evaluations as evaluations
+from swiftreid.experiments.settings import EvaluationSettings as EvaluationSettings
 from swiftreid.figures.match_picture import Legend as Legend
 from swiftreid.figures.match_picture import Panel as Panel
 from swiftreid.figures.match_picture import draw_maps as draw_maps

@@ -21,7 +21,7 @@ def test_doctor_draws_a_sheet_and_tells_published_counts(swiftreid: Run, tmp_pat
     assert "contact sheet: new/sheet.png (in a new folder)" in ran.out
     assert Image.open(tmp_path / "new" / "sheet.png").width > 800
     told = swiftreid("doctor", root, "--json", "--no-decode").json
-    assert told["benchmark"] == "market1501"
+    assert told["published"] == told["benchmark"] == "market1501"
     assert told["counts"]["gallery"]["junk"] == 2
     assert ".png or .jpg" in swiftreid("doctor", root, "--sheet", "sheet.gif", code=2).err
 

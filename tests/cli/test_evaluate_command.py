@@ -12,9 +12,7 @@ from typer.testing import CliRunner
 
 from command import Ran
 from miniatures import market1501, person_folders
-from swiftreid.cli.evaluating import sizes_of
 from swiftreid.cli.main import app
-from swiftreid.data.samples import ReidData, Sample
 from swiftreid.errors import UsageError
 from swiftreid.evaluation.card import ResultCard
 from swiftreid.evaluation.labelled import LabelledCodes, own_pictures
@@ -134,16 +132,6 @@ def test_options_that_cannot_be_are_refused(drawn_people: Path) -> None:
         ran = CliRunner().invoke(app, ["evaluate", str(drawn_people), *options])
         assert isinstance(ran.exception, UsageError)
         assert message in str(ran.exception)
-
-
-def test_sizes_of_sweeps() -> None:
-    data = ReidData("d", Path(), distractors=[Sample(Path(str(i)), 0, 1) for i in range(20)])
-    assert sizes_of("0,5,all,5", data) == [0, 5, 20]
-    assert sizes_of(None, data) == [0]
-    assert sizes_of("1_0", data) == [10]
-    with pytest.raises(UsageError, match="has 20 distractors"):
-        sizes_of("21", data)
-    assert sizes_of("0", ReidData("d", Path())) == [0]
 
 
 def test_doubts_and_shared_people_are_warned_of(swiftreid: Run, drawn_people: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from swiftreid.data.listing import Present
-from swiftreid.data.published import BENCHMARKS, PublishedCounts
+from swiftreid.data.published import PUBLISHED_DATA_SETS, PublishedCounts
 from swiftreid.data.samples import DISTRACTOR, JUNK, SPLITS, ReidData, Split
 from swiftreid.data.sources import open_data
 
@@ -33,9 +33,9 @@ def counted(samples: Split) -> PublishedCounts:
 
 
 def official(data: ReidData) -> None:
-    assert data.benchmark is not None
+    assert data.published is not None
     assert data.missing == data.unparsable == []
-    assert {name: counted(data.split(name)) for name in SPLITS} == dict(BENCHMARKS[data.benchmark].counts)
+    assert {name: counted(data.split(name)) for name in SPLITS} == dict(PUBLISHED_DATA_SETS[data.published].counts)
 
 
 def touch(folder: Path, names: list[str]) -> None:
@@ -78,9 +78,9 @@ def test_market1501(market: Path) -> None:
 @pytest.mark.slow
 def test_market1501_is_recognised_by_its_counts_where_the_name_does_not_tell(market: Path) -> None:
     renamed = market.rename(market.with_name("anything"))
-    assert open_data(renamed).benchmark == "market1501"
+    assert open_data(renamed).published == "market1501"
     next((renamed / "query").iterdir()).unlink()
-    assert open_data(renamed).benchmark is None
+    assert open_data(renamed).published is None
 
 
 @pytest.mark.parametrize("boxes", ["labelled", "detected"])
@@ -92,7 +92,7 @@ def test_cuhk03(tmp_path: Path, boxes: str) -> None:
     shutil.copy(config, tmp_path)
     touch(tmp_path / f"images_{spelling}", [str(cell[0]) for cell in loadmat(config)["filelist"].ravel()])
     data = open_data(tmp_path)
-    assert data.benchmark == f"cuhk03-np-{boxes}"
+    assert data.published == f"cuhk03-np-{boxes}"
     official(data)
     train = (SHARED / f"cuhk03_np/train_cuhk03_{spelling}.txt").read_text().split()[::2]
     assert sorted(sample.path.name for sample in data.train) == sorted(name.split("/")[1] for name in train)
@@ -112,14 +112,14 @@ def test_msmt17(tmp_path: Path, version: str, monkeypatch: pytest.MonkeyPatch) -
         (tmp_path / folder).mkdir()
     monkeypatch.setattr(Present, "find", lambda self, listed: self.folder / listed)
     data = open_data(tmp_path)
-    assert data.benchmark == f"msmt17-{version}"
+    assert data.published == f"msmt17-{version}"
     official(data)
     assert (min(s.person for s in data.train), max(s.person for s in data.train)) == (1, 1041)
     assert (min(s.person for s in data.gallery), max(s.person for s in data.gallery)) == (1042, 4101)
     assert data.train[0].path.parent.parent.name == folders[0]
     assert data.query[0].path.parent.parent.name == folders[1]
     alone = open_data(tmp_path, train="train")
-    assert counted(alone.train) == BENCHMARKS["msmt17-v1"].train_only
+    assert counted(alone.train) == PUBLISHED_DATA_SETS["msmt17-v1"].train_only
     assert "train is list_train.txt (30,248 pictures)" in alone.notes
 
 

@@ -62,7 +62,7 @@ def test_cuhk03_in_folders(tmp_path: Path, boxes: str, above: str) -> None:
     for root in (tmp_path, mini.root):
         data = read_cuhk03(root, boxes)  # type: ignore[arg-type]
         same(data, mini)
-        assert data.name == data.benchmark == f"cuhk03-np-{boxes}"
+        assert data.name == data.published == f"cuhk03-np-{boxes}"
 
 
 def test_cuhk03_never_gives_the_other_boxes(tmp_path: Path) -> None:

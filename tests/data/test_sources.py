@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import miniatures
-from swiftreid.data.published import BENCHMARKS, benchmark_of
+from swiftreid.data.published import PUBLISHED_DATA_SETS, published_data_set
 from swiftreid.data.sources import KINDS, open_data, recognise
 from swiftreid.errors import SwiftReIDError, UsageError
 
@@ -14,7 +14,7 @@ STATION = Path(__file__).resolve().parents[2] / "examples/station"
 
 @pytest.fixture(autouse=True)
 def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    names = {name for benchmark in BENCHMARKS.values() for name in benchmark.variables}
+    names = {name for original in PUBLISHED_DATA_SETS.values() for name in original.variables}
     for name in (*names, "SWIFTREID_DATA", "SWIFTREID_ALLOW_WITHDRAWN", "SWIFTREID_MARKET1501_500K"):
         monkeypatch.delenv(name, raising=False)
 
@@ -33,28 +33,32 @@ def everything(root: Path) -> dict[str, miniatures.Miniature]:
     return minis
 
 
-def test_every_benchmark_is_found_by_name_below_one_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_published_data_set_is_found_by_name_below_one_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     minis = everything(tmp_path)
     monkeypatch.setenv("SWIFTREID_DATA", f"{tmp_path / 'nothing here'}:{tmp_path}")
     monkeypatch.setenv("SWIFTREID_ALLOW_WITHDRAWN", "1")
-    assert set(minis) == set(BENCHMARKS)
+    assert set(minis) == set(PUBLISHED_DATA_SETS)
     for name, mini in minis.items():
         data = open_data(name)
-        assert data.benchmark == data.name == name
+        assert data.published == data.name == name
         for split in ("train", "query", "gallery"):
             assert mini.found(data.split(split)) == mini.expected[split], name  # type: ignore[arg-type]
         assert bool(data.distractors) == name.startswith("market1501")
 
 
-def test_every_benchmark_is_found_by_its_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_published_data_set_is_found_by_its_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     minis = everything(tmp_path)
     monkeypatch.setenv("SWIFTREID_ALLOW_WITHDRAWN", "1")
     for name, mini in minis.items():
         with monkeypatch.context() as patch:
-            patch.setenv(BENCHMARKS[name].variables[0], str(mini.root))
+            patch.setenv(PUBLISHED_DATA_SETS[name].variables[0], str(mini.root))
             assert mini.found(open_data(name).query) == mini.expected["query"]
-            patch.setenv(BENCHMARKS[name].variables[0], str(tmp_path / "gone"))
-            with pytest.raises(SwiftReIDError, match=rf"{BENCHMARKS[name].variables[0]} names .*gone.* unset it"):
+            patch.setenv(PUBLISHED_DATA_SETS[name].variables[0], str(tmp_path / "gone"))
+            with pytest.raises(
+                SwiftReIDError, match=rf"{PUBLISHED_DATA_SETS[name].variables[0]} names .*gone.* unset it"
+            ):
                 open_data(name)
 
 
@@ -91,14 +95,14 @@ def test_the_rendered_station_opens() -> None:
     data = open_data(STATION)
     assert [len(data.train), len(data.query), len(data.gallery)] == [450, 150, 300]
     assert data.name == "station"
-    assert data.benchmark is None
+    assert data.published is None
 
 
 def test_what_could_be_several_is_refused_by_naming_them(tmp_path: Path) -> None:
     everything(tmp_path)
     with pytest.raises(UsageError, match="can be read as cuhk03-np-labelled or as cuhk03-np-detected; say which"):
         open_data(tmp_path / "cuhk03-np")
-    assert open_data(tmp_path / "cuhk03-np", kind="cuhk03-np-detected").benchmark == "cuhk03-np-detected"
+    assert open_data(tmp_path / "cuhk03-np", kind="cuhk03-np-detected").published == "cuhk03-np-detected"
     with pytest.raises(UsageError, match="can be read as msmt17-v1 or as msmt17-v2"):
         open_data(_both_versions(tmp_path / "both"))
     mixed = miniatures.market1501(tmp_path / "mixed").root
@@ -135,7 +139,7 @@ def test_duke_needs_to_be_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
             open_data(mini.root, kind=kind)
     data = open_data(mini.root, allow_withdrawn=True)
     assert mini.found(data.gallery) == mini.expected["gallery"]
-    assert data.benchmark == "dukemtmc-reid"
+    assert data.published == "dukemtmc-reid"
     monkeypatch.setenv("SWIFTREID_ALLOW_WITHDRAWN", "1")
     assert len(open_data(mini.root).query) == 2
 
@@ -160,7 +164,7 @@ def test_what_is_not_found_says_where_was_looked(tmp_path: Path, monkeypatch: py
         open_data(tmp_path)
     with pytest.raises(UsageError, match="no kind of data set is called 'zip'; there are market1501"):
         open_data(tmp_path, kind="zip")
-    with pytest.raises(UsageError, match="msmt17-v1 is a benchmark, but kind is 'market'"):
+    with pytest.raises(UsageError, match="msmt17-v1 is a published data set, but kind is 'market'"):
         open_data("msmt17-v1", kind="market")
 
 
@@ -178,33 +182,38 @@ def test_need_and_train_reach_the_readers(tmp_path: Path) -> None:
         open_data(market)
 
 
-def test_benchmarks_are_described() -> None:
-    assert set(BENCHMARKS) < set(KINDS)
-    for name, benchmark in BENCHMARKS.items():
-        assert benchmark.name == name == benchmark_of(name).name
-        assert benchmark.layout
-        assert benchmark.source
-        assert {"train", "query", "gallery"} <= set(benchmark.counts)
-        assert (benchmark.withdrawn is not None) == (name == "dukemtmc-reid")
-    assert BENCHMARKS["market1501"].counts["gallery"].without_junk == 15_913
-    large = BENCHMARKS["market1501+500k"].counts
+def test_published_data_sets_are_described() -> None:
+    assert set(PUBLISHED_DATA_SETS) < set(KINDS)
+    for name, original in PUBLISHED_DATA_SETS.items():
+        assert original.name == name == published_data_set(name).name
+        assert original.layout
+        assert original.source
+        assert {"train", "query", "gallery"} <= set(original.counts)
+        assert (original.withdrawn is not None) == (name == "dukemtmc-reid")
+    assert PUBLISHED_DATA_SETS["market1501"].counts["gallery"].without_junk == 15_913
+    large = PUBLISHED_DATA_SETS["market1501+500k"].counts
     assert large["gallery"].without_junk + large["distractors"].pictures == 515_913
-    assert BENCHMARKS["msmt17-v2"].expected("train", train="train") == BENCHMARKS["msmt17-v1"].train_only
-    assert BENCHMARKS["market1501"].expected("train", train="train") == BENCHMARKS["market1501"].counts["train"]
-    with pytest.raises(UsageError, match="no benchmark is called 'market'; there are market1501"):
-        benchmark_of("market")
+    assert (
+        PUBLISHED_DATA_SETS["msmt17-v2"].expected("train", train="train") == PUBLISHED_DATA_SETS["msmt17-v1"].train_only
+    )
+    assert (
+        PUBLISHED_DATA_SETS["market1501"].expected("train", train="train")
+        == PUBLISHED_DATA_SETS["market1501"].counts["train"]
+    )
+    with pytest.raises(UsageError, match="no published data set is called 'market'; there are market1501"):
+        published_data_set("market")
 
 
 def test_the_page_shows_the_published_counts() -> None:
     page = (STATION.parents[1] / "docs/data.md").read_text(encoding="utf-8").split("## Attributes")[0]
     rows = {line.split("`")[1]: line.split("|") for line in page.splitlines() if line.startswith("| `")}
-    for name, benchmark in BENCHMARKS.items():
+    for name, original in PUBLISHED_DATA_SETS.items():
         cells = [cell.strip().split(" ")[0].replace(",", "") for cell in rows[name][-4:-1]]
-        counts = benchmark.counts
+        counts = original.counts
         last = counts["gallery"].pictures
         if name == "market1501+500k":
             last = counts["gallery"].without_junk + counts["distractors"].pictures
         assert [int(cell) for cell in cells] == [counts["train"].pictures, counts["query"].pictures, last]
-        assert f"`{benchmark.variables[0]}`" in rows[name][3]
+        assert f"`{original.variables[0]}`" in rows[name][3]
         for folder in rows[name][2].split("`")[1::2]:
-            assert folder in (*benchmark.folders, "images/")
+            assert folder in (*original.folders, "images/")

@@ -28,7 +28,7 @@ def test_only_what_is_recorded_is_said(drawn_people: Path) -> None:
         "its teacher does not say"
     )
     assert sources_of(card.model_copy(update={"training": {**own, "learned_from": [elsewhere]}})) == [own, elsewhere]
-    market = replace(data, benchmark="market1501")
+    market = replace(data, published="market1501")
     trained = card.model_copy(update={"training": {"data": "market1501", "data_fingerprint": "0"}})
     assert domain_of(trained, market)[1] == "unknown"
     assert domain_of(card, data)[0] == card.provenance

@@ -22,7 +22,7 @@ from swiftreid.figures.cards import choose_pair, choose_rows
 from swiftreid.figures.changes import rank_changes
 from swiftreid.figures.cmc import cmc_curves, default_rankings
 from swiftreid.figures.distances import distance_histograms
-from swiftreid.figures.ranked import choose_queries, judged, ranked_lists
+from swiftreid.figures.ranked import choose_queries, ranked_lists, ranking_metrics
 from swiftreid.figures.short_lists import first_match_ranks, short_list_figure
 from swiftreid.search.cascade import Cascade
 from swiftreid.search.codes import unpack_bits
@@ -209,7 +209,7 @@ def test_first_match_ranks_are_those_of_the_whole_ranking() -> None:
 
 def test_ranked_lists_hold_the_nearest_and_judge_each() -> None:
     cascade = Cascade.parse("id128")
-    metrics = judged(cascade, QUERY, GALLERY)
+    metrics = ranking_metrics(cascade, QUERY, GALLERY)
     worst = choose_queries(metrics, worst=3)
     aps = [metrics.ap_standard[i] for i in worst]
     assert aps == sorted(metrics.ap_standard[~np.isnan(metrics.ap_standard)])[:3]

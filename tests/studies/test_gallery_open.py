@@ -1,4 +1,4 @@
-"""The benchmark of opening runs, and its probe times every step."""
+"""The measurement of opening runs, and its probe times every step."""
 
 from __future__ import annotations
 

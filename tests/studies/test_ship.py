@@ -19,7 +19,7 @@ SCRIPT = Path(__file__).resolve().parents[2] / "studies" / "ship.py"
 
 def ship(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, str(SCRIPT), *arguments], cwd=folder, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, str(SCRIPT), *arguments], cwd=folder, capture_output=True, text=True, check=False
     )
 
 
@@ -63,7 +63,7 @@ def test_how_well_attributes_are_told_goes_with_it(tmp_path: Path) -> None:
     shipped = open_encoder(tmp_path / "shipped.safetensors").card
     assert shipped.calibration is None
     assert shipped.told == ResultCard.load(tmp_path / "card.json").attributes
-    assert shipped.told != open_encoder(tmp_path / "hashed.safetensors").card.told, "of other people"
+    assert shipped.told != open_encoder(tmp_path / "hashed.safetensors").card.known_scores, "of other people"
     assert set(shipped.reliability) <= set(shipped.attributes)
     shown = swiftreid("encoder", "info", "shipped.safetensors").out
     assert "attributes: accuracy" in shown

@@ -7,7 +7,7 @@ from typing import Annotated, Any, cast, get_args
 
 import typer
 
-from swiftreid.calibration.fit import CascadeMethod, fit_calibration
+from swiftreid.calibration.fit import CascadeMethod
 from swiftreid.calibration.recall import CONFIDENCE, SHARE
 from swiftreid.calibration.same_person import FALSE_ACCEPTS
 from swiftreid.calibration.thresholds import Method
@@ -17,29 +17,39 @@ from swiftreid.cli.datasets import DataArgument, KindOption, RootOption, TrainOp
 from swiftreid.cli.encoders import TRAIN, Output
 from swiftreid.cli.outputs import SAFETENSORS, output_file
 from swiftreid.cli.sources import BadPictures
-from swiftreid.data.fingerprint import fingerprint_of
-from swiftreid.data.samples import SplitName
-from swiftreid.data.schemas import unusable
 from swiftreid.data.sources import open_data
-from swiftreid.encoding.calibrate import attribute_accuracy, calibrated
 from swiftreid.encoding.card import EncoderCard
 from swiftreid.encoding.encoder import DEFAULT, open_encoder
-from swiftreid.encoding.labelled import encode_samples
+from swiftreid.encoding.vectors import encode_vectors_to_file, read_vectors
 from swiftreid.errors import UsageError
+from swiftreid.experiments.calibrate import (
+    NEEDED,
+    CalibrationSettings,
+    CalibrationSplit,
+    calibrate_encoder,
+    was_learned,
+)
 from swiftreid.recipes import find_recipe
 from swiftreid.retrieval.encodings import encode_to_file
 from swiftreid.retrieval.samples import samples_below
-
-TEST: tuple[SplitName, ...] = ("query", "gallery")
 
 _MAX_LOSS = 0.5  # mAP points
 _SMALL_PERCENT = 1  # a share of 1 may be meant; yet few mistakes are a sensible thing to ask for
 
 
+LabelsOption = Annotated[
+    Path | None,
+    typer.Option(help="CSV of a .npy file's rows: any of the columns id, person, camera, time."),
+]
+
+
 def encode(
-    pictures: Annotated[list[Path], typer.Argument(help="Picture files or folders of pictures.")],
+    pictures: Annotated[
+        list[Path], typer.Argument(help="Picture files or folders; or a file of vectors, for an encoder of these.")
+    ],
     output: Output,
     encoder: EncoderOption = DEFAULT,
+    labels: LabelsOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -47,7 +57,16 @@ def encode(
     report = Report(as_json=as_json, quiet=quiet)
     output = output_file("--output", output, suffixes=SAFETENSORS)
     used, bad = open_encoder(encoder), BadPictures(report)
-    encoded = encode_to_file(used, samples_below(pictures), output, on_bad=bad, progress=report.progress)
+    if used.takes == "vectors":
+        if len(pictures) > 1:
+            raise UsageError(f"give one file of vectors, not {len(pictures)}")
+        vectors = read_vectors(pictures[0], labels=labels)
+        encode_vectors_to_file(used, vectors, output)
+        encoded = len(vectors)
+    elif labels is not None:
+        raise UsageError(f"--labels is for vectors, and encoder {used.card.name} takes pictures")
+    else:
+        encoded = encode_to_file(used, samples_below(pictures), output, on_bad=bad, progress=report.progress)
     report.text(f"wrote {output}: {encoded:,} encodings ({used.spec}); {len(bad.found)} pictures could not be read")
     report.document(
         {
@@ -109,57 +128,41 @@ def calibrate(
             f"--false-accepts {false_accepts:g} is {false_accepts:g} %; for {100 * false_accepts:g} % write "
             f"{100 * false_accepts:g}"
         )
+    settings = CalibrationSettings(
+        split=cast(CalibrationSplit, split),
+        beta=beta,
+        max_loss=max_loss / 100,
+        method=cast(CascadeMethod, method),
+        recall=recall / 100,
+        confidence=confidence / 100,
+        false_accepts=false_accepts / 100,
+        gallery_size=gallery_size,
+        sweep=sweep,
+    )
     output = None if output is None else output_file("--output", output, suffixes=SAFETENSORS)
     used = open_encoder(encoder)
     if output is None and not Path(encoder).is_file():
         raise UsageError(f"{encoder} is a shipped encoder and stays as it is: give --output for the calibrated copy")
-    read = with_doubts(report, open_data(data, kind=kind, root=root, need=TRAIN if split == "train" else TEST))
-    samples = read.train if split == "train" else [*read.query, *read.gallery]
-    if used.card.attributes and (why := unusable(samples)):
-        report.warn(f"attributes are not measured: {why}")
-    fingerprint = fingerprint_of(read)
-    learned = used.card.training.get("data_fingerprint") == fingerprint and split == "train"
-    if learned:
-        in_place = output is None or (output.exists() and Path(encoder).exists() and output.samefile(encoder))
-        if in_place and (before := used.card.calibration) is not None:
-            raise UsageError(
-                f"{encoder} was trained on these very people, and has thresholds already, of {before.data}: "
-                "these would replace them and be too tight for others. Calibrate on other people, or give --output for "
-                "a copy"
-            )
-        report.warn(
-            "the encoder was trained on these very people, so the thresholds will be too tight for others"
-            + ("; attributes are not measured on them" if used.card.attributes else "")
+    read = with_doubts(report, open_data(data, kind=kind, root=root, need=NEEDED[settings.split]))
+    in_place = output is None or (output.exists() and Path(encoder).exists() and output.samefile(encoder))
+    before = used.card.calibration
+    if in_place and before is not None and was_learned(used, read, settings.split):
+        raise UsageError(
+            f"{encoder} was trained on these very people, and has thresholds already, of {before.data}: "
+            "these would replace them and be too tight for others. Calibrate on other people, or give --output for "
+            "a copy"
         )
     bad = BadPictures(report)
-    held_out = encode_samples(used, samples, on_bad=bad, progress=report.progress)
-    calibration = fit_calibration(
-        held_out,
-        used.spec,
-        data=f"{read.name} {split}",
-        data_fingerprint=fingerprint,
-        rendered=read.rendered,
-        beta=beta,
-        max_loss=max_loss / 100,
-        method=cast(CascadeMethod, method),
-        sweep=sweep,
-        share=recall / 100,
-        confidence=confidence / 100,
-        false_accepts=false_accepts / 100,
-        gallery=gallery_size,
-        attributes=used.card.told if learned else attribute_accuracy(used, held_out, samples),
-    )
+    calibrated = calibrate_encoder(used, read, settings, on_bad=bad, progress=report.progress)
     target = output or Path(encoder)
-    written = calibrated(used, calibration)
-    written.save(target)
+    calibrated.save(target)
+    found = calibrated.card.calibration
+    assert found is not None
     if sweep:
-        print_sweep(report, calibration)
-    print_calibration(report, calibration)
-    report.text(f"wrote {target}: {calibration.persons} people, {calibration.pictures} pictures")
-    stored = written.card.calibration
-    report.document(
-        {"encoder": str(target), "calibration": None if stored is None else stored.model_dump(), **bad.as_dict()}
-    )
+        print_sweep(report, found)
+    print_calibration(report, found)
+    report.text(f"wrote {target}: {found.persons} people, {found.pictures} pictures")
+    report.document({"encoder": str(target), "calibration": found.model_dump(), **bad.as_dict()})
 
 
 def _max_loss(beta: float | None, max_loss: float | None) -> float:
@@ -195,6 +198,7 @@ def hash_embedding(
     ] = None,
     beta: Annotated[float | None, typer.Option(help="As for `swiftreid calibrate`.")] = None,
     max_loss: Annotated[float | None, typer.Option(min=0, help="As for `swiftreid calibrate`.")] = None,
+    labels: LabelsOption = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     name: Annotated[str | None, typer.Option(help="Name on the card. Default: the file's.")] = None,
     as_json: JsonOption = False,
@@ -202,7 +206,7 @@ def hash_embedding(
 ) -> None:
     """Learn a pyramid of codes (id2048 to id32) on a frozen embedding, from labels. Needs the extra 'torch'."""
     path = find_recipe(recipe) if recipe else None
-    from swiftreid.training.frozen.hashing import learn_hash
+    from swiftreid.training.frozen.hashing import learn_hash, learn_vectors
     from swiftreid.training.frozen.recipe import load_recipe
 
     report = Report(as_json=as_json, quiet=quiet)
@@ -210,24 +214,24 @@ def hash_embedding(
     max_loss = _max_loss(beta, max_loss)
     stated = load_recipe(path, settings or [])
     base = open_encoder(encoder)
-    read = with_doubts(report, open_data(data, kind=kind, root=root, need=TRAIN, train=train_choice(train)))
     bad = BadPictures(report)
-    learned = learn_hash(
-        base,
-        read,
-        name=name or output.stem,
-        recipe=stated,
-        beta=beta,
-        max_loss=max_loss / 100,
-        seed=seed,
-        on_bad=bad,
-        progress=report.progress,
-    )
+    how: dict[str, Any] = {"name": name or output.stem, "recipe": stated, "beta": beta, "max_loss": max_loss / 100}
+    how |= {"seed": seed, "progress": report.progress}
+    if base.takes == "vectors":
+        source = Path(data)
+        people = source.stem
+        learned = learn_vectors(base, read_vectors(source, labels=labels), data=people, **how)
+    elif labels is not None:
+        raise UsageError(f"--labels is for vectors, and encoder {base.card.name} takes pictures")
+    else:
+        read = with_doubts(report, open_data(data, kind=kind, root=root, need=TRAIN, train=train_choice(train)))
+        people = read.name
+        learned = learn_hash(base, read, on_bad=bad, **how)
     learned.save(output)
     rows: list[dict[str, Any]] = learned.card.metrics
     if rows:  # none with a recipe that holds nobody out
         report.table(
-            f"held-out people of {read.name} (the encoder written has learned from all of them)",
+            f"held-out people of {people} (the encoder written has learned from all of them)",
             ["search", "rank-1", "mAP"],
             [(row["ranking"], 100 * row["rank1"], 100 * row["map"]) for row in rows],
         )

@@ -14,6 +14,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Table
 from rich.text import Text
 
+from swiftreid.data.printable import printable
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout instead of tables.")]
 EncoderOption = Annotated[
     str, typer.Option(help="Encoder file, or a shipped one: rendered or stripes.", envvar="SWIFTREID_ENCODER")
@@ -27,17 +29,6 @@ class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
         return Text("" if speed is None else f"{speed:,.1f}/s", style="progress.data.speed")
-
-
-_CONTROLS = {code: f"\\x{code:02x}" for code in [*range(32), *range(127, 160)] if chr(code) not in "\n\t"}
-
-
-def printable(text: str) -> str:
-    """The text without what is no text: control characters and bytes of file names that are not UTF-8 are written out.
-
-    A file's name may hold what changes a terminal's colours, or worse.
-    """
-    return text.translate(_CONTROLS).encode("utf-8", "backslashreplace").decode()
 
 
 class Report:

@@ -9,17 +9,21 @@ import typer
 
 from swiftreid.cli.console import Report
 from swiftreid.data.msmt17 import TrainChoice
-from swiftreid.data.published import BENCHMARKS
+from swiftreid.data.published import PUBLISHED_DATA_SETS
 from swiftreid.data.samples import ReidData
 from swiftreid.errors import UsageError
 
 DataArgument = Annotated[
     str,
-    typer.Argument(help=f"Data set: a folder, a manifest (.csv, .parquet) or a benchmark ({', '.join(BENCHMARKS)})."),
+    typer.Argument(
+        help=f"Data set: a folder, a manifest (.csv, .parquet) or a published one ({', '.join(PUBLISHED_DATA_SETS)})."
+    ),
 ]
 KindOption = Annotated[
     str | None,
-    typer.Option(help="What a folder is, where it can be read in several ways: a benchmark's name, market or folder."),
+    typer.Option(
+        help="What a folder is, where it can be read in several ways: a published data set's name, market or folder."
+    ),
 ]
 TrainOption = Annotated[str, typer.Option("--train", help="Of MSMT17: train+val, or train.")]
 RootOption = Annotated[

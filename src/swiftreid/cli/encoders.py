@@ -24,6 +24,8 @@ from swiftreid.encoding.encoder import open_encoder
 from swiftreid.encoding.external import wrap_network
 from swiftreid.encoding.mirroring import mirrored
 from swiftreid.encoding.stripes import HEIGHT, WIDTH, fit_stripes
+from swiftreid.encoding.vector_encoder import DEFAULT_SPEC, vector_encoder
+from swiftreid.encoding.vectors import read_vectors
 from swiftreid.errors import SwiftReIDError, UsageError
 
 app = typer.Typer(help="Make encoders of third-party networks, and look into encoder files.", no_args_is_help=True)
@@ -171,6 +173,36 @@ def stripes(
     known = f"of {len(np.unique(who)):,} people" if labelled else "without persons, since not every name tells one"
     report.text(f"wrote {output}, fitted to {len(shown):,} pictures {known}")
     report.document({"encoder": str(output), "fingerprint": encoder.fingerprint, **bad.as_dict()})
+
+
+@app.command("vectors")
+def vectors(
+    file: Annotated[Path, typer.Argument(help="Vectors: .npy, .parquet, .arrow, .feather, or a file of encodings.")],
+    output: Output,
+    spec: Annotated[str, typer.Option(help="Names and lengths of the codes.")] = DEFAULT_SPEC,
+    lengths: Annotated[
+        bool, typer.Option("--lengths", help="Vectors differ by their length too, not by their angle alone.")
+    ] = False,
+    name: Annotated[str | None, typer.Option(help="Name on the card. Default: the file's.")] = None,
+    provenance: Annotated[str, typer.Option(help="What made the vectors.")] = "not stated",
+    licence: Annotated[str, typer.Option(help="Licence of the result.")] = "not stated",
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Make an encoder of float vectors that another program made: no picture and no network is needed."""
+    report = Report(as_json=as_json, quiet=quiet)
+    output = output_file("--output", output, suffixes=SAFETENSORS)
+    encoder = vector_encoder(
+        read_vectors(file).vectors,
+        name=name or output.stem,
+        spec=spec,
+        unit=not lengths,
+        provenance=provenance,
+        licence=licence,
+    )
+    encoder.save(output)
+    report.text(f"wrote {output}: takes {encoder.card.embedding} floats a row, codes {encoder.spec}")
+    report.document({"encoder": str(output), "fingerprint": encoder.fingerprint, "embedding": encoder.card.embedding})
 
 
 def _data_set(pictures: Path, kind: str | None) -> ReidData | None:

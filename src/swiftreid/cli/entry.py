@@ -63,7 +63,7 @@ def _show_warnings_as_lines() -> None:
         if not issubclass(category, SwiftReIDWarning):
             other(message, category, *where, **more)
             return
-        from swiftreid.cli.console import printable
+        from swiftreid.data.printable import printable
 
         sys.stderr.write(f"warning: {printable(str(message))}\n")
 
@@ -77,7 +77,7 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
 def _fail(message: str, code: int) -> None:
     if "--json" in sys.argv:
         sys.stdout.write(json.dumps({"error": message, "exit": code}) + "\n")
-    from swiftreid.cli.console import printable
+    from swiftreid.data.printable import printable
 
     sys.stderr.write(f"error: {printable(message)}\n")
     sys.exit(code)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,16 +10,18 @@ import typer
 from swiftreid.cli.cascades import read_cascade
 from swiftreid.cli.console import EncoderOption, JsonOption, QuietOption, Report
 from swiftreid.cli.datasets import DataArgument, KindOption, RootOption, with_doubts
-from swiftreid.cli.evaluating import DISTRACTOR_SEED, Options, check_options, run_evaluation
 from swiftreid.cli.outputs import output_file
 from swiftreid.cli.reranking import K1Option, K2Option, LambdaOption, settings_of
+from swiftreid.cli.result_table import print_card, print_sweep
 from swiftreid.cli.sources import BadPictures
-from swiftreid.data.doctor.people import people
 from swiftreid.data.sources import open_data
-from swiftreid.encoding.encoder import DEFAULT, Encoder, open_encoder
+from swiftreid.encoding.encoder import DEFAULT, open_encoder
 from swiftreid.errors import UsageError
 from swiftreid.evaluation.metrics import AP_RULES
-from swiftreid.search.cascade import Cascade, Stage
+from swiftreid.experiments.distractors import Size, distractor_sizes
+from swiftreid.experiments.evaluate import evaluations
+from swiftreid.experiments.rankings import exhaustive_label
+from swiftreid.experiments.settings import EvaluationSettings
 from swiftreid.search.stages import EMBEDDING
 
 
@@ -66,49 +67,37 @@ def evaluate(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Measure rank-1, mAP and time by the protocol of the benchmarks: every code, the float embedding, and cascades."""
+    """Measure rank-1, mAP and time by the published data sets' protocol: every code, the float embedding, cascades."""
     report = Report(as_json=as_json, quiet=quiet)
-    settings = settings_of(rerank=rerank, k1=k1, k2=k2, lambda_=lambda_)
-    said: dict[str, Any] = {
-        "command": "evaluate", "cascades": cascade or [], "timed": not untimed, "distractor_seed": DISTRACTOR_SEED,
-        "rerank": settings and {"k1": settings.k1, "k2": settings.k2, "lambda": settings.lambda_},
-    }  # fmt: skip
-    options = Options(
+    path = None if card is None else output_file("--card", card, suffixes=(".json",))
+    settings = EvaluationSettings(
+        cascades=cascade or [],
+        cameras=not no_cameras,
         multi_query=multi_query,
-        distractors=distractors,
         empty=_one_of("--empty", empty, ("skip", "zero")),
         ap=_one_of("--ap", ap, AP_RULES),
         timed=not untimed,
         per_query=not no_per_query,
-        rerank=settings,
-        said=said,
-        card=None if card is None else output_file("--card", card, suffixes=(".json",)),
+        rerank=settings_of(rerank=rerank, k1=k1, k2=k2, lambda_=lambda_),
     )
+    sizes = None if distractors is None else _sizes(distractors)
     used = open_encoder(encoder)
-    cascades = cascades_of(used, cascade or [])
+    for text in cascade or []:
+        read_cascade(text, [*used.spec, *([EMBEDDING] if used.card.embedding else [])], f"the encoder {used.card.name}")
     read = with_doubts(report, open_data(data, kind=kind, root=root))
-    if no_cameras:
-        read = replace(read, cross_camera=False, notes=[*read.notes, "cameras are not used, as was asked for"])
-    check_options(options, read)
-    if both := people(read.train) & people(read.query):
-        report.warn(
-            f"{len(both)} queried people are in the training split too: figures of an encoder that learnt from it are "
-            "too good; see `swiftreid doctor`"
-        )
-    bad = BadPictures(report)
-    # What a cascade gains and loses is told against exhaustive search by its own last code.
-    ends = {label: _exhaustive(found.stages[-1].code) for label, found in cascades.items()}
-    results = run_evaluation(
-        read,
-        used,
-        report,
-        bad,
-        cascades=cascades,
-        ends={label: end for label, end in ends.items() if label != end},
-        longest=_exhaustive(used.spec.final),
-        options=options,
-    )
-    documents = [result.model_dump(mode="json") for result in results]
+    found = evaluations(read, used, settings, distractors=sizes, on_bad=BadPictures(report), progress=report.progress)
+    several, cards = len(distractor_sizes(sizes, read)) > 1, []
+    for each in found:
+        place = path and (path.with_stem(f"{path.stem}-{each.card.protocol.distractors}") if several else path)
+        if place:
+            each.card.save(place)  # before anything is printed: `| head` ends the command
+        print_card(report, each, longest=exhaustive_label(used.spec.final))
+        if place:
+            report.text(f"result card: {place}")
+        cards.append(each.card)
+    if len(cards) > 1:
+        print_sweep(report, cards, settings.ap)
+    documents = [each.model_dump(mode="json") for each in cards]
     report.document({"sweep": documents} if len(documents) > 1 else documents[0])
 
 
@@ -118,21 +107,16 @@ def _one_of(option: str, given: str, known: tuple[Any, ...]) -> Any:
     return given
 
 
-def cascades_of(encoder: Encoder, texts: list[str]) -> dict[str, Cascade]:
-    """Exhaustive search by each code, the calibrated cascades if there are any, and those given as text.
+def _sizes(text: str) -> list[Size]:
+    """Numbers of distractors from text such as ``0,10000,all``.
 
     Raises:
-        UsageError: a text cannot be read, or the encoder has not what it compares.
+        UsageError: the text is no list of numbers.
     """
-    there = [*encoder.spec, *([EMBEDDING] if encoder.card.embedding is not None else [])]
-    given = {text: read_cascade(text, there, f"the encoder {encoder.card.name}") for text in texts}
-    ends = [*encoder.spec, *([EMBEDDING] if any(EMBEDDING in cascade.codes for cascade in given.values()) else [])]
-    cascades = {_exhaustive(name): Cascade([Stage(name)]) for name in ends}
-    calibration = encoder.card.calibration
-    if calibration is not None:
-        cascades |= calibration.cascades
-    return cascades | given
-
-
-def _exhaustive(code: str) -> str:
-    return f"{code} exhaustive"
+    words = [part.strip().replace("_", "") for part in text.split(",")]
+    for part, word in zip(text.split(","), words, strict=True):
+        if word != "all" and not (word.isascii() and word.isdigit()):
+            raise UsageError(
+                f"--distractors {text!r}: {part.strip()!r} is neither a number nor 'all'; write 0,10000,all"
+            )
+    return ["all" if word == "all" else int(word) for word in words]

@@ -1,9 +1,9 @@
-"""What the `swiftreid figure` commands share: files to write, the test set encoded, and people held out from it."""
+"""What the `swiftreid figure` commands share: their options, and the file that each writes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,17 +13,12 @@ from swiftreid.cli.console import Report
 from swiftreid.cli.datasets import with_doubts
 from swiftreid.cli.outputs import output_file, written
 from swiftreid.cli.sources import BadPictures
-from swiftreid.data.doctor.duplicates import find_duplicates
-from swiftreid.data.fingerprint import fingerprint_of
-from swiftreid.data.samples import ReidData
 from swiftreid.data.sources import open_data
-from swiftreid.encoding.encoder import Encoder, open_encoder
-from swiftreid.encoding.labelled import encode_samples
+from swiftreid.encoding.encoder import open_encoder
 from swiftreid.errors import UsageError
-from swiftreid.evaluation.labelled import LabelledCodes, own_pictures
-from swiftreid.evaluation.protocol import Protocol
+from swiftreid.experiments.encoded import EncodedData, encode_test_set
+from swiftreid.experiments.held_out import NobodyHeldOut, NotHeldOut
 from swiftreid.figures import style
-from swiftreid.figures.cards import about
 from swiftreid.figures.style import SUFFIXES, TEXT_SIZES, TextSize
 
 if TYPE_CHECKING:
@@ -68,133 +63,20 @@ def finish(report: Report, path: Path, figure: Figure, numbers: Mapping[str, Any
     report.document({"figure": str(path), **numbers})
 
 
-@dataclass(frozen=True)
-class TestSet:
-    """A data set's queries and gallery, encoded.
-
-    Attributes:
-        data: as it was read.
-        encoder: what encoded it.
-        query: the queries.
-        gallery: the entries.
-        protocol: how rankings are judged.
-        bad: pictures that could not be read.
-    """
-
-    data: ReidData
-    encoder: Encoder
-    query: LabelledCodes
-    gallery: LabelledCodes
-    protocol: Protocol
-    bad: BadPictures
-
-    @property
-    def about(self) -> list[str]:
-        """Data set, protocol and encoder in words."""
-        line = about(
-            self.data.name,
-            queries=len(self.query),
-            gallery=len(self.gallery),
-            cross_camera=self.protocol.cross_camera,
-        )
-        return [line, f"encoder {self.encoder.card.name}"]
-
-    def as_dict(self) -> dict[str, Any]:
-        """What was measured on, for the JSON document."""
-        return {
-            "data": self.data.name,
-            "encoder": self.encoder.card.name,
-            "queries": len(self.query),
-            "gallery": len(self.gallery),
-            "cross_camera": self.protocol.cross_camera,
-            **self.bad.as_dict(),
-        }
-
-
-def encode_test_set(source: str, encoder: str, report: Report, *, kind: str | None = None) -> TestSet:
-    """Read a data set and encode its queries and gallery.
-
-    Raises:
-        SwiftReIDError: the data set cannot be read, or the encoder.
-    """
+def encoded_test_set(source: str, encoder: str, report: Report, *, kind: str | None = None) -> EncodedData:
+    """The queries and gallery that a command was given, encoded."""
     used = open_encoder(encoder)
     data = with_doubts(report, open_data(source, kind=kind))
-    bad = BadPictures(report)
-    query = encode_samples(used, data.query, on_bad=bad, progress=report.progress, task="encoding queries")
-    if data.gallery == data.query:  # no splits: once is enough
-        gallery = query
-    else:
-        gallery = encode_samples(used, data.gallery, on_bad=bad, progress=report.progress, task="encoding gallery")
-    protocol = Protocol(cross_camera=data.cross_camera, self_positions=own_pictures(query, gallery))
-    return TestSet(data, used, query, gallery, protocol, bad)
+    return encode_test_set(data, used, on_bad=BadPictures(report), progress=report.progress)
 
 
-@dataclass(frozen=True)
-class HeldOut:
-    """People to fit on, none of whose pictures is in the test set.
-
-    Attributes:
-        words: who they are.
-        learned: whether the encoder has learned from these very people.
-        encode: encodes them; takes a while.
-    """
-
-    words: str
-    learned: bool
-    encode: Callable[[], LabelledCodes]
-
-
-def held_out(test: TestSet, source: str | None, report: Report) -> HeldOut | None:
-    """The train split of another data set, or all of it where it has none; by default the test set's own train split.
-
-    Returns:
-        None if nothing was named and the data set has no train split.
-
-    Raises:
-        UsageError: the pictures are those of the test set.
-    """
-    data = test.data if source is None else open_data(source, need=())
-    samples, split = data.train, "train"
-    if not samples and source is None:
-        return None
-    if not samples:
-        samples, split = [*data.query, *data.gallery], "query and gallery"
-    tested = {path.resolve() for path in [*(test.query.paths or []), *(test.gallery.paths or [])]}
-    fitted_on = {sample.path.resolve() for sample in samples}
-    shared = len(fitted_on & tested)
-    if source is not None:  # copies under other names too
-        files = {path: path in tested for path in [*fitted_on, *tested]}
-        shared = max(shared, sum(len(set(group)) > 1 for group in find_duplicates(files)))
-    if shared:
-        raise UsageError(
-            f"{shared} of the {len(samples)} pictures to fit on are in the test set itself: thresholds fitted on the "
-            "people they are tested on look better than they are; give other people with --held-out"
-        )
-    learned = split == "train" and test.encoder.card.training.get("data_fingerprint") == fingerprint_of(data)
-
-    def encode() -> LabelledCodes:
-        return encode_samples(
-            test.encoder, samples, on_bad=test.bad, progress=report.progress, task="encoding held-out people"
-        )
-
-    return HeldOut(f"{data.name} {split}", learned, encode)
-
-
-def nobody_held_out(test: TestSet) -> UsageError:
-    """The error where thresholds have to be fitted and nobody is there for it."""
-    return UsageError(
-        f"{test.data.name} has no train split to fit on, and the test set must not be used: name a data set of other "
-        "people with --held-out"
-    )
-
-
-def warn_of_learned(people: HeldOut, report: Report) -> None:
-    """Say so where the encoder knows the people that thresholds are fitted on."""
-    if people.learned:
-        report.warn(
-            f"the encoder was trained on the very people of {people.words}, so thresholds fitted on them will be too "
-            "tight for others; name other people with --held-out"
-        )
+@contextmanager
+def held_out_option() -> Iterator[None]:
+    """Errors that other people would mend name the option that gives them."""
+    try:
+        yield
+    except (NobodyHeldOut, NotHeldOut) as error:
+        raise UsageError(f"{error}, with --held-out") from error
 
 
 def numbers_between(option: str, text: str, lowest: float) -> Sequence[float]:

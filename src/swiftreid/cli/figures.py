@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -19,18 +19,18 @@ from swiftreid.cli.figure_sources import (
     OutputOption,
     RankingOption,
     TextOption,
-    encode_test_set,
+    encoded_test_set,
     finish,
-    held_out,
+    held_out_option,
     numbers_between,
     target,
 )
-from swiftreid.cli.fitted import dto_by_beta, short_list, thresholds_of
 from swiftreid.cli.outputs import written
-from swiftreid.cli.ranked_lists import name_of, shows_real_people, wanted_queries
 from swiftreid.data.pictures import read_picture
 from swiftreid.encoding.encoder import DEFAULT
 from swiftreid.errors import UsageError
+from swiftreid.experiments.fitted import cascades_by_beta, marked_thresholds, short_list_by_rule
+from swiftreid.experiments.ranked_queries import lists_as_dicts, rank_queries
 from swiftreid.figures import accuracy_time, beta, changes, cmc, distances, ranked, short_lists
 from swiftreid.figures.cards import about_cards, choose_pair, choose_rows, load_cards
 from swiftreid.figures.trials import Cost
@@ -109,14 +109,15 @@ def beta_figure(
     path, size = target("beta", output, text)
     paid = _cost(cost)
     tried = None if betas is None else numbers_between("--betas", betas, 0)
-    test = encode_test_set(data, encoder, report, kind=kind)
-    cascades, fitted_on = dto_by_beta(test, held_out(test, held_out_data, report), tried, report)
+    test = encoded_test_set(data, encoder, report, kind=kind)
+    with held_out_option():
+        fitted = cascades_by_beta(test, held_out_data, tried, progress=report.progress)
     calibration = test.encoder.card.calibration
     numbers = beta.beta_figure(
-        cascades,
+        fitted.cascades,
         test.query,
         test.gallery,
-        fitted_on=fitted_on,
+        fitted_on=fitted.fitted_on,
         calibrated=calibration.beta if calibration else None,
         timed=paid == "time",
         protocol=test.protocol,
@@ -145,13 +146,14 @@ def w_figure(
     report = Report(as_json=as_json, quiet=quiet)
     path, size = target("w", output, text)
     paid = _cost(cost)
-    test = encode_test_set(data, encoder, report, kind=kind)
-    fitted, fitted_on = short_list(test, held_out(test, held_out_data, report), code, report)
+    test = encoded_test_set(data, encoder, report, kind=kind)
+    with held_out_option():
+        fitted = short_list_by_rule(test, held_out_data, code, progress=report.progress)
     numbers = short_lists.short_list_figure(
-        fitted,
+        fitted.rule,
         test.query,
         test.gallery,
-        fitted_on=fitted_on,
+        fitted_on=fitted.fitted_on,
         timed=paid == "time",
         protocol=test.protocol,
         progress=report.progress,
@@ -182,11 +184,17 @@ def distances_figure(
     """Histograms of Hamming distances for every code, with the calibrated and the same-person thresholds."""
     report = Report(as_json=as_json, quiet=quiet)
     path, size = target("distances", output, text)
-    test = encode_test_set(data, encoder, report, kind=kind)
-    thresholds, note = thresholds_of(test, held_out_data, report)
-    histograms = distances.distance_histograms(test.query, test.gallery, thresholds, protocol=test.protocol)
-    figure = distances.draw_distances(histograms, test.about, [note], text=size)
-    finish(report, path, figure, {**test.as_dict(), "note": note, "histograms": [asdict(one) for one in histograms]})
+    test = encoded_test_set(data, encoder, report, kind=kind)
+    with held_out_option():
+        marked = marked_thresholds(test, held_out_data, progress=report.progress)
+    histograms = distances.distance_histograms(test.query, test.gallery, marked.by_code, protocol=test.protocol)
+    figure = distances.draw_distances(histograms, test.about, [marked.origin], text=size)
+    finish(
+        report,
+        path,
+        figure,
+        {**test.as_dict(), "note": marked.origin, "histograms": [asdict(one) for one in histograms]},
+    )
 
 
 @app.command("ranked")
@@ -215,52 +223,32 @@ def ranked_figure(
     path, size = target("ranked", output, text, suffixes=ranked.RANKED_SUFFIXES)
     if sum(given is not None for given in (queries, worst, best)) > 1:
         raise UsageError("give one of --queries, --worst and --best")
-    test = encode_test_set(data, encoder, report, kind=kind)
+    test = encoded_test_set(data, encoder, report, kind=kind)
     spec = test.encoder.spec
     used = (
         Cascade([Stage(spec.final)])
         if cascade is None
         else read_cascade(cascade, spec.names, f"the codes of {test.encoder.card.name}")
     )
-    if used.stages[0].keep == "certified":
-        raise UsageError(f"--cascade {cascade!r} has no full ranking to draw from: leave the chance to miss out")
-    metrics = ranked.judged(used, test.query, test.gallery, protocol=test.protocol)
-    chosen = wanted_queries(queries, test) if queries else ranked.choose_queries(metrics, worst=worst, best=best)
-    lists = ranked.ranked_lists(chosen, used, test.query, test.gallery, metrics, protocol=test.protocol)
-    asked, entries = list(test.query.paths or []), list(test.gallery.paths or [])
+    lists = rank_queries(test, used, names=queries or (), worst=worst, best=best)
+    queried, entries = list(test.query.paths or []), list(test.gallery.paths or [])
     which = "the lowest AP" if worst else "the highest AP" if best else "those named" if queries else "best to worst"
     picture = ranked.draw_ranked(
         lists,
         test.query,
         test.gallery,
-        read_query=lambda i: read_picture(asked[i]),
+        read_query=lambda i: read_picture(queried[i]),
         read_entry=lambda i: read_picture(entries[i]),
         title="\n".join([f"First {ranked.FIRST} results by {used}: {which}", " · ".join(test.about), _MARKS]),
         text=size,
     )
-    where = written(path, ranked.picture_bytes(picture, path.suffix.lower()), shows_people=True)
-    real = shows_real_people(test.data)
-    report.text(f"figure: {where}")
+    report.text(f"figure: {written(path, ranked.picture_bytes(picture, path.suffix.lower()), shows_people=True)}")
+    real = not test.data.rendered
     if real:
         report.warn(
             f"{path} shows pictures of real people, unless those of {test.data.name} are rendered: keep it safe"
         )
-    listed: list[dict[str, Any]] = [
-        {
-            "query": name_of(asked[one.query], test.data),
-            "ap": one.ap,
-            "first_match": one.first_match,
-            "results": [
-                {
-                    "entry": name_of(entries[r.position], test.data),
-                    "distance": r.distance,
-                    "verdict": r.verdict,
-                }
-                for r in one.results
-            ],
-        }
-        for one in lists
-    ]
+    listed = lists_as_dicts(lists, test)
     report.document({"figure": str(path), "real_people": real, **test.as_dict(), "lists": listed})
 
 

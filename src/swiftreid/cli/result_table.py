@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from swiftreid.cli.calibrations import attributes_in_words
 from swiftreid.cli.console import Report
 from swiftreid.evaluation.card import Domain, ResultCard, ResultRow
-from swiftreid.evaluation.measure import Measured
 from swiftreid.evaluation.metrics import ApRule
+from swiftreid.experiments.evaluate import Evaluation
 
 _FAR = "0.001"
 _TERMS = {
@@ -26,78 +26,9 @@ _DOMAINS: Mapping[Domain, str] = {
 }
 
 
-def rows_of(
-    measured: Sequence[Measured],
-    entries: int,
-    *,
-    against: Mapping[str, str],
-    longest: str,
-    ap: ApRule,
-    per_query: bool,
-) -> list[ResultRow]:
-    """The card's rows.
-
-    Args:
-        measured: what was measured.
-        entries: size of the gallery.
-        against: label -> label of exhaustive search by the same last code, for those cascades that lose against it.
-        longest: label of exhaustive search by the longest code, which times are compared with otherwise.
-        ap: the definition that losses are told by.
-        per_query: whether rows keep the figures of each query.
-    """
-    by_label = {m.label: m for m in measured}
-    return [
-        _row(
-            m,
-            by_label.get(against.get(m.label, longest)) if not _reranked(m) else None,
-            entries,
-            loses=m.label in against,
-            ap=ap,
-            per_query=per_query,
-        )
-        for m in measured
-    ]
-
-
-def _reranked(measured: Measured) -> bool:
-    return any(str(stage["rule"]).startswith("k-reciprocal") for stage in measured.stages)
-
-
-def _row(
-    measured: Measured, exhaustive: Measured | None, entries: int, *, loses: bool, ap: ApRule, per_query: bool
-) -> ResultRow:
-    extra: dict[str, float | int | str] = {"bytes_per_query": round(measured.bytes_per_query, 1)}
-    if measured.stages:
-        # Of the whole gallery, how much each stage compares: what the stage before it kept.
-        extra["compared"] = " > ".join(f"{100 * stage['in'] / max(1, entries):.3g}%" for stage in measured.stages)
-        extra["rules"] = " > ".join(str(stage["rule"]) for stage in measured.stages)
-    if exhaustive:
-        for name, ours, theirs in (
-            ("speed_up", measured.microseconds, exhaustive.microseconds),
-            ("full_speed_up", measured.full_microseconds, exhaustive.full_microseconds),
-        ):
-            if ours and theirs:
-                extra[name] = round(theirs / ours, 2)
-        extra["compared_with"] = exhaustive.label
-    if exhaustive and loses:
-        extra["rank1_lost"] = round(exhaustive.metrics.rank1 - measured.metrics.rank1, 6) + 0.0
-        ours, theirs = (getattr(m.metrics, f"map_{ap}") for m in (measured, exhaustive))
-        extra["map_lost"] = round(theirs - ours, 6) + 0.0
-    return ResultRow.of(
-        measured.label,
-        measured.metrics,
-        bytes_per_entry=measured.bytes_per_entry,
-        microseconds_per_query=measured.microseconds,
-        full_ranking_microseconds=measured.full_microseconds,
-        extra=extra,
-        tar_at_far=measured.tar_at_far,
-        codes=measured.codes,
-        per_query=per_query,
-    )
-
-
-def print_card(report: Report, card: ResultCard, *, queries: int, entries: int, longest: str) -> None:
+def print_card(report: Report, found: Evaluation, *, longest: str) -> None:
     """The tables of one card, and the lines that explain them."""
+    card, queries, entries = found.card, len(found.query), len(found.gallery)
     assert card.encoder is not None
     ap, rows, protocol = card.protocol.ap, card.rows, card.protocol
     lost = any("map_lost" in row.extra for row in rows)
@@ -165,6 +96,20 @@ def print_card(report: Report, card: ResultCard, *, queries: int, entries: int, 
         report.text(f"{card.unreadable} pictures could not be read and were left out")
 
 
+def print_sweep(report: Report, cards: Sequence[ResultCard], ap: ApRule) -> None:
+    """How figures fall as distractors join."""
+    report.table(
+        f"{cards[0].data.name}: rank-1 / mAP ({ap}) by number of distractors, in %",
+        ["search", *(f"{card.protocol.distractors:,}" for card in cards)],
+        [(row.ranking, *(_short(card, row.ranking, ap) for card in cards)) for row in cards[0].rows],
+    )
+
+
+def _short(card: ResultCard, ranking: str, ap: ApRule) -> str:
+    row = card.row(ranking)
+    return "-" if row is None else f"{100 * row.rank1:.1f} / {100 * getattr(row, f'map_{ap}'):.1f}"
+
+
 def _lost(row: ResultRow) -> str | None:
     return f"{round(100 * float(row.extra['map_lost']), 2) + 0.0:.2f}" if "map_lost" in row.extra else None
 
@@ -181,16 +126,16 @@ def _times(row: ResultRow, name: str) -> str | None:
 
 
 def _compared_with(rows: Sequence[ResultRow], longest: str) -> str:
-    """What losses and speed-ups are told against, which is not the same for all rows."""
+    """What losses and speed-ups are compared with, which is not the same for all rows."""
     others: dict[str, list[str]] = {}
     for row in rows:
         against = str(row.extra.get("compared_with", longest))
         if against != longest:
             others.setdefault(against, []).append(f"'{row.ranking}'")
     exceptions = [f"that of {' and '.join(labels)} with {against}" for against, labels in others.items()]
-    told = [
+    compared = [
         name
         for name, key in (("mAP lost", "map_lost"), ("speed-up", "speed_up"))
         if any(key in row.extra for row in rows)
     ]
-    return "; ".join([f"{' and '.join(told)}: compared with {longest}", *exceptions])
+    return "; ".join([f"{' and '.join(compared)}: compared with {longest}", *exceptions])

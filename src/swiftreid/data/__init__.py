@@ -1,1 +1,1 @@
-"""Pictures in: samples, benchmark readers, decoding, the doctor."""
+"""Pictures in: samples, readers of published data sets, decoding, the doctor."""

@@ -54,7 +54,7 @@ def read_cuhk03(root: Path | str, boxes: Boxes, *, need: Collection[SplitName] =
             raise SwiftReIDError(_nothing(root, boxes))
         data = _read_config(root, config, boxes, need)
     name = f"cuhk03-np-{boxes}"
-    return replace(data, name=name, benchmark=name, notes=[*data.notes, f"boxes are the {boxes} ones"])
+    return replace(data, name=name, published=name, notes=[*data.notes, f"boxes are the {boxes} ones"])
 
 
 def market_folder(root: Path, boxes: Boxes) -> Path | None:

@@ -50,7 +50,7 @@ def read_msmt17(
         raise SwiftReIDError(_nothing(Path(root), version))
     root = inner
     name = f"msmt17-{version}"
-    data = ReidData(name, root, benchmark=name)
+    data = ReidData(name, root, published=name)
     learning, testing = (Present(root / folder) for folder in FOLDERS[version])
     lists = ["train", "val"] if train == "train+val" else ["train"]
     absent = [LISTS[part] for part in lists if not (root / LISTS[part]).is_file()]

@@ -1,4 +1,4 @@
-"""The published benchmarks: what they are called, where they lie, and how much of everything they hold."""
+"""The published data sets: what they are called, where they lie, and how much of everything they hold."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MSMT17_V2 = "msmt17-v2"
 
 @dataclass(frozen=True)
 class PublishedCounts:
-    """What a split of a benchmark holds.
+    """What a split of a published data set holds.
 
     Attributes:
         pictures: picture files, junk and distractors among them.
@@ -41,8 +41,8 @@ class PublishedCounts:
 
 
 @dataclass(frozen=True)
-class Benchmark:
-    """A published benchmark.
+class PublishedDataSet:
+    """A published data set.
 
     Attributes:
         name: as commands take it.
@@ -69,7 +69,7 @@ class Benchmark:
     source: str = field(default="")
 
     def expected(self, split: str, *, train: str = "train+val") -> PublishedCounts | None:
-        """Published counts of a split; None if the benchmark has no such split."""
+        """Published counts of a split; None if it has no such split."""
         if split == "train" and train == "train" and self.train_only is not None:
             return self.train_only
         return self.counts.get(split)
@@ -97,8 +97,8 @@ _MARKET_NOTES = (
 )
 
 
-def _cuhk03(name: str, title: str, spelling: str, train: int, gallery: int) -> Benchmark:
-    return Benchmark(
+def _cuhk03(name: str, title: str, spelling: str, train: int, gallery: int) -> PublishedDataSet:
+    return PublishedDataSet(
         name,
         title,
         {
@@ -118,8 +118,8 @@ def _cuhk03(name: str, title: str, spelling: str, train: int, gallery: int) -> B
     )
 
 
-def _msmt17(name: str, title: str, folders: str, inner: str, note: str) -> Benchmark:
-    return Benchmark(
+def _msmt17(name: str, title: str, folders: str, inner: str, note: str) -> PublishedDataSet:
+    return PublishedDataSet(
         name,
         title,
         {
@@ -137,7 +137,7 @@ def _msmt17(name: str, title: str, folders: str, inner: str, note: str) -> Bench
 
 
 _LIST = (
-    Benchmark(
+    PublishedDataSet(
         MARKET,
         "Market-1501",
         _MARKET_COUNTS,
@@ -147,7 +147,7 @@ _LIST = (
         _MARKET_NOTES,
         source="Zheng et al., ICCV 2015",
     ),
-    Benchmark(
+    PublishedDataSet(
         MARKET_500K,
         "Market-1501+500k",
         {**_MARKET_COUNTS, "distractors": PublishedCounts(500_000, 0, 6, distractors=500_000)},
@@ -157,7 +157,7 @@ _LIST = (
         (*_MARKET_NOTES, "with all distractors the gallery holds 515,913 pictures without junk"),
         source="Zheng et al., ICCV 2015",
     ),
-    Benchmark(
+    PublishedDataSet(
         DUKE,
         "DukeMTMC-reID",
         {
@@ -187,16 +187,16 @@ _LIST = (
     ),
 )
 
-BENCHMARKS: Mapping[str, Benchmark] = {benchmark.name: benchmark for benchmark in _LIST}
-"""Benchmarks by name."""
+PUBLISHED_DATA_SETS: Mapping[str, PublishedDataSet] = {data_set.name: data_set for data_set in _LIST}
+"""Published data sets by name."""
 
 
-def benchmark_of(name: str) -> Benchmark:
-    """The benchmark with this name.
+def published_data_set(name: str) -> PublishedDataSet:
+    """The published data set with this name.
 
     Raises:
         UsageError: there is none; the message lists those there are.
     """
-    if name not in BENCHMARKS:
-        raise UsageError(f"no benchmark is called {name!r}; there are {', '.join(BENCHMARKS)}")
-    return BENCHMARKS[name]
+    if name not in PUBLISHED_DATA_SETS:
+        raise UsageError(f"no published data set is called {name!r}; there are {', '.join(PUBLISHED_DATA_SETS)}")
+    return PUBLISHED_DATA_SETS[name]

@@ -90,7 +90,7 @@ class ReidData:
         unparsable: pictures left out because their names state no person and camera.
         distractors: further gallery samples of nobody who is queried, used when asked for (Market-1501 has 500,000).
         multi_query: further pictures of the queries' persons by the queries' cameras, for multi-query evaluation.
-        benchmark: which published benchmark this is, such as "market1501"; None for anybody's own data.
+        published: which published data set this is, such as "market1501"; None for anybody's own data.
         cross_camera: False where cameras are unknown; same-camera matches then count.
         notes: what the reader decided that a figure depends on, in sentences ("train is list_train and list_val").
         missing: pictures that a list or manifest names, but that do not exist; they are left out.
@@ -106,7 +106,7 @@ class ReidData:
     unparsable: list[Path] = field(default_factory=list)
     distractors: Split = field(default_factory=list)
     multi_query: Split = field(default_factory=list)
-    benchmark: str | None = None
+    published: str | None = None
     cross_camera: bool = True
     notes: list[str] = field(default_factory=list)
     missing: list[Path] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Open any data set: a benchmark by its name, a folder whose layout is recognised, or a manifest."""
+"""Open any data set: a published one by its name, a folder whose layout is recognised, or a manifest."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 
-from swiftreid.data import published as benchmarks
+from swiftreid.data import published
 from swiftreid.data.attribute_files import FILES, attribute_file_of, read_attribute_mat, with_attributes
 from swiftreid.data.attributes import ATTRIBUTE_FILE
 from swiftreid.data.cuhk03 import SPELLINGS, Boxes, config_file, market_folder, read_cuhk03
@@ -19,20 +19,20 @@ from swiftreid.data.manifest import read_manifest
 from swiftreid.data.market import FOLDERS, distractors_inside, read_market
 from swiftreid.data.matlab import matlab_readable
 from swiftreid.data.msmt17 import TrainChoice, Version, read_msmt17, version_folder
-from swiftreid.data.published import BENCHMARKS, Benchmark
+from swiftreid.data.published import PUBLISHED_DATA_SETS, PublishedDataSet
 from swiftreid.data.samples import SPLITS, ReidData, SplitName
 from swiftreid.data.table_file import TABLE_SUFFIXES
 from swiftreid.errors import SwiftReIDError, UsageError
 
-KINDS = (*BENCHMARKS, "market", "folder", "manifest")
-"""Kinds of data set: the benchmarks, any data in Market-1501's layout, one folder per person, and a manifest."""
+KINDS = (*PUBLISHED_DATA_SETS, "market", "folder", "manifest")
+"""Kinds of data set: the published ones, any data in Market-1501's layout, one folder per person, and a manifest."""
 
 _MARKET_INNER = "Market-1501-v15.09.15"
 _PACKED = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 _DUKE_NAME = re.compile(r"\d{4}_c\d_f\d{7}\.", re.ASCII)
 _MARKET_FOLDER_NAME = re.compile(r"market-?_?1501", re.IGNORECASE)
-_BOXES: dict[str, Boxes] = {benchmarks.CUHK03_LABELLED: "labelled", benchmarks.CUHK03_DETECTED: "detected"}
-_VERSIONS: dict[str, Version] = {benchmarks.MSMT17_V1: "v1", benchmarks.MSMT17_V2: "v2"}
+_BOXES: dict[str, Boxes] = {published.CUHK03_LABELLED: "labelled", published.CUHK03_DETECTED: "detected"}
+_VERSIONS: dict[str, Version] = {published.MSMT17_V1: "v1", published.MSMT17_V2: "v2"}
 
 
 class WithdrawnData(SwiftReIDError):
@@ -52,8 +52,9 @@ def open_data(
     """Open a data set; pictures are listed, not opened, and nothing is downloaded.
 
     Args:
-        source: a folder, a manifest file, or the name of a benchmark (see `KINDS`), whose folder is then found by its
-            environment variable, such as ``SWIFTREID_MARKET1501``, or under a customary name in ``SWIFTREID_DATA``.
+        source: a folder, a manifest file, or the name of a published data set (see `KINDS`), whose folder is then found
+            by its environment variable, such as ``SWIFTREID_MARKET1501``, or under a customary name in
+            ``SWIFTREID_DATA``.
         kind: what it is, where a folder can be read in several ways; None recognises it.
         need: splits that must be there; others may be empty.
         train: for MSMT17: "train+val" or "train".
@@ -76,17 +77,17 @@ def open_data(
     if not isinstance(source, (str, Path)):
         raise UsageError(f"a data set is given by its folder, manifest or name, not by {type(source).__name__}")
     if not str(source):
-        raise UsageError("the data set's name is empty; give a folder, a manifest or a benchmark's name")
+        raise UsageError("the data set's name is empty; give a folder, a manifest or a published data set's name")
     path = Path(source)
-    if not path.exists() and str(source) in BENCHMARKS:
+    if not path.exists() and str(source) in PUBLISHED_DATA_SETS:
         if kind not in (None, str(source)):
-            raise UsageError(f"{source} is a benchmark, but kind is {kind!r}; leave the kind out")
+            raise UsageError(f"{source} is a published data set, but kind is {kind!r}; leave the kind out")
         kind = str(source)
-        path = find_benchmark(BENCHMARKS[kind])
+        path = find_published(PUBLISHED_DATA_SETS[kind])
     if not path.exists():
         raise SwiftReIDError(
             f"data set {source} does not exist; give a folder, a manifest ({' or '.join(TABLE_SUFFIXES)}), or the name "
-            f"of a benchmark: {', '.join(BENCHMARKS)}"
+            f"of a published data set: {', '.join(PUBLISHED_DATA_SETS)}"
         )
     if path.suffix.lower() in _PACKED and path.is_file():
         raise UsageError(f"{path} is packed: unpack it, and give the folder that comes out")
@@ -118,40 +119,40 @@ def recognise(root: Path) -> list[str]:
     return kinds
 
 
-def find_benchmark(benchmark: Benchmark) -> Path:
-    """A benchmark's folder, by its environment variables, then by customary names under ``SWIFTREID_DATA``.
+def find_published(data_set: PublishedDataSet) -> Path:
+    """A published data set's folder, by its environment variables, then by customary names under ``SWIFTREID_DATA``.
 
     ``SWIFTREID_DATA`` may list several folders, separated as in ``PATH``.
 
     Raises:
         SwiftReIDError: a variable names no folder, or nothing is found; the message says where was looked.
     """
-    for variable in benchmark.variables:
+    for variable in data_set.variables:
         if named := os.environ.get(variable):
             if not Path(named).is_dir():
                 raise SwiftReIDError(f"{variable} names {named}, which is not a folder; correct or unset it")
             return Path(named)
     above = [Path(part) for part in os.environ.get("SWIFTREID_DATA", "").split(os.pathsep) if part]
-    places = [folder / name for folder in above for name in benchmark.folders]
+    places = [folder / name for folder in above for name in data_set.folders]
     there = [place for place in places if place.is_dir()]
     for place in there:
-        if benchmark.name in _benchmark_kinds(place):
+        if data_set.name in _published_kinds(place):
             return place
     if there:  # not in the expected layout: its reader will say what is missing
         return there[0]
-    unset = " nor ".join(("neither " + benchmark.variables[0], *benchmark.variables[1:], "SWIFTREID_DATA"))
+    unset = " nor ".join(("neither " + data_set.variables[0], *data_set.variables[1:], "SWIFTREID_DATA"))
     looked = f"{unset} is set"
     if above:
         looked = (
-            f"{' and '.join(benchmark.variables)} not set, and below SWIFTREID_DATA ({', '.join(map(str, above))}) "
-            f"there is none of the folders {', '.join(benchmark.folders)}"
+            f"{' and '.join(data_set.variables)} not set, and below SWIFTREID_DATA ({', '.join(map(str, above))}) "
+            f"there is none of the folders {', '.join(data_set.folders)}"
         )
     whence = "Nothing is downloaded: get it from its authors, then"
-    if benchmark.withdrawn:
-        whence = f"{benchmark.withdrawn}. Where you have it and grounds to read it,"
+    if data_set.withdrawn:
+        whence = f"{data_set.withdrawn}. Where you have it and grounds to read it,"
     raise SwiftReIDError(
-        f"{benchmark.title} was not found: {looked}. {whence} give its folder or set {benchmark.variables[0]} to it. "
-        f"Expected there: {benchmark.layout}"
+        f"{data_set.title} was not found: {looked}. {whence} give its folder or set {data_set.variables[0]} to it. "
+        f"Expected there: {data_set.layout}"
     )
 
 
@@ -164,8 +165,8 @@ def refuse_withdrawn(kind: str, root: Path, *, allow_withdrawn: bool = False) ->
     if allow_withdrawn or os.environ.get("SWIFTREID_ALLOW_WITHDRAWN") == "1":
         return
     market = _market_root(root)
-    if kind == benchmarks.DUKE or (market is not None and _named_like_duke(market)):
-        reason = BENCHMARKS[benchmarks.DUKE].withdrawn
+    if kind == published.DUKE or (market is not None and _named_like_duke(market)):
+        reason = PUBLISHED_DATA_SETS[published.DUKE].withdrawn
         raise WithdrawnData(
             f"{root} is DukeMTMC-reID by its pictures' names (such as 0005_c2_f0046985.jpg). {reason}; it is not read "
             "by default, and its figures should not be published. If you have grounds to read it (or the pictures are "
@@ -186,7 +187,7 @@ def _reader(kind: str, need: Collection[SplitName], train: TrainChoice, attribut
 def _read_market_kind(kind: str, root: Path, need: Collection[SplitName], attributes: bool) -> ReidData:
     root = _market_root(root) or root
     distractors: bool | Path = distractors_inside(root) or False  # listed where they lie, used where asked for
-    if kind == benchmarks.MARKET_500K:
+    if kind == published.MARKET_500K:
         distractors = _distractors_named() or True
     data = read_market(root, need=need, attributes=attributes, distractors=distractors)
     if attributes and (table := attribute_file_of(root)) is not None and not (root / ATTRIBUTE_FILE).is_file():
@@ -195,8 +196,8 @@ def _read_market_kind(kind: str, root: Path, need: Collection[SplitName], attrib
         else:  # pictures can be used without them
             data.notes.append(f"{table.name} is not read, as it needs SciPy: pip install 'swiftreid[data]'")
     if kind == "market":
-        return replace(data, benchmark=benchmarks.MARKET) if _counts_of_market(data) else data
-    return replace(data, name=kind, benchmark=kind)
+        return replace(data, published=published.MARKET) if _counts_of_market(data) else data
+    return replace(data, name=kind, published=kind)
 
 
 def _distractors_named() -> Path | None:
@@ -207,8 +208,8 @@ def _distractors_named() -> Path | None:
 
 
 def _counts_of_market(data: ReidData) -> bool:
-    published = BENCHMARKS[benchmarks.MARKET].counts
-    return all(len(data.split(name)) == published[name].pictures for name in SPLITS)
+    counts = PUBLISHED_DATA_SETS[published.MARKET].counts
+    return all(len(data.split(name)) == counts[name].pictures for name in SPLITS)
 
 
 def _recognised(root: Path) -> str:
@@ -220,9 +221,9 @@ def _recognised(root: Path) -> str:
     inner = next((path for path in sorted(root.iterdir()) if path.is_dir() and {*recognise(path)} - {"folder"}), None)
     meant = f"Did you mean {inner}? " if inner else ""
     layouts = "".join(
-        f"\n- {benchmark.title}: {benchmark.layout}"
-        for benchmark in BENCHMARKS.values()
-        if benchmark.name not in (benchmarks.MARKET_500K, benchmarks.DUKE)
+        f"\n- {data_set.title}: {data_set.layout}"
+        for data_set in PUBLISHED_DATA_SETS.values()
+        if data_set.name not in (published.MARKET_500K, published.DUKE)
     )
     raise SwiftReIDError(
         f"{root} is no data set that SwiftReID knows. {meant}{FOLDER_LAYOUT[0].upper()}{FOLDER_LAYOUT[1:]}. "
@@ -230,9 +231,9 @@ def _recognised(root: Path) -> str:
     )
 
 
-def _benchmark_kinds(root: Path) -> list[str]:
+def _published_kinds(root: Path) -> list[str]:
     kinds = recognise(root)
-    return [*kinds, benchmarks.MARKET, benchmarks.MARKET_500K] if {"market", benchmarks.MARKET} & set(kinds) else kinds
+    return [*kinds, published.MARKET, published.MARKET_500K] if {"market", published.MARKET} & set(kinds) else kinds
 
 
 def _has_boxes(root: Path, boxes: Boxes) -> bool:
@@ -256,8 +257,8 @@ def _market_root(root: Path) -> Path | None:
 
 def _market_kind(root: Path) -> str:
     if _named_like_duke(root):
-        return benchmarks.DUKE
-    return benchmarks.MARKET if _MARKET_FOLDER_NAME.search(root.resolve().name) else "market"
+        return published.DUKE
+    return published.MARKET if _MARKET_FOLDER_NAME.search(root.resolve().name) else "market"
 
 
 def _named_like_duke(root: Path) -> bool:
@@ -271,4 +272,4 @@ def _named_like_duke(root: Path) -> bool:
     return bool(names) and all(_DUKE_NAME.match(name) for name in names)
 
 
-__all__ = ["KINDS", "WithdrawnData", "find_benchmark", "open_data", "recognise", "refuse_withdrawn"]
+__all__ = ["KINDS", "WithdrawnData", "find_published", "open_data", "recognise", "refuse_withdrawn"]

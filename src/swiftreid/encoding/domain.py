@@ -18,8 +18,13 @@ def sources_of(card: EncoderCard) -> list[dict[str, str]]:
 
     Each has ``data``, its name, and ``data_fingerprint``, which is empty where nothing is recorded.
     """
-    own = {name: str(card.training.get(name, "")) for name in ("data", "data_fingerprint")}
-    return [own, *card.training.get(LEARNED_FROM, [])]
+    others = card.training.get(LEARNED_FROM, [])
+    records = [card.training, *(others if isinstance(others, list) else [])]
+    return [
+        {name: str(record.get(name, "")) for name in ("data", "data_fingerprint")}
+        for record in records
+        if isinstance(record, dict)
+    ]
 
 
 def domain_of(card: EncoderCard, data: ReidData) -> tuple[str, Domain]:
@@ -33,7 +38,7 @@ def domain_of(card: EncoderCard, data: ReidData) -> tuple[str, Domain]:
     words = card.provenance or "not stated"
     if card.calibration is not None:
         words += f"; calibrated on {card.calibration.data}"
-    sources, names = sources_of(card), {data.name.casefold(), str(data.benchmark).casefold()}
+    sources, names = sources_of(card), {data.name.casefold(), str(data.published).casefold()}
     prints = {source["data_fingerprint"] for source in sources}
     if data.undivided:
         # Where only training pictures are needed, all pictures of such data are for training.

@@ -63,7 +63,7 @@ class RankedList:
     results: list[Listed]
 
 
-def judged(
+def ranking_metrics(
     cascade: Cascade, query: LabelledCodes, gallery: LabelledCodes, *, protocol: Protocol | None = None
 ) -> Metrics:
     """Metrics of the whole rankings, by which queries are chosen."""

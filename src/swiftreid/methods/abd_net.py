@@ -25,6 +25,7 @@ from swiftreid.nn.dual_attention import ChannelAttention, PositionAttention
 from swiftreid.nn.losses.cross_entropy import cross_entropy
 from swiftreid.nn.losses.orthogonality import orthogonality
 from swiftreid.nn.losses.triplet import batch_hard_triplet
+from swiftreid.nn.pyramid import check_length
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,7 @@ class AbdNetConfig(NetworkConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.length < 1:
-            raise UsageError(f"length must be 1 or more, got {self.length}")
+        check_length("length", self.length)
         if not 0 <= self.dropout < 1:
             raise UsageError(f"dropout must be from 0 to below 1, got {self.dropout}")
         check_smoothing(self.smoothing)
@@ -70,7 +70,7 @@ class AbdNet(Method):
     **Decision**: the reduced map and its two refined ones are added, which keeps the vector at 1024 numbers and the
     embedding at the 2048 that the SSR paper states; the attentive branch has no parts and no further convolutions about
     its attentions, which only the authors' code has. Cross-entropies and triplet losses are summed over the branches,
-    ``L_OF`` over the maps, ``L_OW`` over the layers. ``L_OF`` counts from the start; that code begins at epoch 23.
+    ``L_OF`` over the maps, ``L_OW`` over the layers. ``L_OF`` counts from the start; that code starts it at epoch 23.
 
     Args:
         persons: number of training persons.
@@ -123,7 +123,7 @@ class AbdNet(Method):
         return torch.cat(self._branches(pictures)[0], dim=1)
 
     def weights_loaded(self, fresh: Collection[str]) -> None:
-        """The attentive branch's layer begins with the trunk's weights, unless it was given its own."""
+        """The attentive branch's layer starts with the trunk's weights, unless it was given its own."""
         if "doubled" in fresh:
             self.doubled.load_state_dict(self._last().state_dict())
 

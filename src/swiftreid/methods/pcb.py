@@ -11,13 +11,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from swiftreid.errors import UsageError
 from swiftreid.methods.method import Method, NetworkConfig, check_smoothing, make_classifier, with_total
 from swiftreid.nn.losses.cross_entropy import cross_entropy
-from swiftreid.nn.pyramid import Signs
+from swiftreid.nn.pyramid import Signs, check_length
 from swiftreid.nn.reduction import Reduction, activated, check_squashing
 from swiftreid.nn.relaxation import Squashing
-from swiftreid.nn.stripes import stripes
+from swiftreid.nn.stripes import check_parts, stripes
 
 
 @dataclass(frozen=True)
@@ -38,8 +37,8 @@ class PcbConfig(NetworkConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if min(self.parts, self.length) < 1:
-            raise UsageError(f"parts and length must be 1 or more, got {self.parts} and {self.length}")
+        check_parts(self.parts)
+        check_length("length", self.length)
         check_squashing(self.relaxation)
         check_smoothing(self.smoothing)
 
@@ -70,10 +69,10 @@ class Pcb(Method):
 
     def loss(self, pictures: Tensor, labels: Tensor, attributes: Tensor | None = None) -> dict[str, Tensor]:
         """Term ``cross_entropy``, and ``total``; see `Method.loss`."""
-        seen = [activated(vector, self.config.relaxation) for vector in self._vectors(pictures)]
-        logits = [classifier(vector) for classifier, vector in zip(self.classifiers, seen, strict=True)]
-        classified = [cross_entropy(z, labels, smoothing=self.config.smoothing) for z in logits]
-        return with_total({"cross_entropy": torch.stack(classified).sum()})
+        values = [activated(vector, self.config.relaxation) for vector in self._vectors(pictures)]
+        logits = [classifier(value) for classifier, value in zip(self.classifiers, values, strict=True)]
+        losses = [cross_entropy(z, labels, smoothing=self.config.smoothing) for z in logits]
+        return with_total({"cross_entropy": torch.stack(losses).sum()})
 
     def embed(self, pictures: Tensor) -> Tensor:
         """The stripes' vectors together, top first, float [n, parts * length]; of a code before the relaxation."""

@@ -12,11 +12,21 @@ from swiftreid.errors import UsageError
 
 LENGTHS = (2048, 512, 128, 32)
 
+LONGEST = 65_536
+"""Bits of a code and numbers of a vector, at most."""
+
 
 def check_lengths(lengths: Sequence[int]) -> None:
-    """Raise `UsageError` unless there are code lengths, all positive, from longest to shortest."""
+    """Raise `UsageError` unless there are code lengths from longest to shortest, each from 1 to `LONGEST`."""
     if not lengths or lengths[-1] < 1 or any(a <= b for a, b in pairwise(lengths)):
         raise UsageError(f"code lengths must be positive and fall from longest to shortest, got {tuple(lengths)}")
+    check_length("code lengths", lengths[0])
+
+
+def check_length(name: str, length: int) -> None:
+    """Raise `UsageError` unless a length of codes or vectors, named so, is from 1 to `LONGEST`."""
+    if not 1 <= length <= LONGEST:
+        raise UsageError(f"{name} must be from 1 to {LONGEST:,}, got {length:,}")
 
 
 class CodePyramid(nn.Module):
@@ -77,12 +87,12 @@ class CodePyramid(nn.Module):
         Returns:
             One float tensor [n, length] for each length, longest first.
         """
-        source = self.dropout(features)
+        v_before = self.dropout(features)
         values: list[Tensor] = []
-        for place, (level, norm) in enumerate(zip(self.levels, self.norms, strict=True)):
-            value = level(source.detach() if self.detach and place > 0 else source)
-            values.append(norm(value))
-            source = value if self.chained else source
+        for k, (FC_k, bn) in enumerate(zip(self.levels, self.norms, strict=True), start=1):
+            v_k = FC_k(v_before.detach() if self.detach and k > 1 else v_before)  # Eq. 1
+            values.append(bn(v_k))  # what sgn is taken of in Eq. 2
+            v_before = v_k if self.chained else v_before
         return values
 
     def codes(self, features: Tensor) -> list[Tensor]:

@@ -15,9 +15,10 @@ from swiftreid.encoding.composed import PyramidEncoder
 from swiftreid.encoding.encoder import open_encoder
 from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.progress import no_progress
-from swiftreid.training.frozen.hashing import embed_views, hold_out, learn_hash
+from swiftreid.training.frozen.hashing import embed_views, learn_hash
 from swiftreid.training.frozen.pyramid import FrozenConfig
 from swiftreid.training.frozen.recipe import FrozenRecipe
+from swiftreid.training.holding_out import hold_out
 
 QUICK = FrozenConfig(lengths=(64, 32), epochs=2, persons_per_batch=6)
 
@@ -51,7 +52,7 @@ def test_people_are_held_out_whole(share: float, count: int) -> None:
 
 
 def test_too_few_people_to_hold_out() -> None:
-    with pytest.raises(UsageError, match="held_out=0"):
+    with pytest.raises(UsageError, match="held_out to 0"):
         hold_out(np.array([1, 1, 2, 3]), 0.2, seed=0)
 
 
@@ -119,7 +120,7 @@ def test_one_camera_is_refused_before_any_learning(drawn_people: Path, tmp_path:
     for path in (root / "bounding_box_train").iterdir():
         if "_c1" not in path.name:
             path.unlink()
-    with pytest.raises(UsageError, match=r"by two cameras.*held_out=0"):
+    with pytest.raises(UsageError, match=r"by two cameras.*held_out to 0"):
         learn(root)
     assert learn(root, held_out=0.0).card.calibration is None
 

@@ -124,7 +124,7 @@ def examine(
         missing=[str(path) for path in data.missing],
         findings=sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)),
         decoded=decode,
-        benchmark=data.benchmark,
+        published=data.published,
         cross_camera=data.cross_camera,
         notes=list(data.notes),
     )
@@ -167,8 +167,8 @@ def _attribute_findings(data: ReidData) -> Iterable[Finding]:
     except SwiftReIDError as error:
         yield Finding("error", "attributes", str(error), f"Mend {ATTRIBUTE_FILE} or remove it.")
         return
-    told = with_attributes(data, described)
-    if why := unusable([*told.train, *told.query, *told.gallery]):
+    described_data = with_attributes(data, described)
+    if why := unusable([*described_data.train, *described_data.query, *described_data.gallery]):
         advice = "Until that is mended nobody's attributes are learned or measured; figures of persons need none."
         yield Finding("warning", "attributes-unusable", f"{ATTRIBUTE_FILE}: {why}", advice)
     missing = sorted(people(data.train + data.query + data.gallery) - set(described))

@@ -64,7 +64,7 @@ class Diagnosis:
         findings: errors first, then warnings, then notes.
         decoded: whether the pictures were decoded.
         missing: pictures that a list or manifest names, but that do not exist.
-        benchmark: which published benchmark it is, or None.
+        published: which published data set it is, or None.
         cross_camera: False where cameras are unknown.
         notes: what the reader decided.
     """
@@ -76,7 +76,7 @@ class Diagnosis:
     findings: list[Finding] = field(default_factory=list)
     decoded: bool = True
     missing: list[str] = field(default_factory=list)
-    benchmark: str | None = None
+    published: str | None = None
     cross_camera: bool = True
     notes: list[str] = field(default_factory=list)
 
@@ -91,4 +91,5 @@ class Diagnosis:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as plain values, for JSON."""
-        return {"ok": self.ok, **asdict(self)}
+        # `benchmark` is the earlier name of `published`, for programs that read it.
+        return {"ok": self.ok, **asdict(self), "benchmark": self.published}

@@ -13,7 +13,7 @@ from PIL import Image
 import miniatures
 from swiftreid.data.doctor import Examination, SplitCounts, examine
 from swiftreid.data.doctor.published_counts import published_findings
-from swiftreid.data.published import BENCHMARKS
+from swiftreid.data.published import PUBLISHED_DATA_SETS
 from swiftreid.data.samples import ReidData, Sample
 from swiftreid.errors import UsageError
 from swiftreid.figures.contact_sheet import draw_contact_sheet
@@ -101,7 +101,7 @@ def test_a_sound_miniature_differs_from_the_published_counts_only(source: Path) 
     assert found.diagnosis.ok
     assert found.data is not None
     assert kinds(found) == published(found)
-    expected = {f"published-{split}" for split in ("train", "query", "gallery")} if found.data.benchmark else set()
+    expected = {f"published-{split}" for split in ("train", "query", "gallery")} if found.data.published else set()
     assert published(found) == expected
     assert found.diagnosis.valid_queries == len([s for s in found.data.query if s.person > 0])
     if not found.data.cross_camera:
@@ -200,16 +200,16 @@ def test_withdrawn_data_is_refused_with_the_reason(tmp_path: Path, monkeypatch: 
     with pytest.raises(UsageError, match="no picture to draw"):
         draw_contact_sheet(refused)
     monkeypatch.setenv("SWIFTREID_ALLOW_WITHDRAWN", "1")
-    assert examine(root).diagnosis.benchmark == "dukemtmc-reid"
+    assert examine(root).diagnosis.published == "dukemtmc-reid"
 
 
 def test_published_counts_are_confirmed() -> None:
-    benchmark = BENCHMARKS["market1501"]
+    original = PUBLISHED_DATA_SETS["market1501"]
     counts = {
         split: SplitCounts(c.pictures, c.persons, c.cameras, c.junk, c.distractors)
-        for split, c in benchmark.counts.items()
+        for split, c in original.counts.items()
     }
-    data = ReidData("market1501", Path(), benchmark="market1501")
+    data = ReidData("market1501", Path(), published="market1501")
     [finding] = published_findings(data, counts, "train+val")
     assert (finding.severity, finding.kind) == ("note", "as-published")
     counts["query"] = SplitCounts(3_367, 750, 6, 0, 0)
@@ -219,10 +219,10 @@ def test_published_counts_are_confirmed() -> None:
 
 
 def test_training_lists_that_were_not_asked_for_are_not_missed() -> None:
-    benchmark = BENCHMARKS["msmt17-v1"]
-    assert benchmark.train_only is not None
+    original = PUBLISHED_DATA_SETS["msmt17-v1"]
+    assert original.train_only is not None
     counts = {"train": SplitCounts(30_248, 1_041, 15, 0, 0)}
-    data = ReidData("msmt17-v1", Path(), benchmark="msmt17-v1")
+    data = ReidData("msmt17-v1", Path(), published="msmt17-v1")
     assert [f.kind for f in published_findings(data, counts, "train")] == ["as-published"]
     assert [f.kind for f in published_findings(data, counts, "train+val")] == ["published-train"]
 

@@ -1,0 +1,106 @@
+"""People held out from a test set, to fit thresholds on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from swiftreid.data.doctor.duplicates import find_duplicates
+from swiftreid.data.fingerprint import fingerprint_of
+from swiftreid.data.samples import ReidData, Split
+from swiftreid.data.sources import open_data
+from swiftreid.encoding.encoder import Encoder
+from swiftreid.encoding.labelled import encode_samples
+from swiftreid.errors import UsageError
+from swiftreid.evaluation.labelled import LabelledCodes
+from swiftreid.experiments.encoded import EncodedData
+from swiftreid.experiments.inputs import Data, warn
+from swiftreid.progress import Progress, no_progress
+
+
+class NobodyHeldOut(UsageError):
+    """Thresholds have to be fitted, and there is nobody to fit them on."""
+
+
+class NotHeldOut(UsageError):
+    """The people to fit on are those of the test set."""
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """People to fit on, none of whose pictures is in the test set.
+
+    Attributes:
+        name: of their data set and split.
+        samples: their pictures.
+        learned: whether the encoder has learned from these very people.
+    """
+
+    name: str
+    samples: Split
+    learned: bool
+
+    def encode(self, test: EncodedData, *, progress: Progress = no_progress) -> LabelledCodes:
+        """Their pictures by the test set's encoder; warns where the encoder knows them."""
+        if self.learned:
+            warn(
+                f"the encoder was trained on the very people of {self.name}, so thresholds fitted on them will be too "
+                "tight for others: hold out other people"
+            )
+        task = "encoding held-out people"
+        return encode_samples(test.encoder, self.samples, on_bad=test.unreadable, progress=progress, task=task)
+
+
+def held_out_people(test: EncodedData, source: Data | None = None) -> HeldOut | None:
+    """People to fit on: the train split of another data set, or all of it where it has none.
+
+    Args:
+        test: what is measured on.
+        source: the other data set; None takes the test set's own train split.
+
+    Returns:
+        None if no data set was given and the test set has no train split.
+
+    Raises:
+        NotHeldOut: the pictures are those of the test set.
+    """
+    data = test.data if source is None else source if isinstance(source, ReidData) else open_data(source, need=())
+    samples, split = data.train, "train"
+    if not samples and source is None:
+        return None
+    if not samples:
+        samples, split = [*data.query, *data.gallery], "query and gallery"
+    if shared := _shared(samples, test, copies=source is not None):
+        raise NotHeldOut(
+            f"{shared} of the {len(samples)} pictures to fit on are in the test set itself: thresholds fitted on the "
+            "people they are tested on look better than they are; hold out other people"
+        )
+    return HeldOut(f"{data.name} {split}", samples, split == "train" and learned_from(test.encoder, data))
+
+
+def learned_from(encoder: Encoder, data: ReidData) -> bool:
+    """Whether the encoder was trained on the train split of this data set."""
+    return bool(encoder.card.training.get("data_fingerprint") == fingerprint_of(data))
+
+
+def somebody(people: HeldOut | None, test: EncodedData) -> HeldOut:
+    """The people themselves.
+
+    Raises:
+        NobodyHeldOut: there are none.
+    """
+    if people is None:
+        raise NobodyHeldOut(
+            f"{test.data.name} has no train split to fit on, and the test set must not be used: hold out other people"
+        )
+    return people
+
+
+def _shared(samples: Split, test: EncodedData, *, copies: bool) -> int:
+    """How many pictures of the test set are among these; with ``copies``, under other names too."""
+    tested = {path.resolve() for path in [*(test.query.paths or []), *(test.gallery.paths or [])]}
+    fitted_on = {sample.path.resolve() for sample in samples}
+    shared = len(fitted_on & tested)
+    if copies:
+        files = {path: path in tested for path in [*fitted_on, *tested]}
+        shared = max(shared, sum(len(set(group)) > 1 for group in find_duplicates(files)))
+    return shared

@@ -5,7 +5,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from swiftreid.calibration.recall import TooFewPeople, _certified, people_needed, recall_thresholds, relevant_pairs
@@ -200,7 +200,6 @@ def test_relevant_pairs_are_those_of_the_definition(pictures: list[tuple[int, in
     assert len(queries) == len(expected)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 10_000))
 def test_chains_fall_and_losses_are_counted_by_hand(seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -30,7 +30,7 @@ def naive_false_accepts(distances: np.ndarray, persons: np.ndarray, threshold: f
     return float(np.mean(chances))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(0, 10_000), st.integers(1, 20), st.sampled_from([0.02, 0.1, 0.4]))
 def test_the_threshold_is_the_largest_allowed(seed: int, gallery: int, allowed: float) -> None:
     codes, persons, cameras = drawn(seed)
@@ -64,7 +64,7 @@ def test_strangers_that_look_the_same_are_owned_up_to() -> None:
     assert (found.threshold, found.met, found.false_accepts, found.recall) == (0, False, 1.0, 1.0)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(0, 1000))
 def test_embeddings_by_cosine_distance(seed: int) -> None:
     rng = np.random.default_rng(seed)

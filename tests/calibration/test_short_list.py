@@ -38,7 +38,7 @@ def naive_ranks(code: np.ndarray, persons: np.ndarray, cameras: np.ndarray) -> l
     return found
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(0, 10_000), st.sampled_from(["attr30", "id16", None]), st.sampled_from([0.5, 0.9, 0.97, 1.0]))
 def test_w_is_the_smallest_that_finds_enough(seed: int, code: str | None, rank_share: float) -> None:
     codes, persons, cameras = drawn(seed)

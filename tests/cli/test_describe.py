@@ -5,21 +5,14 @@ from __future__ import annotations
 import csv
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from command import Ran, run_in
-from swiftreid.cli.describing import Described, Likeness
-from swiftreid.cli.describing import described as described_as
-from swiftreid.encoding.encoder import build_encoder, open_encoder
+from swiftreid.encoding.encoder import open_encoder
 from swiftreid.encoding.stream import encode_all
-from swiftreid.errors import UsageError
-from swiftreid.search.codes import pack_bits, unpack_bits
-from swiftreid.search.description import Description
-from swiftreid.search.table import CodeTable
+from swiftreid.search.codes import unpack_bits
 
 pytest.importorskip("torch")
 Run = Callable[..., Ran]
@@ -45,90 +38,6 @@ def described(_described_once: Path, tmp_path: Path) -> Run:
 def _told() -> dict[str, dict[str, str]]:
     with (STATION / "attributes.csv").open(encoding="utf-8") as rows:
         return {row["person"]: row for row in csv.DictReader(rows)}
-
-
-@pytest.mark.parametrize(("weight", "unsure"), [(3, ["hat"]), (0, [])])
-def test_a_second_bit_that_does_not_count_leaves_nothing_unsure(weight: int, unsure: list[str]) -> None:
-    names = ["hat", "bag", "surely_hat", "surely_bag"]
-    said = Description({"hat": True})
-    row, weights = said.code(names)[None], np.array([[5, 0, weight, 0]], np.uint8)
-    people = CodeTable({"attr4": pack_bits(np.array([[1, 0, 0, 0], [1, 0, 1, 0], [0, 1, 0, 0]], np.uint8))})
-    asked = Described(said, names, "attr4", row, weights, [])
-    assert asked.compared(people, range(3)) == [Likeness([], unsure), Likeness([], []), Likeness(["hat"], [])]
-
-
-@pytest.mark.parametrize(
-    ("distances", "passing"),
-    [
-        ([0, 0, 3, *[8] * 37], 3),  # those who fit, surely or not, though a tenth would be 4
-        ([*[0] * 9, *[3] * 9, *[8] * 22], 18),  # all who fit
-        ([*[5] * 2, 6, *[8] * 37], 3),  # nobody fits: those near, without more than a tenth
-        ([*[5] * 9, *[8] * 31], 9),  # those at the smallest distance, however many
-        ([8] * 40, 40),  # nothing is told apart
-        ([8], 1),
-        ([], 0),
-    ],
-)
-def test_who_passes_a_description(distances: list[int], passing: int) -> None:
-    names = ["hat", "bag", "surely_hat", "surely_bag"]
-    said = Description({"hat": True})
-    weights = np.array([[5, 1, 3, 0]], np.uint8)
-    bits = {0: [1, 0, 1, 0], 3: [1, 0, 0, 0], 5: [0, 0, 1, 0], 6: [0, 1, 1, 0], 8: [0, 0, 0, 0]}  # by their distance
-    rows = np.array([bits[d] for d in distances], np.uint8).reshape(-1, 4)
-    table = CodeTable({"attr4": pack_bits(rows)})
-    asked = Described(said, names, "attr4", said.code(names)[None], weights, [])
-    assert np.count_nonzero(asked.passing(table, None)) == passing
-    assert asked.fitting(table, None).tolist() == [d <= 3 for d in distances]
-    vague = replace(asked, hardly_told=["hat", "bag"])
-    assert vague.passing(table, None).all(), "it leaves nobody out"
-    masked = np.arange(len(rows)) % 2 == 0
-    assert not (asked.passing(table, masked) & ~masked).any()
-
-
-def test_who_is_wrong_in_one_thing_does_not_fit_however_sure_the_rest_is() -> None:
-    names = ["hat", "bag", "surely_hat", "surely_bag"]
-    said = Description({"hat": True, "bag": False})
-    table = CodeTable({"attr4": pack_bits(np.array([[1, 1, 1, 0], [1, 0, 0, 0], [0, 0, 0, 0]], np.uint8))})
-    asked = Described(said, names, "attr4", said.code(names)[None], np.array([[5, 1, 6, 1]], np.uint8))
-    assert asked.fitting(table, None).tolist() == [False, True, False]
-    assert asked.passing(table, None).tolist() == [True, True, False], "who is nearest passes"
-
-
-def test_what_an_encoder_cannot_tell_is_noticed() -> None:
-    said = described_as(open_encoder("rendered"), ["child", "backpack"], ["striped"], None, None)
-    assert said is not None
-    assert said.description.bits == {"child": True, "backpack": True, "striped": True}
-    assert said.hardly_told == ["child"]
-    scores = {score.name: score for score in open_encoder("rendered").card.told}
-    assert said.right == pytest.approx(scores["backpack"].recall * scores["striped"].recall)
-    assert said.never_measured == []
-
-
-def test_what_was_never_measured_is_noticed() -> None:
-    encoder = open_encoder("rendered")
-    scores = [score for score in encoder.card.told if score.name != "backpack"]
-    some = build_encoder(encoder.card.model_copy(update={"attribute_scores": scores}), encoder.tensors)
-    said = described_as(some, ["backpack"], ["red"], None, None)
-    assert said is not None
-    assert (said.never_measured, said.hardly_told, said.right) == (["backpack"], [], None)
-    none = build_encoder(encoder.card.model_copy(update={"attribute_scores": []}), encoder.tensors)
-    said = described_as(none, ["backpack"], None, None, None)
-    assert said is not None
-    assert (said.never_measured, said.right) == ([], None), "nothing is known of any, which the card says"
-
-
-@pytest.mark.parametrize(
-    ("has", "upper", "message"),
-    [
-        (["child", "senior"], [], "nobody is child and senior: a person has one age"),
-        ([], ["red", "blue"], "nobody is upper_red and upper_blue: a person has one upper colour"),
-        (["hat_cap", "hat_none"], [], "nobody is hat_none and hat_cap: a person has one hat"),
-    ],
-)
-def test_two_values_of_what_has_one_are_refused(has: list[str], upper: list[str], message: str) -> None:
-    with pytest.raises(UsageError, match=message):
-        described_as(open_encoder("rendered"), has, upper, None, None)
-    assert described_as(open_encoder("rendered"), ["child"], ["red", "striped"], None, ["upper_blue"]) is not None
 
 
 def test_whom_a_description_finds_first_is_as_described(described: Run, tmp_path: Path) -> None:

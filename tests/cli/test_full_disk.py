@@ -24,7 +24,6 @@ def limited(folder: Path, size: int, *arguments: object) -> subprocess.Completed
         capture_output=True,
         text=True,
         preexec_fn=limit,
-        timeout=120,
         check=False,
     )
 

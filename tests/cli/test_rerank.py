@@ -9,13 +9,13 @@ import pytest
 from typer.testing import CliRunner
 
 from command import Ran
-from swiftreid.cli import reranking
 from swiftreid.cli.main import app
 from swiftreid.cli.reranking import settings_of
 from swiftreid.encoding.encodings_file import load_encodings
 from swiftreid.evaluation.card import ResultCard
 from swiftreid.reranking.reciprocal import Reciprocal
 from swiftreid.reranking.rerank import rerank_codes
+from swiftreid.retrieval import ranking
 from swiftreid.search import kernels
 
 Run = Callable[..., Ran]
@@ -124,7 +124,7 @@ def test_unknown_goes_by_the_distance_whatever_is_shown_first(swiftreid: Run, fi
 def test_a_gallery_larger_than_the_pool_is_told(monkeypatch: pytest.MonkeyPatch, filled: Path, tmp_path: Path) -> None:
     """Only the first results are re-ranked among themselves, and the rest is said not to count."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(reranking, "POOL", 9)
+    monkeypatch.setattr(ranking, "POOL", 9)
     query = str(filled / "0015_c2s1_000001_01.jpg")
     search = ["search", "g", query, "--no-picture", "--exact"]
     ran = CliRunner().invoke(app, [*search, "--rerank", "-k", "5"])

@@ -364,7 +364,7 @@ SEEDS = [encoded(noise(24, 16), kind) for kind in ("JPEG", "PNG", "BMP", "TIFF",
 SEEDS.append(encoded(Image.fromarray(noise(24, 16)).convert("CMYK"), "JPEG"))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.sampled_from(SEEDS), st.lists(st.tuples(st.integers(0, 4000), st.integers(0, 255)), min_size=1, max_size=12))
 def test_any_damage_gives_a_picture_or_a_reason(seed: bytes, changes: list[tuple[int, int]]) -> None:
     data = bytearray(seed)

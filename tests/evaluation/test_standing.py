@@ -19,7 +19,7 @@ RULES = ["", "<=13", "<=0", "<=200", ":top=1", ":top=40", ":top=40+", ":share=0.
 stages = st.lists(st.tuples(st.sampled_from(["id32", "id128"]), st.sampled_from(RULES)), min_size=1, max_size=4)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(stages, st.integers(0, 10**6), st.booleans(), st.sampled_from(["skip", "zero"]))
 def test_the_figures_of_full_rankings(given_stages, seed: int, cross_camera: bool, empty: str) -> None:
     parts = [

@@ -48,8 +48,8 @@ def check_search(view: Snapshot, ids: list[str], asked: str, threads: int) -> No
 class Writer:
     """Adds, deletes and compacts; its states are numbered, and known before the gallery can be in them."""
 
-    def __init__(self, gallery: Gallery, steps: int) -> None:
-        self.gallery, self.steps = gallery, steps
+    def __init__(self, gallery: Gallery, steps: int, seen: list[list[int]]) -> None:
+        self.gallery, self.steps, self.seen = gallery, steps, seen
         self.states: list[tuple[str, ...]] = [()]
         self.acknowledged = 0
         self.done = threading.Event()
@@ -71,6 +71,8 @@ class Writer:
                     samples.add(self.gallery, batch)
                 self.acknowledged = len(self.states) - 1
                 time.sleep(0.005)  # let others at the gallery, which threads share one at a time
+                while not self.done.is_set() and min(len(set(states)) for states in self.seen) < step // 12:
+                    time.sleep(0.005)  # until every one of them has seen some of the states so far
         finally:
             self.done.set()
 
@@ -98,7 +100,7 @@ def test_threads_that_search_see_whole_states(path, create) -> None:
     failures: list[BaseException] = []
     seen: dict[str, list[int]] = {"shared": [], "shared too": [], "own": []}
     with create(path, segment_size=16) as gallery, Gallery.open(path, read_only=True) as own:
-        writer = Writer(gallery, 60)
+        writer = Writer(gallery, 60, list(seen.values()))
 
         def guard(work, *arguments) -> None:
             try:
@@ -139,8 +141,7 @@ def test_a_process_that_searches_sees_whole_states(path, create) -> None:
         reader.start()
         try:
             with Gallery.open(path, read_only=True) as gallery:
-                end = time.monotonic() + 20
-                while len(seen) < 24 and time.monotonic() < end:
+                while len(seen) < 24 and process.poll() is None:
                     with gallery.snapshot() as view:
                         ids = live_ids(view)
                         check_search(view, ids, f"w-{rng.integers(9)}-0", threads=1 + len(seen) % 2)

@@ -11,7 +11,7 @@ from swiftreid.search import inverted_lists, kernels
 from swiftreid.search.cascade import Cascade
 from swiftreid.search.inverted_lists import InvertedLists
 
-WITH_CELLS = Cascade.parse("id96:nprobe=1 > id32<=32 > id96")
+WITH_LISTS = Cascade.parse("id96:nprobe=1 > id32<=32 > id96")
 EXHAUSTIVE = Cascade.parse("id96")
 
 
@@ -19,7 +19,7 @@ def search(gallery: Gallery, parted: InvertedLists) -> list[str]:
     """With every cell looked into, the result is that of exhaustive search."""
     with gallery.snapshot() as view:
         asked = samples.codes_of(["e3"])
-        found = WITH_CELLS.search(parted.arrange(view.table), asked, k=5, mask=view.mask)
+        found = WITH_LISTS.search(parted.arrange(view.table), asked, k=5, mask=view.mask)
         exact = EXHAUSTIVE.search(view.table, asked, k=5, mask=view.mask)
         np.testing.assert_array_equal(found.indices, exact.indices)
         return view.ids(found.indices[0])
@@ -32,7 +32,7 @@ def test_lists_of_a_gallery_that_changes(path, create, monkeypatch: pytest.Monke
     gallery = create(path, segment_size=10)
     samples.add(gallery, [f"e{i}" for i in range(34)])
     with gallery.snapshot() as view:
-        parted = InvertedLists.fit("id96", view.table.column("id96")[0], nprobe=3)
+        parted = InvertedLists.fit("id96", view.table.column("id96")[0], nlist=3)
     monkeypatch.setattr(kernels, "nearest", lambda rows, centres: assigned.append(len(rows)) or nearest(rows, centres))
     assert search(gallery, parted)[0] == "e3"
     assert search(gallery, parted)[0] == "e3"

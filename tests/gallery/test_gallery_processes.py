@@ -27,9 +27,12 @@ def start(path, prefix, mode):
     return process
 
 
-def kill_after(process, seconds):
-    """Kill the writer without warning; return its lines as lists of words."""
+def kill_after(process, seconds=0.0, added=0):
+    """Kill the writer without warning, some time after it has added so many batches; its lines as lists of words."""
     lines = []
+    while sum(line.startswith("added ") for line in lines) < added:
+        lines.append(process.stdout.readline())
+        assert lines[-1], "the writer has ended"
     reader = threading.Thread(target=lambda: lines.extend(process.stdout))
     reader.start()
     time.sleep(seconds)
@@ -133,7 +136,7 @@ def test_two_writers_take_turns(path, create):
     writers = [start(path, prefix, "add") for prefix in ("a", "b")]
     lines = []
     for writer in writers:
-        lines += kill_after(writer, 0.6)
+        lines += kill_after(writer, added=3)
     added = [ids[0][0] for word, *ids in lines if word == "added"]
     assert {"a", "b"} <= set(added)
     there = {id_ for word, *ids in lines if word == "added" for id_ in ids}
@@ -179,21 +182,20 @@ def test_readers_see_whole_batches_while_others_write(path, create):
     """Every snapshot holds a prefix of what the writer acknowledged, batch by batch, with the right codes."""
     create(path, segment_size=16).close()
     process = start(path, "w", "all")
-    looks = 0
+    looks, sizes = 0, set()
     with Gallery.open(path, read_only=True) as reader:
-        end = time.monotonic() + 1.5
-        while time.monotonic() < end:
+        while looks < 20 or len(sizes) < 5:
+            assert process.poll() is None
             with reader.snapshot() as view:
                 positions = np.arange(len(view)) if view.mask is None else np.flatnonzero(view.mask)
                 ids = view.ids(positions)
+                sizes.add(len(ids))
                 expected = samples.codes_of(ids)
                 for name in reader.spec:
                     assert np.array_equal(view.table.rows(name, positions), expected[name])
             looks += 1
             assert reader.verify().problems == []
-    lines = kill_after(process, 0)
-    assert looks > 10
-    assert sum(word == "added" for word, *_ in lines) > 10
+    lines = kill_after(process, added=11)
     check(path, lines, set())
 
 

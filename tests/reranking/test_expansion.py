@@ -26,7 +26,7 @@ def naive_bits(code: np.ndarray, bits: int) -> list[int]:
     st.sampled_from([None, 0, 3, 20]),
     st.sampled_from([None, "id32"]),
 )
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_codes_are_voted_bit_by_bit(
     seed: int, queries: int, entries: int, alpha: int, within: int | None, weigh_by: str | None
 ) -> None:
@@ -58,7 +58,7 @@ def test_codes_are_voted_bit_by_bit(
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0.0, 1.0, 3.0]), st.sampled_from([None, 0.3]))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_embeddings_are_summed(seed: int, alpha: float, within: float | None) -> None:
     rng = np.random.default_rng(seed)
     query, gallery = rng.normal(size=(3, 6)).astype(np.float32), rng.normal(size=(20, 6)).astype(np.float32)

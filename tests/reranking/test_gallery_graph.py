@@ -20,7 +20,7 @@ from swiftreid.search.table import CodeTable
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.sampled_from(["id32", "id72"]), st.booleans(), SETTINGS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_candidates_get_the_dense_distances(
     seed: int, entries: int, name: str, ahead: bool, given_: Reciprocal
 ) -> None:
@@ -56,7 +56,7 @@ def test_candidates_get_the_dense_distances(
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 40), SETTINGS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_embeddings_get_the_dense_distances(seed: int, entries: int, given_: Reciprocal) -> None:
     vectors = groups_of_vectors(np.random.default_rng(seed), entries + 1)
     original = np.zeros((entries + 1, entries + 1))

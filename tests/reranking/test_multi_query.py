@@ -21,7 +21,7 @@ def naive_distances(queries: np.ndarray, entries: np.ndarray) -> np.ndarray:
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 7), st.integers(0, 30), st.sampled_from([1, 4, 50]), st.booleans())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_fused_searches(seed: int, pictures: int, entries: int, k: int, masked: bool) -> None:
     rng = np.random.default_rng(seed)
     codes = codes_like(rng, pictures + entries, 72, 0.5)

@@ -50,7 +50,7 @@ def own_cosines(space: VectorSpace, vectors: np.ndarray) -> np.ndarray:
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(0, 6), st.integers(0, 40), st.sampled_from(["id32", "id72"]), SETTINGS)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_codes_equal_the_dense_formulas(seed: int, queries: int, entries: int, name: str, given_: Reciprocal) -> None:
     """Few bits and copied rows: ties are everywhere, and so are lists shorter than k1."""
     codes = codes_like(np.random.default_rng(seed), queries + entries, bits_of(name), 0.5)
@@ -66,7 +66,7 @@ def test_codes_equal_the_dense_formulas(seed: int, queries: int, entries: int, n
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 6), st.integers(1, 40), SETTINGS)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_embeddings_equal_the_dense_formulas(seed: int, queries: int, entries: int, given_: Reciprocal) -> None:
     vectors = groups_of_vectors(np.random.default_rng(seed), queries + entries)
     space = VectorSpace([vectors[:queries], vectors[queries:]])
@@ -80,7 +80,7 @@ def test_embeddings_equal_the_dense_formulas(seed: int, queries: int, entries: i
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.sampled_from(["id32", "id72"]), SETTINGS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_results_are_reranked_as_if_they_were_the_gallery(
     seed: int, entries: int, name: str, given_: Reciprocal
 ) -> None:

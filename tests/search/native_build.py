@@ -26,9 +26,9 @@ def need(*tools: str) -> None:
         pytest.skip("the sources of the native module are not here")
 
 
-def run(command: list[str], seconds: int = 600) -> str:
+def run(command: list[str]) -> str:
     """Standard output of a command; fails with all it said."""
-    done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{' '.join(command)}\nexit code {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done.stdout
 

@@ -65,7 +65,7 @@ def test_a_split_code_is_the_code(count: int) -> None:
 
 
 @pytest.mark.parametrize("kernel", NATIVE)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_every_kernel_equals_the_reference(kernel: str, data: st.DataObject) -> None:
     """With a chance so large that samples mislead all the time."""

@@ -42,7 +42,7 @@ def test_the_reference_measures_cosine_distance(kind: type) -> None:
 
 
 @pytest.mark.skipif(not NATIVE, reason="the native kernels are not built")
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     kernel=st.sampled_from(NATIVE or ["reference"]),
     seed=st.integers(0, 2**32 - 1),

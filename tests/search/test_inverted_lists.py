@@ -29,7 +29,7 @@ def tables(rng: np.random.Generator, n: int, cuts: list[int]) -> tuple[dict[str,
 
 
 @pytest.mark.skipif(not NATIVE, reason="the native kernels are not built")
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(
     kernel=st.sampled_from(NATIVE or ["reference"]),
     seed=st.integers(0, 2**32 - 1),
@@ -81,7 +81,7 @@ def test_native_kernels_equal_the_reference(
         assert (ours.entries_in, ours.entries_kept) == (theirs.entries_in, theirs.entries_kept), ours.rule
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     kernel=st.sampled_from([*NATIVE, "reference"]),
     seed=st.integers(0, 2**32 - 1),

@@ -36,7 +36,7 @@ def assert_equal(result: SearchResult, expected: SearchResult) -> None:
 
 
 @pytest.mark.parametrize("kernel", NATIVE)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(case=cases())
 def test_search_equals_the_reference(kernel: str, case: Case) -> None:
     def run(kernel: str) -> SearchResult:
@@ -55,7 +55,7 @@ def test_search_equals_the_reference(kernel: str, case: Case) -> None:
 
 
 @pytest.mark.parametrize("kernel", NATIVE)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(case=cases(), ties=st.sampled_from(["gallery", "stages"]))
 def test_rank_equals_the_reference(kernel: str, case: Case, ties: str) -> None:
     def run(kernel: str) -> SearchResult:
@@ -136,7 +136,7 @@ CASCADES = [
 
 
 @pytest.mark.parametrize("kernel", NATIVE)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     text=st.sampled_from(CASCADES),
     seed=st.integers(0, 99),
@@ -232,7 +232,7 @@ for _ in range(40):
 stop.set()
 print("done")
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.stdout == "done\n", done.stderr
 
 

@@ -12,7 +12,7 @@ from native_build import NATIVE, build, need, run
 
 X86 = platform.machine() in ("x86_64", "AMD64")
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = pytest.mark.slow
 
 
 def test_kernels_count_right_and_stay_in_their_arrays(tmp_path: Path) -> None:

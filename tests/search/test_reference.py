@@ -48,7 +48,7 @@ def check_report(result, reports) -> None:
         assert stage.entries_kept == sum(r[number][1] for r in reports)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(cases(most=40, names=SMALL))
 def test_search_is_what_the_words_say(case: Case) -> None:
     steps, rows, live, queries = plain(case)
@@ -71,7 +71,7 @@ def test_search_is_what_the_words_say(case: Case) -> None:
         assert (result.counts == min(case.k, len(live))).all()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(cases(most=40, names=SMALL), st.sampled_from(["gallery", "stages"]))
 def test_rank_is_what_the_words_say(case: Case, ties: str) -> None:
     steps, rows, live, queries = plain(case)

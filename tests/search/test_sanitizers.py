@@ -13,7 +13,7 @@ from native_build import NATIVE, need, run
 
 HERE = Path(__file__).parent
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(7200)]
 
 # Runs pytest on another build of the native module.
 RUN = """

@@ -14,13 +14,12 @@ TINY += ("schedule.warm_up=0", "evaluate_every=0")
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_hosts_are_searched_with_and_without_attributes(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     changes = [part for change in TINY for part in ("--set", change)]
     script, station = ROOT / "studies" / "hosts.py", ROOT / "examples" / "station"
     command = [sys.executable, str(script), str(station), "--out", "hosts", "--seeds", "1", *changes]
-    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=900, check=False)
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     for host in ("mgn", "abd_net"):
         assert f"{host}, seed 0: attr" in ran.stdout

@@ -23,7 +23,7 @@ SHOTS = 3
 def run(tmp_path: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(SCRIPT), *map(str, arguments), "--encoder", "stripes"]
     return subprocess.run(
-        command, cwd=tmp_path, env={"TMPDIR": str(tmp_path)}, capture_output=True, text=True, timeout=120, check=False
+        command, cwd=tmp_path, env={"TMPDIR": str(tmp_path)}, capture_output=True, text=True, check=False
     )
 
 

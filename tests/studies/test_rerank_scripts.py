@@ -38,7 +38,7 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Script:
 
 def run(name: str, tmp_path: Path, *arguments: object) -> tuple[str, Any]:
     command = [sys.executable, str(SCRIPTS / name), *map(str, arguments), "--json", "out.json"]
-    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=200, check=False)
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     return ran.stdout, json.loads((tmp_path / "out.json").read_text())
 

@@ -19,7 +19,7 @@ SCRIPT = Path(__file__).resolve().parents[2] / "studies" / "ship.py"
 
 def ship(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, str(SCRIPT), *arguments], cwd=folder, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, str(SCRIPT), *arguments], cwd=folder, capture_output=True, text=True, check=False
     )
 
 

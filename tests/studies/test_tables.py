@@ -20,7 +20,7 @@ TINY = [
 def run(tmp_path: Path, *arguments: object) -> str:
     ran = subprocess.run(
         [sys.executable, str(SCRIPT), *map(str, arguments), "--out", "runs", *TINY],
-        cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False,
+        cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
     return ran.stdout

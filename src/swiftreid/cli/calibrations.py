@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any
 
 from swiftreid.calibration.calibration import SHORT_LIST, Calibration
 from swiftreid.calibration.same_person import EMBEDDING, SamePerson
 from swiftreid.cli.console import Report
-from swiftreid.encoding.encoder import Encoder
-from swiftreid.errors import UsageError
 from swiftreid.evaluation.attributes import AttributeScore, AttributeScores
-from swiftreid.search.cascade import Cascade
-from swiftreid.search.codes import bits_of
 
 FEW = 30
 """Held-out people below whom figures and thresholds are warned of."""
@@ -106,37 +100,3 @@ def print_sweep(report: Report, found: Calibration) -> None:
             for t in found.details["trials"]
         ],
     )
-
-
-def choose_threshold(
-    encoder: Encoder, bits: float | None, stages: Cascade, report: Report
-) -> float | SamePerson | None:
-    """The same-person threshold asked for; else the encoder's calibrated one, if the cascade ends in its code."""
-    final = stages.stages[-1].code
-    if bits is not None:
-        if not 0 <= bits <= bits_of(final):
-            raise UsageError(f"--same-person is a distance of 0 to {bits_of(final)} bits of {final}, not {bits:g}")
-        return bits
-    found = encoder.card.calibration.same_person if encoder.card.calibration else None
-    if found is not None and found.code != final:
-        report.note(f"the calibrated same-person threshold is for {found.code}, not for {final}: nothing is 'unknown'")
-        return None
-    return found
-
-
-def note_size(threshold: float | SamePerson | None, entries: int, report: Report) -> None:
-    """Say what a gallery larger than the calibrated one does to the threshold's figures."""
-    if isinstance(threshold, SamePerson) and entries > threshold.gallery:
-        report.note(
-            f"the same-person threshold is calibrated for {threshold.gallery:,} entries; among {entries:,} an "
-            f"estimated {100 * threshold.false_accepts_in(entries):.0f} % of the people who are not there get an entry"
-        )
-
-
-def stated(threshold: float | SamePerson | None, stages: Cascade) -> dict[str, Any] | None:
-    """The threshold for a JSON document."""
-    if threshold is None:
-        return None
-    if isinstance(threshold, SamePerson):
-        return asdict(threshold)
-    return {"code": stages.stages[-1].code, "threshold": threshold}

@@ -1,36 +1,17 @@
-"""Which cascade a command searches by and why, and what the command line cannot search by."""
+"""The cascade that a command is given, and why a search went by the one it did."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
-from swiftreid.encoding.encoder import Encoder
+from swiftreid.encoding.card import EncoderCard
 from swiftreid.errors import UsageError
-from swiftreid.search.cascade import Cascade, Stage
-from swiftreid.search.stages import EMBEDDING
+from swiftreid.retrieval.answer import Answer
+from swiftreid.retrieval.cascades import check_codes
+from swiftreid.search.cascade import Cascade
 
 
-def choose_cascade(encoder: Encoder, text: str | None, *, exact: bool = False) -> tuple[Cascade, str]:
-    """The cascade asked for; else the encoder's calibrated one; else exhaustive search by its longest code; and why.
-
-    Raises:
-        UsageError: the text cannot be read, or cannot be searched by in a gallery of this encoder's codes.
-    """
-    if text is not None:
-        return read_cascade(text, encoder.spec.names, "the gallery"), "given by --cascade"
-    calibration = encoder.card.calibration
-    exhaustive = Cascade([Stage(encoder.spec.final)])
-    if exact:
-        return exhaustive, "every entry, as --exact asks"
-    if calibration is None:
-        return exhaustive, (
-            f"every entry: the encoder {encoder.card.name} has no calibration, which coarse-to-fine search needs; "
-            "make a calibrated copy with `swiftreid calibrate ENCODER DATA -o COPY` and give it with --encoder COPY"
-        )
-    return Cascade.parse(calibration.cascade), f"calibrated on {calibration.data}"
-
-
-def read_cascade(text: str, codes: Collection[str], whose: str) -> Cascade:
+def read_cascade(text: str, codes: Collection[str], whose: str = "the gallery") -> Cascade:
     """A cascade that a command was given.
 
     Args:
@@ -49,11 +30,23 @@ def read_cascade(text: str, codes: Collection[str], whose: str) -> Cascade:
             f"{cascade.stages[0]}: "
             "leave that stage out, or see 'Millions of entries: inverted lists' in docs/search.md"
         )
-    missing = [name for name in cascade.codes if name not in codes]
-    if missing:
-        floats = " (a gallery keeps no float embeddings)" if EMBEDDING in missing and whose == "the gallery" else ""
-        raise UsageError(
-            f"--cascade {text!r} compares {' and '.join(missing)}, which {whose} does not have{floats}; "
-            f"{whose} has {', '.join(codes)}"
-        )
+    check_codes(cascade, codes, whose)
     return cascade
+
+
+def why(answer: Answer, card: EncoderCard | None) -> str:
+    """Why a search went by its cascade, in the words of the options."""
+    name = "of the gallery, of which it has no copy," if card is None else card.name
+    calibration = card.calibration if card else None
+    reasons = {
+        "given": "given by --cascade",
+        "exact": "every entry, as --exact asks",
+        "calibrated": f"calibrated on {calibration.data}" if calibration else "",
+        "every entry": (
+            f"every entry: the encoder {name} has no calibration, which coarse-to-fine search needs; make a calibrated "
+            "copy with `swiftreid calibrate ENCODER DATA -o COPY` and give it with --encoder COPY"
+        ),
+        "description": "the description, of every entry",
+    }
+    narrowed = answer.description is not None and answer.origin != "description"
+    return reasons[answer.origin] + ("; among those whom the description lets pass" if narrowed else "")

@@ -16,14 +16,11 @@ from swiftreid.cli.console import EncoderOption, JsonOption, QuietOption, Report
 from swiftreid.cli.datasets import DataArgument, KindOption, RootOption, TrainOption, train_choice, with_doubts
 from swiftreid.cli.encoders import TRAIN, Output
 from swiftreid.cli.outputs import SAFETENSORS, output_file
-from swiftreid.cli.sources import BadPictures, pictures_below, refuse_same_ids
-from swiftreid.data.printable import printable
+from swiftreid.cli.sources import BadPictures
 from swiftreid.data.sources import open_data
 from swiftreid.encoding.card import EncoderCard
 from swiftreid.encoding.encoder import DEFAULT, open_encoder
-from swiftreid.encoding.encodings_file import save_encodings
-from swiftreid.encoding.stream import encode_all
-from swiftreid.errors import SwiftReIDError, UsageError
+from swiftreid.errors import UsageError
 from swiftreid.experiments.calibrate import (
     NEEDED,
     CalibrationSettings,
@@ -32,6 +29,8 @@ from swiftreid.experiments.calibrate import (
     was_learned,
 )
 from swiftreid.recipes import find_recipe
+from swiftreid.retrieval.encodings import encode_to_file
+from swiftreid.retrieval.samples import samples_below
 
 _MAX_LOSS = 0.5  # mAP points
 _SMALL_PERCENT = 1  # a share of 1 may be meant; yet few mistakes are a sensible thing to ask for
@@ -47,27 +46,13 @@ def encode(
     """Encode pictures into one file of packed codes and float embeddings (safetensors)."""
     report = Report(as_json=as_json, quiet=quiet)
     output = output_file("--output", output, suffixes=SAFETENSORS)
-    used = open_encoder(encoder)
-    found = pictures_below(pictures)
-    refuse_same_ids(found, "encode them into files of their own, and add those with different --id-prefix")
-    bad = BadPictures(report)
-    kept, encoding = encode_all(used, [picture.path for picture in found], on_bad=bad, progress=report.progress)
-    if not len(kept):
-        raise SwiftReIDError(f"none of the {len(found)} pictures could be read; nothing was written")
-    chosen = [found[i] for i in kept]
-    save_encodings(
-        output,
-        used,
-        encoding,
-        ids=[printable(picture.id) for picture in chosen],
-        cameras=[picture.camera or None for picture in chosen],
-        persons=[picture.person for picture in chosen],
-    )
-    report.text(f"wrote {output}: {len(kept):,} encodings ({used.spec}); {len(bad.found)} pictures could not be read")
+    used, bad = open_encoder(encoder), BadPictures(report)
+    encoded = encode_to_file(used, samples_below(pictures), output, on_bad=bad, progress=report.progress)
+    report.text(f"wrote {output}: {encoded:,} encodings ({used.spec}); {len(bad.found)} pictures could not be read")
     report.document(
         {
             "encodings": str(output),
-            "encoded": len(kept),
+            "encoded": encoded,
             "encoder": used.card.name,
             "fingerprint": used.fingerprint,
             **bad.as_dict(),

@@ -58,8 +58,11 @@ def demo(
             f"calibrate {encoder} {data} -o {calibrated}",
         )
         coding.calibrate(encoder, str(data), output=calibrated, quiet=quiet)
-        step("2. Make a durable gallery for that encoder ...", f"gallery create {gallery} --encoder {calibrated}")
-        galleries.create(gallery, encoder=str(calibrated), quiet=quiet)
+        step(
+            "2. Make a durable gallery for that encoder, of people who do not exist ...",
+            f"gallery create {gallery} --encoder {calibrated} --rendered",
+        )
+        galleries.create(gallery, encoder=str(calibrated), rendered=True, quiet=quiet)
         (gallery / _MARK).touch()
         step(
             "   ... and add the pictures of the other people.",

@@ -51,5 +51,6 @@ def print_card(report: Report, card: EncoderCard) -> None:
         print_calibration(report, card.calibration)
 
 
-def _percent(share: float | None) -> float | None:
-    return None if share is None else 100 * share
+def _percent(share: object) -> float | None:
+    """Per cent of a share; nothing of what is none, for metrics are as whoever made the file wrote them."""
+    return 100 * share if isinstance(share, (int, float)) else None

@@ -9,14 +9,19 @@ from typing import Annotated
 
 import typer
 
+from swiftreid.cli.advice import with_advice
 from swiftreid.cli.console import JsonOption, QuietOption, Report
-from swiftreid.cli.sources import BadPictures, Picture, encoder_of, moment, pictures_from
-from swiftreid.encoding.encoder import DEFAULT, encoder_path, open_encoder
+from swiftreid.cli.sources import BadPictures, moment
+from swiftreid.data.samples import NamedSample
+from swiftreid.encoding.encoder import DEFAULT
 from swiftreid.encoding.encodings_file import load_encodings
-from swiftreid.encoding.stream import encode_paths
 from swiftreid.errors import SwiftReIDError, UsageError
-from swiftreid.gallery.entries import Entry, valid_text
+from swiftreid.gallery.entries import valid_text
 from swiftreid.gallery.store import Gallery
+from swiftreid.retrieval.ingest import IdsExist, OtherPicture
+from swiftreid.retrieval.local import create_gallery, open_gallery
+from swiftreid.retrieval.samples import NoCamera, SameIds, samples_in
+from swiftreid.retrieval.searchable import OnExisting
 
 app = typer.Typer(help="Create, fill, inspect and prune galleries.", no_args_is_help=True)
 
@@ -38,25 +43,19 @@ def create(
             envvar="SWIFTREID_ENCODER",
         ),
     ] = DEFAULT,
+    rendered: Annotated[
+        bool,
+        typer.Option("--rendered", help="Nobody in it exists: a calibration on rendered people decides there."),
+    ] = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Create an empty gallery, bound to one encoder."""
     report = Report(as_json=as_json, quiet=quiet)
-    created_with = open_encoder(encoder)
-    if not created_with.spec.names:
-        raise UsageError(f"encoder {created_with.card.name} makes no codes: learn some with `swiftreid hash`")
-    Gallery.create(
-        gallery,
-        encoder_name=created_with.card.name,
-        fingerprint=created_with.fingerprint,
-        spec=created_with.spec,
-        encoder_file=encoder_path(encoder),
-    ).close()
-    report.text(f"created {gallery} for encoder {created_with.card.name} ({created_with.card.short_fingerprint})")
-    report.document(
-        {"gallery": str(gallery), "encoder": created_with.card.name, "fingerprint": created_with.fingerprint}
-    )
+    with create_gallery(gallery, encoder, rendered=rendered) as made:
+        name, fingerprint = made.encoder_name, made.fingerprint
+    report.text(f"created {gallery} for encoder {name} ({fingerprint[:12]})")
+    report.document({"gallery": str(gallery), "encoder": name, "fingerprint": fingerprint, "rendered": rendered})
 
 
 @app.command()
@@ -87,50 +86,57 @@ def add(
     if acknowledge and as_json:
         raise UsageError("--acknowledge and --json both write to stdout: give one of them")
     report = Report(as_json=as_json, quiet=quiet)
-
-    with Gallery.open(gallery) as opened:
+    bad = BadPictures(report)
+    on_existing: OnExisting = "skip" if skip_existing else "refuse"
+    with open_gallery(gallery) as people, with_advice(_ADVICE):
         if codes is not None:
             if pictures or manifest:
                 raise UsageError("give pictures, --manifest or --codes, one of the three")
-            _add_codes(opened, codes, camera, id_prefix, report, skip_existing=skip_existing)
-            return
-        sources = pictures_from(pictures or [], manifest=manifest, camera=camera, id_prefix=id_prefix)
-        _note_escaped(report, sources)
-        known = _known(opened, [source.id for source in sources], skip_existing=skip_existing)
-        _refuse_other_pictures(opened, [source for source in sources if source.id in known])
-        wanted = [source for source in sources if source.id not in known]
-        bad = BadPictures(report)
-        encoder = open_encoder(encoder_of(opened))
-        batches = encode_paths(
-            encoder, [source.path for source in wanted], thumbnails=True, on_bad=bad, progress=report.progress
-        )
-        added = 0
-        for batch in batches:
-            entries = [_entry(wanted[i], jpeg) for i, jpeg in zip(batch.indices, batch.thumbnails, strict=True)]
-            added += opened.add(
-                entries, batch.encoding.codes, fingerprint=encoder.fingerprint, encoder_name=encoder.card.name
+            loaded = load_encodings(codes)
+            done = people.add_encodings(loaded, camera=camera, id_prefix=id_prefix, on_existing=on_existing)
+        else:
+            samples = samples_in(pictures or [], manifest=manifest, camera=camera, id_prefix=id_prefix)
+            _note_escaped(report, samples)
+            done = people.add_samples(
+                samples,
+                on_existing=on_existing,
+                on_bad=bad,
+                on_added=_echo if acknowledge else None,
+                progress=report.progress,
             )
-            if acknowledge:  # only now: add() returns when the entries are durable
-                typer.echo("\n".join(entry.id for entry in entries))
-        summary = {
-            "gallery": str(gallery),
-            "added": added,
-            "already_there": len(known),
-            "entries": opened.info().entries,
-            **bad.as_dict(),
-        }
-    if wanted and not added:
-        report.fail(f"none of the {len(wanted)} pictures could be read; nothing was added", summary)
-    if not acknowledge:
+        entries = len(people)
+    summary = {
+        "gallery": str(gallery),
+        "added": len(done.ids),
+        "already_there": len(done.existing),
+        "entries": entries,
+        **({} if codes is not None else bad.as_dict()),
+    }
+    if codes is None and done.unreadable and not done.ids:
+        report.fail(f"none of the {len(done.unreadable)} pictures could be read; nothing was added", summary)
+    there = f"{len(done.existing):,} were already there"
+    if codes is not None:
         report.text(
-            f"added {added:,} pictures; {len(known):,} were already there; {len(bad.found):,} could not be read; "
-            f"the gallery holds {summary['entries']:,}"
+            f"added {len(done.ids):,} encodings, which have no thumbnails; {there}; the gallery holds {entries:,}"
+        )
+    elif not acknowledge:
+        report.text(
+            f"added {len(done.ids):,} pictures; {there}; {len(bad.found):,} could not be read; the gallery holds "
+            f"{entries:,}"
         )
     report.document(summary)
 
 
-def _note_escaped(report: Report, sources: Sequence[Picture]) -> None:
-    escaped = [source for source in sources if valid_text(source.path.name) != source.path.name]
+_ADVICE = {
+    IdsExist: "--skip-existing leaves those out that are there, --id-prefix gives other ids",
+    OtherPicture: "--id-prefix gives other ids",
+    SameIds: "--id-prefix goes before every id",
+    NoCamera: "--camera NAME says it of all of them",
+}
+
+
+def _note_escaped(report: Report, samples: Sequence[NamedSample]) -> None:
+    escaped = [sample for sample in samples if valid_text(sample.path.name) != sample.path.name]
     if escaped:
         report.note(
             f"{len(escaped)} file names are not UTF-8: their ids have \\x and two digits for each such byte, as in "
@@ -138,76 +144,8 @@ def _note_escaped(report: Report, sources: Sequence[Picture]) -> None:
         )
 
 
-def _known(opened: Gallery, ids: list[str], *, skip_existing: bool) -> set[str]:
-    """Those of the ids that the gallery has; an error if there are any and they are not to be skipped."""
-    known = opened.existing(ids)
-    if known and not skip_existing:
-        raise UsageError(
-            f"{len(known)} of {len(ids)} ids are already in {opened.path}, such as {min(known)!r}; nothing was added. "
-            "If they are the same pictures, give --skip-existing; if not, tell them apart with --id-prefix"
-        )
-    return known
-
-
-def _refuse_other_pictures(opened: Gallery, known: list[Picture]) -> None:
-    """Skipping what is there must not pass over a different picture that only has the same name."""
-    for source in known:
-        stored = opened.get(source.id).entry.source
-        other = Path(stored) if stored else None
-        # A file that is no longer where it was may have been moved: that is no reason to refuse.
-        if other is not None and stored != valid_text(str(source.path.resolve())) and other.exists():
-            raise UsageError(
-                f"{source.path} would have the id {source.id!r}, which {opened.path} has from another file, {other}; "
-                "nothing was added: tell them apart with --id-prefix"
-            )
-
-
-def _add_codes(
-    opened: Gallery, path: Path, camera: str | None, id_prefix: str, report: Report, *, skip_existing: bool
-) -> None:
-    loaded = load_encodings(path)
-    header = loaded.header
-    opened.check_encoder(header.fingerprint, header.encoder)
-    missing = [i for i, known in enumerate(header.cameras) if (known or camera) is None]
-    if missing:
-        raise UsageError(
-            f"{len(missing)} encodings in {path} have no camera, the first is {header.ids[missing[0]]!r}: give --camera"
-        )
-    entries = [
-        Entry(id=id_prefix + id_, camera=own or camera or "", person=person)
-        for id_, own, person in zip(header.ids, header.cameras, header.persons, strict=True)
-    ]
-    known = _known(opened, [entry.id for entry in entries], skip_existing=skip_existing)
-    rows = [i for i, entry in enumerate(entries) if entry.id not in known]
-    added = opened.add(
-        [entries[i] for i in rows],
-        {name: code[rows] for name, code in loaded.encoding.codes.items()},
-        fingerprint=header.fingerprint,
-        encoder_name=header.encoder,
-    )
-    summary = {
-        "gallery": str(opened.path),
-        "added": added,
-        "already_there": len(known),
-        "entries": opened.info().entries,
-    }
-    report.text(
-        f"added {added:,} encodings, which have no thumbnails; {len(known):,} were already there; the gallery holds "
-        f"{summary['entries']:,}"
-    )
-    report.document(summary)
-
-
-def _entry(source: Picture, thumbnail: bytes) -> Entry:
-    return Entry(
-        id=source.id,
-        camera=source.camera,
-        time=source.time,
-        person=source.person,
-        source=valid_text(str(source.path.resolve())),
-        labels=source.labels,
-        thumbnail=thumbnail,
-    )
+def _echo(ids: Sequence[str]) -> None:
+    typer.echo("\n".join(ids))
 
 
 @app.command()

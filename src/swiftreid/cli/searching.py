@@ -4,52 +4,49 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import numpy as np
 import typer
-from numpy.typing import NDArray
 
 from swiftreid.bench.contender import processors
-from swiftreid.cli.answering import (
-    DRAWN_QUERIES,
-    Answering,
-    Found,
-    Hit,
-    Query,
-    entry_query,
-    one_person,
-    picture_queries,
-)
-from swiftreid.cli.calibrations import choose_threshold, note_size, stated
-from swiftreid.cli.cascades import choose_cascade
+from swiftreid.cli import answers as printed
+from swiftreid.cli.cascades import read_cascade
 from swiftreid.cli.console import JsonOption, QuietOption, Report
-from swiftreid.cli.describing import Described, HasOption, LowerOption, NotOption, UpperOption, described
-from swiftreid.cli.filters import Filters
+from swiftreid.cli.filters import FilterOptions
 from swiftreid.cli.outputs import output_file, written
-from swiftreid.cli.reranking import (
-    K1Option,
-    K2Option,
-    LambdaOption,
-    note_pool,
-    pool_of,
-    settings_of,
-    stated_reranking,
-)
-from swiftreid.cli.sources import BadPictures, encoder_of, moment
-from swiftreid.data.pictures import read_picture
-from swiftreid.encoding.encoder import open_encoder
-from swiftreid.errors import UsageError
-from swiftreid.figures.ranking_picture import Candidate, Ranking, draw_rankings
-from swiftreid.gallery.store import Gallery
-from swiftreid.search.codes import bits_of
+from swiftreid.cli.reranking import K1Option, K2Option, LambdaOption, settings_of, stated_reranking
+from swiftreid.cli.sources import BadPictures
+from swiftreid.errors import SwiftReIDError, UsageError
+from swiftreid.figures.ranking_picture import draw_rankings
+from swiftreid.retrieval.answer import Answer
+from swiftreid.retrieval.drawing import HITS, rankings_of
+from swiftreid.retrieval.local import open_gallery
+from swiftreid.retrieval.query import PersonDescription, Query
+from swiftreid.retrieval.ranking import pool_of
+from swiftreid.retrieval.samples import samples_below
 from swiftreid.search.results import Report as StageReports
 
 _PICTURE = Path("search.png")
-_DRAWN_HITS = 8
+_DRAWN_QUERIES = 12
+_WITH_THUMBNAILS = 64  # more queries than are drawn, for some may be unreadable
 _DRAWABLE = {".png": "PNG", ".jpg": "JPEG", ".webp": "WEBP"}
+
+HasOption = Annotated[
+    list[str] | None,
+    typer.Option("--has", help="An attribute that the person has, such as backpack; may be repeated."),
+]
+UpperOption = Annotated[
+    list[str] | None, typer.Option("--upper", help="Colour or pattern of the upper garment; may be repeated.")
+]
+LowerOption = Annotated[
+    list[str] | None, typer.Option("--lower", help="Colour or pattern of the lower garment; may be repeated.")
+]
+NotOption = Annotated[
+    list[str] | None, typer.Option("--not", help="An attribute that the person has not; may be repeated.")
+]
 
 
 def search(
@@ -85,7 +82,7 @@ def search(
         typer.Option("--same-person", help="Largest distance in bits of the same person. Default: the calibrated one."),
     ] = None,
     unknown: Annotated[
-        bool, typer.Option("--unknown/--no-unknown", help="Say 'unknown' of a query with no entry that near.")
+        bool, typer.Option("--unknown/--no-unknown", help="Decide whether the person is there, or 'unknown'.")
     ] = True,
     rerank: Annotated[
         bool,
@@ -119,104 +116,71 @@ def search(
     )
     settings = settings_of(rerank=rerank, k1=k1, k2=k2, lambda_=lambda_)
     drawn = None if no_picture else output_file("--picture", picture or _PICTURE, suffixes=tuple(_DRAWABLE))
-    threads = _threads(threads, report)
-    bad = BadPictures(report)
-    filters = Filters(camera or [], not_camera or [], after, before)
-    with Gallery.open(gallery, read_only=True) as opened:
-        used = open_encoder(encoder or encoder_of(opened))
-        opened.check_encoder(used.fingerprint, used.card.name)
-        said = described(used, has, upper, lower, lacks)
-        by_picture = bool(pictures or like)
-        if said is not None and not by_picture:
-            stages, why = said.alone(), "the description, of every entry"
-            _refuse_alone(rerank=rerank, cascade=cascade, exact=exact, same_person=same_person)
-        else:
-            stages, why = choose_cascade(used, cascade, exact=exact)
-        if said is not None and by_picture:
-            why = f"{why}; among those whom the description lets pass"
-        filters.check(opened)
-        queries = [entry_query(opened, id_) for id_ in like or []]
-        queries += picture_queries(used, pictures or [], bad, report)
-        if together and not queries:
-            raise UsageError("--together searches for several pictures of one person at once: give them, or --like")
-        if together:
-            queries = [one_person(queries)]
-        if said is not None and not by_picture:
-            queries = [Query(str(said.description), (), None, {}, None, None)]
-        if not queries:
-            raise UsageError("say whom to search: query pictures, --like ID, or a description such as --has backpack")
-        threshold = choose_threshold(used, same_person, stages, report) if unknown and by_picture else None
-        asked = Answering(stages, said, threshold, settings, k, threads, _DRAWN_HITS if drawn else 0)
-        found, reports, largest = asked.answers(queries, opened, filters, report, other_cameras=other_cameras)
-    pool = pool_of(k, settings)
-    _print(report, queries, found)
-    report.text(f"cascade: {stages} ({why})")
-    report.note(str(StageReports.total(reports)))
-    note_pool(settings, pool, largest, report)
-    note_size(threshold, largest, report)
-    if said is not None:
-        _note_description(said, used.card.name, found, report, by_picture=by_picture)
+    filters = FilterOptions(camera or [], not_camera or [], after, before, other_cameras)
+    with open_gallery(gallery, encoder=encoder, read_only=True, threads=_threads(threads, report)) as people:
+        asking = partial(
+            Query,
+            description=_description(has, upper, lower, lacks),
+            k=k,
+            cascade=None if cascade is None else read_cascade(cascade, people.store.spec.names),
+            exact=exact,
+            filters=filters.filters,
+            threshold=(same_person if same_person is not None else "calibrated") if unknown else None,
+            reranking=settings,
+        )
+        files = [sample.path for sample in samples_below(pictures or [])]
+        queries = _queries(asking, like or [], files, together=together)
+        if drawn is not None:
+            queries[:_WITH_THUMBNAILS] = [replace(query, thumbnails=HITS) for query in queries[:_WITH_THUMBNAILS]]
+        bad = BadPictures(report)
+        with filters.naming_options():
+            answers = people.search_batch(queries, on_bad=None if len(files) == 1 else bad, progress=report.progress)
+        card = people.card
+    if files and len(bad.found) == len(set(files)):
+        raise SwiftReIDError(f"none of the {len(files)} query pictures could be read")
+    found = [answer for answer in answers if not answer.noted("unreadable")]
+    first, stages = found[0], answers.report or StageReports([])
+    printed.warn(report, found, filters)
+    printed.tables(report, found)
+    printed.cascade(report, first, card)
+    report.note(str(stages))
+    printed.notes(report, found, card)
     if drawn is not None:
-        words = f", {said.description}" if said and by_picture else ""
-        report.text(f"picture: {_draw(queries[:DRAWN_QUERIES], found, drawn, words)}")
-        _note_picture(queries, found, report)
+        report.text(f"picture: {_draw(found[:_DRAWN_QUERIES], drawn)}")
+        _note_picture(found, report)
     report.document(
         {
             "gallery": str(gallery),
-            "cascade": str(stages),
-            "description": dict(said.description.bits) if said else None,
-            "hardly_told": said.hardly_told if said else None,
-            "never_measured": said.never_measured if said else None,
-            "right_share": said.right if said else None,
-            "stages": [asdict(stage) for stage in StageReports.total(reports)],
+            "cascade": str(first.cascade),
+            **printed.description_document(first),
+            "stages": [asdict(stage) for stage in stages],
             "picture": None if drawn is None else str(drawn),
-            "same_person": stated(threshold, stages),
-            "reranking": stated_reranking(settings, pool),
-            "queries": [
-                {
-                    "query": q.name,
-                    "person": q.person,
-                    "camera": q.camera,
-                    "unknown": f.unknown,
-                    "passing": f.passing,
-                    "results": [_as_json(i, h) for i, h in enumerate(f.hits, 1)],
-                }
-                for q, f in zip(queries, found, strict=True)
-            ],
+            "same_person": printed.threshold_document(first),
+            "reranking": stated_reranking(settings, pool_of(k, settings)),
+            "queries": [printed.answer_document(answer) for answer in found],
             **bad.as_dict(),
         }
     )
 
 
-def _refuse_alone(*, rerank: bool, cascade: str | None, exact: bool, same_person: float | None) -> None:
-    if rerank or cascade or exact or same_person is not None:
-        raise UsageError(
-            "a description alone is one stage, of attributes: leave out --rerank, --cascade, --exact and "
-            "--same-person, or add a query picture"
-        )
+def _description(
+    has: Sequence[str] | None, upper: Sequence[str] | None, lower: Sequence[str] | None, lacks: Sequence[str] | None
+) -> PersonDescription | None:
+    words = [tuple(given or ()) for given in (has, upper, lower, lacks)]
+    return PersonDescription(*words) if any(words) else None
 
 
-def _note_description(
-    said: Described, encoder: str, found: Sequence[Found], report: Report, *, by_picture: bool
-) -> None:
-    """Say how many fit or pass, where nobody fits, and what the encoder cannot tell."""
-    passing = " or ".join(f"{n:,}" for n in sorted({answer.passing or 0 for answer in found}))
-    if by_picture:
-        right = "" if said.right is None else f", about {100 * said.right:.0f} % or more of those of whom it is true"
-        report.note(f"the description lets {passing} entries pass{right}")
-    elif passing != "0":
-        report.note(f"the description fits {passing} entries, surely or not")
-    hits = [hit for answer in found for hit in answer.hits if hit.likeness is not None]
-    if hits and all(hit.likeness is not None and hit.likeness.differs for hit in hits):
-        report.note(f"nobody here fits all of it: {said.description}")
-    where = "(`swiftreid encoder info` has how well each)"
-    if said.hardly_told:
-        ignored = ", so nobody is left out for it" if by_picture else ""
-        names = " and ".join(said.hardly_told)
-        report.note(f"{encoder} tells {names} hardly better than by chance{ignored} {where}")
-    if said.never_measured:
-        names = " and ".join(said.never_measured)
-        report.note(f"how well {encoder} tells {names} was never measured {where}")
+def _queries(asking: partial[Query], like: Sequence[str], files: Sequence[Path], *, together: bool) -> list[Query]:
+    """One query for each entry and picture, or one for all of them together, or one that only describes."""
+    if together:
+        if not like and not files:
+            raise UsageError("--together searches for several pictures of one person at once: give them, or --like")
+        return [asking(ids=like, pictures=files)]
+    if like or files:
+        return [asking(ids=id_) for id_ in like] + [asking(pictures=file) for file in files]
+    if asking.keywords["description"] is None:
+        raise UsageError("say whom to search: query pictures, --like ID, or a description such as --has backpack")
+    return [asking()]
 
 
 def _refuse_both(*pairs: tuple[str, bool, str, object]) -> None:
@@ -224,53 +188,6 @@ def _refuse_both(*pairs: tuple[str, bool, str, object]) -> None:
     for flag, given, option, value in pairs:
         if given and value is not None:
             raise UsageError(f"{flag} and {option} exclude each other: give one of them")
-
-
-def _print(report: Report, queries: Sequence[Query], found: Sequence[Found]) -> None:
-    marks = {True: "yes", False: "no", None: "-"}
-    for query, answer in zip(queries, found, strict=True):
-        decided = answer.unknown is not None
-        reranked = any(hit.reranked is not None for hit in answer.hits)
-        columns = ["rank", "entry", "distance", *(["re-ranked"] if reranked else []), "camera", "time", "person"]
-        judged = any(hit.right is not None for hit in answer.hits)
-        columns += [*(["right"] if judged else []), *(["same person"] if decided else [])]
-        told = any(hit.likeness is not None for hit in answer.hits)
-        columns += ["differs in"] if told else []
-        rows = [
-            (
-                rank,
-                h.entry.id,
-                h.distance,
-                *([f"{h.reranked:.3f}"] if reranked else []),
-                h.entry.camera,
-                moment(h.entry.time),
-                h.entry.person,
-                *([marks[h.right]] if judged else []),
-                *([marks[h.same_person]] if decided else []),
-                *([str(h.likeness)] if told else []),
-            )
-            for rank, h in enumerate(answer.hits, 1)
-        ]
-        report.table(f"{query.name}: unknown" if answer.unknown else query.name, columns, rows)
-
-
-def _as_json(rank: int, hit: Hit) -> dict[str, Any]:
-    entry = hit.entry
-    return {
-        "rank": rank,
-        "id": entry.id,
-        "distance": hit.distance,
-        "code": hit.code,
-        "camera": entry.camera,
-        "time": entry.time,
-        "person": entry.person,
-        "labels": dict(entry.labels),
-        "right": hit.right,
-        "same_person": hit.same_person,
-        "reranked": hit.reranked,
-        "differs": hit.likeness.differs if hit.likeness else None,
-        "unsure": hit.likeness.unsure if hit.likeness else None,
-    }
 
 
 def _threads(wanted: int, report: Report) -> int:
@@ -281,58 +198,16 @@ def _threads(wanted: int, report: Report) -> int:
     return min(wanted, there)
 
 
-def _note_picture(queries: Sequence[Query], found: Sequence[Found], report: Report) -> None:
+def _note_picture(answers: Sequence[Answer], report: Report) -> None:
     """Say what of the results the picture does not show."""
-    queries_left, hits_left = len(queries) > DRAWN_QUERIES, any(len(answer.hits) > _DRAWN_HITS for answer in found)
-    words = [f"first {_DRAWN_HITS} results"] * hits_left + [f"first {DRAWN_QUERIES} queries"] * queries_left
+    words = [f"first {HITS} results"] * any(len(answer.hits) > HITS for answer in answers)
+    words += [f"first {_DRAWN_QUERIES} queries"] * (len(answers) > _DRAWN_QUERIES)
     if words:
         report.note(f"the picture shows the {' of the '.join(words)}")
 
 
-def _draw(queries: Sequence[Query], found: Sequence[Found], path: Path, words: str) -> str:
-    """Write a picture of these queries with their best entries; where it is, in words.
-
-    Args:
-        queries: to be drawn.
-        found: what each found.
-        path: of the picture.
-        words: behind the name of each query.
-    """
-    rankings = [
-        Ranking(
-            query=_shown(query.thumbnail, query.name),
-            caption=f"{Path(query.name).name}{words}",
-            candidates=[
-                Candidate(
-                    picture=_shown(hit.thumbnail, hit.entry.id),
-                    distance=_measure(hit),
-                    verdict=hit.right,
-                    caption=_caption(hit),
-                )
-                for hit in answer.hits[:_DRAWN_HITS]
-            ],
-        )
-        for query, answer in zip(queries, found, strict=False)
-    ]
+def _draw(answers: Sequence[Answer], path: Path) -> str:
+    """Write a picture of these answers; where it is, in words."""
     content = io.BytesIO()
-    draw_rankings(rankings).save(content, _DRAWABLE[path.suffix.lower()])
+    draw_rankings(rankings_of(answers)).save(content, _DRAWABLE[path.suffix.lower()])
     return written(path, content.getvalue(), shows_people=True)
-
-
-def _measure(hit: Hit) -> str:
-    """How far an entry is, in a few words below its picture."""
-    return (
-        hit.likeness.verdict
-        if hit.likeness and hit.code.startswith("attr")
-        else f"{hit.distance} / {bits_of(hit.code)}"
-    )
-
-
-def _caption(hit: Hit) -> str:
-    """Its camera, and how the description fits where it is not what entries are ordered by."""
-    also = f", {hit.likeness.verdict}" if hit.likeness and not hit.code.startswith("attr") else ""
-    return f"camera {hit.entry.camera}{also}"
-
-
-def _shown(thumbnail: bytes | None, name: str) -> NDArray[np.uint8]:
-    return np.full((128, 64, 3), 200, np.uint8) if thumbnail is None else read_picture(thumbnail, name=name)

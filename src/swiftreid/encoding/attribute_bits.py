@@ -29,6 +29,8 @@ class AttributeBits:
     def __init__(self, tensors: Mapping[str, NDArray[Any]]) -> None:
         if set(tensors) != {"weight", "bias"}:
             raise UsageError(f"attributes are read by a weight and a bias, not by {', '.join(sorted(tensors)) or '-'}")
+        if any(value.dtype.kind != "f" for value in tensors.values()):
+            raise UsageError("attributes are read by arrays of float32 or float16")
         self._weight, self._bias = (np.ascontiguousarray(tensors[name], np.float32) for name in ("weight", "bias"))
         shapes = self._weight.shape, self._bias.shape
         if self._weight.ndim != 2 or not len(self._bias) or shapes[1] != shapes[0][:1]:

@@ -18,8 +18,13 @@ def sources_of(card: EncoderCard) -> list[dict[str, str]]:
 
     Each has ``data``, its name, and ``data_fingerprint``, which is empty where nothing is recorded.
     """
-    own = {name: str(card.training.get(name, "")) for name in ("data", "data_fingerprint")}
-    return [own, *card.training.get(LEARNED_FROM, [])]
+    others = card.training.get(LEARNED_FROM, [])
+    records = [card.training, *(others if isinstance(others, list) else [])]
+    return [
+        {name: str(record.get(name, "")) for name in ("data", "data_fingerprint")}
+        for record in records
+        if isinstance(record, dict)
+    ]
 
 
 def domain_of(card: EncoderCard, data: ReidData) -> tuple[str, Domain]:

@@ -35,7 +35,8 @@ def load_headed(
             text = (stored.metadata() or {}).get(key)
             # Nothing is read of others' files: NumPy has not all of their types.
             arrays = {} if text is None else {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, TypeError, ValueError, OverflowError, MemoryError) as error:
+        # The last ones of arrays of types that NumPy lacks, or of shapes that it cannot have.
         raise SwiftReIDError(f"{path} is not a readable {kind} file ({error}): {remedy}") from error
     if text is None:
         raise SwiftReIDError(f"{path} is a safetensors file without the {key!r} header of {kind} files: {remedy}")
@@ -55,6 +56,6 @@ def _format_of(text: str) -> int:
     """The format that a header states, 0 where it states none."""
     try:
         stated = json.loads(text)["format"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return 0
     return stated if isinstance(stated, int) else 0

@@ -39,9 +39,12 @@ class PyramidCodes:
     """
 
     def __init__(self, tensors: Mapping[str, NDArray[np.float32]]) -> None:
+        for name, value in tensors.items():
+            if value.dtype.kind != "f":
+                raise UsageError(f"the array {name!r} of this pyramid is {value.dtype}, not float32 or float16")
         self._tensors = {name: np.ascontiguousarray(value, dtype=np.float32) for name, value in tensors.items()}
         weights = [match for match in map(_WEIGHT.fullmatch, tensors) if match]
-        self._signs = int(self._tensors[_SIGNS].flat[0]) if _SIGNS in tensors else 0
+        self._signs = int(self._number(_SIGNS)) if _SIGNS in tensors else 0
         self._learned = tuple(sorted((int(match[1]) for match in weights), reverse=True))
         self.lengths = (self._signs, *self._learned) if self._signs else self._learned
         """Code lengths in bits, longest first."""
@@ -103,8 +106,7 @@ class PyramidCodes:
             raise UsageError("these arrays are not a pyramid: none is named 'pyramid.LENGTH.weight'")
         expected = {"input.unit"} | ({_CHAINED, _SIGNS} & set(t))
         for name in expected:
-            if self._array(name, 1).shape != (1,):
-                raise UsageError(f"{name} has shape {t[name].shape}, expected (1,)")
+            self._number(name)
         self._chained = bool(t.get(_CHAINED, np.ones(1))[0])
         width: int | None = self._signs or None
         for rows in self._learned:
@@ -121,6 +123,12 @@ class PyramidCodes:
         if set(t) != expected:
             raise UsageError(f"these arrays do not belong to a pyramid: {' '.join(sorted(set(t) - expected))}")
         return self._signs or int(t[f"pyramid.{self.lengths[0]}.weight"].shape[1])
+
+    def _number(self, name: str) -> float:
+        """The one number of an array."""
+        if self._array(name, 1).shape != (1,):
+            raise UsageError(f"{name} has shape {self._tensors[name].shape}, expected (1,)")
+        return float(self._tensors[name][0])
 
     def _array(self, name: str, rank: int) -> NDArray[np.float32]:
         """One array, present, of the given rank, and finite."""

@@ -179,6 +179,11 @@ class Gallery:
         return self._meta.rendered
 
     @property
+    def created(self) -> str:
+        """When the gallery was created, ISO 8601, UTC."""
+        return self._meta.created
+
+    @property
     def encoder_file(self) -> Path | None:
         """The stored copy of the encoder's artefact, if one was given; compared with its checksum.
 

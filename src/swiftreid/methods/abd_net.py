@@ -70,7 +70,7 @@ class AbdNet(Method):
     **Decision**: the reduced map and its two refined ones are added, which keeps the vector at 1024 numbers and the
     embedding at the 2048 that the SSR paper states; the attentive branch has no parts and no further convolutions about
     its attentions, which only the authors' code has. Cross-entropies and triplet losses are summed over the branches,
-    ``L_OF`` over the maps, ``L_OW`` over the layers. ``L_OF`` counts from the start; that code begins at epoch 23.
+    ``L_OF`` over the maps, ``L_OW`` over the layers. ``L_OF`` counts from the start; that code starts it at epoch 23.
 
     Args:
         persons: number of training persons.
@@ -123,7 +123,7 @@ class AbdNet(Method):
         return torch.cat(self._branches(pictures)[0], dim=1)
 
     def weights_loaded(self, fresh: Collection[str]) -> None:
-        """The attentive branch's layer begins with the trunk's weights, unless it was given its own."""
+        """The attentive branch's layer starts with the trunk's weights, unless it was given its own."""
         if "doubled" in fresh:
             self.doubled.load_state_dict(self._last().state_dict())
 

@@ -97,17 +97,20 @@ class AllInOne(nn.Module):
             Scalars ``cross_entropy``, ``triplet``, ``probability``, ``similarity`` and ``total``.
         """
         config = self.config
-        logits = [classifier(code) for classifier, code in zip(self.classifiers, codes, strict=True)]
-        units = [code / code.shape[1] ** 0.5 for code in codes]
+        lambda1, lambda2 = config.probability_weight, config.similarity_weight
+        logits = [classifier(b_k) for classifier, b_k in zip(self.classifiers, codes, strict=True)]
+        units = [b_k / b_k.shape[1] ** 0.5 for b_k in codes]
         zero = codes[0].new_zeros(())
         distillations = _paper if config.variant == "paper" else _released
-        probability, similarity = distillations(codes, logits, config.temperature)
-        return with_total(
+        L_pro, L_sim = distillations(codes, logits, config.temperature)
+        L_ce = sum((cross_entropy(z_k, persons, smoothing=config.smoothing) for z_k in logits), zero)
+        L_tri = sum((batch_hard_triplet(b_k, persons, margin=config.margin) for b_k in units), zero)
+        return with_total(  # Eq. 5
             {
-                "cross_entropy": sum((cross_entropy(z, persons, smoothing=config.smoothing) for z in logits), zero),
-                "triplet": sum((batch_hard_triplet(b, persons, margin=config.margin) for b in units), zero),
-                "probability": config.probability_weight * (probability + zero),
-                "similarity": config.similarity_weight * (similarity + zero),
+                "cross_entropy": L_ce,
+                "triplet": L_tri,
+                "probability": lambda1 * (L_pro + zero),
+                "similarity": lambda2 * (L_sim + zero),
             }
         )
 
@@ -115,17 +118,17 @@ class AllInOne(nn.Module):
 def _paper(codes: Sequence[Tensor], logits: Sequence[Tensor], temperature: float) -> tuple[Tensor, Tensor]:
     """Each length teaches the next: probability and similarity distillation, means over the pairs (Eq. 3 and 4)."""
     zero, pairs = codes[0].new_zeros(()), max(1, len(codes) - 1)
-    taught = (probability_distillation(short, long, temperature=temperature) for long, short in pairwise(logits))
-    alike = (similarity_distillation(short, long) for long, short in pairwise(codes))
-    return sum(taught, zero) / pairs, sum(alike, zero) / pairs
+    L_pro = (probability_distillation(short, long, temperature=temperature) for long, short in pairwise(logits))
+    L_sim = (similarity_distillation(short, long) for long, short in pairwise(codes))
+    return sum(L_pro, zero) / pairs, sum(L_sim, zero) / pairs  # Eq. 3 and 4
 
 
 def _released(codes: Sequence[Tensor], logits: Sequence[Tensor], temperature: float) -> tuple[Tensor, Tensor]:
     """The longest teaches all others: the released code's forms of both, sums over the others."""
     zero = codes[0].new_zeros(())
-    taught = (symmetric_divergence(short, logits[0], temperature=temperature) for short in logits[1:])
-    alike = (row_similarity_distillation(short, codes[0]) for short in codes[1:])
-    return sum(taught, zero), sum(alike, zero)
+    L_pro = (symmetric_divergence(short, logits[0], temperature=temperature) for short in logits[1:])
+    L_sim = (row_similarity_distillation(short, codes[0]) for short in codes[1:])
+    return sum(L_pro, zero), sum(L_sim, zero)
 
 
 @dataclass(frozen=True)

@@ -60,13 +60,13 @@ class Distilled(Method):
     def loss(self, pictures: Tensor, labels: Tensor, attributes: Tensor | None = None) -> dict[str, Tensor]:
         """Terms ``feature`` and ``similarity``, and ``total``; ``labels`` are the teacher's embeddings."""
         config = self.config
-        ours, theirs = self._projected(pictures), functional.normalize(labels.float())
+        student, teacher = self._projected(pictures), functional.normalize(labels.float())
         length = self.embedding_length**0.5  # similarities are divided by the length, as of codes: cosines then
-        alike = similarity_distillation(functional.normalize(ours) * length, theirs * length)
+        similarity = similarity_distillation(functional.normalize(student) * length, teacher * length)
         return with_total(
             {
-                "feature": config.feature_weight * feature_distillation(ours, theirs),
-                "similarity": config.similarity_weight * alike,
+                "feature": config.feature_weight * feature_distillation(student, teacher),
+                "similarity": config.similarity_weight * similarity,
             }
         )
 

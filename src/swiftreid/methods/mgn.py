@@ -85,7 +85,7 @@ class Mgn(Method):
 
     Stem to the first block of layer 3 are shared; the rest exists three times. Globals are classified before they are
     reduced, stripes after; the triplet losses are of the reduced globals. The branch of two parts has the trunk's own
-    layers, the others begin as copies of them.
+    layers, the others start as copies of them.
 
     **Decision**: losses of a kind are averaged: the paper does not say how they are added up. With a relaxation, the
     function takes the place of the ReLU behind each reduction, and the code is the signs of what goes into it; globals
@@ -120,10 +120,10 @@ class Mgn(Method):
         logits, wholes = [], []
         for head, (pooled, reduced) in zip(self.heads, self._vectors(pictures), strict=True):
             assert isinstance(head, _Head)
-            seen = [activated(vector, config.relaxation) for vector in reduced]
-            wholes.append(seen[0])
+            values = [activated(vector, config.relaxation) for vector in reduced]
+            wholes.append(values[0])
             logits.append(head.whole_classifier(pooled))
-            logits += [classifier(vector) for classifier, vector in zip(head.classifiers, seen[1:], strict=True)]
+            logits += [classifier(vector) for classifier, vector in zip(head.classifiers, values[1:], strict=True)]
         return with_total(
             {
                 "cross_entropy": _mean([cross_entropy(z, labels, smoothing=config.smoothing) for z in logits]),
@@ -137,7 +137,7 @@ class Mgn(Method):
         return torch.relu(together) if self.pyramid is None else together
 
     def weights_loaded(self, fresh: Collection[str]) -> None:
-        """The branches begin with the trunk's weights, unless they were given their own."""
+        """The branches start with the trunk's weights, unless they were given their own."""
         if "tails" in fresh:
             self._copy_tails()
 

@@ -70,10 +70,10 @@ class Pcb(Method):
 
     def loss(self, pictures: Tensor, labels: Tensor, attributes: Tensor | None = None) -> dict[str, Tensor]:
         """Term ``cross_entropy``, and ``total``; see `Method.loss`."""
-        seen = [activated(vector, self.config.relaxation) for vector in self._vectors(pictures)]
-        logits = [classifier(vector) for classifier, vector in zip(self.classifiers, seen, strict=True)]
-        classified = [cross_entropy(z, labels, smoothing=self.config.smoothing) for z in logits]
-        return with_total({"cross_entropy": torch.stack(classified).sum()})
+        values = [activated(vector, self.config.relaxation) for vector in self._vectors(pictures)]
+        logits = [classifier(value) for classifier, value in zip(self.classifiers, values, strict=True)]
+        losses = [cross_entropy(z, labels, smoothing=self.config.smoothing) for z in logits]
+        return with_total({"cross_entropy": torch.stack(losses).sum()})
 
     def embed(self, pictures: Tensor) -> Tensor:
         """The stripes' vectors together, top first, float [n, parts * length]; of a code before the relaxation."""

@@ -87,17 +87,16 @@ class Ranking(Method):
         """Terms ``cross_entropy`` and ``lin``, and ``total``; see `Method.loss`."""
         config = self.config
         feature = self._feature(pictures)
-        classified = cross_entropy(self.classifier(feature), labels, smoothing=config.smoothing)
-        ranked = lin_loss(
+        softmax = cross_entropy(self.classifier(feature), labels, smoothing=config.smoothing)
+        lin = lin_loss(
             feature,
             labels,
             radius=config.radius,
             temperature=config.temperature,
             detach_weights=config.detach_weights,
         )
-        return with_total(
-            {"cross_entropy": config.classification_weight * classified, "lin": config.lin_weight * ranked}
-        )
+        weight, w = config.classification_weight, config.lin_weight
+        return with_total({"cross_entropy": weight * softmax, "lin": w * lin})  # Eq. 6
 
     def embed(self, pictures: Tensor) -> Tensor:
         """The feature, divided by its norm, float [n, channels]."""

@@ -59,7 +59,7 @@ class SmoothRelaxationConfig(NetworkConfig):
         distillation_weight: alpha, of ``L_d``, and of DSH's regulariser; None is 0.3 with BN and 0.7 without.
         attribute_weight: beta, of the attributes; 0 learns none.
         codes: the branch whose code is kept, ``student``, or for Table 6 ``teacher``.
-        pretrained: whether the teacher, and the stages that it shares, stay as they were when training began: the
+        pretrained: whether the teacher, and the stages that it shares, stay as they were when training started: the
             paper's second way (section 7.4). A run without it, whose checkpoint is given with ``--init``, is the first
             of its two stages.
     """
@@ -166,25 +166,26 @@ class SmoothRelaxation(Method):
         """Terms ``triplet`` and ``cross_entropy``, those that are wanted of the others, and ``total``; see `Method`."""
         config = self.config
         vectors = self._vectors(pictures)
-        shown = [relaxed(vector, config.relaxation) for branch in vectors.values() for vector in branch]
+        values = [relaxed(vector, config.relaxation) for branch in vectors.values() for vector in branch]
         classifiers = [each for name in vectors for each in self._branch(name).classifiers]
-        logits = [classifier(vector) for classifier, vector in zip(classifiers, shown, strict=True)]
-        terms = {
-            "triplet": _mean([triplet_loss(config.triplet, vector, labels, config.margin) for vector in shown]),
-            "cross_entropy": _mean([cross_entropy(z, labels, smoothing=config.smoothing) for z in logits]),
-        }
+        logits = [classifier(value) for classifier, value in zip(classifiers, values, strict=True)]
+        L_tri = [triplet_loss(config.triplet, value, labels, config.margin) for value in values]  # Eq. 11
+        L_id = [cross_entropy(z, labels, smoothing=config.smoothing) for z in logits]  # Eq. 13
+        terms = {"triplet": _mean(L_tri), "cross_entropy": _mean(L_id)}
         if "teacher" in vectors:
-            pairs = zip(vectors["student"], vectors["teacher"], strict=True)
-            terms["distillation"] = config.alpha * _mean([self_distillation(s, t) for s, t in pairs])
+            S_s, S_t = vectors["student"], vectors["teacher"]
+            L_d = [self_distillation(s, t) for s, t in zip(S_s, S_t, strict=True)]  # Eq. 2
+            terms["distillation"] = config.alpha * _mean(L_d)
         if config.relaxation == "dsh":
             terms["regulariser"] = config.alpha * _mean([binary_regulariser(v) for v in vectors["student"]])
         if self.student.attributes is not None:
             if attributes is None:
                 raise UsageError("this network learns attributes: its loss needs those of the pictures")
             layers = [self._branch(name).attributes for name in vectors]
-            guessed = [layer(branch[-1]) for layer, branch in zip(layers, vectors.values(), strict=True) if layer]
-            terms["attributes"] = config.attribute_weight * _mean([attribute_entropy(g, attributes) for g in guessed])
-        return with_total(terms)
+            scores = [layer(branch[-1]) for layer, branch in zip(layers, vectors.values(), strict=True) if layer]
+            L_attr = [attribute_entropy(z, attributes) for z in scores]  # Eq. 4
+            terms["attributes"] = config.attribute_weight * _mean(L_attr)
+        return with_total(terms)  # Eq. 14
 
     def embed(self, pictures: Tensor) -> Tensor:
         """The vectors whose signs are the code, before any squashing, float [n, bits]."""
@@ -206,7 +207,7 @@ class SmoothRelaxation(Method):
         return config.attribute_weight > 0
 
     def weights_loaded(self, fresh: Collection[str]) -> None:
-        """The teacher begins with the trunk's weights, unless it was given its own."""
+        """The teacher starts with the trunk's weights, unless it was given its own."""
         if self.teacher is not None and "teacher" in fresh:
             self.teacher.stages = self._doubled()
         if self.config.pretrained:

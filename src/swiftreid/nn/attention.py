@@ -36,17 +36,17 @@ class AttributeAttention(nn.Module):
 
     def forward(self, value: Tensor) -> Tensor:
         """Refined map, float [n, c, h, w] like ``value``."""
-        return self.mask(value) * value + value
+        return self.mask(value) * value + value  # Eq. 10
 
     def mask(self, value: Tensor) -> Tensor:
         """What the map is multiplied by, less 1: ``SAAB(F) + CAAB(F)``, float [n, c, h, w]."""
-        places, channels = self.spatial, self.channel
-        first, second, third = places.embedded(value)  # [n, c/r, X] each, X = h * w
-        near = torch.softmax(first.transpose(1, 2) @ second, dim=2)  # R_S, Eq. 8: [n, X, X], rows sum to 1
-        seen = places.raised(third @ near.transpose(1, 2), value)
-        first, second, third = channels.embedded(value)
-        alike = torch.softmax(second @ first.transpose(1, 2), dim=2)  # R_C, Eq. 9: [n, c/r, c/r]
-        return seen + channels.raised(alike @ third, value)
+        F1, F2, F3 = self.spatial.embedded(value)  # [n, C/r, X] each, X = h * w
+        R_S = torch.softmax(F1.transpose(1, 2) @ F2, dim=2)  # Eq. 8: [n, X, X], rows sum to 1
+        F_S = self.spatial.raised(F3 @ R_S.transpose(1, 2), value)
+        F1, F2, F3 = self.channel.embedded(value)
+        R_C = torch.softmax(F2 @ F1.transpose(1, 2), dim=2)  # Eq. 9: [n, C/r, C/r]
+        F_C = self.channel.raised(R_C @ F3, value)
+        return F_S + F_C
 
 
 class _Relation(nn.Module):

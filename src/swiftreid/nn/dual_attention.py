@@ -1,4 +1,4 @@
-"""The two attentions of ABD-Net: channels that look at channels (CAM), places that look at places (PAM)."""
+"""The two attentions of ABD-Net: among channels (CAM) and among places (PAM)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class ChannelAttention(nn.Module):
 
     A is the map, flattened to [channels, places]. gamma is learned and starts at 0, so that the module starts as the
     identity. **Decision**: the affinity is as the paper prints it; the authors' code takes the softmax of
-    ``max - A A^T``, by which the least alike channels count most.
+    ``max - A A^T``, by which the least similar channels count most.
 
     Example:
         >>> value = torch.randn(2, 16, 6, 3)
@@ -28,9 +28,9 @@ class ChannelAttention(nn.Module):
 
     def forward(self, value: Tensor) -> Tensor:
         """Float [n, c, h, w], like ``value``."""
-        rows = value.flatten(2)
-        alike = torch.softmax(rows @ rows.transpose(1, 2), dim=2)  # [n, c, c]
-        return self.gamma * (alike @ rows).reshape(value.shape) + value
+        A = value.flatten(2)
+        x = torch.softmax(A @ A.transpose(1, 2), dim=2)  # [n, c, c]
+        return self.gamma * (x @ A).reshape(value.shape) + value
 
 
 class PositionAttention(nn.Module):
@@ -52,10 +52,10 @@ class PositionAttention(nn.Module):
 
     def forward(self, value: Tensor) -> Tensor:
         """Float [n, c, h, w], like ``value``."""
-        first, second, third = (part(value).flatten(2) for part in (self.first, self.second, self.third))
-        near = torch.softmax(first.transpose(1, 2) @ second, dim=2)  # [n, X, X], X = h * w, rows sum to 1
-        seen: Tensor = (third @ near.transpose(1, 2)).reshape(value.shape)
-        return self.gamma * seen + value
+        B, C, D = (part(value).flatten(2) for part in (self.first, self.second, self.third))
+        S = torch.softmax(B.transpose(1, 2) @ C, dim=2)  # [n, X, X], X = h * w, rows sum to 1
+        refined: Tensor = (D @ S.transpose(1, 2)).reshape(value.shape)
+        return self.gamma * refined + value
 
 
 def _convolved(inside: int, outside: int) -> nn.Sequential:

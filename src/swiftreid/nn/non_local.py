@@ -41,8 +41,8 @@ class NonLocal(nn.Module):
         """Float [n, c, h, w], like ``value``."""
         theta, phi, g = (part(value).flatten(2) for part in (self.theta, self.phi, self.g))  # [n, c/2, X]
         affinity = theta.transpose(1, 2) @ phi / phi.shape[2]  # [n, X, X]: the product, divided by X, no softmax
-        seen = (g @ affinity.transpose(1, 2)).reshape(value.shape[0], g.shape[1], *value.shape[2:])
-        added: Tensor = self.norm(self.up(seen))
+        gathered = (g @ affinity.transpose(1, 2)).reshape(value.shape[0], g.shape[1], *value.shape[2:])
+        added: Tensor = self.norm(self.up(gathered))
         return added + value
 
 

@@ -77,12 +77,12 @@ class CodePyramid(nn.Module):
         Returns:
             One float tensor [n, length] for each length, longest first.
         """
-        source = self.dropout(features)
+        v_before = self.dropout(features)
         values: list[Tensor] = []
-        for place, (level, norm) in enumerate(zip(self.levels, self.norms, strict=True)):
-            value = level(source.detach() if self.detach and place > 0 else source)
-            values.append(norm(value))
-            source = value if self.chained else source
+        for k, (FC_k, bn) in enumerate(zip(self.levels, self.norms, strict=True), start=1):
+            v_k = FC_k(v_before.detach() if self.detach and k > 1 else v_before)  # Eq. 1
+            values.append(bn(v_k))  # what sgn is taken of in Eq. 2
+            v_before = v_k if self.chained else v_before
         return values
 
     def codes(self, features: Tensor) -> list[Tensor]:

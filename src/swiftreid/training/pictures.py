@@ -55,7 +55,7 @@ class TrainingPictures:
         """Pictures by their places, uint8 [m, height, width, 3].
 
         Raises:
-            BadPicture: one that could be read when training began no longer can.
+            BadPicture: one that could be read when training started no longer can.
         """
         if self.kept is not None:
             drawn: NDArray[np.uint8] = self.kept[places]

@@ -58,9 +58,9 @@ def _why(kind: type[BaseModel], place: Sequence[int | str], error: str, message:
         field = getattr(group, "model_fields", {}).get(name)
         group = None if field is None else field.annotation
     known = list(getattr(group, "model_fields", {}))
-    near = get_close_matches(str(place[-1]), known, 1)
-    if near:
-        return f"there is no such field; did you mean {near[0]}?"
+    closest = get_close_matches(str(place[-1]), known, 1)
+    if closest:
+        return f"there is no such field; did you mean {closest[0]}?"
     return f"there is no such field{'; there are ' + ', '.join(known) if known else ''}"
 
 

@@ -97,7 +97,7 @@ def test_free_weights_have_the_gradient_of_the_whole_loss() -> None:
         assert got[i, k].item() == pytest.approx(rise.item() / 2e-5, abs=1e-5)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000), st.floats(0, 50))
 def test_the_loss_is_bounded_and_its_gradient_finite(seed: int, temperature: float) -> None:
     features = torch.randn(8, 2, generator=torch.Generator().manual_seed(seed))

@@ -51,7 +51,7 @@ def test_people_are_held_out_whole(share: float, count: int) -> None:
 
 
 def test_too_few_people_to_hold_out() -> None:
-    with pytest.raises(UsageError, match="held_out=0"):
+    with pytest.raises(UsageError, match="held_out to 0"):
         hold_out(np.array([1, 1, 2, 3]), 0.2, seed=0)
 
 
@@ -119,7 +119,7 @@ def test_one_camera_is_refused_before_any_learning(drawn_people: Path, tmp_path:
     for path in (root / "bounding_box_train").iterdir():
         if "_c1" not in path.name:
             path.unlink()
-    with pytest.raises(UsageError, match=r"by two cameras.*held_out=0"):
+    with pytest.raises(UsageError, match=r"by two cameras.*held_out to 0"):
         learn(root)
     assert learn(root, held_out=0.0).card.calibration is None
 

@@ -11,7 +11,7 @@ import torch
 from swiftreid.methods import build_method
 from swiftreid.training.network.augmentation import MEAN, STD, augmented, floats, normalised
 from swiftreid.training.network.average import WeightAverage
-from swiftreid.training.network.batches import StepBatches
+from swiftreid.training.network.batches import EpochBatches, steps_of_epoch
 from swiftreid.training.network.optimisers import make_optimiser
 from swiftreid.training.network.recipe import Augmentation, Batches, Optimiser, Schedule
 from swiftreid.training.network.schedule import rate_at
@@ -20,25 +20,41 @@ PERSONS = np.repeat(np.arange(10), 12)
 STILL = Augmentation(flip=0, shift=0, erase=0)
 
 
+def drawn(how: Batches, *, seed: int = 5, epoch: int = 0, steps: int = 5) -> EpochBatches:
+    return EpochBatches(np.arange(len(PERSONS)), PERSONS, how, seed=seed, epoch=epoch, steps=steps)
+
+
 def test_a_steps_batches_follow_from_seed_and_step_alone() -> None:
     how = Batches(persons=4, pictures=3, per_step=2)
-    one, other = StepBatches(PERSONS, how, 5), StepBatches(PERSONS, how, 5)
-    assert one.steps_per_epoch == 120 // 12 // 2
-    forward = [one.of_step(step) for step in range(12)]
-    backward = [other.of_step(step) for step in reversed(range(12))][::-1]
+    assert steps_of_epoch(120, 10, how) == 120 // 12 // 2
+    one, other = drawn(how), drawn(how)
+    forward = [one.of_step(step) for step in range(5)]
+    backward = [other.of_step(step) for step in reversed(range(5))][::-1]
     for ours, theirs in zip(forward, backward, strict=True):
         np.testing.assert_array_equal(ours, theirs)
-        for batch in ours:
+        for _, batch in ours:
             assert [len(set(PERSONS[batch[i : i + 3]].tolist())) for i in range(0, 12, 3)] == [1] * 4
-    assert not np.array_equal(forward[0], forward[5]), "epochs differ"
-    assert not np.array_equal(forward[0], StepBatches(PERSONS, how, 6).of_step(0))
-    long = StepBatches(PERSONS, how, 5, per_epoch=960)
-    assert long.steps_per_epoch == 960 // 12 // 2
+    assert not np.array_equal(forward[0], drawn(how, epoch=1).of_step(0)), "epochs differ"
+    assert not np.array_equal(forward[0], drawn(how, seed=6).of_step(0))
+    assert steps_of_epoch(120, 10, how, 960) == 960 // 12 // 2
+    long = drawn(how, steps=40)
     np.testing.assert_array_equal(long.of_step(2), one.of_step(2))
     assert len(long.of_step(39)) == 2
-    few = StepBatches(PERSONS, how.model_copy(update={"persons": 30}), 5, per_epoch=960)
-    assert few.steps_per_epoch == 960 // (10 * 3) // 2
-    assert len(few.of_step(0)[0]) == 10 * 3
+    many = how.model_copy(update={"persons": 30})
+    assert steps_of_epoch(120, 10, many, 960) == 960 // (10 * 3) // 2
+    assert len(drawn(many).of_step(0)[0][1]) == 10 * 3
+    assert steps_of_epoch(120, None, many) == 1, "groups that change are taken to be as many as asked for"
+
+
+def test_pictures_that_are_left_out_are_in_no_batch() -> None:
+    rows = np.flatnonzero(np.arange(120) % 5 != 0)
+    batches = EpochBatches(rows, PERSONS[rows], Batches(persons=4, pictures=3), seed=1, epoch=2, steps=30)
+    seen: set[int] = set()
+    for step in range(30):
+        for among, places in batches.of_step(step):
+            np.testing.assert_array_equal(rows[among], places)
+            seen |= set(places.tolist())
+    assert seen == set(rows.tolist())
 
 
 def test_rates_rise_and_fall_as_stated() -> None:

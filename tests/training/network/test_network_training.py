@@ -9,8 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +31,11 @@ from swiftreid.methods import build_method
 from swiftreid.recipes import RECIPES
 from swiftreid.search.codes import pack_bits
 from swiftreid.training.network.checkpoint import load_checkpoint, network_weights
-from swiftreid.training.network.export import embeddings_of, export_encoder
+from swiftreid.training.network.embedding import embeddings_of
+from swiftreid.training.network.export import export_encoder
 from swiftreid.training.network.held_out import codes_of
 from swiftreid.training.network.initial_weights import read_start
-from swiftreid.training.network.plan import Plan, Told, Trained
+from swiftreid.training.network.plan import Plan, Trained
 from swiftreid.training.network.processes import World
 from swiftreid.training.network.recipe import NetworkRecipe, load_network_recipe
 from swiftreid.training.network.train import train_network
@@ -92,7 +92,7 @@ def test_a_stopped_run_goes_on_bit_for_bit(
     _, err = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "asked to stop after step" in err
-    assert "--resume" in err
+    assert "can be resumed" in err
     header, _ = load_checkpoint(tmp_path / "parts" / "checkpoint.safetensors")
     assert 0 < header.step < 4 * 4
     assert "holds a run" in swiftreid("train", recipe, drawn_people, "-o", "parts", code=2).err
@@ -101,7 +101,7 @@ def test_a_stopped_run_goes_on_bit_for_bit(
     card = open_encoder(tmp_path / "parts" / "encoder.safetensors").card
     assert card.training["steps"] == header.step
     assert card.provenance == f"12 people of drawn, 72 pictures (unfinished: step {header.step} of 16)"
-    assert "give --resume too" in swiftreid("train", recipe, drawn_people, "-o", "new", "--finish", code=2).err
+    assert "ask for resume too" in swiftreid("train", recipe, drawn_people, "-o", "new", "--finish", code=2).err
     again = swiftreid("train", recipe, drawn_people, "-o", "parts", "--resume", "--json").json
     same(tmp_path / "whole", tmp_path / "parts")
     assert again["fingerprint"] == told["fingerprint"]
@@ -144,7 +144,7 @@ def test_two_processes_give_the_run_of_one(
 
 def test_batches_that_cannot_be_shared_are_refused() -> None:
     assert list(World(1, 2, torch.device("cpu")).own(4)) == [1, 3]
-    with pytest.raises(UsageError, match=r"2 processes cannot share 3 batches .* batches\.per_step=4"):
+    with pytest.raises(UsageError, match=r"2 processes cannot share 3 batches .* set batches\.per_step to 4"):
         World(0, 2, torch.device("cpu")).own(3)
 
 
@@ -165,21 +165,16 @@ def train(
     plan = Plan(
         open_data(data, need=("train",)),
         recipe,
-        seed,
         folder,
+        seed=seed,
         init=init and str(init),
         teacher=teacher,
         resume=resume or finish,
         finish=finish,
     )
-    trained = train_network(plan, World(0, 1, torch.device("cpu")), Told(quiet))
+    trained = train_network(plan, world=World(0, 1, torch.device("cpu")))
     assert trained is not None
     return trained
-
-
-@contextmanager
-def quiet(_title: str) -> Iterator[Callable[[int, int], None]]:
-    yield lambda _done, _total: None
 
 
 def test_a_loss_that_is_no_number_stops_with_advice(drawn_people: Path, tmp_path: Path) -> None:
@@ -250,14 +245,14 @@ def test_a_network_learns_from_a_teacher(drawn_people: Path, tmp_path: Path) -> 
     assert "8 people of drawn, 48 pictures; taught by stripes" in card.provenance
     assert card.licence == teacher.card.licence
     assert told.losses[1] < told.losses[0]
-    # A mistaken run that goes on leaves the lessons as they are.
-    kept = (tmp_path / "a" / "lessons.safetensors").read_bytes()
+    # A mistaken run that resumes leaves the teacher's outputs as they are.
+    kept = (tmp_path / "a" / "teacher_outputs.safetensors").read_bytes()
     other = type(teacher)(teacher.card.model_copy(update={"fingerprint": "f00d"}), teacher.tensors)
     with pytest.raises(UsageError, match="checkpoint is of another teacher"):
         train(tmp_path / "a", drawn_people, teacher=other, resume=True, **taught)
     with pytest.raises(UsageError, match=r"checkpoint is of another recipe \(views was 2, now 3\)"):
         train(tmp_path / "a", drawn_people, teacher=teacher, resume=True, **{**taught, "views": 3})
-    assert (tmp_path / "a" / "lessons.safetensors").read_bytes() == kept
+    assert (tmp_path / "a" / "teacher_outputs.safetensors").read_bytes() == kept
     early = train(tmp_path / "a", drawn_people, teacher=Silent(teacher.card, teacher.tensors), finish=True, **taught)
     assert early.pictures == 48
     # Its codes are centred on the pictures, not on the teacher's views of them; the network is the same.
@@ -266,11 +261,11 @@ def test_a_network_learns_from_a_teacher(drawn_people: Path, tmp_path: Path) -> 
     assert again.encoder.fingerprint == told.encoder.fingerprint
     # Nothing of the people held out is in what is learned from: their pictures are not even read for it.
     persons = set(load_checkpoint(tmp_path / "a" / "checkpoint.safetensors")[0].persons)
-    header = json.loads(safe_open(tmp_path / "a" / "lessons.safetensors", "np").metadata()["lessons"])
+    header = json.loads(safe_open(tmp_path / "a" / "teacher_outputs.safetensors", "np").metadata()["teacher_outputs"])
     assert header["samples"] == sum(sample.person in persons for sample in open_data(drawn_people).train) == 48
-    with pytest.raises(UsageError, match="distilled learns from another encoder: name it with --teacher"):
+    with pytest.raises(UsageError, match="learns the embeddings of another encoder: give a teacher"):
         train(tmp_path / "b", drawn_people, **taught)
-    with pytest.raises(UsageError, match="all_in_one learns from persons: leave --teacher out"):
+    with pytest.raises(UsageError, match="learns from persons: leave the teacher out"):
         train(tmp_path / "b", drawn_people, teacher=teacher)
 
 
@@ -283,7 +278,7 @@ def test_people_who_cannot_be_found_are_not_held_out(
         shutil.copy(picture, folder)
     refused = swiftreid("train", recipe, "one", "-o", "run", "--set", "held_out=0.3", code=2).err
     assert "none of the 4 people held out from training has pictures by two cameras" in refused
-    assert "--set held_out=0" in refused
+    assert "set held_out to 0" in refused
     assert not (tmp_path / "run").exists(), "a run that is refused leaves nothing"
     told = swiftreid("train", recipe, "one", "-o", "run", "--set", "held_out=0", "--set", "schedule.epochs=1").err
     assert "epoch 1 (" in told, "signs of life where there is no terminal"
@@ -311,7 +306,7 @@ def test_a_device_that_is_not_there_is_refused(
     swiftreid: Callable[..., Ran], recipe: Path, drawn_people: Path, tmp_path: Path, device: str
 ) -> None:
     refused = swiftreid("train", recipe, drawn_people, "-o", "run", "--device", device, code=2).err
-    assert f"--device {device} cannot be used here" in refused
+    assert f"device {device} cannot be used here" in refused
     assert not (tmp_path / "run").exists()
 
 

@@ -17,14 +17,17 @@ import torch
 import yaml
 
 from command import Ran, run_in
+from swiftreid.data.samples import Sample
 from swiftreid.errors import SwiftReIDError
 from swiftreid.methods import build_method
 from swiftreid.training.network.checkpoint import CheckpointHeader, load_checkpoint
-from swiftreid.training.network.loop import Moment, Run, Stopped
+from swiftreid.training.network.loop import Run, StepReport, Stopped
 from swiftreid.training.network.processes import World
 from swiftreid.training.network.recipe import NetworkRecipe, load_network_recipe
 from swiftreid.training.network.run_log import RunLog, check_tensorboard
 from swiftreid.training.pictures import TrainingPictures
+from swiftreid.training.targets.people import People
+from swiftreid.training.targets.targets import TargetsPlan
 
 RECIPE: dict[str, Any] = {
     "method": "baseline",
@@ -52,12 +55,15 @@ def run(folder: Path, *, resume: bool = False, stop_after: int | None = None, **
     torch.manual_seed(0)
     method = build_method(recipe.method, 6, **recipe.settings)
     folder.mkdir(exist_ok=True)
-    made = Run(method, recipe, pictures, header, world=World(0, 1, torch.device("cpu")), folder=folder)
+    samples = [Sample(Path(), int(person), 0) for person in persons]
+    targets = People(TargetsPlan(samples, (32, 16), 5, "f"))
+    targets.pictures = pictures
+    made = Run(method, recipe, pictures, targets, header, world=World(0, 1, torch.device("cpu")), folder=folder)
     if resume:
         made.resume(*load_checkpoint(folder / "checkpoint.safetensors"))
 
-    def on_step(moment: Moment) -> None:
-        if moment.step == stop_after:
+    def on_step(report: StepReport) -> None:
+        if report.step == stop_after:
             os.kill(os.getpid(), signal.SIGTERM)
 
     if stop_after is None:
@@ -118,9 +124,9 @@ def test_without_tensorboard_one_line_says_so_before_any_work(
     tmp_path: Path, drawn_people: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)  # as if it could not be imported
-    with pytest.raises(SwiftReIDError, match=r"needs the package tensorboard: pip install 'swiftreid\[tensorboard\]'"):
+    with pytest.raises(SwiftReIDError, match=r"need the package tensorboard: pip install 'swiftreid\[tensorboard\]'"):
         check_tensorboard()
-    with pytest.raises(SwiftReIDError, match="needs the package tensorboard"):
+    with pytest.raises(SwiftReIDError, match="need the package tensorboard"):
         RunLog(tmp_path, tensorboard=True)
     hidden = tmp_path / "hidden" / "tensorboard"
     hidden.mkdir(parents=True)
@@ -129,7 +135,7 @@ def test_without_tensorboard_one_line_says_so_before_any_work(
     (tmp_path / "r.yaml").write_text(yaml.safe_dump(RECIPE))
     swiftreid: Callable[..., Ran] = run_in(tmp_path)
     failed = swiftreid("train", "r.yaml", drawn_people, "-o", "run1", "--tensorboard", code=1)
-    assert "--tensorboard needs the package tensorboard" in failed.err
+    assert "events need the package tensorboard" in failed.err
     assert len(failed.err.strip().splitlines()) <= 3, failed.err
     assert not (tmp_path / "run1").exists()
 
@@ -148,7 +154,7 @@ def test_events_are_the_figures_of_the_log(tmp_path: Path, monkeypatch: pytest.M
     fake.SummaryWriter = Writer  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", fake)
     log = RunLog(tmp_path, tensorboard=True)
-    log.begin(0, {"seed": 3, "data": "noise"}, {"method": "baseline"})
+    log.start(0, {"seed": 3, "data": "noise"}, {"method": "baseline"})
     log.write("train", 7, {"total": 1.5, "learning_rate": 0.01})
     log.flush()
     log.close()
@@ -166,7 +172,7 @@ def test_events_are_the_figures_of_the_log(tmp_path: Path, monkeypatch: pytest.M
 def test_a_process_that_does_not_write_logs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     log = RunLog(None)
-    log.begin(0, {"seed": 1}, {})
+    log.start(0, {"seed": 1}, {})
     log.write("train", 1, {"total": 1.0})
     assert not list(tmp_path.iterdir())
 

@@ -25,4 +25,4 @@ def attribute_entropy(logits: Tensor, attributes: Tensor) -> Tensor:
     known = ~torch.isnan(attributes)
     targets = torch.where(known, attributes, torch.zeros_like(attributes)).to(logits.dtype)
     each = functional.binary_cross_entropy_with_logits(logits, targets, reduction="none")
-    return (each * known).sum() / known.sum().clamp(min=1)
+    return (each * known).sum() / known.sum().clamp(min=1)  # Eq. 4

@@ -39,13 +39,13 @@ class CentreLoss(nn.Module):
     def forward(self, features: Tensor, persons: Tensor) -> Tensor:
         """The loss of a batch, a scalar; features float [n, features], persons int64 [n] from 0."""
         if self.training:
-            self._meet(features.detach().to(self.centres.dtype), persons)
-        loss = (features - self.centres[persons]).square().sum(dim=1).mean() / 2
+            self._place_centres(features.detach().to(self.centres.dtype), persons)
+        loss = (features - self.centres[persons].detach()).square().sum(dim=1).mean() / 2  # Wen, Eq. 2
         if self.training:
-            self._follow(features.detach().to(self.centres.dtype), persons)
+            self._move_centres(features.detach().to(self.centres.dtype), persons)
         return loss
 
-    def _meet(self, features: Tensor, persons: Tensor) -> None:
+    def _place_centres(self, features: Tensor, persons: Tensor) -> None:
         """Persons seen for the first time get the mean of their pictures as their centre."""
         members = nn.functional.one_hot(persons, len(self.centres)).to(self.centres.dtype)
         counts = members.sum(dim=0)
@@ -55,7 +55,8 @@ class CentreLoss(nn.Module):
         self.centres.copy_(torch.where(fresh[:, None], means, self.centres))
         self.seen |= fresh
 
-    def _follow(self, features: Tensor, persons: Tensor) -> None:
+    def _move_centres(self, features: Tensor, persons: Tensor) -> None:
+        """Centres move towards the batch."""
         members = nn.functional.one_hot(persons, len(self.centres)).to(self.centres.dtype)
         counts = members.sum(dim=0)[:, None]
-        self.centres -= self.rate * (counts * self.centres - members.T @ features) / (1 + counts)
+        self.centres -= self.rate * (counts * self.centres - members.T @ features) / (1 + counts)  # Wen, Eq. 4

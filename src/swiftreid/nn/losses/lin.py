@@ -53,13 +53,14 @@ def lin_loss(
     same = persons[:, None] == persons[None, :]
     if bool(same.all()):
         raise UsageError("the ranking loss needs at least two persons in the batch, got one")
-    distances = pairwise_distances(functional.normalize(features))
-    others = same & ~torch.eye(len(same), dtype=torch.bool, device=same.device)
-    outside = (distances - radius).clamp(min=0.0) * others
-    positive = outside.sum(dim=1) / others.sum(dim=1).clamp(min=1)
-    scores = temperature * (FARTHEST - distances) - distances
-    weights = scores.masked_fill(same, -torch.inf).softmax(dim=1)  # w_ij over their sum, without overflow
+    r, T = radius, temperature
+    d = pairwise_distances(functional.normalize(features))
+    positives = same & ~torch.eye(len(same), dtype=torch.bool, device=same.device)
+    Lm = (d - r).clamp(min=0.0) * positives  # Eq. 1 for positives
+    Lp = Lm.sum(dim=1) / positives.sum(dim=1).clamp(min=1)  # Eq. 2
+    log_w = T * (FARTHEST - d) - d  # Eq. 3
+    w = log_w.masked_fill(same, -torch.inf).softmax(dim=1)  # w_ij over their sum, as Eq. 4 takes it, without overflow
     if detach_weights:
-        weights = weights.detach()
-    negative = (weights * (FARTHEST - distances)).sum(dim=1)
-    return (positive + negative).mean()
+        w = w.detach()
+    Ln = (w * (FARTHEST - d)).sum(dim=1)  # Eq. 4
+    return (Lp + Ln).mean()  # Eq. 5

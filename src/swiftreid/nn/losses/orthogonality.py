@@ -18,7 +18,7 @@ def orthogonality(rows: Tensor, *, steps: int = 4) -> Tensor:
 
     **Decision**: where there are more rows than columns, ``F^T F`` is taken, since ``F F^T`` always has eigenvalues of
     0 then. The difference is not squared, which is the form of the authors' code for features: of the Gram matrix of a
-    map, whose eigenvalues reach 10^5, the square would drown all else at the paper's weight of 10^-6. Iteration begins
+    map, whose eigenvalues reach 10^5, the square would drown all else at the paper's weight of 10^-6. Iteration starts
     with a fixed vector and its vectors are constants in the backward pass; the gradient is then that of the Rayleigh
     quotient, which at an eigenvector is the eigenvalue's.
 

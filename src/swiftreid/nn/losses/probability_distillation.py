@@ -23,7 +23,8 @@ def probability_distillation(student: Tensor, teacher: Tensor, *, temperature: f
     Returns:
         Scalar tensor.
     """
-    return functional.cross_entropy(student / temperature, (teacher.detach() / temperature).softmax(dim=1))
+    z_long, z_short, T = teacher, student, temperature
+    return functional.cross_entropy(z_short / T, (z_long / T).softmax(dim=1).detach())  # Eq. 3, one k
 
 
 @in_full_precision
@@ -42,6 +43,6 @@ def symmetric_divergence(student: Tensor, teacher: Tensor, *, temperature: float
     Returns:
         Scalar tensor.
     """
-    ours = (student / temperature).log_softmax(dim=1)
-    theirs = (teacher.detach() / temperature).log_softmax(dim=1)
-    return ((theirs.exp() - ours.exp()) * (theirs - ours)).sum(dim=1).mean()
+    log_p = (teacher / temperature).log_softmax(dim=1).detach()
+    log_q = (student / temperature).log_softmax(dim=1)
+    return ((log_p.exp() - log_q.exp()) * (log_p - log_q)).sum(dim=1).mean()

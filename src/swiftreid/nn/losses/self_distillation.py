@@ -17,11 +17,11 @@ def self_distillation(student: Tensor, teacher: Tensor) -> Tensor:
     hundred times the other terms.
 
     Args:
-        student: float [n, bits].
-        teacher: float [n, bits].
+        student: S_s, float [n, bits].
+        teacher: S_t before it is quantised, float [n, bits].
 
     Returns:
         Scalar tensor.
     """
-    bits = torch.where(teacher > 0, 1.0, -1.0)
-    return (bits - student).abs().mean()
+    S_t, S_s = torch.where(teacher > 0, 1.0, -1.0).detach(), student  # Eq. 1
+    return (S_t - S_s).abs().mean()  # Eq. 2

@@ -39,11 +39,11 @@ def weighted_triplet(features: Tensor, persons: Tensor) -> Tensor:
     if bool(same.all()):
         raise UsageError("a triplet needs at least two persons in the batch, got one")
     distances = pairwise_distances(features)
-    others = same & ~torch.eye(len(same), dtype=torch.bool, device=same.device)
-    alone = ~others.any(dim=1)
+    positives = same & ~torch.eye(len(same), dtype=torch.bool, device=same.device)
+    alone = ~positives.any(dim=1)
     # A row of nothing but -inf would make NaN: one that has no positives is left as it is, and counts 0 below.
-    positive = distances.masked_fill(~others & ~alone[:, None], -torch.inf).softmax(dim=1)
-    negative = (-distances).masked_fill(same, -torch.inf).softmax(dim=1)
-    far = (positive * distances).sum(dim=1).masked_fill(alone, 0.0)
-    near = (negative * distances).sum(dim=1)
-    return functional.softplus(far - near).mean()
+    w_positive = distances.masked_fill(~positives & ~alone[:, None], -torch.inf).softmax(dim=1)
+    w_negative = (-distances).masked_fill(same, -torch.inf).softmax(dim=1)
+    positive = (w_positive * distances).sum(dim=1).masked_fill(alone, 0.0)
+    negative = (w_negative * distances).sum(dim=1)
+    return functional.softplus(positive - negative).mean()

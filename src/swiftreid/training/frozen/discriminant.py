@@ -113,13 +113,13 @@ def start_weights(
     metric = discriminant.metric
     data = inputs.astype(np.float64)
     for length in lengths:
-        seen = metric[:, : min(length, metric.shape[1])]
-        projected = data @ seen
-        if length == seen.shape[1] <= ITQ_LONGEST:
+        chosen = metric[:, : min(length, metric.shape[1])]
+        projected = data @ chosen
+        if length == chosen.shape[1] <= ITQ_LONGEST:
             frame = _itq(projected, rng).T
         else:
-            frame = np.linalg.qr(rng.normal(size=(length, seen.shape[1])))[0]
-        wanted = frame @ seen.T
+            frame = np.linalg.qr(rng.normal(size=(length, chosen.shape[1])))[0]
+        wanted = frame @ chosen.T
         wanted /= max(float((data @ wanted.T).std()), 1e-12)
         weight = wanted if previous is None else wanted @ np.linalg.pinv(previous)
         weights.append(weight.astype(np.float32))

@@ -11,7 +11,7 @@ def rate_at(schedule: Schedule, step: int, steps_per_epoch: int) -> float:
     """The learning rate of a step as a share of the peak.
 
     Warm-up rises from ``start`` to 1 over the first epochs, step by step; the rest follows the shape. Step decay
-    happens at the beginning of the epochs named; the cosine runs from the end of the warm-up to the end of the run.
+    happens at the start of the epochs named; the cosine runs from the end of the warm-up to the end of the run.
 
     Args:
         schedule: what the recipe states.

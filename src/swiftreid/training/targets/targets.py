@@ -57,8 +57,7 @@ class EpochLabels:
             raise SwiftReIDError(f"{where}: rows must be from 0 to {pictures - 1}, got {self.rows.max()}")
         if (found := len(np.unique(self.groups))) < 2:
             raise SwiftReIDError(
-                f"{where}: {found} group{'' if found == 1 else 's'} of {len(self.rows)} pictures; a network learns "
-                "from 2 or more"
+                f"{where}: {len(self.rows)} pictures in {found} group{'s' * (found != 1)}; training needs 2 or more"
             )
 
 
@@ -123,8 +122,7 @@ class Targets(ABC):
     """Labels for every epoch of a run, from any source.
 
     One is made for each run, before anything is read (so that it can refuse what cannot work); then `read` is called
-    once, and `labels` at the start of every epoch.
-    `swiftreid.training.targets.catalogue` names those that recipes find.
+    once, and `labels` at the start of every epoch. Methods find theirs in `swiftreid.training.targets.catalogue`.
 
     Attributes:
         changing: whether labels may differ from epoch to epoch. If so, the first process alone computes them and the
@@ -184,6 +182,4 @@ class Targets(ABC):
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Take back what `state` gave."""
         if state:
-            raise SwiftReIDError(
-                f"the checkpoint's targets have a state ({', '.join(state)}) that these targets do not"
-            )
+            raise SwiftReIDError(f"the checkpoint is of other targets, with a state ({', '.join(state)})")

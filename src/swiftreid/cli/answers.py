@@ -1,0 +1,156 @@
+"""Answers of a search as a command prints them: tables, notices and the JSON document."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from swiftreid.calibration.same_person import SamePerson
+from swiftreid.cli.cascades import why
+from swiftreid.cli.console import Report
+from swiftreid.cli.filters import FilterOptions
+from swiftreid.cli.sources import moment
+from swiftreid.encoding.card import EncoderCard
+from swiftreid.retrieval.answer import Answer, DescriptionFacts, Hit, Note, Verdict
+
+_BY_SIZE = ("reranking-pool", "larger-gallery")
+"""Kinds of notes that depend on how many entries were searched: of several, that about most is printed."""
+
+
+def tables(report: Report, answers: Sequence[Answer]) -> None:
+    """One table of hits for each query."""
+    marks = {True: "yes", False: "no", None: "-"}
+    for answer in answers:
+        reranked = any(hit.reranked is not None for hit in answer.hits)
+        judged = any(hit.right is not None for hit in answer.hits)
+        decided = answer.decision in (Verdict.SAME_PERSON, Verdict.UNKNOWN)
+        described = any(hit.fit is not None for hit in answer.hits)
+        columns = ["rank", "entry", "distance", *(["re-ranked"] if reranked else []), "camera", "time", "person"]
+        columns += [*(["right"] if judged else []), *(["same person"] if decided else [])]
+        columns += ["differs in"] if described else []
+        rows = [
+            (
+                rank,
+                hit.id,
+                hit.distance,
+                *([f"{hit.reranked:.3f}"] if reranked else []),
+                hit.entry.camera,
+                moment(hit.entry.time),
+                hit.entry.person,
+                *([marks[hit.right]] if judged else []),
+                *([marks[hit.same_person]] if decided else []),
+                *([str(hit.fit)] if described else []),
+            )
+            for rank, hit in enumerate(answer.hits, 1)
+        ]
+        unknown = answer.decision == Verdict.UNKNOWN
+        report.table(f"{answer.name}: unknown" if unknown else answer.name, columns, rows)
+
+
+def cascade(report: Report, answer: Answer, card: EncoderCard | None) -> None:
+    """Which cascade was searched by, and why."""
+    report.text(f"cascade: {answer.cascade} ({why(answer, card)})")
+
+
+def warn(report: Report, answers: Sequence[Answer], filters: FilterOptions) -> None:
+    """Warn where a search had nothing to search in, or a filter leaves nobody out."""
+    for note in _different(answers):
+        if note.kind == "no-such-camera":
+            report.warn(
+                f"--other-cameras leaves nobody out for camera {note.facts['camera']}: the gallery's cameras are "
+                f"{', '.join(note.facts['cameras'])}; if it is one of these by another name, use --not-camera"
+            )
+        elif note.kind == "nothing-to-search":
+            report.warn(f"nothing to search in: {filters.why_empty(note)}")
+
+
+def notes(report: Report, answers: Sequence[Answer], card: EncoderCard | None) -> None:
+    """What else the reader should know."""
+    for note in _different(answers):
+        if note.kind not in (*_BY_SIZE, "no-such-camera", "nothing-to-search"):
+            report.note(note.message if note.kind == "deadline" else f"not calibrated: {note.message}")
+    for kind in _BY_SIZE:
+        found = [note for answer in answers for note in answer.notes if note.kind == kind]
+        if found:
+            report.note(max(found, key=lambda note: int(note.facts["entries"])).message)
+    if answers[0].description is not None:
+        _describe(report, answers, answers[0].description, card)
+
+
+def _different(answers: Sequence[Answer]) -> list[Note]:
+    return list({(note.kind, note.message): note for answer in answers for note in answer.notes}.values())
+
+
+def _describe(report: Report, answers: Sequence[Answer], facts: DescriptionFacts, card: EncoderCard | None) -> None:
+    """How many fit or pass, where nobody fits, and what the encoder cannot tell."""
+    by_picture = answers[0].origin != "description"
+    passing = " or ".join(f"{n:,}" for n in sorted({answer.passing or 0 for answer in answers}))
+    if by_picture:
+        share = facts.right_share
+        right = "" if share is None else f", about {100 * share:.0f} % or more of those of whom it is true"
+        report.note(f"the description lets {passing} entries pass{right}")
+    elif passing != "0":
+        report.note(f"the description fits {passing} entries, surely or not")
+    fits = [hit.fit for answer in answers for hit in answer.hits if hit.fit is not None]
+    if fits and all(fit.differs for fit in fits):
+        report.note(f"nobody here fits all of it: {facts}")
+    name, where = card.name if card else "the encoder", "(`swiftreid encoder info` has how well each)"
+    if facts.by_chance:
+        ignored = ", so nobody is left out for it" if by_picture else ""
+        report.note(f"{name} tells {' and '.join(facts.by_chance)} hardly better than by chance{ignored} {where}")
+    if facts.unmeasured:
+        report.note(f"how well {name} tells {' and '.join(facts.unmeasured)} was never measured {where}")
+
+
+def answer_document(answer: Answer) -> dict[str, Any]:
+    """One query for a JSON document."""
+    decided = answer.decision in (Verdict.SAME_PERSON, Verdict.UNKNOWN)
+    return {
+        "query": answer.name,
+        "person": answer.person,
+        "camera": answer.camera,
+        "unknown": answer.decision == Verdict.UNKNOWN if decided else None,
+        "decision": answer.decision,
+        "passing": answer.passing,
+        "results": [_hit_document(rank, hit) for rank, hit in enumerate(answer.hits, 1)],
+    }
+
+
+def _hit_document(rank: int, hit: Hit) -> dict[str, Any]:
+    entry = hit.entry
+    return {
+        "rank": rank,
+        "id": entry.id,
+        "distance": hit.distance,
+        "code": hit.code,
+        "camera": entry.camera,
+        "time": entry.time,
+        "person": entry.person,
+        "labels": dict(entry.labels),
+        "right": hit.right,
+        "same_person": hit.same_person,
+        "reranked": hit.reranked,
+        "differs": list(hit.fit.differs) if hit.fit else None,
+        "unsure": list(hit.fit.unsure) if hit.fit else None,
+    }
+
+
+def description_document(answer: Answer) -> dict[str, Any]:
+    """The description for a JSON document."""
+    facts = answer.description
+    return {
+        "description": dict(facts.bits) if facts else None,
+        "hardly_told": list(facts.by_chance) if facts else None,
+        "never_measured": list(facts.unmeasured) if facts else None,
+        "right_share": facts.right_share if facts else None,
+    }
+
+
+def threshold_document(answer: Answer) -> dict[str, Any] | None:
+    """The same-person threshold for a JSON document."""
+    if answer.threshold is None:
+        return None
+    if isinstance(answer.threshold, SamePerson):
+        return asdict(answer.threshold)
+    return {"code": answer.cascade.stages[-1].code, "threshold": answer.threshold}

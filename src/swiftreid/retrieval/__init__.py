@@ -1,0 +1,1 @@
+"""A query in, an answer out: searching, adding pictures, describing people. Never prints and never imports torch."""

@@ -1,0 +1,189 @@
+"""What comes back: ranked entries, a decision, and how the search went."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal, overload
+
+from swiftreid.calibration.same_person import SamePerson
+from swiftreid.gallery.entries import Entry
+from swiftreid.search.cascade import Cascade
+from swiftreid.search.results import Report
+
+Token = str
+"""What a write returns and a search takes: the search then sees that write."""
+
+
+class Verdict(StrEnum):
+    """Whether the query's person is among the entries."""
+
+    SAME_PERSON = "same person"
+    """At least one entry is near enough to be the same person."""
+    UNKNOWN = "unknown"
+    """No entry is near enough: a stranger."""
+    NOT_CALIBRATED = "not calibrated"
+    """Nobody can tell: no calibration applies. The answer's notes say why, and what to do."""
+
+
+CascadeOrigin = Literal["given", "exact", "calibrated", "every entry", "description"]
+"""Where a cascade comes from: the query, its ``exact``, the encoder's calibration, there is none, or a description."""
+
+
+@dataclass(frozen=True)
+class Note:
+    """What a reader of the answer should know.
+
+    Attributes:
+        kind: a stable name for programs, such as ``rendered-calibration``.
+        message: it in a sentence, with what to do.
+        facts: the figures and names in it.
+    """
+
+    kind: str
+    message: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class AttributeFit:
+    """How an entry compares with a description.
+
+    Attributes:
+        differs: attributes that it does not have as described.
+        unsure: attributes that it probably has as described.
+    """
+
+    differs: tuple[str, ...]
+    unsure: tuple[str, ...]
+
+    @property
+    def verdict(self) -> str:
+        """In two words."""
+        return f"{len(self.differs)} unlike" if self.differs else "seems to fit" if self.unsure else "fits"
+
+    def __str__(self) -> str:
+        return ", ".join([*self.differs, *(f"{name}?" for name in self.unsure)]) or "nothing"
+
+
+@dataclass(frozen=True)
+class DescriptionFacts:
+    """What a description became, and how far it can be relied on.
+
+    Attributes:
+        bits: attribute -> whether it is wanted.
+        by_chance: attributes that the encoder hardly tells better than by chance; they leave nobody out.
+        unmeasured: attributes of which nobody measured how well the encoder tells them.
+        right_share: at least this share of the people of whom all of it is true (but for what is ``by_chance``) passes
+            if attributes are independent; None where that is not known.
+    """
+
+    bits: Mapping[str, bool]
+    by_chance: tuple[str, ...] = ()
+    unmeasured: tuple[str, ...] = ()
+    right_share: float | None = None
+
+    def __str__(self) -> str:
+        return ", ".join(name if wanted else f"not {name}" for name, wanted in self.bits.items())
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One ranked entry.
+
+    Attributes:
+        entry: with its thumbnail where the query asked for it.
+        distance: in bits of ``code``.
+        code: of the stage that the entry reached.
+        same_person: whether it is near enough to be the query's person; None where nothing decides.
+        right: whether it is the query's person by their names; None where one of them is not known.
+        reranked: the distance that re-ranking orders by, 0 to 1; None without it.
+        fit: how it compares with the description; None without one.
+    """
+
+    entry: Entry
+    distance: int
+    code: str
+    same_person: bool | None = None
+    right: bool | None = None
+    reranked: float | None = None
+    fit: AttributeFit | None = None
+
+    @property
+    def id(self) -> str:
+        """The entry's id."""
+        return self.entry.id
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer to one query.
+
+    Attributes:
+        name: of the query.
+        hits: best first.
+        decision: whether the person is there; None where the query asked for no decision or only described somebody.
+        threshold: what decided: a calibrated threshold, or a distance in bits; None where nothing did.
+        cascade: that was searched by.
+        origin: where that cascade comes from.
+        searched: entries that passed the filters.
+        passing: of these, how many the description lets pass, or, of a description alone, how many it fits; None
+            without one.
+        compared: entries that the first stage compared.
+        report: what each stage did, over all queries that were searched together with this one.
+        notes: what the reader should know.
+        partial: whether a part of the gallery was not searched.
+        token: of the latest write that this answer has surely seen.
+        person: who the query is, where that is known.
+        camera: of the query, where that is known.
+        thumbnail: a small JPEG of the query; None where it has no picture.
+        description: what the description became; None without one.
+    """
+
+    name: str
+    hits: tuple[Hit, ...]
+    decision: Verdict | None
+    threshold: float | SamePerson | None
+    cascade: Cascade
+    origin: CascadeOrigin
+    searched: int
+    passing: int | None
+    compared: int
+    report: Report = field(compare=False)
+    notes: tuple[Note, ...] = ()
+    partial: bool = False
+    token: Token = ""
+    person: str | None = None
+    camera: str | None = None
+    thumbnail: bytes | None = field(default=None, repr=False)
+    description: DescriptionFacts | None = None
+
+    def noted(self, kind: str) -> Note | None:
+        """The note of this kind; None if there is none."""
+        return next((note for note in self.notes if note.kind == kind), None)
+
+
+class Answers(Sequence[Answer]):
+    """The answers to several queries, in their order.
+
+    Attributes:
+        report: what each stage did, over all of them; None where they were not searched by one cascade.
+    """
+
+    def __init__(self, answers: Iterable[Answer], report: Report | None) -> None:
+        self._answers = tuple(answers)
+        self.report = report
+
+    @overload
+    def __getitem__(self, index: int) -> Answer: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Answer]: ...
+    def __getitem__(self, index: int | slice) -> Answer | Sequence[Answer]:
+        return self._answers[index]
+
+    def __len__(self) -> int:
+        return len(self._answers)
+
+    def __iter__(self) -> Iterator[Answer]:
+        return iter(self._answers)

@@ -1,0 +1,51 @@
+"""Which cascade a query is searched by."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from swiftreid.encoding.card import EncoderCard
+from swiftreid.errors import UsageError
+from swiftreid.retrieval.answer import CascadeOrigin
+from swiftreid.retrieval.query import Query
+from swiftreid.search.cascade import Cascade, Stage
+from swiftreid.search.codes import CodeSpec
+from swiftreid.search.stages import EMBEDDING
+
+
+def choose_cascade(query: Query, spec: CodeSpec, card: EncoderCard | None) -> tuple[Cascade, CascadeOrigin]:
+    """The query's cascade; else the encoder's calibrated one; else exhaustive search by the longest code; and which.
+
+    Args:
+        query: what is asked.
+        spec: the gallery's codes.
+        card: of the encoder; None where it is not known.
+
+    Raises:
+        UsageError: the gallery does not have a code that the query's cascade compares.
+    """
+    if query.cascade is not None:
+        cascade = query.cascade if isinstance(query.cascade, Cascade) else Cascade.parse(query.cascade)
+        check_codes(cascade, spec.names)
+        return cascade, "given"
+    exhaustive = Cascade([Stage(spec.final)])
+    if query.exact:
+        return exhaustive, "exact"
+    if card is None or card.calibration is None:
+        return exhaustive, "every entry"
+    return Cascade.parse(card.calibration.cascade), "calibrated"
+
+
+def check_codes(cascade: Cascade, codes: Collection[str], whose: str = "the gallery") -> None:
+    """Refuse a cascade that compares what is not there.
+
+    Raises:
+        UsageError: names what is missing and what there is.
+    """
+    missing = [name for name in cascade.codes if name not in codes]
+    if missing:
+        floats = " (a gallery keeps no float embeddings)" if EMBEDDING in missing and whose == "the gallery" else ""
+        raise UsageError(
+            f"the cascade '{cascade}' compares {' and '.join(missing)}, which {whose} does not have{floats}; "
+            f"{whose} has {', '.join(codes)}"
+        )

@@ -1,0 +1,295 @@
+"""Pictures, vectors and ready codes into a gallery: batch by batch, each durable, so that it can be gone on with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swiftreid.data.pictures import BadPicture
+from swiftreid.data.samples import NamedSample
+from swiftreid.encoding.crops import Colour
+from swiftreid.encoding.encoder import Encoder
+from swiftreid.encoding.encodings_file import Encodings
+from swiftreid.errors import UsageError
+from swiftreid.gallery.entries import Entry, valid_text
+from swiftreid.gallery.store import Gallery
+from swiftreid.progress import Progress, no_progress
+from swiftreid.retrieval.encoded import encode_pictures
+from swiftreid.retrieval.query import Picture
+from swiftreid.retrieval.samples import NoCamera, entry_of
+from swiftreid.retrieval.searchable import OnBad, OnExisting
+
+OnAdded = Callable[[Sequence[str]], None]
+"""Takes the ids of a batch once it is durable."""
+
+_ROWS = 65_536  # of codes added in one transaction
+
+
+class IdsExist(UsageError):
+    """Some ids are in the gallery already; nothing was added.
+
+    Attributes:
+        ids: those.
+    """
+
+    def __init__(self, message: str, ids: Sequence[str]) -> None:
+        super().__init__(message)
+        self.ids = tuple(ids)
+
+
+class OtherPicture(UsageError):
+    """A picture would be skipped, because its id is there, but the gallery has that id from another file."""
+
+
+@dataclass
+class Ingested:
+    """What an addition did so far.
+
+    Attributes:
+        ids: of the entries that were added, in order.
+        existing: ids that were there already and were left out.
+        unreadable: pictures that could not be used.
+    """
+
+    ids: list[str] = field(default_factory=list)
+    existing: list[str] = field(default_factory=list)
+    unreadable: list[BadPicture] = field(default_factory=list)
+
+
+def add_samples(
+    gallery: Gallery,
+    encoder: Callable[[], Encoder],
+    samples: Sequence[NamedSample],
+    *,
+    on_existing: OnExisting = "refuse",
+    on_bad: OnBad | None = None,
+    on_added: OnAdded | None = None,
+    progress: Progress = no_progress,
+) -> Ingested:
+    """Add picture files.
+
+    Each batch is durable before the next is encoded. To go on after an interruption, call it again with
+    ``on_existing="skip"``.
+
+    Args:
+        gallery: open for writing.
+        encoder: called where there is something to encode.
+        samples: each with an id and a camera (`swiftreid.retrieval.samples.samples_in`).
+        on_existing: what to do with ids that are there.
+        on_bad: takes pictures that cannot be used, which are left out; without it the first one raises.
+        on_added: takes the ids of each batch once it is durable.
+        progress: takes pictures encoded and pictures in all.
+
+    Raises:
+        IdsExist, OtherPicture: ids are there, and are not to be skipped, or are of other files; nothing was added.
+        BadPicture: a picture cannot be used, and there is no ``on_bad``; what was added before it stays.
+    """
+    done = _begin(gallery, [sample.id for sample in samples], on_existing)
+    known = set(done.existing)
+    _refuse_other_pictures(gallery, [sample for sample in samples if sample.id in known])
+    wanted = [sample for sample in samples if sample.id not in known]
+
+    def entries_at(places: Sequence[int], thumbnails: Sequence[bytes]) -> list[Entry]:
+        return [entry_of(wanted[place], small) for place, small in zip(places, thumbnails, strict=True)]
+
+    files = [sample.path for sample in wanted]
+    _encode_and_add(
+        gallery,
+        encoder,
+        files,
+        entries_at,
+        done,
+        colour="rgb",
+        on_bad=on_bad,
+        on_added=on_added,
+        progress=progress,
+    )
+    return done
+
+
+def add_pictures(
+    gallery: Gallery,
+    encoder: Callable[[], Encoder],
+    pictures: Sequence[Picture],
+    entries: Sequence[Entry],
+    *,
+    colour: Colour = "rgb",
+    on_existing: OnExisting = "refuse",
+    on_bad: OnBad | None = None,
+    on_added: OnAdded | None = None,
+    progress: Progress = no_progress,
+) -> Ingested:
+    """Add entries with a picture each: files, or pixels. As `add_samples`, for entries that are ready.
+
+    An entry without a thumbnail gets one.
+
+    Raises:
+        UsageError: there are not as many entries as pictures.
+        IdsExist: ids are there, and are not to be skipped; nothing was added.
+        BadPicture: a picture cannot be used, and there is no ``on_bad``; what was added before it stays.
+    """
+    if len(pictures) != len(entries):
+        raise UsageError(f"{len(entries)} entries came with {len(pictures)} pictures: give one picture for each entry")
+    done = _begin(gallery, [entry.id for entry in entries], on_existing)
+    known = set(done.existing)
+    wanted = [row for row, entry in enumerate(entries) if entry.id not in known]
+
+    def entries_at(places: Sequence[int], thumbnails: Sequence[bytes]) -> list[Entry]:
+        own = (entries[wanted[place]] for place in places)
+        return [
+            entry if entry.thumbnail is not None else replace(entry, thumbnail=small)
+            for entry, small in zip(own, thumbnails, strict=True)
+        ]
+
+    chosen = [pictures[row] for row in wanted]
+    _encode_and_add(
+        gallery,
+        encoder,
+        chosen,
+        entries_at,
+        done,
+        colour=colour,
+        on_bad=on_bad,
+        on_added=on_added,
+        progress=progress,
+    )
+    return done
+
+
+def add_codes(
+    gallery: Gallery,
+    entries: Sequence[Entry],
+    codes: Mapping[str, NDArray[np.uint8]],
+    *,
+    fingerprint: str,
+    encoder_name: str | None = None,
+    on_existing: OnExisting = "refuse",
+    on_added: OnAdded | None = None,
+    progress: Progress = no_progress,
+) -> Ingested:
+    """Add entries with ready codes.
+
+    Args:
+        gallery: open for writing.
+        entries: n of them.
+        codes: for each code of the gallery uint8 [n, row bytes].
+        fingerprint: of the encoder that made them.
+        encoder_name: its name, for the error message.
+        on_existing: what to do with ids that are there.
+        on_added: takes the ids of each batch once it is durable.
+        progress: takes entries added and entries in all.
+
+    Raises:
+        OtherEncoder: the codes come from another encoder.
+        UsageError: codes of a wrong name, width or number.
+        IdsExist: ids are there, and are not to be skipped; nothing was added.
+    """
+    gallery.check_encoder(fingerprint, encoder_name)
+    rows = gallery.spec.check(codes)
+    if rows != len(entries):
+        raise UsageError(f"{len(entries)} entries came with {rows} rows of codes: give one row of each code per entry")
+    done = _begin(gallery, [entry.id for entry in entries], on_existing)
+    known = set(done.existing)
+    wanted = np.flatnonzero([entry.id not in known for entry in entries])
+    for start in range(0, len(wanted), _ROWS):
+        part = wanted[start : start + _ROWS]
+        chosen = [entries[row] for row in part.tolist()]
+        gallery.add(
+            chosen,
+            {name: np.ascontiguousarray(code[part]) for name, code in codes.items()},
+            fingerprint=fingerprint,
+            encoder_name=encoder_name,
+        )
+        _note_added(done, chosen, on_added)
+        progress("adding", start + len(part), len(wanted))
+    return done
+
+
+def entries_of(encodings: Encodings, *, camera: str | None = None, id_prefix: str = "") -> list[Entry]:
+    """The entries of a file of encodings, which have neither times nor thumbnails.
+
+    Args:
+        encodings: as `swiftreid.encoding.encodings_file.load_encodings` read them.
+        camera: of those that state none.
+        id_prefix: goes before every id.
+
+    Raises:
+        NoCamera: some have no camera.
+    """
+    header = encodings.header
+    missing = [id_ for id_, known in zip(header.ids, header.cameras, strict=True) if (known or camera) is None]
+    if missing:
+        raise NoCamera(
+            f"{len(missing)} of {len(header.ids)} encodings have no camera, the first is {missing[0]!r}: say which "
+            "camera took them"
+        )
+    return [
+        Entry(id=id_prefix + id_, camera=own or camera or "", person=person)
+        for id_, own, person in zip(header.ids, header.cameras, header.persons, strict=True)
+    ]
+
+
+def _begin(gallery: Gallery, ids: Sequence[str], on_existing: OnExisting) -> Ingested:
+    """What is there already; an error if something is and it is not to be skipped."""
+    if on_existing not in ("refuse", "skip"):
+        raise UsageError(f"on_existing is 'refuse' or 'skip', not {on_existing!r}")
+    known = gallery.existing(ids)
+    if known and on_existing == "refuse":
+        raise IdsExist(
+            f"{len(known)} of {len(ids)} ids are already in {gallery.path}, such as {min(known)!r}; nothing was added. "
+            "If they are the same pictures, skip those that are there; if not, tell them apart by other ids",
+            sorted(known),
+        )
+    return Ingested(existing=[id_ for id_ in ids if id_ in known])
+
+
+def _refuse_other_pictures(gallery: Gallery, known: Sequence[NamedSample]) -> None:
+    """Skipping what is there must not pass over a different picture that only has the same name."""
+    for sample in known:
+        stored = gallery.get(sample.id).entry.source
+        other = Path(stored) if stored else None
+        # A file that is no longer where it was may have been moved: that is no reason to refuse.
+        if other is not None and stored != valid_text(str(sample.path.resolve())) and other.exists():
+            raise OtherPicture(
+                f"{sample.path} would have the id {sample.id!r}, which {gallery.path} has from another file, {other}; "
+                "nothing was added: tell them apart by other ids"
+            )
+
+
+def _encode_and_add(
+    gallery: Gallery,
+    encoder: Callable[[], Encoder],
+    pictures: Sequence[Picture],
+    entries_at: Callable[[Sequence[int], Sequence[bytes]], list[Entry]],
+    done: Ingested,
+    *,
+    colour: Colour,
+    on_bad: OnBad | None,
+    on_added: OnAdded | None,
+    progress: Progress,
+) -> None:
+    if not pictures:
+        return
+
+    def bad(picture: BadPicture) -> None:
+        if on_bad is None:
+            raise picture
+        done.unreadable.append(picture)
+        on_bad(picture)
+
+    used = encoder()
+    for batch in encode_pictures(used, pictures, colour, on_bad=bad, progress=progress):
+        made = entries_at(batch.places.tolist(), batch.thumbnails)
+        gallery.add(made, batch.codes, fingerprint=used.fingerprint, encoder_name=used.card.name)
+        _note_added(done, made, on_added)
+
+
+def _note_added(done: Ingested, entries: Sequence[Entry], on_added: OnAdded | None) -> None:
+    ids = [entry.id for entry in entries]
+    done.ids.extend(ids)
+    if on_added is not None:
+        on_added(ids)

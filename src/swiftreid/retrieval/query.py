@@ -1,0 +1,155 @@
+"""What is asked of a gallery: one person, by pictures, vectors, codes, entries, a description, or several of these."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeAlias, TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swiftreid.encoding.crops import Colour
+from swiftreid.errors import UsageError
+from swiftreid.reranking.reciprocal import Reciprocal
+from swiftreid.retrieval.filters import Filters
+from swiftreid.search.cascade import Cascade
+from swiftreid.search.numbers import whole_number
+
+Picture: TypeAlias = Path | str | NDArray[np.uint8]
+"""A picture: its file, or its pixels, uint8 [height, width, 3]."""
+
+Threshold: TypeAlias = float | Literal["calibrated"] | None
+"""Largest distance of the same person in bits of the last code, or the encoder's calibrated one, or no decision."""
+
+
+@dataclass(frozen=True)
+class PersonDescription:
+    """A person in words of the encoder's attributes; all that it says should be so.
+
+    Attributes:
+        has: attributes that the person has, such as ``backpack``.
+        upper: colours or patterns of the upper garment, such as ``red``.
+        lower: the same of the lower garment.
+        lacks: attributes that the person does not have.
+
+    Raises:
+        UsageError: it is empty, or one of these is one text and not a list.
+    """
+
+    has: Sequence[str] = ()
+    upper: Sequence[str] = ()
+    lower: Sequence[str] = ()
+    lacks: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("has", "upper", "lower", "lacks"):
+            words = getattr(self, name)
+            if isinstance(words, str):
+                raise UsageError(f"{name} is a list of words: write {name}=[{words!r}]")
+            object.__setattr__(self, name, tuple(words))
+        if not (self.has or self.upper or self.lower or self.lacks):
+            raise UsageError("a description names at least one attribute that a person has or does not have")
+
+
+@dataclass(frozen=True, eq=False)
+class Query:
+    """One person to look for.
+
+    Pictures, vectors, codes and entries of one query show the same person and are searched as one: of each bit of
+    their codes, what most have. A description narrows the search to those whom it lets pass; alone, it ranks them.
+
+    Attributes:
+        pictures: files, or pixels uint8 [height, width, 3] of any size; one, or a list.
+        colour: order of the channels of pixels.
+        vectors: embeddings that the encoder's network, or your own, gave: float [d] or [n, d].
+        codes: packed codes by name, uint8 [n, row bytes]; at least those that the search compares.
+        ids: entries of the gallery; they are left out of the answer. This needs no encoder.
+        description: what is known of the person's looks.
+        k: how many hits.
+        cascade: how to search, such as ``"id32<=11 > id2048"``; by default the encoder's calibrated cascade, or
+            exhaustive search by its longest code where it has none.
+        exact: compare the longest code with every entry.
+        filters: which entries to look among.
+        threshold: up to which distance an entry is the same person; None asks for no decision.
+        reranking: order the first 1,000 hits by their k-reciprocal neighbours among themselves.
+        name: what to call the query; by default the file's name, the entry's id or the description.
+        person: who it is, where that is known: then hits are marked right or wrong.
+        camera: that took the pictures, for ``Filters.other_cameras``; by default what files' names and entries say.
+        thumbnails: how many hits bring their thumbnail.
+
+    Raises:
+        UsageError: nothing is asked, or what is asked does not go together.
+
+    Example:
+        >>> query = Query(ids=["a.jpg", "b.jpg"], k=5, filters=Filters(not_cameras=["door"]))
+        >>> query.k, query.ids
+        (5, ('a.jpg', 'b.jpg'))
+    """
+
+    pictures: Picture | Sequence[Picture] = ()
+    colour: Colour = "rgb"
+    vectors: NDArray[np.floating[Any]] | None = None
+    codes: Mapping[str, NDArray[np.uint8]] | None = None
+    ids: str | Sequence[str] = ()
+    description: PersonDescription | None = None
+    k: int = 10
+    cascade: Cascade | str | None = None
+    exact: bool = False
+    filters: Filters = field(default_factory=Filters)
+    threshold: Threshold = "calibrated"
+    reranking: Reciprocal | None = None
+    name: str | None = None
+    person: str | None = None
+    camera: str | None = None
+    thumbnails: int = 0
+
+    def __post_init__(self) -> None:
+        pictures: Any = self.pictures
+        one = isinstance(pictures, (str, Path)) or (isinstance(pictures, np.ndarray) and pictures.ndim == 3)
+        object.__setattr__(self, "pictures", (pictures,) if one else tuple(pictures))
+        object.__setattr__(self, "ids", (self.ids,) if isinstance(self.ids, str) else tuple(self.ids))
+        whole_number("k", self.k, 1)
+        if self.colour not in ("rgb", "bgr"):
+            raise UsageError(f"colour is 'rgb' or 'bgr', not {self.colour!r}")
+        if isinstance(self.cascade, str):
+            object.__setattr__(self, "cascade", Cascade.parse(self.cascade))
+        if self.exact and self.cascade is not None:
+            raise UsageError("exact search has no cascade: give one of the two")
+        if isinstance(self.threshold, str) and self.threshold != "calibrated":
+            raise UsageError(f"a threshold is a distance in bits, 'calibrated' or None, not {self.threshold!r}")
+        if self.by_looks:
+            return
+        if self.description is None:
+            raise UsageError("a query needs pictures, vectors, codes, ids or a description")
+        if self.reranking or self.cascade is not None or self.exact or isinstance(self.threshold, (int, float)):
+            raise UsageError(
+                "a description alone is one stage, of attributes: leave out re-ranking, a cascade, exact search and a "
+                "same-person threshold, or add a query picture"
+            )
+
+    @property
+    def by_looks(self) -> bool:
+        """Whether it compares codes of pictures, and not a description alone."""
+        return bool(self.pictures or self.ids or self.vectors is not None or self.codes is not None)
+
+
+class QueryOptions(TypedDict, total=False):
+    """The fields of a `Query` other than its pictures, as keyword arguments."""
+
+    colour: Colour
+    vectors: NDArray[np.floating[Any]] | None
+    codes: Mapping[str, NDArray[np.uint8]] | None
+    ids: str | Sequence[str]
+    description: PersonDescription | None
+    k: int
+    cascade: Cascade | str | None
+    exact: bool
+    filters: Filters
+    threshold: Threshold
+    reranking: Reciprocal | None
+    name: str | None
+    person: str | None
+    camera: str | None
+    thumbnails: int

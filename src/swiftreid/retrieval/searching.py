@@ -1,0 +1,250 @@
+"""Answering queries in a gallery on this machine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from swiftreid.encoding.card import EncoderCard
+from swiftreid.encoding.encoder import Encoder
+from swiftreid.errors import UsageError
+from swiftreid.gallery.store import Gallery
+from swiftreid.progress import Progress, no_progress
+from swiftreid.retrieval.answer import Answer, Answers, CascadeOrigin, Note, Token, Verdict
+from swiftreid.retrieval.cascades import choose_cascade
+from swiftreid.retrieval.decision import choose_threshold, size_note
+from swiftreid.retrieval.descriptions import DescriptionStage, description_stage
+from swiftreid.retrieval.filters import SHOWN_CAMERAS
+from swiftreid.retrieval.query import Query
+from swiftreid.retrieval.ranking import RankedQuery, Settings, rank_queries
+from swiftreid.retrieval.resolving import Resolved, resolve
+from swiftreid.retrieval.searchable import OnBad
+from swiftreid.search.results import Report
+
+_BLOCK = 64
+"""Queries searched for together where there is a deadline."""
+
+
+def token_of(gallery: Gallery) -> Token:
+    """The token of every write to this gallery: a search sees all writes that have returned, so it names no moment."""
+    return f"local:{gallery.fingerprint[:12]}:{gallery.created}"
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """How one query is searched for."""
+
+    settings: Settings
+    origin: CascadeOrigin
+    why: Note | None  # nothing decides
+
+
+class Searcher:
+    """Answers queries in one gallery.
+
+    Args:
+        gallery: to search.
+        encoder: called where pictures or vectors are to be encoded.
+        card: called where the encoder's calibration or attributes are wanted; may give None.
+        threads: that search.
+    """
+
+    def __init__(
+        self, gallery: Gallery, encoder: Callable[[], Encoder], card: Callable[[], EncoderCard | None], threads: int
+    ) -> None:
+        self._gallery = gallery
+        self._encoder = encoder
+        self._card = card
+        self._threads = threads
+
+    def answers(
+        self,
+        queries: Sequence[Query],
+        *,
+        after: Token | None = None,
+        deadline: float | None = None,
+        on_bad: OnBad | None = None,
+        progress: Progress = no_progress,
+    ) -> Answers:
+        """See `swiftreid.retrieval.local.LocalGallery.search_batch`."""
+        end = None if deadline is None else time.monotonic() + deadline
+        token = token_of(self._gallery)
+        if after not in (None, token):
+            raise UsageError(f"the token {after!r} is of another gallery than {self._gallery.path}")
+        for filters in dict.fromkeys(query.filters for query in queries):
+            filters.check(self._gallery)
+        plans = [self._plan(query) for query in queries]
+        resolved = resolve(queries, self._gallery, self._encoder, on_bad=on_bad, progress=progress)
+        answers: dict[int, Answer] = {}
+        reports: list[Report] = []
+        for members in self._groups(resolved, plans, bounded=end is not None):
+            late = end is not None and time.monotonic() >= end
+            chosen = [resolved[i] for i in members]
+            made, report = self._group(chosen, plans[members[0]], token, progress, late=late)
+            answers |= dict(zip(members, made, strict=True))
+            reports += [report] if len(report) else []
+        one = len({str(answer.cascade) for answer in answers.values()}) == 1
+        return Answers((answers[i] for i in range(len(queries))), Report.total(reports) if one and reports else None)
+
+    def _plan(self, query: Query) -> _Plan:
+        stage = None if query.description is None else self._stage(query)
+        if stage is not None and not query.by_looks:
+            return _Plan(Settings(stage.alone, stage, None, None, query.k), "description", None)
+        own_cascade = query.exact or query.cascade is not None
+        card = None if own_cascade and query.threshold != "calibrated" else self._card()
+        cascade, origin = choose_cascade(query, self._gallery.spec, card)
+        threshold, why = choose_threshold(query.threshold, card, cascade, rendered=self._gallery.rendered)
+        return _Plan(Settings(cascade, stage, threshold, query.reranking, query.k), origin, why)
+
+    def _stage(self, query: Query) -> DescriptionStage:
+        card = self._card()
+        if card is None:
+            raise UsageError(f"{self._gallery.path} carries no encoder, whose attributes a description is in")
+        assert query.description is not None
+        return description_stage(query.description, card)
+
+    def _groups(self, queries: Sequence[Resolved], plans: Sequence[_Plan], *, bounded: bool) -> list[list[int]]:
+        """Numbers of queries that one search answers: the same settings and filters, and as many entries of their own.
+
+        Their number decides how many results are asked for, and through that how many candidates each stage keeps: a
+        query has the same answer in a batch as alone.
+        """
+        groups: dict[object, list[int]] = {}
+        for number, (resolved, plan) in enumerate(zip(queries, plans, strict=True)):
+            query, settings = resolved.query, plan.settings
+            own = resolved.camera if query.filters.other_cameras else None
+            if query.filters.other_cameras and own is None and _usable(resolved):
+                raise UsageError(f"{resolved.name} has no known camera, or several, so other_cameras leaves nobody out")
+            key = (
+                query.filters,
+                own,
+                str(settings.cascade),
+                query.description,
+                query.by_looks,
+                query.threshold,
+                settings.reranking,
+                settings.k,
+                max(1, len(resolved.ids)),
+                _usable(resolved),
+            )
+            groups.setdefault(key, []).append(number)
+        if not bounded:
+            return list(groups.values())
+        return [group[i : i + _BLOCK] for group in groups.values() for i in range(0, len(group), _BLOCK)]
+
+    def _group(
+        self, queries: Sequence[Resolved], plan: _Plan, token: Token, progress: Progress, *, late: bool
+    ) -> tuple[list[Answer], Report]:
+        first = queries[0]
+        notes = [plan.why] if plan.why else []
+        if late:
+            notes.append(Note("deadline", "the time was over before this search began: give it longer"))
+        if not _usable(first):
+            notes.append(Note("unreadable", "no picture of this query could be used"))
+        if late or not _usable(first):
+            return [_answer(query, plan, token, notes, partial=late) for query in queries], Report([])
+        filters = first.query.filters
+        own = first.camera if filters.other_cameras else None
+        if own is not None and own not in (known := self._gallery.cameras()):
+            notes.append(_no_such_camera(own, known))
+        with filters.snapshot(self._gallery, own) as snapshot:
+            if not snapshot.live:
+                why = filters.why_empty(self._gallery, snapshot, own)
+                notes.append(Note("nothing-to-search", _EMPTY[why], {"why": why, "camera": own}))
+            ranked = rank_queries(plan.settings, queries, snapshot, threads=self._threads, progress=progress)
+            notes += [note for note in (size_note(plan.settings.threshold, snapshot.live),) if note]
+            if plan.settings.reranking is not None and snapshot.live > plan.settings.pool:
+                notes.append(_pool_note(plan.settings.pool, snapshot.live))
+            made = [
+                _answer(
+                    query,
+                    plan,
+                    token,
+                    notes,
+                    ranked=found,
+                    searched=snapshot.live,
+                    passing=ranked.passing,
+                    compared=ranked.compared,
+                    report=ranked.report,
+                )
+                for query, found in zip(queries, ranked.queries, strict=True)
+            ]
+        return made, ranked.report
+
+
+_EMPTY = {
+    "empty": "the gallery is empty",
+    "deleted": "all entries of the gallery are deleted",
+    "no times": "no entry of the gallery has a time",
+    "filters": "no entry passes the filters",
+}
+
+
+def _usable(query: Resolved) -> bool:
+    """Whether there is something to compare: codes, or a description alone."""
+    return bool(query.codes) or not query.query.by_looks
+
+
+def _answer(
+    resolved: Resolved,
+    plan: _Plan,
+    token: Token,
+    notes: Sequence[Note],
+    *,
+    ranked: RankedQuery | None = None,
+    searched: int = 0,
+    passing: int | None = None,
+    compared: int = 0,
+    report: Report | None = None,
+    partial: bool = False,
+) -> Answer:
+    description = plan.settings.description
+    name = resolved.name
+    if description is not None and not resolved.query.by_looks:
+        name = resolved.query.name or str(description.description)
+    return Answer(
+        name=name,
+        hits=ranked.hits if ranked else (),
+        decision=_verdict(resolved.query, plan, ranked),
+        threshold=plan.settings.threshold,
+        cascade=plan.settings.cascade,
+        origin=plan.origin,
+        searched=searched,
+        passing=passing,
+        compared=compared,
+        report=report or Report([]),
+        notes=tuple(notes),
+        partial=partial,
+        token=token,
+        person=resolved.person,
+        camera=resolved.camera,
+        thumbnail=resolved.thumbnail,
+        description=description.facts if description else None,
+    )
+
+
+def _verdict(query: Query, plan: _Plan, ranked: RankedQuery | None) -> Verdict | None:
+    if query.threshold is None or not query.by_looks or ranked is None:
+        return None
+    if ranked.stranger is None:
+        return Verdict.NOT_CALIBRATED
+    return Verdict.UNKNOWN if ranked.stranger else Verdict.SAME_PERSON
+
+
+def _no_such_camera(camera: str, known: Sequence[str]) -> Note:
+    return Note(
+        "no-such-camera",
+        f"leaving out the query's own camera, {camera}, leaves nobody out: the gallery's cameras are "
+        f"{', '.join(known[:SHOWN_CAMERAS])}; if it is one of these by another name, leave that one out",
+        {"camera": camera, "cameras": list(known)},
+    )
+
+
+def _pool_note(pool: int, entries: int) -> Note:
+    return Note(
+        "reranking-pool",
+        f"re-ranked among the first {pool:,} results of each query; neighbours among the other {entries - pool:,} "
+        "entries do not count",
+        {"pool": pool, "entries": entries},
+    )

@@ -8,10 +8,12 @@ from typing import Annotated
 
 import typer
 
+from swiftreid.cli.advice import with_advice
 from swiftreid.cli.cascades import read_cascade
 from swiftreid.cli.console import EncoderOption, JsonOption, QuietOption, Report
 from swiftreid.cli.datasets import DataArgument, KindOption
 from swiftreid.cli.figure_sources import (
+    HELD_OUT_ADVICE,
     CardsArgument,
     CostOption,
     ForceOption,
@@ -21,7 +23,6 @@ from swiftreid.cli.figure_sources import (
     TextOption,
     encoded_test_set,
     finish,
-    held_out_option,
     numbers_between,
     target,
 )
@@ -110,7 +111,7 @@ def beta_figure(
     paid = _cost(cost)
     tried = None if betas is None else numbers_between("--betas", betas, 0)
     test = encoded_test_set(data, encoder, report, kind=kind)
-    with held_out_option():
+    with with_advice(HELD_OUT_ADVICE):
         fitted = cascades_by_beta(test, held_out_data, tried, progress=report.progress)
     calibration = test.encoder.card.calibration
     numbers = beta.beta_figure(
@@ -147,7 +148,7 @@ def w_figure(
     path, size = target("w", output, text)
     paid = _cost(cost)
     test = encoded_test_set(data, encoder, report, kind=kind)
-    with held_out_option():
+    with with_advice(HELD_OUT_ADVICE):
         fitted = short_list_by_rule(test, held_out_data, code, progress=report.progress)
     numbers = short_lists.short_list_figure(
         fitted.rule,
@@ -185,7 +186,7 @@ def distances_figure(
     report = Report(as_json=as_json, quiet=quiet)
     path, size = target("distances", output, text)
     test = encoded_test_set(data, encoder, report, kind=kind)
-    with held_out_option():
+    with with_advice(HELD_OUT_ADVICE):
         marked = marked_thresholds(test, held_out_data, progress=report.progress)
     histograms = distances.distance_histograms(test.query, test.gallery, marked.by_code, protocol=test.protocol)
     figure = distances.draw_distances(histograms, test.about, [marked.origin], text=size)

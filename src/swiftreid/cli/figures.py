@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -30,6 +31,8 @@ from swiftreid.cli.outputs import written
 from swiftreid.data.pictures import read_picture
 from swiftreid.encoding.encoder import DEFAULT
 from swiftreid.errors import UsageError
+from swiftreid.evaluation.card import ResultCard
+from swiftreid.evaluation.verdicts import CardsDiffer
 from swiftreid.experiments.fitted import cascades_by_beta, marked_thresholds, short_list_by_rule
 from swiftreid.experiments.ranked_queries import lists_as_dicts, rank_queries
 from swiftreid.figures import accuracy_time, beta, changes, cmc, distances, ranked, short_lists
@@ -39,7 +42,14 @@ from swiftreid.search.cascade import Cascade, Stage
 
 _MARKS = "tick: right; cross: wrong; dots, no rank: ignored by the protocol; beside the rank: distance in bits"
 
+_FORCE: Mapping[type[UsageError], str] = {CardsDiffer: "--force draws them together; then say so beside the figure"}
+
 app = typer.Typer(help="Figures of result cards and data sets, readable without colour.", no_args_is_help=True)
+
+
+def _cards(paths: list[Path], *, force: bool) -> list[ResultCard]:
+    with with_advice(_FORCE):
+        return load_cards(paths, force=force)
 
 
 @app.command("cmc")
@@ -56,7 +66,7 @@ def cmc_figure(
     """CMC curves of rankings of one or several cards."""
     report = Report(as_json=as_json, quiet=quiet)
     path, size = target("cmc", output, text)
-    loaded = load_cards(cards, force=force)
+    loaded = _cards(cards, force=force)
     curves = cmc.cmc_curves(choose_rows(loaded, ranking or [], cmc.default_rankings(loaded), cards), ranks=ranks)
     figure = cmc.draw_cmc(curves, loaded, text=size)
     finish(report, path, figure, {"curves": [asdict(curve) for curve in curves]})
@@ -78,10 +88,10 @@ def time_figure(
     """Accuracy against time per query, with bytes per entry: each ranking a point."""
     report = Report(as_json=as_json, quiet=quiet)
     path, size = target("time", output, text)
-    loaded = load_cards(cards, force=force)
+    loaded = _cards(cards, force=force)
     every = choose_rows(loaded, [], [row.ranking for card in loaded for row in card.rows], cards)
-    shown = [one for one in every if accuracy_time.kind_of(one) != "re-ranked"]
-    chosen = choose_rows(loaded, ranking, [], cards) if ranking else shown
+    drawable = [one for one in every if accuracy_time.kind_of(one) != "re-ranked"]
+    chosen = choose_rows(loaded, ranking, [], cards) if ranking else drawable
     rankings = accuracy_time.timed_rankings(chosen, full=full)
     drawn = {one.label for one in rankings}
     if lacking := [one.label for one in chosen if one.label not in drawn]:
@@ -267,7 +277,7 @@ def changes_figure(
     """What a second encoder or ranking changes query by query: two cards, or two rankings of one."""
     report = Report(as_json=as_json, quiet=quiet)
     path, size = target("changes", output, text)
-    loaded = load_cards(cards, force=force)
+    loaded = _cards(cards, force=force)
     first, second = choose_pair(loaded, ranking or [], cards)
     numbers = changes.rank_changes(first, second)
     figure = changes.draw_changes(numbers, about_cards(loaded), text=size)

@@ -14,6 +14,8 @@ __version__ = "0.1.0"
 _ROOMS = {
     "swiftreid.data.samples": ["Sample", "ReidData"],
     "swiftreid.data.sources": ["open_data"],
+    "swiftreid.data.reader": ["Reader", "Wanted"],
+    "swiftreid.data.readers": ["READERS", "register_reader"],
     "swiftreid.data.doctor": ["diagnose", "Diagnosis"],
     "swiftreid.data.published": ["PUBLISHED_DATA_SETS", "PublishedDataSet"],
     "swiftreid.data.market": ["read_market"],
@@ -45,7 +47,8 @@ _ROOMS = {
     "swiftreid.evaluation.measure": ["measure", "Measured"],
     "swiftreid.evaluation.attributes": ["attribute_scores", "AttributeScores"],
     "swiftreid.evaluation.card": ["ResultCard"],
-    "swiftreid.figures.ranking_picture": ["draw_rankings", "Ranking", "Candidate"],
+    "swiftreid.evaluation.verdicts": ["compare_cards", "Comparison"],
+    "swiftreid.figures.ranking_picture": ["draw_rankings", "RankedPictures", "Candidate"],
     "swiftreid.figures.match_picture": ["draw_maps", "Panel", "Legend"],
     "swiftreid.nn.trunks": ["make_trunk", "load_weights"],
     "swiftreid.methods": ["build_method", "Method"],

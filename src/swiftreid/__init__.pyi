@@ -54,6 +54,8 @@ from swiftreid.evaluation.measure import measure as measure
 from swiftreid.evaluation.protocol import Metrics as Metrics
 from swiftreid.evaluation.protocol import Protocol as Protocol
 from swiftreid.evaluation.protocol import evaluate_rankings as evaluate_rankings
+from swiftreid.evaluation.verdicts import Comparison as Comparison
+from swiftreid.evaluation.verdicts import compare_cards as compare_cards
 from swiftreid.experiments.calibrate import CalibrationSettings as CalibrationSettings
 from swiftreid.experiments.calibrate import calibrate_encoder as calibrate_encoder
 from swiftreid.experiments.encoded import EncodedData as EncodedData
@@ -66,7 +68,7 @@ from swiftreid.figures.match_picture import Legend as Legend
 from swiftreid.figures.match_picture import Panel as Panel
 from swiftreid.figures.match_picture import draw_maps as draw_maps
 from swiftreid.figures.ranking_picture import Candidate as Candidate
-from swiftreid.figures.ranking_picture import Ranking as Ranking
+from swiftreid.figures.ranking_picture import RankedPictures as RankedPictures
 from swiftreid.figures.ranking_picture import draw_rankings as draw_rankings
 from swiftreid.gallery.entries import Entry as Entry
 from swiftreid.gallery.snapshot import Snapshot as Snapshot
@@ -99,6 +101,8 @@ from swiftreid.search.results import SearchResult as SearchResult
 from swiftreid.search.stages import Stage as Stage
 from swiftreid.search.table import CodeTable as CodeTable
 from swiftreid.synthetic import synthesize as synthesize
+from swiftreid.training.frozen.hashing import learn_hash as learn_hash
 from swiftreid.training.frozen.pyramid import fit_pyramid as fit_pyramid
+from swiftreid.training.network.train import train_network as train_network
 
 __version__: str

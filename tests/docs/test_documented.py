@@ -90,6 +90,7 @@ def test_there_is_python_on_the_pages() -> None:
     assert len(BLOCKS) == sum(page.read_text(encoding="utf-8").count("```python") for page in PAGES) > 10
 
 
+@pytest.mark.timeout(1800)  # a page trains a network
 @pytest.mark.parametrize(("page", "block", "printed"), BLOCKS)
 def test_python_on_the_pages_runs(page: Path, block: str, printed: str | None, tmp_path: Path) -> None:
     """A block that begins with a file's name, as in `# toy.py`, is that file for the other blocks of its page."""

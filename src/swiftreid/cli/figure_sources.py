@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -72,13 +71,7 @@ def encoded_test_set(
     return encode_test_set(data, used, on_bad=BadPictures(report), progress=report.progress)
 
 
-@contextmanager
-def held_out_option() -> Iterator[None]:
-    """Errors that other people would mend name the option that gives them."""
-    try:
-        yield
-    except (NobodyHeldOut, NotHeldOut) as error:
-        raise UsageError(f"{error}, with --held-out") from error
+HELD_OUT_ADVICE: Mapping[type[UsageError], str] = dict.fromkeys((NobodyHeldOut, NotHeldOut), "--held-out names them")
 
 
 def numbers_between(option: str, text: str, lowest: float) -> Sequence[float]:

@@ -18,7 +18,11 @@ _UNKNOWN = {"extra_forbidden", "unexpected_keyword_argument"}
 
 
 def read_recipe(
-    kind: type[Recipe], path: Path | None, settings: Sequence[str] = (), *, others: Mapping[str, str] | None = None
+    kind: type[Recipe],
+    path: str | Path | None,
+    settings: Sequence[str] = (),
+    *,
+    others: Mapping[str, str] | None = None,
 ) -> Recipe:
     """A recipe of one kind; what the file leaves out has its default. Without a path all is default.
 
@@ -33,7 +37,7 @@ def read_recipe(
         UsageError: it is no recipe, or one of another command, or a field is unknown or has an impossible value; the
             message names the field.
     """
-    content = {} if path is None else _read(path)
+    content = {} if path is None else _read(Path(path))
     foreign = next((command for field, command in (others or {}).items() if field in content), None)
     if foreign is not None:
         raise UsageError(f"recipe {path} is one of `{foreign}`, not of this command")

@@ -46,7 +46,7 @@ class Sample(Generic[Label]):
         attributes: name -> value of what else is known, such as the colour of a coat; None where nothing is.
         id: what a gallery calls the picture; empty where it has no name of its own but its file's.
         tracklet: name of the track that the picture is of, where it is of one.
-        frame: number of the video's frame that the picture is of, where it is of one.
+        frame: number of its frame in the video, where it is of one.
     """
 
     path: Path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -70,8 +71,7 @@ def samples_listed(manifest: Path, *, camera: str | None = None) -> list[NamedSa
     """Pictures that a manifest lists: a CSV or Parquet table with a column ``path``, and any of `MANIFEST_COLUMNS`.
 
     Raises:
-        UsageError: there is no column ``path``, a row has none, or a time or a frame is none; the message names the
-            line.
+        UsageError: there is no column ``path``, a row has none, or a time or frame is none; the message names the line.
     """
     columns, rows = read_table(manifest)
     if "path" not in columns:
@@ -108,6 +108,7 @@ def entry_of(sample: NamedSample, thumbnail: bytes | None) -> Entry:
         thumbnail=thumbnail,
         track=sample.tracklet,
         frame=sample.frame,
+        picture_sha256=_digest(sample.path),
     )
 
 
@@ -136,6 +137,11 @@ def _listed(row: dict[str, str], manifest: Path, line: int, default: str | None)
 
 
 def _frame(text: str, where: str) -> int:
-    if not (text.isascii() and text.isdigit()):
-        raise UsageError(f"{where}: frame {text!r} is no whole number from 0 on")
+    if not (text.isascii() and text.isdecimal() and len(text) <= 15):
+        raise UsageError(f"{where}: {text!r} is no number of a frame: write a whole number from 0 on")
     return int(text)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

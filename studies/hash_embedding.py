@@ -39,7 +39,8 @@ from swiftreid.evaluation.embeddings import rank_by_embedding
 from swiftreid.evaluation.protocol import evaluate_rankings
 from swiftreid.nn.pyramid import LENGTHS
 from swiftreid.progress import no_progress
-from swiftreid.training.frozen.hashing import Views, embed_views
+from swiftreid.training.frozen.hashing import embed_views
+from swiftreid.training.frozen.learning import Views
 from swiftreid.training.frozen.pyramid import FrozenConfig, fit_pyramid
 
 Codes = Callable[[NDArray[np.float32]], dict[int, NDArray[np.bool_]]]

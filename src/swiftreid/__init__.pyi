@@ -20,6 +20,10 @@ from swiftreid.data.pictures import read_picture as read_picture
 from swiftreid.data.pictures import resize as resize
 from swiftreid.data.published import PUBLISHED_DATA_SETS as PUBLISHED_DATA_SETS
 from swiftreid.data.published import PublishedDataSet as PublishedDataSet
+from swiftreid.data.reader import Reader as Reader
+from swiftreid.data.reader import Wanted as Wanted
+from swiftreid.data.readers import READERS as READERS
+from swiftreid.data.readers import register_reader as register_reader
 from swiftreid.data.samples import ReidData as ReidData
 from swiftreid.data.samples import Sample as Sample
 from swiftreid.data.schemas import AttributeSchema as AttributeSchema
@@ -36,6 +40,9 @@ from swiftreid.encoding.external import wrap_network as wrap_network
 from swiftreid.encoding.match_maps import attribute_maps as attribute_maps
 from swiftreid.encoding.match_maps import dependence_map as dependence_map
 from swiftreid.encoding.match_maps import match_maps as match_maps
+from swiftreid.encoding.vector_encoder import vector_encoder as vector_encoder
+from swiftreid.encoding.vectors import Vectors as Vectors
+from swiftreid.encoding.vectors import read_vectors as read_vectors
 from swiftreid.errors import SwiftReIDError as SwiftReIDError
 from swiftreid.errors import UsageError as UsageError
 from swiftreid.evaluation.attributes import AttributeScores as AttributeScores
@@ -94,6 +101,8 @@ from swiftreid.search.results import SearchResult as SearchResult
 from swiftreid.search.stages import Stage as Stage
 from swiftreid.search.table import CodeTable as CodeTable
 from swiftreid.synthetic import synthesize as synthesize
+from swiftreid.training.frozen.hashing import learn_hash as learn_hash
 from swiftreid.training.frozen.pyramid import fit_pyramid as fit_pyramid
+from swiftreid.training.network.train import train_network as train_network
 
 __version__: str

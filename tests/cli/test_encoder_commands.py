@@ -334,7 +334,7 @@ def test_info_says_what_an_encoder_is(swiftreid: Run, drawn_people: Path) -> Non
 def test_info_says_how_well_attributes_are_told(swiftreid: Run) -> None:
     shown, card = swiftreid("encoder", "info", "rendered").out, open_encoder("rendered").card
     assert re.search(r"attribute +┃ accuracy, % ┃ +mA, % ┃ pictures with it ┃ pictures ┃", shown)
-    score = next(score for score in card.told if score.name == "backpack")
+    score = next(score for score in card.known_scores if score.name == "backpack")
     assert score.accuracy is not None
     assert score.balanced is not None
     cells = [cell.strip() for line in shown.splitlines() if "│ backpack " in line for cell in line.split("│")[1:-1]]

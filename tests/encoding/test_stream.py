@@ -1,19 +1,15 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from safetensors.numpy import save_file
 
 from drawn_figures import draw_person
 from swiftreid.data.pictures import BadPicture, find_pictures, read_picture
 from swiftreid.encoding.encoder import open_encoder
-from swiftreid.encoding.encodings_file import load_encodings, save_encodings
 from swiftreid.encoding.stream import encode_all, encode_paths
-from swiftreid.errors import SwiftReIDError
 
 
 @pytest.fixture
@@ -57,46 +53,6 @@ def test_thumbnails_are_small_jpegs_of_the_original(folder: Path) -> None:
     (batch,) = encode_paths(open_encoder("stripes"), find_pictures(folder), thumbnails=True)
     assert len(batch.thumbnails) == 6
     assert read_picture(batch.thumbnails[0], name="thumbnail").shape == (120, 50, 3)
-
-
-def test_encodings_file_round_trip(folder: Path, tmp_path: Path) -> None:
-    encoder = open_encoder("stripes")
-    kept, encoding = encode_all(encoder, find_pictures(folder), on_bad=lambda _: None)
-    ids = [str(i) for i in kept]
-    path = tmp_path / "codes.safetensors"
-    save_encodings(path, encoder, encoding, ids=ids, cameras=["1"] * 6, persons=[None] * 6)
-    loaded = load_encodings(path)
-    assert loaded.header.ids == ids
-    assert loaded.header.fingerprint == encoder.fingerprint
-    for name in encoder.spec:
-        np.testing.assert_array_equal(loaded.encoding.codes[name], encoding.codes[name])
-    np.testing.assert_array_equal(loaded.encoding.embedding, encoding.embedding)
-    path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(SwiftReIDError, match="not a readable encodings file"):
-        load_encodings(path)
-    with pytest.raises(SwiftReIDError, match="no encodings file"):
-        load_encodings(tmp_path / "none")
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"format": 2}, "newer swiftreid"),
-        ({"ids": ["a"]}, "1 ids for 3 rows"),
-        ({"spec": "id128"}, "do not match the code spec"),
-        ({"rows": 2}, r"embeddings \(2, 5\) for 3 rows"),
-    ],
-)
-def test_encodings_files_that_disagree_with_themselves_are_refused(
-    tmp_path: Path, change: dict[str, object], message: str
-) -> None:
-    header = {"encoder": "e", "fingerprint": "f", "spec": "id32", "ids": ["a", "b", "c"]}
-    header |= {"cameras": [None] * 3, "persons": [None] * 3} | change
-    rows = header.pop("rows", 3)
-    columns = {"id32": np.zeros((3, 4), np.uint8), "embedding": np.zeros((rows, 5), np.float32)}
-    save_file(columns, tmp_path / "codes.safetensors", metadata={"encodings": json.dumps(header)})
-    with pytest.raises(SwiftReIDError, match=message):
-        load_encodings(tmp_path / "codes.safetensors")
 
 
 def test_a_folder_without_readable_pictures(tmp_path: Path) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 
+import apsw
 import numpy as np
 from numpy.typing import NDArray
 
 from swiftreid.gallery import Entry, Gallery
+from swiftreid.gallery.meta import SEGMENTS
+from swiftreid.gallery.sqlite import DATABASE
 from swiftreid.search.codes import CodeSpec
 
 SPEC = CodeSpec.parse("id32 id96 attr30")
@@ -41,6 +45,14 @@ def _entry_of_one(id_: str) -> Entry:
     labels = {"bag": "yes"} if rng.random() < 0.3 else {}
     thumbnail = rng.bytes(int(rng.integers(1, 400))) if rng.random() < 0.8 else None
     return Entry(id_, camera, time, person, f"/pictures/{id_}", labels, thumbnail)
+
+
+def segment(path: Path, number: int) -> Path:
+    """The file of a segment, by its number."""
+    db = apsw.Connection(str(path / DATABASE))
+    name: str = db.execute("SELECT name FROM segment WHERE number = ?", (number,)).get
+    db.close()
+    return path / SEGMENTS / name
 
 
 def add(gallery: Gallery, ids: list[str]) -> int:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import apsw
+import gallery_samples as samples
 import numpy as np
 import pytest
 
 from swiftreid.gallery import Entry, Gallery, GalleryDamaged
-from swiftreid.gallery.schema import DATABASE
+from swiftreid.gallery.sqlite import DATABASE
 
 IDS = [f"e{i}" for i in range(25)]
 
@@ -112,7 +113,7 @@ def test_one_flipped_byte_of_the_tail_refuses_search_and_change(filled, add, col
 
 @pytest.mark.parametrize("column", ["cameras", "times"])
 def test_altered_filter_columns_are_named_and_get_no_new_checksum(filled, column):
-    says = "filter columns of segment 000002.seg do not match their checksum"
+    says = f"filter columns of segment {samples.segment(filled, 2).name} do not match their checksum"
     with Gallery.open(filled) as used:
         used.delete(["e12"])  # leaves columns in the cache of this process
         flip(filled, "segment_filter", column, 2, 0)
@@ -159,7 +160,7 @@ def test_minus_zero_is_a_time_like_any_other(gallery, spec, codes_of):
 
 
 def test_a_damaged_tail_does_not_turn_an_acknowledged_addition_into_an_error(gallery, add, caplog, monkeypatch):
-    monkeypatch.setattr("swiftreid.gallery.tail.MERGE_ROWS", 0)
+    monkeypatch.setattr("swiftreid.gallery.chunks.MERGE_ROWS", 0)
     add(gallery, IDS[:5])
     flip(gallery.path, "chunk", "codes", 1, 3)
     assert add(gallery, IDS[5:12]) == 7  # enough for a segment, which can't be made of damaged rows

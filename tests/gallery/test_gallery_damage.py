@@ -7,11 +7,13 @@ import json
 import struct
 
 import apsw
+import gallery_samples as samples
 import pytest
 
 from swiftreid.gallery import Gallery, GalleryDamaged, NewerFormat, NotAGallery
 from swiftreid.gallery.digests import digest_of, entry_text
-from swiftreid.gallery.schema import DATABASE, SEGMENTS
+from swiftreid.gallery.meta import SEGMENTS
+from swiftreid.gallery.sqlite import DATABASE
 
 IDS = [f"e{i}" for i in range(25)]
 
@@ -38,7 +40,7 @@ def change(path, sql, *values):
 
 
 def test_every_flipped_byte_that_carries_meaning_is_found(filled):
-    file = filled / SEGMENTS / "000001.seg"
+    file = samples.segment(filled, 1)
     whole = file.read_bytes()
     length = struct.unpack_from("<I", whole, 12)[0]
     described = json.loads(whole[16 : 16 + length])
@@ -52,32 +54,32 @@ def test_every_flipped_byte_that_carries_meaning_is_found(filled):
         file.write_bytes(whole[:place] + bytes([whole[place] ^ 0x10]) + whole[place + 1 :])
         found = problems(filled)
         assert len(found) == 1, (place, found)
-        assert "000001.seg" in found[0]
+        assert file.name in found[0]
     file.write_bytes(whole)
     assert problems(filled) == []
 
 
 def test_a_flipped_code_names_its_column_and_is_not_given_a_new_checksum(filled):
-    file = filled / SEGMENTS / "000002.seg"
+    file = samples.segment(filled, 2)
     whole = file.read_bytes()
     with Gallery.open(filled) as gallery, gallery.snapshot() as view:
         row = view.table.column("id96")[1][4].tobytes()
     place = whole.index(row)
     file.write_bytes(whole[: place + 3] + bytes([whole[place + 3] ^ 1]) + whole[place + 4 :])
-    assert problems(filled) == ["segment 000002.seg: column id96 does not match its checksum"]
+    assert problems(filled) == [f"segment {file.name}: column id96 does not match its checksum"]
     with Gallery.open(filled) as gallery:
         gallery.delete(["e11"])
-        with pytest.raises(GalleryDamaged, match=r"000002.seg does not match its checksum \(id96\)"):
+        with pytest.raises(GalleryDamaged, match=rf"{file.name} does not match its checksum \(id96\)"):
             gallery.compact()
 
 
 @pytest.mark.parametrize("keep", [0, 10, 200, -1])
 def test_a_truncated_segment(filled, keep):
-    file = filled / SEGMENTS / "000002.seg"
+    file = samples.segment(filled, 2)
     file.write_bytes(file.read_bytes()[:keep])
-    assert any("000002.seg has" in problem for problem in problems(filled))
+    assert any(f"{file.name} has" in problem for problem in problems(filled))
     with Gallery.open(filled) as gallery:
-        with pytest.raises(GalleryDamaged, match=r"000002.seg has .* bytes instead of .* gallery verify"):
+        with pytest.raises(GalleryDamaged, match=rf"{file.name} has .* bytes instead of .* gallery verify"):
             gallery.snapshot()
         assert gallery.get("e3").entry.id == "e3"  # the rest can still be read
         with pytest.raises(GalleryDamaged):
@@ -85,18 +87,19 @@ def test_a_truncated_segment(filled, keep):
 
 
 def test_a_missing_segment(filled):
-    (filled / SEGMENTS / "000001.seg").unlink()
-    assert problems(filled) == ["segment file 000001.seg is missing"]
+    file = samples.segment(filled, 1)
+    file.unlink()
+    assert problems(filled) == [f"segment file {file.name} is missing"]
     with Gallery.open(filled) as gallery:
-        with pytest.raises(GalleryDamaged, match=r"000001.seg is missing.*backup"):
+        with pytest.raises(GalleryDamaged, match=rf"{file.name} is missing.*backup"):
             gallery.snapshot()
-        with pytest.raises(GalleryDamaged, match=r"000001.seg is missing"):
+        with pytest.raises(GalleryDamaged, match=rf"{file.name} is missing"):
             gallery.delete(["e1"])
         assert gallery.get("e13").entry.id == "e13"
 
 
 def test_exchanged_segments(filled):
-    one, two = filled / SEGMENTS / "000001.seg", filled / SEGMENTS / "000002.seg"
+    one, two = samples.segment(filled, 1), samples.segment(filled, 2)
     first, second = one.read_bytes(), two.read_bytes()
     one.write_bytes(second)
     two.write_bytes(first)
@@ -104,17 +107,18 @@ def test_exchanged_segments(filled):
 
 
 def test_a_missing_folder_of_segments(filled):
+    name = samples.segment(filled, 1).name
     for file in (filled / SEGMENTS).iterdir():
         file.unlink()
     (filled / SEGMENTS).rmdir()
-    assert any("000001.seg is missing" in problem for problem in problems(filled))
+    assert any(f"{name} is missing" in problem for problem in problems(filled))
 
 
 def test_a_newer_segment_format_is_refused(filled):
-    file = filled / SEGMENTS / "000001.seg"
+    file = samples.segment(filled, 1)
     whole = file.read_bytes()
     file.write_bytes(whole[:8] + struct.pack("<I", 9) + whole[12:])
-    with Gallery.open(filled) as gallery, pytest.raises(NewerFormat, match=r"format 9.*up to 1"):
+    with Gallery.open(filled) as gallery, pytest.raises(NewerFormat, match=r"format 9.*up to 2"):
         gallery.snapshot()
 
 
@@ -151,7 +155,7 @@ def test_flipped_bytes_in_the_database_never_end_in_a_traceback(filled):
         ("UPDATE entry SET time = 5e9 WHERE id = 'e23'", "times of entries differ"),
         ("UPDATE camera SET entries = entries + 1 WHERE number = 1", "counts of entries per camera"),
         ("UPDATE segment SET deleted = 1", "1 rows registered as deleted, 0 marked"),
-        ("UPDATE segment SET rows = 9 WHERE number = 1", "000001.seg"),
+        ("UPDATE segment SET rows = 9 WHERE number = 1", "holds 10 rows"),
         ("UPDATE segment_filter SET cameras = x'00'", "filter columns"),
         ("DELETE FROM segment WHERE number = 2", "10 entries have no codes"),
         ("UPDATE state SET value = 4 WHERE key = 'tail_rows'", "4 unsealed entries are counted, 5 are stored"),
@@ -173,13 +177,13 @@ def test_filter_columns_with_unknown_cameras(filled):
 
 @pytest.mark.parametrize("column", ["seq", "id32", "id96", "attr30"])
 def test_no_answer_comes_from_altered_codes(filled, column):
-    file = filled / SEGMENTS / "000002.seg"
+    file = samples.segment(filled, 2)
     whole = file.read_bytes()
     length = struct.unpack_from("<I", whole, 12)[0]
     described = json.loads(whole[16 : 16 + length])["columns"][column]
     place = -(-(16 + length) // 64) * 64 + described["offset"] + 2 * described["row_bytes"]
     file.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
-    says = rf"segment 000002.seg does not match its checksum \({column}\)"
+    says = rf"segment {file.name} does not match its checksum \({column}\)"
     for read_only in (True, False):
         with Gallery.open(filled, read_only=read_only) as gallery:
             for _ in range(2):
@@ -221,12 +225,12 @@ def test_a_counter_that_is_missing(filled, add):
     [b"[" * 3000, b"[]", b"{}", b"7", b'{"spec": "id32 id96 attr30", "rows": 10, "columns": {"seq": 3}}', b"\xff"],
 )
 def test_a_segment_header_that_makes_no_sense_with_a_checksum_made_to_fit(filled, description):
-    file = filled / SEGMENTS / "000002.seg"
+    file = samples.segment(filled, 2)
     size = file.stat().st_size
-    file.write_bytes((struct.pack("<8sII", b"SWIFTSEG", 1, len(description)) + description).ljust(size, b"\0"))
+    file.write_bytes((struct.pack("<8sII", b"SWIFTSEG", 2, len(description)) + description).ljust(size, b"\0"))
     digest = hashlib.blake2b(description, digest_size=32).hexdigest()
     change(filled, "UPDATE segment SET digest = ?, bytes = ? WHERE number = 2", digest, file.stat().st_size)
-    with Gallery.open(filled) as gallery, pytest.raises(GalleryDamaged, match=r"header of segment 000002.seg"):
+    with Gallery.open(filled) as gallery, pytest.raises(GalleryDamaged, match=rf"header of segment {file.name}"):
         gallery.snapshot()
     assert problems(filled)
 
@@ -234,7 +238,8 @@ def test_a_segment_header_that_makes_no_sense_with_a_checksum_made_to_fit(filled
 def test_labels_nested_deeply_with_a_checksum_made_to_fit(filled):
     labels = "[" * 100_000
     content = [4, "e3", *_row(filled, "camera.name, entry.time, entry.person, entry.source")]
-    text = entry_text([*content, labels], _row(filled, "entry.thumbnail_digest")[0])
+    more = _row(filled, "track, frame, start_time, end_time, arrival, picture_sha256")
+    text = entry_text([*content, labels, *more], _row(filled, "entry.thumbnail_digest")[0])
     change(filled, "UPDATE entry SET labels = ?, digest = ? WHERE id = 'e3'", labels, digest_of(text))
     with Gallery.open(filled) as gallery, pytest.raises(GalleryDamaged, match="unreadable text"):
         gallery.get("e3")
@@ -264,4 +269,4 @@ def test_files_of_a_killed_process_are_noted_and_removed_by_the_next_writer(fill
         assert report.ok
         assert [note.split()[0] for note in report.notes] == ["000003.seg", "000004.seg.partial"]
     Gallery.open(filled).close()
-    assert sorted(p.name for p in (filled / SEGMENTS).iterdir()) == ["000001.seg", "000002.seg"]
+    assert set((filled / SEGMENTS).iterdir()) == {samples.segment(filled, 1), samples.segment(filled, 2)}

@@ -109,10 +109,10 @@ def test_a_limit_on_file_size_is_a_full_disk_too(path, create):
 
 
 def test_a_database_that_may_not_grow(gallery):
-    gallery._db.execute("PRAGMA max_page_count = 60")
+    gallery._catalogue._db.execute("PRAGMA max_page_count = 60")
     count = fill(gallery)
     check(gallery.path, count)
-    gallery._db.execute("PRAGMA max_page_count = 100000")
+    gallery._catalogue._db.execute("PRAGMA max_page_count = 100000")
     entries, codes = big_batch(count)
     gallery.add(entries, codes, fingerprint=samples.PRINT)
     check(gallery.path, count + 20)
@@ -197,7 +197,7 @@ def test_a_gallery_on_a_read_only_disk_can_be_searched(tmp_path, create, add):
 
 def test_every_connection_has_the_durable_settings(gallery):
     with gallery.snapshot() as view:
-        for db in (gallery._db, view._db):
+        for db in (gallery._catalogue._db, view._catalogue._db):
             settings = [db.pragma(name) for name in ("journal_mode", "synchronous", "secure_delete", "foreign_keys")]
             assert settings == ["wal", 2, 1, 1]
 

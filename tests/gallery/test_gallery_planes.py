@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from swiftreid.gallery import Gallery
-from swiftreid.gallery.tail import MERGE_ROWS
+from swiftreid.gallery.chunks import MERGE_ROWS
 from swiftreid.search import kernels
 from swiftreid.search.cascade import Cascade
 

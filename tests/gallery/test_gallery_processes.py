@@ -113,10 +113,8 @@ def test_killed_at_each_step_of_sealing_and_compacting(path, create, add, monkey
                     monkeypatch.setattr("swiftreid.durable.flush", die)
                 elif step == "rename":
                     monkeypatch.setattr("pathlib.Path.rename", die)
-                elif operation == "seal":
-                    monkeypatch.setattr("swiftreid.gallery.tail.register_segment", die)
                 else:
-                    monkeypatch.setattr("swiftreid.gallery.compaction.register_segment", die)
+                    monkeypatch.setattr("swiftreid.gallery.sqlite.registration.register", die)
                 add(gallery, ids[9:]) if operation == "seal" else gallery.compact()
         finally:
             os._exit(0)

@@ -8,6 +8,7 @@ import gallery_samples as samples
 import numpy as np
 import pytest
 
+from swiftreid.gallery import chunks
 from swiftreid.gallery import tail as tails
 from swiftreid.gallery.tail import Tail, read_tail
 
@@ -15,21 +16,25 @@ from swiftreid.gallery.tail import Tail, read_tail
 @pytest.fixture
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Rows of each chunk that is read from the database."""
-    monkeypatch.setattr(tails, "MERGE_ROWS", 4)
-    monkeypatch.setattr(tails, "CHUNK_ROWS", 6)
+    monkeypatch.setattr(chunks, "MERGE_ROWS", 4)
+    monkeypatch.setattr(chunks, "CHUNK_ROWS", 6)
     calls: list[int] = []
-    real = tails._decode
+    real = tails.decode_chunk
 
-    def counted(gallery, spec, row):
-        calls.append(row[2])
-        return real(gallery, spec, row)
+    def counted(gallery, layout, stored):
+        calls.append(stored.chunk.rows)
+        return real(gallery, layout, stored)
 
-    monkeypatch.setattr(tails, "_decode", counted)
+    monkeypatch.setattr(tails, "decode_chunk", counted)
     return calls
 
 
 def read(gallery, known: Tail | None = None) -> Tail:
-    return read_tail(gallery._db, gallery.path, gallery.spec, known)
+    view = gallery._catalogue.view("reading")
+    try:
+        return read_tail(view, gallery.path, gallery._meta.layout, known)
+    finally:
+        view.close()
 
 
 def assert_same(one: Tail, other: Tail) -> None:
@@ -40,7 +45,7 @@ def assert_same(one: Tail, other: Tail) -> None:
     for name, code in one.columns.codes.items():
         assert np.array_equal(code, other.columns.codes[name])
     for part in one.parts:
-        assert sum(rows for _, _, rows in part.chunks) == len(part.columns) == len(part.table)
+        assert sum(chunk.rows for chunk in part.chunks) == len(part.columns) == len(part.table)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -61,7 +66,7 @@ def test_what_is_kept_equals_what_is_stored(path, create, decoded, seed) -> None
             if rng.random() < 0.7:
                 known = read(gallery, known)
                 assert_same(known, read(gallery))
-                full = [part for part in known.parts if part.chunks[-1][2] >= 4 or part is not known.parts[-1]]
+                full = [part for part in known.parts if part.chunks[-1].rows >= 4 or part is not known.parts[-1]]
                 assert all(len(one.columns) >= 2 * len(other.columns) for one, other in pairwise(full))
         assert gallery.info().segments > 0  # sealing has cut the tail at its front
 

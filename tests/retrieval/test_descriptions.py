@@ -71,7 +71,7 @@ def test_what_an_encoder_tells_by_chance_is_noticed() -> None:
     found = description_stage(PersonDescription(has=["child", "backpack"], upper=["striped"]), card)
     assert found.description.bits == {"child": True, "backpack": True, "striped": True}
     assert found.facts.by_chance == ("child",)
-    scores = {score.name: score for score in card.told}
+    scores = {score.name: score for score in card.known_scores}
     assert found.facts.right_share == pytest.approx(scores["backpack"].recall * scores["striped"].recall)
     assert found.facts.unmeasured == ()
 
@@ -79,7 +79,7 @@ def test_what_an_encoder_tells_by_chance_is_noticed() -> None:
 def test_what_was_never_measured_is_noticed() -> None:
     card = open_encoder("rendered").card
     words = PersonDescription(has=["backpack"], upper=["red"])
-    scores = [score for score in card.told if score.name != "backpack"]
+    scores = [score for score in card.known_scores if score.name != "backpack"]
     facts = description_stage(words, card.model_copy(update={"attribute_scores": scores})).facts
     assert (facts.unmeasured, facts.by_chance, facts.right_share) == (("backpack",), (), None)
     facts = description_stage(words, card.model_copy(update={"attribute_scores": []})).facts

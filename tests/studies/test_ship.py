@@ -62,13 +62,13 @@ def test_how_well_attributes_are_told_goes_with_it(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     shipped = open_encoder(tmp_path / "shipped.safetensors").card
     assert shipped.calibration is None
-    assert shipped.told == ResultCard.load(tmp_path / "card.json").attributes
-    assert shipped.told != open_encoder(tmp_path / "hashed.safetensors").card.told, "of other people"
+    assert shipped.known_scores == ResultCard.load(tmp_path / "card.json").attributes
+    assert shipped.known_scores != open_encoder(tmp_path / "hashed.safetensors").card.known_scores, "of other people"
     assert set(shipped.reliability) <= set(shipped.attributes)
     shown = swiftreid("encoder", "info", "shipped.safetensors").out
     assert "attributes: accuracy" in shown
     row = next(line for line in shown.splitlines() if line.startswith("│ backpack "))
-    (score,) = (score for score in shipped.told if score.name == "backpack")
+    (score,) = (score for score in shipped.known_scores if score.name == "backpack")
     assert f"{100 * score.accuracy:.1f}" in row
     # Descriptions go by it.
     swiftreid("gallery", "create", "g", "--encoder", "shipped.safetensors")

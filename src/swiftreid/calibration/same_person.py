@@ -70,8 +70,8 @@ class SamePerson:
 
     def false_accepts_in(self, gallery: int) -> float:
         """An estimate of ``false_accepts`` in a gallery of another size (see this module on independence)."""
-        alike = -math.expm1(gallery * math.log1p(-min(self.false_accepts_per_pair, 1 - 1e-12)))
-        return max(alike, self.false_accepts) if gallery >= self.gallery else min(alike, self.false_accepts)
+        independent = -math.expm1(gallery * math.log1p(-min(self.false_accepts_per_pair, 1 - 1e-12)))
+        return max(independent, self.false_accepts) if gallery >= self.gallery else min(independent, self.false_accepts)
 
 
 @dataclass(frozen=True)
@@ -158,14 +158,14 @@ def fit_same_person(
     size = gallery or int(counted.strangers[:, -1].min())
     curve = _false_accepts(counted.strangers, size)
     place = max(0, int(np.searchsorted(curve, false_accepts, side="right")) - 1)
-    asked = counted.nearest < len(curve)
+    with_match = counted.nearest < len(curve)
     return SamePerson(
         code=code,
         threshold=place * 2 / _COSINE_BINS if code == EMBEDDING else place,
         gallery=size,
         false_accepts=float(curve[place]),
         false_accepts_per_pair=float(counted.strangers[:, place].sum() / counted.strangers[:, -1].sum()),
-        recall=float((counted.nearest[asked] <= place).mean()),
+        recall=float((counted.nearest[with_match] <= place).mean()),
         recall_per_pair=float(counted.matches[: place + 1].sum() / counted.matches.sum()),
         met=bool(curve[place] <= false_accepts),
         persons=counted.persons,

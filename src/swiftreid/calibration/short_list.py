@@ -103,10 +103,10 @@ def fit_short_list(
         block = np.arange(start, min(start + _BLOCK, len(column)))
         distances = kernels.hamming(column, column[block], short)
         match = (people[block, None] == people[None, :]) & (places[block, None] != places[None, :])
-        asked = match.any(axis=1)
+        with_match = match.any(axis=1)
         nearest = np.where(match, distances, np.iinfo(np.int32).max).min(axis=1)
         before = (~match & (distances <= nearest[:, None])).sum(axis=1) - 1  # not itself
-        found.append(before[asked] + 1)
+        found.append(before[with_match] + 1)
     ranks = np.sort(np.concatenate([*found, np.empty(0, np.int64)]))
     if not len(ranks):
         raise UsageError("no person was seen by two cameras, so no short list can be fitted; calibrate on other people")

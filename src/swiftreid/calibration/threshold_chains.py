@@ -93,8 +93,8 @@ def pair_loads(queries: NDArray[np.intp], persons: NDArray[np.int64]) -> NDArray
     """
     _, at, pairs = np.unique(queries, return_inverse=True, return_counts=True)
     unique, first = np.unique(queries, return_index=True)
-    _, who, asked = np.unique(persons[first], return_inverse=True, return_counts=True)
-    return np.asarray(1 / (pairs[at] * asked[who][at])) if len(unique) else np.empty(0)
+    _, who, queries_of = np.unique(persons[first], return_inverse=True, return_counts=True)
+    return np.asarray(1 / (pairs[at] * queries_of[who][at])) if len(unique) else np.empty(0)
 
 
 def cost_per_entry(bits: NDArray[np.int64], thresholds: NDArray[np.int64], between: NDArray[np.int64]) -> float:

@@ -13,13 +13,23 @@ from swiftreid.calibration.same_person import FALSE_ACCEPTS
 from swiftreid.calibration.thresholds import Method
 from swiftreid.cli.calibrations import print_calibration, print_sweep, warn_of_few
 from swiftreid.cli.console import EncoderOption, JsonOption, QuietOption, Report
-from swiftreid.cli.datasets import DataArgument, KindOption, RootOption, TrainOption, train_choice, with_doubts
+from swiftreid.cli.datasets import (
+    DataArgument,
+    FoldersOption,
+    KindOption,
+    RootOption,
+    TrainOption,
+    folders_choice,
+    train_choice,
+    with_doubts,
+)
 from swiftreid.cli.encoders import TRAIN, Output
 from swiftreid.cli.outputs import SAFETENSORS, output_file
 from swiftreid.cli.sources import BadPictures
 from swiftreid.data.sources import open_data
 from swiftreid.encoding.card import EncoderCard
 from swiftreid.encoding.encoder import DEFAULT, open_encoder
+from swiftreid.encoding.vectors import encode_vectors_to_file, read_vectors
 from swiftreid.errors import UsageError
 from swiftreid.experiments.calibrate import (
     NEEDED,
@@ -36,10 +46,19 @@ _MAX_LOSS = 0.5  # mAP points
 _SMALL_PERCENT = 1  # a share of 1 may be meant; yet few mistakes are a sensible thing to ask for
 
 
+LabelsOption = Annotated[
+    Path | None,
+    typer.Option(help="CSV of a .npy file's rows: any of the columns id, person, camera, time."),
+]
+
+
 def encode(
-    pictures: Annotated[list[Path], typer.Argument(help="Picture files or folders of pictures.")],
+    pictures: Annotated[
+        list[Path], typer.Argument(help="Picture files or folders; or a file of vectors, for an encoder of these.")
+    ],
     output: Output,
     encoder: EncoderOption = DEFAULT,
+    labels: LabelsOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -47,7 +66,16 @@ def encode(
     report = Report(as_json=as_json, quiet=quiet)
     output = output_file("--output", output, suffixes=SAFETENSORS)
     used, bad = open_encoder(encoder), BadPictures(report)
-    encoded = encode_to_file(used, samples_below(pictures), output, on_bad=bad, progress=report.progress)
+    if used.takes == "vectors":
+        if len(pictures) > 1:
+            raise UsageError(f"give one file of vectors, not {len(pictures)}")
+        vectors = read_vectors(pictures[0], labels=labels)
+        encode_vectors_to_file(used, vectors, output)
+        encoded = len(vectors)
+    elif labels is not None:
+        raise UsageError(f"--labels is for vectors, and encoder {used.card.name} takes pictures")
+    else:
+        encoded = encode_to_file(used, samples_below(pictures), output, on_bad=bad, progress=report.progress)
     report.text(f"wrote {output}: {encoded:,} encodings ({used.spec}); {len(bad.found)} pictures could not be read")
     report.document(
         {
@@ -68,6 +96,7 @@ def calibrate(
     ] = None,
     split: Annotated[str, typer.Option(help="Split to use: train or test (query and gallery together).")] = "train",
     kind: KindOption = None,
+    folders: FoldersOption = None,
     root: RootOption = None,
     beta: Annotated[
         float | None,
@@ -124,7 +153,9 @@ def calibrate(
     used = open_encoder(encoder)
     if output is None and not Path(encoder).is_file():
         raise UsageError(f"{encoder} is a shipped encoder and stays as it is: give --output for the calibrated copy")
-    read = with_doubts(report, open_data(data, kind=kind, root=root, need=NEEDED[settings.split]))
+    read = with_doubts(
+        report, open_data(data, kind=kind, root=root, folders=folders_choice(folders), need=NEEDED[settings.split])
+    )
     in_place = output is None or (output.exists() and Path(encoder).exists() and output.samefile(encoder))
     before = used.card.calibration
     if in_place and before is not None and was_learned(used, read, settings.split):
@@ -168,6 +199,7 @@ def hash_embedding(
     output: Output,
     encoder: Annotated[str, typer.Option(help="Encoder whose float embedding to hash: a file, or a shipped one.")],
     kind: KindOption = None,
+    folders: FoldersOption = None,
     root: RootOption = None,
     train: TrainOption = "train+val",
     recipe: Annotated[
@@ -179,6 +211,7 @@ def hash_embedding(
     ] = None,
     beta: Annotated[float | None, typer.Option(help="As for `swiftreid calibrate`.")] = None,
     max_loss: Annotated[float | None, typer.Option(min=0, help="As for `swiftreid calibrate`.")] = None,
+    labels: LabelsOption = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     name: Annotated[str | None, typer.Option(help="Name on the card. Default: the file's.")] = None,
     as_json: JsonOption = False,
@@ -186,7 +219,7 @@ def hash_embedding(
 ) -> None:
     """Learn a pyramid of codes (id2048 to id32) on a frozen embedding, from labels. Needs the extra 'torch'."""
     path = find_recipe(recipe) if recipe else None
-    from swiftreid.training.frozen.hashing import learn_hash
+    from swiftreid.training.frozen.hashing import learn_hash, learn_vectors
     from swiftreid.training.frozen.recipe import load_recipe
 
     report = Report(as_json=as_json, quiet=quiet)
@@ -194,24 +227,29 @@ def hash_embedding(
     max_loss = _max_loss(beta, max_loss)
     stated = load_recipe(path, settings or [])
     base = open_encoder(encoder)
-    read = with_doubts(report, open_data(data, kind=kind, root=root, need=TRAIN, train=train_choice(train)))
     bad = BadPictures(report)
-    learned = learn_hash(
-        base,
-        read,
-        name=name or output.stem,
-        recipe=stated,
-        beta=beta,
-        max_loss=max_loss / 100,
-        seed=seed,
-        on_bad=bad,
-        progress=report.progress,
-    )
+    how: dict[str, Any] = {"name": name or output.stem, "recipe": stated, "beta": beta, "max_loss": max_loss / 100}
+    how |= {"seed": seed, "progress": report.progress}
+    if base.takes == "vectors":
+        source = Path(data)
+        people = source.stem
+        learned = learn_vectors(base, read_vectors(source, labels=labels), data=people, **how)
+    elif labels is not None:
+        raise UsageError(f"--labels is for vectors, and encoder {base.card.name} takes pictures")
+    else:
+        read = with_doubts(
+            report,
+            open_data(
+                data, kind=kind, root=root, folders=folders_choice(folders), need=TRAIN, train=train_choice(train)
+            ),
+        )
+        people = read.name
+        learned = learn_hash(base, read, on_bad=bad, **how)
     learned.save(output)
     rows: list[dict[str, Any]] = learned.card.metrics
     if rows:  # none with a recipe that holds nobody out
         report.table(
-            f"held-out people of {read.name} (the encoder written has learned from all of them)",
+            f"held-out people of {people} (the encoder written has learned from all of them)",
             ["search", "rank-1", "mAP"],
             [(row["ranking"], 100 * row["rank1"], 100 * row["map"]) for row in rows],
         )

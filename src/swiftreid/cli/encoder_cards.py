@@ -26,7 +26,7 @@ def print_card(report: Report, card: EncoderCard) -> None:
         ]
         report.table("measured, %", ["data", "search", "rank-1", "mAP"], rows)
     if card.attributes:
-        told = {score.name: score for score in card.told}
+        told = {score.name: score for score in card.known_scores}
         names = attribute_names(card.attributes)
         scores = [(name, told.get(name)) for name in names]
         cells = [
@@ -42,7 +42,7 @@ def print_card(report: Report, card: EncoderCard) -> None:
                 f"each has a second bit, such as {seconds[0]}: set where the probability is above {100 * SURE:g} %"
             )
         if told:
-            report.text(attributes_in_words(card.told))
+            report.text(attributes_in_words(card.known_scores))
             report.text("mA of an attribute: (recall + specificity) / 2, 50 % for a coin; mA of all: the mean of these")
     if card.calibration is None:
         report.text("no calibration: a search compares every entry; `swiftreid calibrate` fits one to your cameras")

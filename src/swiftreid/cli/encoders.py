@@ -14,16 +14,20 @@ from swiftreid.cli.datasets import KindOption
 from swiftreid.cli.encoder_cards import print_card
 from swiftreid.cli.outputs import SAFETENSORS, output_file
 from swiftreid.cli.sources import BadPictures
+from swiftreid.data.camera_folders import AmbiguousFolders
 from swiftreid.data.fingerprint import fingerprint_of
 from swiftreid.data.market import parse_name
 from swiftreid.data.pictures import find_pictures, read_batches
+from swiftreid.data.readers import recognise
 from swiftreid.data.samples import DISTRACTOR, NOBODY, ReidData, SplitName
-from swiftreid.data.sources import open_data, recognise
+from swiftreid.data.sources import open_data
 from swiftreid.encoding.card import Preprocessing
 from swiftreid.encoding.encoder import open_encoder
 from swiftreid.encoding.external import wrap_network
 from swiftreid.encoding.mirroring import mirrored
 from swiftreid.encoding.stripes import HEIGHT, WIDTH, fit_stripes
+from swiftreid.encoding.vector_encoder import DEFAULT_SPEC, vector_encoder
+from swiftreid.encoding.vectors import read_vectors
 from swiftreid.errors import SwiftReIDError, UsageError
 
 app = typer.Typer(help="Make encoders of third-party networks, and look into encoder files.", no_args_is_help=True)
@@ -173,8 +177,41 @@ def stripes(
     report.document({"encoder": str(output), "fingerprint": encoder.fingerprint, **bad.as_dict()})
 
 
+@app.command("vectors")
+def vectors(
+    file: Annotated[Path, typer.Argument(help="Vectors: .npy, .parquet, .arrow, .feather, or a file of encodings.")],
+    output: Output,
+    spec: Annotated[str, typer.Option(help="Names and lengths of the codes.")] = DEFAULT_SPEC,
+    lengths: Annotated[
+        bool, typer.Option("--lengths", help="Vectors differ by their length too, not by their angle alone.")
+    ] = False,
+    name: Annotated[str | None, typer.Option(help="Name on the card. Default: the file's.")] = None,
+    provenance: Annotated[str, typer.Option(help="What made the vectors.")] = "not stated",
+    licence: Annotated[str, typer.Option(help="Licence of the result.")] = "not stated",
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Make an encoder of float vectors that another program made: no picture and no network is needed."""
+    report = Report(as_json=as_json, quiet=quiet)
+    output = output_file("--output", output, suffixes=SAFETENSORS)
+    encoder = vector_encoder(
+        read_vectors(file).vectors,
+        name=name or output.stem,
+        spec=spec,
+        unit=not lengths,
+        provenance=provenance,
+        licence=licence,
+    )
+    encoder.save(output)
+    report.text(f"wrote {output}: takes {encoder.card.embedding} floats a row, codes {encoder.spec}")
+    report.document({"encoder": str(output), "fingerprint": encoder.fingerprint, "embedding": encoder.card.embedding})
+
+
 def _data_set(pictures: Path, kind: str | None) -> ReidData | None:
     """The data set that a folder or manifest is, with a training split; None for any other pictures."""
     if kind is None and pictures.is_dir() and not recognise(pictures):
         return None
-    return open_data(pictures, kind=kind, need=TRAIN, attributes=False)
+    try:
+        return open_data(pictures, kind=kind, need=TRAIN, attributes=False)
+    except AmbiguousFolders:  # people are a help here, but no need
+        return None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from swiftreid.cli.console import Report
-from swiftreid.cli.datasets import with_doubts
+from swiftreid.cli.datasets import folders_choice, with_doubts
 from swiftreid.cli.outputs import output_file, written
 from swiftreid.cli.sources import BadPictures
 from swiftreid.data.sources import open_data
@@ -62,10 +62,12 @@ def finish(report: Report, path: Path, figure: Figure, numbers: Mapping[str, Any
     report.document({"figure": str(path), **numbers})
 
 
-def encoded_test_set(source: str, encoder: str, report: Report, *, kind: str | None = None) -> EncodedData:
+def encoded_test_set(
+    source: str, encoder: str, report: Report, *, kind: str | None = None, folders: str | None = None
+) -> EncodedData:
     """The queries and gallery that a command was given, encoded."""
     used = open_encoder(encoder)
-    data = with_doubts(report, open_data(source, kind=kind))
+    data = with_doubts(report, open_data(source, kind=kind, folders=folders_choice(folders)))
     return encode_test_set(data, used, on_bad=BadPictures(report), progress=report.progress)
 
 

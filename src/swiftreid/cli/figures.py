@@ -12,7 +12,7 @@ import typer
 from swiftreid.cli.advice import with_advice
 from swiftreid.cli.cascades import read_cascade
 from swiftreid.cli.console import EncoderOption, JsonOption, QuietOption, Report
-from swiftreid.cli.datasets import DataArgument, KindOption
+from swiftreid.cli.datasets import DataArgument, FoldersOption, KindOption
 from swiftreid.cli.figure_sources import (
     HELD_OUT_ADVICE,
     CardsArgument,
@@ -105,6 +105,7 @@ def beta_figure(
     data: DataArgument,
     encoder: EncoderOption = DEFAULT,
     kind: KindOption = None,
+    folders: FoldersOption = None,
     held_out_data: HeldOutOption = None,
     betas: Annotated[
         str | None, typer.Option(help="Betas to try, with commas between. Default: 16 from 0.1 to 64.")
@@ -120,7 +121,7 @@ def beta_figure(
     path, size = target("beta", output, text)
     paid = _cost(cost)
     tried = None if betas is None else numbers_between("--betas", betas, 0)
-    test = encoded_test_set(data, encoder, report, kind=kind)
+    test = encoded_test_set(data, encoder, report, kind=kind, folders=folders)
     with with_advice(HELD_OUT_ADVICE):
         fitted = cascades_by_beta(test, held_out_data, tried, progress=report.progress)
     calibration = test.encoder.card.calibration
@@ -143,6 +144,7 @@ def w_figure(
     data: DataArgument,
     encoder: EncoderOption = DEFAULT,
     kind: KindOption = None,
+    folders: FoldersOption = None,
     code: Annotated[
         str | None, typer.Option(help="The short code. Default: the attributes if there are any, else the shortest.")
     ] = None,
@@ -157,7 +159,7 @@ def w_figure(
     report = Report(as_json=as_json, quiet=quiet)
     path, size = target("w", output, text)
     paid = _cost(cost)
-    test = encoded_test_set(data, encoder, report, kind=kind)
+    test = encoded_test_set(data, encoder, report, kind=kind, folders=folders)
     with with_advice(HELD_OUT_ADVICE):
         fitted = short_list_by_rule(test, held_out_data, code, progress=report.progress)
     numbers = short_lists.short_list_figure(
@@ -186,6 +188,7 @@ def distances_figure(
     data: DataArgument,
     encoder: EncoderOption = DEFAULT,
     kind: KindOption = None,
+    folders: FoldersOption = None,
     held_out_data: HeldOutOption = None,
     output: OutputOption = None,
     text: TextOption = "normal",
@@ -195,7 +198,7 @@ def distances_figure(
     """Histograms of Hamming distances for every code, with the calibrated and the same-person thresholds."""
     report = Report(as_json=as_json, quiet=quiet)
     path, size = target("distances", output, text)
-    test = encoded_test_set(data, encoder, report, kind=kind)
+    test = encoded_test_set(data, encoder, report, kind=kind, folders=folders)
     with with_advice(HELD_OUT_ADVICE):
         marked = marked_thresholds(test, held_out_data, progress=report.progress)
     histograms = distances.distance_histograms(test.query, test.gallery, marked.by_code, protocol=test.protocol)
@@ -213,6 +216,7 @@ def ranked_figure(
     data: DataArgument,
     encoder: EncoderOption = DEFAULT,
     kind: KindOption = None,
+    folders: FoldersOption = None,
     queries: Annotated[
         list[str] | None, typer.Option("--queries", help="A query to draw, by its file's name; repeatable.")
     ] = None,
@@ -234,7 +238,7 @@ def ranked_figure(
     path, size = target("ranked", output, text, suffixes=ranked.RANKED_SUFFIXES)
     if sum(given is not None for given in (queries, worst, best)) > 1:
         raise UsageError("give one of --queries, --worst and --best")
-    test = encoded_test_set(data, encoder, report, kind=kind)
+    test = encoded_test_set(data, encoder, report, kind=kind, folders=folders)
     spec = test.encoder.spec
     used = (
         Cascade([Stage(spec.final)])

@@ -102,13 +102,13 @@ def read_picture(source: Path | str | bytes, *, name: str | None = None) -> NDAr
     """
     if isinstance(source, str):
         source = Path(source)
-    shown = name if name is not None else (str(source) if isinstance(source, Path) else "picture")
+    label = name if name is not None else (str(source) if isinstance(source, Path) else "picture")
     try:
         return _decode(_content(source))
     except _Refused as refusal:
-        raise BadPicture(shown, str(refusal)) from None
+        raise BadPicture(label, str(refusal)) from None
     except MemoryError:
-        raise BadPicture(shown, "there is not enough memory to decode it") from None
+        raise BadPicture(label, "there is not enough memory to decode it") from None
 
 
 def _content(source: Path | bytes) -> bytes:

@@ -39,8 +39,8 @@ def fingerprint_of(data: ReidData, *, distractors: bool = False, multi_query: bo
             except ValueError as error:
                 raise SwiftReIDError(f"{path} lies outside the folder of data set {data.name}: {error}") from error
             line = f"{split}\t{where}\t{_size(path)}"
-            told = (sample.person, sample.camera)
-            lines.append(line if parse_name(path.stem) == told else f"{line}\t{told[0]}\t{told[1]}")
+            stated = (sample.person, sample.camera)
+            lines.append(line if parse_name(path.stem) == stated else f"{line}\t{stated[0]}\t{stated[1]}")
     content = "\n".join(sorted(lines)).encode("utf-8", "surrogateescape")
     return hashlib.sha256(content).hexdigest()[:16]
 

@@ -73,10 +73,10 @@ def unread_doubts(unread: list[Path], root: Path, advice: str) -> list[Doubt]:
     """The doubt about such files; none if there are none."""
     if not unread:
         return []
-    shown = ", ".join(path.relative_to(root).as_posix() for path in unread[:3])
+    examples = ", ".join(path.relative_to(root).as_posix() for path in unread[:3])
     many = len(unread) > 1
     what = f"{len(unread):,} files that look like pictures are" if many else "1 file that looks like a picture is"
-    return [Doubt("unread-files", f"{what} not read ({shown}{', ...' if len(unread) > 3 else ''})", advice)]
+    return [Doubt("unread-files", f"{what} not read ({examples}{', ...' if len(unread) > 3 else ''})", advice)]
 
 
 def has_pictures(folder: Path) -> bool:

@@ -72,10 +72,10 @@ def read_market(
     people = read_attributes(table) if attributes and table.is_file() else {}
     unparsable: list[Path] = []
     splits = {name: _read_folder(root / FOLDERS[name], people, unparsable) for name in SPLITS}
-    asked = {(sample.person, sample.camera) for sample in splits["query"]}
+    queried = {(sample.person, sample.camera) for sample in splits["query"]}
     drawn = _read_folder(root / MULTI_QUERY_FOLDER, people, unparsable)
     data = ReidData(root.resolve().name, root, splits["train"], splits["query"], splits["gallery"], unparsable)
-    data.multi_query.extend(sample for sample in drawn if (sample.person, sample.camera) in asked)
+    data.multi_query.extend(sample for sample in drawn if (sample.person, sample.camera) in queried)
     there = [root / folder for folder in FOLDERS.values() if (root / folder).is_dir()]
     unread = [path for folder in there for path in unread_in(folder, name=parse_name)]
     advice = f"Put pictures directly into {', '.join(FOLDERS.values())}, as JPEG, PNG or another common format."

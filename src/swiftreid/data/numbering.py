@@ -102,18 +102,18 @@ def doubts_on_names(what: str, numbers: Mapping[str, int]) -> list[Doubt]:
         >>> doubts_on_names("people", {"Mia": 1, "mia": 2})[0].message
         "names that differ only in case, spaces or Unicode form count as different people: 'Mia' and 'mia'"
     """
-    alike: dict[str, list[str]] = defaultdict(list)
+    variants: dict[str, list[str]] = defaultdict(list)
     for name in sorted(numbers):
-        alike["".join(unicodedata.normalize("NFKC", name).casefold().split())].append(name)
-    twins = [names for names in alike.values() if len(names) > 1]
+        variants["".join(unicodedata.normalize("NFKC", name).casefold().split())].append(name)
+    twins = [names for names in variants.values() if len(names) > 1]
     if not twins or all(_whole(name) == number for name, number in numbers.items()):
         return []
-    shown = ", ".join(f"{_spelt(a, b)} and {_spelt(b, a)}" for a, b, *_ in twins[:_SHOWN_TWINS])
+    examples = ", ".join(f"{_spelt(a, b)} and {_spelt(b, a)}" for a, b, *_ in twins[:_SHOWN_TWINS])
     more = f", and {len(twins) - _SHOWN_TWINS} more" if len(twins) > _SHOWN_TWINS else ""
     return [
         Doubt(
             "near-equal-names",
-            f"names that differ only in case, spaces or Unicode form count as different {what}: {shown}{more}",
+            f"names that differ only in case, spaces or Unicode form count as different {what}: {examples}{more}",
             "Spell each name in one way, if they are the same.",
         )
     ]
@@ -136,5 +136,5 @@ def free_person_zero(data: ReidData) -> ReidData:
     new = 1 + max(sample.person for sample in data.train + data.query + data.gallery + data.multi_query)
 
     moved = data.changed(lambda s: replace(s, person=new) if s.person == DISTRACTOR else s)
-    told = f"person 0 is somebody here and is numbered {new}, as 0 stands for distractors"
-    return replace(moved, notes=[*data.notes, told])
+    note = f"person 0 is somebody here and is numbered {new}, as 0 stands for distractors"
+    return replace(moved, notes=[*data.notes, note])

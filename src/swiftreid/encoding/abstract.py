@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from swiftreid.encoding.artefact import save_artefact
 from swiftreid.encoding.card import EncoderCard, Tensors, fingerprint_of
-from swiftreid.encoding.crops import Colour, Crops, pictures_of
+from swiftreid.encoding.crops import Colour, Inputs, pictures_of
 from swiftreid.encoding.encoding import Encoding
 from swiftreid.encoding.runtimes.blas import blas_threads
 from swiftreid.encoding.runtimes.contract import NetworkFile, RunOptions
@@ -86,7 +86,7 @@ class Encoder(ABC):
         """The arrays of `swiftreid.encoding.attribute_bits.AttributeBits`; empty where it tells no attributes."""
         return {}
 
-    def encode(self, crops: Crops, colour: Colour = "rgb") -> Encoding:
+    def encode(self, crops: Inputs, colour: Colour = "rgb") -> Encoding:
         """Encode crops of any size; they are scaled to `size` as picture files are.
 
         Args:
@@ -116,7 +116,7 @@ class Encoder(ABC):
         with blas_threads(self.options.threads_per_network_call):
             return self._encode(inputs)
 
-    def embed(self, crops: Crops, colour: Colour = "rgb") -> NDArray[np.float32]:
+    def embed(self, crops: Inputs, colour: Colour = "rgb") -> NDArray[np.float32]:
         """The embedding alone, float32 [n, d], of what `encode` takes; `encode_embedding` makes codes of it.
 
         Raises:
@@ -165,7 +165,7 @@ class Encoder(ABC):
         """Write the encoder to one safetensors file, atomically."""
         save_artefact(path, self.card, self.tensors)
 
-    def _inputs(self, crops: Crops, colour: Colour) -> NDArray[Any]:
+    def _inputs(self, crops: Inputs, colour: Colour) -> NDArray[Any]:
         """What `encode` was given, checked, and scaled where it is pictures."""
         return pictures_of(crops, *self.size, colour)
 

@@ -69,7 +69,7 @@ class EncoderCard(BaseModel):
     attributes: list[str] = Field(default_factory=list)
     """Names of the attribute bits in order; empty when the spec has no attribute code."""
     attribute_scores: list[AttributeScore] = Field(default_factory=list)
-    """How well they are told of people whom it did not learn from; a calibration says it of the user's own."""
+    """How accurate they are on people whom it did not learn from; a calibration has those of the user's own."""
     preprocessing: Preprocessing | None
     """Of pictures; None for an encoder that takes float vectors."""
     provenance: str
@@ -96,8 +96,8 @@ class EncoderCard(BaseModel):
         return CodeSpec.parse(self.spec)
 
     @property
-    def told(self) -> list[AttributeScore]:
-        """How well attributes are told: each by the calibration, if that saw enough of it, else by the card."""
+    def known_scores(self) -> list[AttributeScore]:
+        """How accurate each attribute is: by the calibration, if it saw enough of it, else by the card."""
         scores = {score.name: score for score in self.attribute_scores}
         for score in self.calibration.attributes if self.calibration else []:
             if score.name not in scores or min(score.positives, score.known - score.positives) >= ENOUGH:
@@ -106,8 +106,8 @@ class EncoderCard(BaseModel):
 
     @property
     def reliability(self) -> dict[str, float]:
-        """How surely each attribute bit tells (`AttributeScore.reliability`), where it is known."""
-        return {bit: sureness for score in self.told for bit, sureness in score.reliability.items()}
+        """How reliable each attribute bit is (`AttributeScore.reliability`), where it is known."""
+        return {bit: sureness for score in self.known_scores for bit, sureness in score.reliability.items()}
 
     @property
     def short_fingerprint(self) -> str:

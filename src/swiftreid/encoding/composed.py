@@ -13,7 +13,7 @@ from swiftreid.encoding.abstract import Encoder
 from swiftreid.encoding.attribute_bits import AttributeBits
 from swiftreid.encoding.card import EncoderCard, Tensors
 from swiftreid.encoding.checks import architecture_of, refuse
-from swiftreid.encoding.crops import Colour, Crops
+from swiftreid.encoding.crops import Colour, Inputs
 from swiftreid.encoding.kinds import build_encoder
 from swiftreid.encoding.pyramid import PyramidCodes
 from swiftreid.encoding.runtimes.contract import NetworkFile, RunOptions
@@ -80,7 +80,7 @@ class PyramidEncoder(Encoder):
         """The arrays of its `AttributeBits`; empty where it tells no attributes."""
         return _below(_ATTRIBUTES, self.tensors)
 
-    def _inputs(self, crops: Crops, colour: Colour) -> NDArray[Any]:
+    def _inputs(self, crops: Inputs, colour: Colour) -> NDArray[Any]:
         return self._base._inputs(crops, colour)
 
     def _embed(self, inputs: NDArray[Any]) -> NDArray[np.float32]:

@@ -17,6 +17,9 @@ Colour = Literal["rgb", "bgr"]
 Crops = NDArray[np.uint8] | Sequence[NDArray[np.uint8]]
 """Crops uint8 [h, w, 3] of any size in a list, or one array [n, h, w, 3]."""
 
+Inputs = Crops | NDArray[np.floating[Any]]
+"""What encoders take: crops, or float vectors [n, d]."""
+
 
 def pictures_of(crops: Crops | Any, height: int, width: int, colour: Colour) -> NDArray[np.uint8]:
     """Crops of any size as one array of RGB pictures, uint8 [n, height, width, 3], scaled as picture files are.

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from swiftreid.encoding.abstract import Encoder
 from swiftreid.encoding.card import EncoderCard, Tensors
 from swiftreid.encoding.checks import architecture_of, float_tensor, refuse
-from swiftreid.encoding.crops import Colour, Crops
+from swiftreid.encoding.crops import Colour, Inputs
 from swiftreid.encoding.hyperplanes import RandomHyperplanes
 from swiftreid.encoding.runtimes.contract import RunOptions
 from swiftreid.errors import UsageError
@@ -43,7 +43,7 @@ class VectorEncoder(Encoder):
         self._mean = float_tensor(card, tensors, "mean", (dimension,))
         self._planes = RandomHyperplanes(dimension, self.spec, seed=self._architecture.seed)
 
-    def _inputs(self, crops: Crops, colour: Colour) -> NDArray[Any]:
+    def _inputs(self, crops: Inputs, colour: Colour) -> NDArray[Any]:
         dimension = self._architecture.dimension
         vectors = np.asarray(crops)
         if not vectors.size and vectors.ndim < 2:
@@ -120,6 +120,6 @@ def vector_encoder(
         licence=licence,
     )
     plain = VectorEncoder(card, {"mean": np.zeros(dimension, np.float32)})
-    embedding = plain.encode(vectors).embedding  # type: ignore[arg-type]
+    embedding = plain.encode(vectors).embedding
     assert embedding is not None
     return VectorEncoder(card, {"mean": embedding.mean(axis=0, dtype=np.float64).astype(np.float32)})

@@ -129,7 +129,7 @@ def calibrate_encoder(
         confidence=settings.confidence,
         false_accepts=settings.false_accepts,
         gallery=settings.gallery_size,
-        attributes=used.card.told if learned else attribute_accuracy(used, held_out, samples),
+        attributes=used.card.known_scores if learned else attribute_accuracy(used, held_out, samples),
     )
     return calibrated(used, fitted)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from swiftreid.gallery.catalogue import Catalogue, CatalogueView
 from swiftreid.gallery.compaction import CompactReport
-from swiftreid.gallery.entries import Entry, StoredEntry
+from swiftreid.gallery.entries import Entry, StoredEntry, valid_text
 from swiftreid.gallery.errors import (
     BadEntry,
     DuplicateIds,
+    EntriesHeld,
     EntryNotFound,
     GalleryBusy,
     GalleryDamaged,
@@ -15,18 +17,27 @@ from swiftreid.gallery.errors import (
     GalleryPermission,
     NewerFormat,
     NotAGallery,
+    OlderFormat,
     OtherEncoder,
 )
 from swiftreid.gallery.info import GalleryInfo
+from swiftreid.gallery.meta import Embedding
 from swiftreid.gallery.rights import GalleryOpenToOthers
-from swiftreid.gallery.snapshot import Snapshot
+from swiftreid.gallery.segment_store import SegmentStore
+from swiftreid.gallery.snapshot import Batch, Snapshot
 from swiftreid.gallery.store import Gallery
 from swiftreid.gallery.verify import VerifyReport
+from swiftreid.gallery.writer import Written
 
 __all__ = [
     "BadEntry",
+    "Batch",
+    "Catalogue",
+    "CatalogueView",
     "CompactReport",
     "DuplicateIds",
+    "Embedding",
+    "EntriesHeld",
     "Entry",
     "EntryNotFound",
     "Gallery",
@@ -39,8 +50,12 @@ __all__ = [
     "GalleryPermission",
     "NewerFormat",
     "NotAGallery",
+    "OlderFormat",
     "OtherEncoder",
+    "SegmentStore",
     "Snapshot",
     "StoredEntry",
     "VerifyReport",
+    "Written",
+    "valid_text",
 ]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from swiftreid.search.codes import CodeSpec
+from swiftreid.gallery.meta import Layout
 
 SEQ, CAMERA, TIME = np.dtype("<i8"), np.dtype("<i4"), np.dtype("<f8")
 
@@ -22,13 +22,13 @@ class Columns:
         seqs: int64 [n], the entries' sequence numbers, ascending.
         cameras: int32 [n], camera numbers; 0 marks a deleted row.
         times: float64 [n], seconds since 1970 UTC; NaN where unknown.
-        codes: for each code name, uint8 [n, row bytes].
+        codes: for each code name, uint8 [n, row bytes]; under ``embedding`` float16 or float32 [n, size], if kept.
     """
 
     seqs: NDArray[np.int64]
     cameras: NDArray[np.int32]
     times: NDArray[np.float64]
-    codes: dict[str, NDArray[np.uint8]]
+    codes: dict[str, NDArray[Any]]
 
     def __len__(self) -> int:
         return len(self.seqs)
@@ -45,35 +45,37 @@ class Columns:
         return seqs.tobytes(), cameras.tobytes(), times.tobytes(), codes
 
 
-def from_blobs(spec: CodeSpec, rows: int, blobs: Sequence[Any]) -> Columns:
+def from_blobs(layout: Layout, rows: int, blobs: Sequence[Any]) -> Columns:
     """The inverse of `Columns.to_blobs`.
 
     Raises:
-        ValueError: a blob has not the length that ``rows`` and ``spec`` ask for.
+        ValueError: a blob has not the length that ``rows`` and ``layout`` ask for.
     """
-    widths = spec.row_bytes
-    needed = [rows * SEQ.itemsize, rows * CAMERA.itemsize, rows * TIME.itemsize, rows * sum(widths.values())]
+    columns = layout.columns
+    width = sum(dtype.itemsize * values for dtype, values in columns.values())
+    needed = [rows * SEQ.itemsize, rows * CAMERA.itemsize, rows * TIME.itemsize, rows * width]
     if [len(blob) for blob in blobs] != needed:
         raise ValueError(f"{rows} rows need {needed} bytes, found {[len(blob) for blob in blobs]}")
-    codes, start = {}, 0
-    for name, width in widths.items():
-        part = np.frombuffer(blobs[3], np.uint8, rows * width, start)
-        codes[name], start = part.reshape(rows, width), start + rows * width
+    codes: dict[str, NDArray[Any]] = {}
+    start = 0
+    for name, (dtype, values) in columns.items():
+        codes[name] = np.frombuffer(blobs[3], dtype, rows * values, start).reshape(rows, values)
+        start += codes[name].nbytes
     return Columns(np.frombuffer(blobs[0], SEQ), np.frombuffer(blobs[1], CAMERA), np.frombuffer(blobs[2], TIME), codes)
 
 
-def empty(spec: CodeSpec) -> Columns:
+def empty(layout: Layout) -> Columns:
     """No rows."""
-    return from_blobs(spec, 0, (b"", b"", b"", b""))
+    return from_blobs(layout, 0, (b"", b"", b"", b""))
 
 
-def join(spec: CodeSpec, parts: Sequence[Columns]) -> Columns:
+def join(layout: Layout, parts: Sequence[Columns]) -> Columns:
     """All rows of ``parts``, in order."""
     if not parts:
-        return empty(spec)
+        return empty(layout)
     if len(parts) == 1:
         return parts[0]
-    codes = {name: np.concatenate([part.codes[name] for part in parts]) for name in spec}
+    codes = {name: np.concatenate([part.codes[name] for part in parts]) for name in layout.columns}
     return Columns(
         np.concatenate([part.seqs for part in parts]),
         np.concatenate([part.cameras for part in parts]),

@@ -5,17 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import apsw
-
-from swiftreid.durable import flush_folder
+from swiftreid.gallery.catalogue import Catalogue, SegmentRow
 from swiftreid.gallery.columns import Columns, join
-from swiftreid.gallery.errors import damaged
-from swiftreid.gallery.removal import empty_log
-from swiftreid.gallery.schema import DATABASE, SEGMENTS, get_state, set_state, transaction
-from swiftreid.gallery.segments import RemovedFiles, SegmentRow, unregistered_files, write_segment
-from swiftreid.gallery.tail import register_segment
-from swiftreid.gallery.view import Cache, read_filters, segment_file, segment_rows
-from swiftreid.search.codes import CodeSpec
+from swiftreid.gallery.errors import GalleryBusy, damaged
+from swiftreid.gallery.segment_store import RemovedSegments, SegmentStore
+from swiftreid.gallery.segments import write_segment
+from swiftreid.gallery.view import Cache
 
 
 @dataclass(frozen=True)
@@ -43,48 +38,54 @@ class CompactReport:
 
 
 def compact_gallery(
-    db: apsw.Connection, gallery: Path, spec: CodeSpec, cache: Cache, *, size: int, removed: RemovedFiles
-) -> CompactReport:
-    """Rewrite every segment with deleted rows, join small neighbours, and rewrite the database without free pages.
+    catalogue: Catalogue, store: SegmentStore, gallery: Path, cache: Cache
+) -> tuple[CompactReport, RemovedSegments]:
+    """Rewrite every segment with deleted rows, join small neighbours, and rewrite the catalogue without free pages.
 
     Crash-safe: each group of segments is written to a new file and exchanged in one transaction. Readers that mapped an
     old file keep it until they let go.
+
+    Returns:
+        What was done, and the removed segments, which a reader may still map.
     """
-    before = segment_rows(db)
-    for group in _groups(before, size):
-        if len(group) > 1 or group[0].deleted:
-            _rewrite(db, gallery, spec, cache, group=group, removed=removed)
-            cache.keep_only({row.number for row in segment_rows(db)})
-            removed.mapped()  # closes those that nobody maps
-    after = segment_rows(db)
-    if get_state(db, "removed"):
-        # Pages keep stale bytes of rows that once moved; a rewrite is the only thing that surely leaves none behind.
-        with transaction(db):
-            db.execute("DELETE FROM thumbnail WHERE seq NOT IN (SELECT seq FROM entry)")
-        db.execute("VACUUM")
-        with transaction(db):
-            set_state(db, "removed", 0)
-    return CompactReport(sum(row.deleted for row in before), len(before), len(after))
+    before = _rows(catalogue, cache)
+    removed = store.remove([])
+    try:
+        for group in _groups(before, catalogue.meta.segment_size):
+            if len(group) > 1 or group[0].deleted:
+                _rewrite(catalogue, store, gallery, cache, group=group)
+                kept = {row.name for row in _rows(catalogue, cache)}  # which lets go of this process's own mappings
+                # Where only one segment of the group had entries left, the new one has its content, and so its name.
+                store.remove([row.name for row in group if row.name not in kept], removed)
+                removed.still_mapped()  # lets go of those that nobody maps
+        after = _rows(catalogue, cache)
+        catalogue.erase()
+    except BaseException:
+        removed.close()
+        raise
+    return CompactReport(sum(row.deleted for row in before), len(before), len(after)), removed
 
 
-def remaining_content(db: apsw.Connection, gallery: Path, removed: RemovedFiles) -> tuple[str, ...]:
-    """Empty the log, and say which files still hold what was deleted."""
-    left = []
-    if not empty_log(db, gallery):
-        left.append(
-            f"{DATABASE} and {DATABASE}-wal hold metadata and thumbnails: a reader still looks at an older state"
-        )
-    left += [f"{SEGMENTS}/{name}, removed, holds codes: a process still maps it" for name in removed.mapped()]
-    return tuple(left)
+def _rows(catalogue: Catalogue, cache: Cache) -> list[SegmentRow]:
+    """The registered segments now; the mappings of others are dropped."""
+    view = catalogue.view("compacting")
+    try:
+        rows = view.segments()
+        cache.keep_only(view, rows)
+        return rows
+    finally:
+        view.close()
 
 
 def _groups(rows: list[SegmentRow], size: int) -> list[list[SegmentRow]]:
-    """Neighbours that fit into one segment together."""
+    """Neighbours that fit into one segment together and whose codes were made alike."""
     groups: list[list[SegmentRow]] = []
     filled = 0
     for row in rows:
         live = row.rows - row.deleted
-        if groups and filled + live <= size:
+        one = groups[-1][0] if groups else None
+        made_alike = one is not None and (one.encoder, one.statistics) == (row.encoder, row.statistics)
+        if made_alike and filled + live <= size:
             groups[-1].append(row)
             filled += live
         else:
@@ -94,39 +95,38 @@ def _groups(rows: list[SegmentRow], size: int) -> list[list[SegmentRow]]:
 
 
 def _rewrite(
-    db: apsw.Connection,
-    gallery: Path,
-    spec: CodeSpec,
-    cache: Cache,
-    *,
-    group: list[SegmentRow],
-    removed: RemovedFiles,
+    catalogue: Catalogue, store: SegmentStore, gallery: Path, cache: Cache, *, group: list[SegmentRow]
 ) -> None:
     parts = []
-    for row in group:
-        file = segment_file(gallery, spec, row, cache)
-        if broken := file.broken_columns():  # since they were mapped: a new file would give them a fresh checksum
-            raise damaged(gallery, f"segment {row.name} does not match its checksum ({', '.join(broken)})")
-        cameras, times = read_filters(db, gallery, row, cache)
-        parts.append(Columns(file.seqs, cameras, times, file.codes).take(cameras != 0))
-    columns = join(spec, parts)
+    view = catalogue.view("compacting")
+    try:
+        for row in group:
+            file = cache.file(row, ())
+            if broken := file.broken_columns():  # a new file would give the altered bytes a fresh checksum
+                raise damaged(gallery, f"segment {row.name} does not match its checksum ({', '.join(broken)})")
+            filters = cache.filters(view, row)
+            columns = Columns(file.seqs, filters.cameras, filters.times, file.codes)
+            parts.append(columns.take(filters.cameras != 0))
+    finally:
+        view.close()
+    layout = catalogue.meta.layout
+    rows = join(layout, parts)
     written = None
-    if len(columns):
-        written = write_segment(gallery, get_state(db, "next_segment"), spec, columns)
-    with transaction(db):
-        db.executemany("DELETE FROM segment WHERE number = ?", [(row.number,) for row in group])
-        if written is not None:
-            register_segment(db, written, columns)
-    for row in group:
-        removed.remove(gallery / SEGMENTS / row.name)
-    flush_folder(gallery / SEGMENTS)
+    if len(rows):
+        one = group[0]
+        written = write_segment(store, layout, rows, encoder=one.encoder, statistics=one.statistics)
+    if not catalogue.register(written, rows, replaces=group):
+        raise GalleryBusy(f"gallery {gallery}: others changed segments while they were compacted; run it again")
 
 
-def remove_orphans(db: apsw.Connection, gallery: Path) -> list[str]:
-    """Remove files that a killed seal or compaction left behind; call under the writer lock. Returns their names."""
-    orphans = list(unregistered_files(gallery, {row.name for row in segment_rows(db)}))
-    for path in orphans:
-        path.unlink(missing_ok=True)
+def remove_orphans(catalogue: Catalogue, store: SegmentStore) -> list[str]:
+    """Remove what a killed seal or compaction left behind; call under the writer lock. Returns the names."""
+    view = catalogue.view("opening")
+    try:
+        registered = {row.name for row in view.segments()}
+    finally:
+        view.close()
+    orphans = [name for name in store.names() if name not in registered]
     if orphans:
-        flush_folder(gallery / SEGMENTS)
-    return [path.name for path in orphans]
+        store.remove(orphans).close()
+    return orphans

@@ -8,34 +8,78 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Protocol
 
 from swiftreid.durable import PRIVATE_FILE, PRIVATE_FOLDER, flush_folder, make_private_folder, open_new, write_file
 from swiftreid.errors import UsageError
+from swiftreid.gallery.digests import file_digest
 from swiftreid.gallery.errors import NO_ROOM, GalleryPermission, plain_errors
 from swiftreid.gallery.locking import FILE_NAME as LOCK
-from swiftreid.gallery.schema import DATABASE, ENCODER, SEGMENTS, Meta, create_database
-from swiftreid.gallery.verify import file_digest
+from swiftreid.gallery.meta import ENCODER, SEGMENTS, Embedding, FloatName, Meta
+from swiftreid.gallery.sqlite import DATABASE, create_database
 from swiftreid.search.codes import CodeSpec
 
 SEGMENT_SIZE = 65_536
 
 
+class EncoderLike(Protocol):
+    """What creating a gallery needs of an encoder; `swiftreid.encoding.encoder.Encoder` has it."""
+
+    @property
+    def card(self) -> CardLike:
+        """Its description."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Identity of its codes."""
+
+    @property
+    def spec(self) -> CodeSpec:
+        """Names and lengths of its codes."""
+
+    def save(self, path: Path) -> None:
+        """Write it to one file."""
+
+
+class CardLike(Protocol):
+    """What creating a gallery needs of an encoder's description."""
+
+    @property
+    def name(self) -> str:
+        """The encoder's name."""
+
+    @property
+    def embedding(self) -> int | None:
+        """Size of its float embedding, if it gives one."""
+
+
 def create_gallery(
     path: Path,
+    encoder: EncoderLike | None,
     *,
-    encoder_name: str,
-    fingerprint: str,
-    spec: CodeSpec,
+    encoder_name: str | None,
+    fingerprint: str | None,
+    spec: CodeSpec | None,
     encoder_file: Path | None,
+    embedding: Embedding | FloatName | None,
     segment_size: int,
     rendered: bool,
 ) -> None:
     """See `swiftreid.gallery.store.Gallery.create`."""
     _check_place(path)
-    if not fingerprint or not encoder_name or not len(spec) or segment_size < 1:
+    if encoder is not None:
+        if not (encoder_name is None and fingerprint is None and spec is None):
+            raise UsageError("an encoder says its name, fingerprint and spec itself: give it, or the three, not both")
+        encoder_name, fingerprint, spec = encoder.card.name, encoder.fingerprint, encoder.spec
+    if isinstance(embedding, str):
+        size = None if encoder is None else encoder.card.embedding
+        if size is None:
+            raise UsageError(f"embedding {embedding!r} lacks its size: give Embedding(size, {embedding!r})")
+        embedding = Embedding(size, embedding)
+    if not fingerprint or not encoder_name or spec is None or not (len(spec) or embedding) or segment_size < 1:
         raise UsageError(
-            "a gallery needs an encoder name, a fingerprint, a code spec and a segment size of 1 or more, got "
-            f"{encoder_name!r}, {fingerprint!r}, {str(spec)!r} and {segment_size}"
+            "a gallery needs an encoder name, a fingerprint, a code spec or an embedding, and a segment size of 1 or "
+            f"more, got {encoder_name!r}, {fingerprint!r}, {str(spec)!r}, {embedding} and {segment_size}"
         )
     if encoder_file is not None and not encoder_file.is_file():
         raise UsageError(f"there is no encoder file {encoder_file}: check the path")
@@ -44,12 +88,12 @@ def create_gallery(
         with _writable(place.parent, path):
             beside = Path(tempfile.mkdtemp(prefix=f".{place.name}.creating-", dir=place.parent))
         try:
-            digest = "" if encoder_file is None else _copy_encoder(encoder_file, beside / ENCODER)
+            digest = _copy_encoder(encoder, encoder_file, beside / ENCODER)
             created = datetime.now(UTC).isoformat(timespec="seconds")
             make_private_folder(beside / SEGMENTS)
             open_new(beside / LOCK, PRIVATE_FILE).close()
-            meta = Meta(encoder_name, fingerprint, spec, segment_size, created, digest, rendered=rendered)
-            create_database(beside, meta)
+            meta = Meta(encoder_name, fingerprint, spec, segment_size, created, digest, embedding, rendered)
+            create_database(beside, meta, path)
             beside.chmod(PRIVATE_FOLDER)  # a umask may have taken the owner's own rights
             flush_folder(beside)
             with _writable(place.parent, path):
@@ -118,7 +162,14 @@ def _refused(folder: Path, path: Path, error: OSError) -> GalleryPermission:
     )
 
 
-def _copy_encoder(source: Path, target: Path) -> str:
-    with source.open("rb") as reader:
-        write_file(target, lambda writer: shutil.copyfileobj(reader, writer), mode=PRIVATE_FILE)
+def _copy_encoder(encoder: EncoderLike | None, source: Path | None, target: Path) -> str:
+    """Put a copy of the encoder into the gallery; returns its checksum, empty without a copy."""
+    if source is not None:
+        with source.open("rb") as reader:
+            write_file(target, lambda writer: shutil.copyfileobj(reader, writer), mode=PRIVATE_FILE)
+    elif encoder is not None:
+        encoder.save(target)  # into a folder that nobody else may enter
+        target.chmod(PRIVATE_FILE)
+    else:
+        return ""
     return file_digest(target)

@@ -1,4 +1,4 @@
-"""Checksums of what the database holds: entries, thumbnails, unsealed codes and filter columns.
+"""Checksums: of what the catalogue holds (entries, thumbnails, unsealed codes, filter columns) and of files.
 
 Segment files carry their own (see `swiftreid.gallery.segments`). Each digest is written in the transaction that writes
 its content. They find bytes that a disk or a hand altered; they do not prove who wrote them.
@@ -9,8 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
 DIGEST_BYTES = 16
+_FORMAT_1_FIELDS = 7
 _encode = json.JSONEncoder(check_circular=False).encode
 
 
@@ -27,14 +29,24 @@ def digest_of(*parts: bytes) -> bytes:
 def entry_text(content: Sequence[object], thumbnail: bytes | None) -> bytes:
     """One entry in the form its digest is taken of: a JSON list in ASCII.
 
+    Fields that format 1 did not have are left out where none is known, so that its entries keep their digests.
+
     Args:
         content: sequence number (so that two entries can't be exchanged), id, the camera's name, time in seconds as the
-            database returns it, person, source, and labels as they are stored.
+            catalogue returns it, person, source, and labels as they are stored; then the fields of format 2.
         thumbnail: the digest of its thumbnail, so that a thumbnail can't be lost or exchanged.
     """
-    return _encode([*content, None if thumbnail is None else thumbnail.hex()]).encode()
+    more = content[_FORMAT_1_FIELDS:]
+    known = more if any(value is not None for value in more) else ()
+    return _encode([*content[:_FORMAT_1_FIELDS], None if thumbnail is None else thumbnail.hex(), *known]).encode()
 
 
 def filter_digest(segment: int, cameras: bytes, times: bytes) -> bytes:
     """Digest of the filter columns of a segment."""
     return digest_of(str(segment).encode(), cameras, times)
+
+
+def file_digest(path: Path) -> str:
+    """BLAKE2b-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=32)).hexdigest()

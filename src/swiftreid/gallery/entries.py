@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from swiftreid.gallery.digests import digest_of, entry_text
 from swiftreid.gallery.errors import BadEntry, DuplicateIds, damaged
 
+_SHA256 = re.compile("[0-9a-f]{64}")
 # Seconds since 1970 UTC of the years that a calendar can show: 1 to 9999.
 _EARLIEST, _LATEST = -62_135_596_800, 253_402_300_800
 
@@ -32,6 +34,12 @@ class Entry:
         source: where the picture came from (a path, a video and frame).
         labels: further facts as text.
         thumbnail: a small JPEG; None when there is none, or when it was not asked for.
+        track: the track (tracklet) that it belongs to.
+        frame: number of its frame in the video.
+        start: when what it stands for began, in seconds since 1970 UTC, where it stands for a stretch of time.
+        end: when that ended.
+        arrival: when the gallery got it, which the gallery sets where it is None; no part of comparisons with ``==``.
+        picture_sha256: SHA-256 of the picture's file, 64 hexadecimal digits.
     """
 
     id: str
@@ -41,6 +49,12 @@ class Entry:
     source: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     thumbnail: bytes | None = field(default=None, repr=False)
+    track: str | None = None
+    frame: int | None = None
+    start: float | None = None
+    end: float | None = None
+    arrival: float | None = field(default=None, compare=False)
+    picture_sha256: str | None = None
 
 
 def valid_text(name: str) -> str:
@@ -71,10 +85,17 @@ def _escaped(character: str) -> str:
 
 @dataclass(frozen=True)
 class StoredEntry:
-    """An entry with its packed codes: for each code name, uint8 [row bytes]."""
+    """An entry with its codes.
+
+    Attributes:
+        entry: what is known of the picture.
+        codes: packed codes: for each code name, uint8 [row bytes].
+        embedding: float16 or float32 [size]; None where the gallery keeps none.
+    """
 
     entry: Entry
     codes: dict[str, NDArray[np.uint8]]
+    embedding: NDArray[Any] | None = None
 
     @property
     def thumbnail(self) -> bytes | None:
@@ -112,6 +133,8 @@ def _problem(entry: Entry) -> str | None:
         ("camera", entry.camera, True),
         ("person", entry.person, False),
         ("source", entry.source, False),
+        ("track", entry.track, False),
+        ("picture_sha256", entry.picture_sha256, False),
     ]
     texts += [(f"the name of label {key!r}", key, True) for key in labels]
     texts += [(f"label {key!r}", value, True) for key, value in labels.items()]
@@ -123,7 +146,11 @@ def _problem(entry: Entry) -> str | None:
             problem = "is empty: every entry needs one"
         if problem is not None:
             return f"{name} {problem}"
-    return _time_problem(entry.time) or _thumbnail_problem(entry.thumbnail)
+    for name, time in (("time", entry.time), ("start", entry.start), ("end", entry.end), ("arrival", entry.arrival)):
+        problem = _time_problem(name, time)
+        if problem is not None:
+            return problem
+    return _thumbnail_problem(entry.thumbnail) or _video_problem(entry)
 
 
 def _text_problem(value: object) -> str | None:
@@ -138,15 +165,28 @@ def _text_problem(value: object) -> str | None:
     return None
 
 
-def _time_problem(time: object) -> str | None:
+def _time_problem(name: str, time: object) -> str | None:
     if time is None:
         return None
     if isinstance(time, bool) or not isinstance(time, int | float | np.integer | np.floating):
-        return f"time must be seconds since 1970 UTC or None, got {time!r} ({type(time).__name__})"
+        return f"{name} must be seconds since 1970 UTC or None, got {time!r} ({type(time).__name__})"
     if not math.isfinite(float(time)):
-        return f"time is {float(time)}: use None when it is unknown"
+        return f"{name} is {float(time)}: use None when it is unknown"
     if not _EARLIEST <= float(time) < _LATEST:
-        return f"time is {float(time)} seconds since 1970 UTC, outside the years 1 to 9999: is it in other units?"
+        return f"{name} is {float(time)} seconds since 1970 UTC, outside the years 1 to 9999: is it in other units?"
+    return None
+
+
+def _video_problem(entry: Entry) -> str | None:
+    frame: object = entry.frame
+    if frame is not None and (isinstance(frame, bool) or not isinstance(frame, int | np.integer)):
+        return f"frame must be a whole number or None, got {frame!r} ({type(frame).__name__})"
+    if isinstance(frame, int | np.integer) and not 0 <= int(frame) < 1 << 63:
+        return f"frame is {frame}: frames are numbered from 0 on"
+    if entry.start is not None and entry.end is not None and entry.end < entry.start:
+        return f"end is {entry.end}, before its start {entry.start}"
+    if entry.picture_sha256 is not None and not _SHA256.fullmatch(entry.picture_sha256):
+        return f"picture_sha256 must be 64 hexadecimal digits in lower case, got {entry.picture_sha256!r}"
     return None
 
 
@@ -157,24 +197,40 @@ def _thumbnail_problem(thumbnail: object) -> str | None:
 
 
 _labels_text = json.JSONEncoder(sort_keys=True, ensure_ascii=False).encode
-ENTRY_COLUMNS = (
-    "entry.seq, entry.id, camera.name, entry.time, entry.person, entry.source, entry.labels, "
-    "entry.thumbnail_digest, entry.digest"
-)
-"""The columns that `from_row` reads, in a query that joins entry and camera."""
+ROW = (
+    "seq", "id", "camera", "time", "person", "source", "labels", "track", "frame", "start", "end", "arrival",
+    "picture_sha256", "thumbnail_digest", "digest",
+)  # fmt: skip
+"""The values of an entry as a catalogue stores and returns it, in this order; the camera by name."""
 
 
-def to_row(seq: int, camera: int, entry: Entry) -> tuple[Any, ...]:
-    """The row of table ``entry`` for an entry that passed `check_entries`."""
+def to_row(seq: int, entry: Entry) -> tuple[Any, ...]:
+    """The values of `ROW` for an entry that passed `check_entries`."""
     labels = _labels_text(dict(entry.labels)) if entry.labels else None
-    time = None if entry.time is None else float(entry.time) + 0.0  # SQLite has no -0.0
     picture = None if entry.thumbnail is None else digest_of(entry.thumbnail)
-    text = entry_text((seq, entry.id, entry.camera, time, entry.person, entry.source, labels), picture)
-    return (seq, str(entry.id), camera, time, entry.person, entry.source, labels, picture, digest_of(text))
+    return _with_digest(seq, entry, labels, picture)
+
+
+def changed_row(seq: int, entry: Entry, thumbnail_digest: bytes | None) -> tuple[Any, ...]:
+    """The values of `ROW` for an entry whose thumbnail stays as it is."""
+    return _with_digest(seq, entry, _labels_text(dict(entry.labels)) if entry.labels else None, thumbnail_digest)
+
+
+def _with_digest(seq: int, entry: Entry, labels: str | None, picture: bytes | None) -> tuple[Any, ...]:
+    times = [
+        None if time is None else float(time) + 0.0  # SQLite has no -0.0
+        for time in (entry.time, entry.start, entry.end, entry.arrival)
+    ]
+    frame = None if entry.frame is None else int(entry.frame)
+    content = (
+        seq, str(entry.id), str(entry.camera), times[0], entry.person, entry.source, labels, entry.track, frame,
+        *times[1:], entry.picture_sha256,
+    )  # fmt: skip
+    return (*content, picture, digest_of(entry_text(content, picture)))
 
 
 def from_row(gallery: Path, row: Sequence[Any], thumbnail: bytes | None = None) -> Entry:
-    """The entry of one row of `ENTRY_COLUMNS`, without its thumbnail unless that is given.
+    """The entry of the values of `ROW`, without its thumbnail unless that is given.
 
     Raises:
         GalleryDamaged: the row does not match its checksum.
@@ -182,8 +238,8 @@ def from_row(gallery: Path, row: Sequence[Any], thumbnail: bytes | None = None) 
     *content, thumbnail_digest, digest = row
     if digest_of(entry_text(content, thumbnail_digest)) != digest:
         raise damaged(gallery, f"entry {row[1]!r} does not match its checksum")
-    _, id_, camera, time, person, source, labels = content
-    return Entry(id_, camera, time, person, source, json.loads(labels) if labels else {}, thumbnail)
+    _, id_, camera, time, person, source, labels, *more = content
+    return Entry(id_, camera, time, person, source, json.loads(labels) if labels else {}, thumbnail, *more)
 
 
 def check_thumbnail(gallery: Path, id_: str, picture: bytes | None, digest: bytes | None) -> bytes | None:

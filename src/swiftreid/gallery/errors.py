@@ -1,14 +1,12 @@
-"""Errors of the gallery, and the one place where SQLite's and the system's errors become plain words."""
+"""Errors of the gallery, and where the system's errors become plain words (`gallery.sqlite.errors`: SQLite's)."""
 
 from __future__ import annotations
 
 import errno
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-
-import apsw
 
 from swiftreid.errors import SwiftReIDError, UsageError
 
@@ -23,6 +21,10 @@ class NotAGallery(GalleryError):
 
 class NewerFormat(GalleryError):
     """The gallery, or one of its files, was written by a newer SwiftReID."""
+
+
+class OlderFormat(GalleryError):
+    """The gallery was written by an older SwiftReID and must be brought up to date before it is only read."""
 
 
 class GalleryDamaged(GalleryError):
@@ -47,6 +49,26 @@ class OtherEncoder(GalleryError):
 
 class EntryNotFound(GalleryError):
     """The gallery has no entry with this id."""
+
+
+class EntriesHeld(GalleryError):
+    """Entries that must not be deleted were to be deleted or replaced; nothing was done.
+
+    Attributes:
+        ids: the ids concerned, sorted.
+
+    Args:
+        held: the ids concerned, with the reasons.
+        gallery: the gallery.
+    """
+
+    def __init__(self, held: Mapping[str, str], gallery: Path) -> None:
+        self.ids = sorted(held)
+        first = ", ".join(f"{id_!r} ({held[id_]})" for id_ in self.ids[:5]) + (", ..." if len(self.ids) > 5 else "")
+        super().__init__(
+            f"{len(self.ids)} entries of gallery {gallery} are held and must not be deleted: {first}. Nothing was "
+            "done; leave them out, or release them first"
+        )
 
 
 class BadEntry(UsageError):
@@ -77,21 +99,16 @@ class DuplicateIds(UsageError):
         super().__init__(f"{len(self.ids)} id(s) {problem}: {first}. Nothing of this batch was written; {advice}")
 
 
-_REFUSED_WRITES = {
-    apsw.SQLITE_IOERR_WRITE,
-    apsw.SQLITE_IOERR_FSYNC,
-    apsw.SQLITE_IOERR_TRUNCATE,
-    apsw.SQLITE_IOERR_SHMSIZE,
-}
 NO_ROOM = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
-_RIGHTS = (
+RIGHTS = (
     "check that this user may read and write the folder and every file in it (even reading needs that, for the "
     "database's log, unless the disk is mounted read-only)"
 )
 
 
-def _full(path: Path, doing: str, why: object) -> GalleryFull:
+def no_room(path: Path, doing: str, why: object) -> GalleryFull:
+    """The error for a write that the disk refused."""
     return GalleryFull(
         f"no room while {doing} in gallery {path} ({why}): it was not done, and nothing acknowledged earlier was "
         "lost. Free space on that disk, or raise the quota or file-size limit, and run the same command again"
@@ -100,34 +117,19 @@ def _full(path: Path, doing: str, why: object) -> GalleryFull:
 
 @contextmanager
 def plain_errors(path: Path, doing: str) -> Iterator[None]:
-    """Turn what SQLite and the system raise while ``doing`` something at ``path`` into errors that say what to do."""
+    """Turn what the system raises while ``doing`` something at ``path`` into errors that say what to do."""
     try:
         yield
-    except (apsw.BusyError, apsw.LockedError) as error:
-        raise GalleryBusy(
-            f"gallery {path} is in use by another writer ({error}), so {doing} was not done: "
-            "wait until that process has finished, then run the same command again"
-        ) from error
-    except apsw.FullError as error:
-        raise _full(path, doing, error) from error
-    except (apsw.ReadOnlyError, apsw.CantOpenError, apsw.PermissionsError, apsw.AuthError) as error:
-        raise GalleryPermission(f"{doing} in gallery {path} was refused ({error}): {_RIGHTS}") from error
-    except (apsw.NotADBError, apsw.CorruptError, apsw.SQLError, apsw.ConstraintError, apsw.MismatchError) as error:
-        raise damaged(path, f"gallery.db is not readable while {doing} ({error})") from error
-    except apsw.IOError as error:
-        if getattr(error, "extendedresult", 0) in _REFUSED_WRITES:
-            raise _full(path, doing, error) from error
-        raise damaged(path, f"the disk failed while {doing} ({error})") from error
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise damaged(path, f"gallery.db holds unreadable text ({error})") from error
+        raise damaged(path, f"its database holds unreadable text ({error})") from error
     except FileNotFoundError as error:
         raise damaged(path, f"file {error.filename} is missing") from error
     except OSError as error:
         if error.errno in NO_ROOM:
-            raise _full(path, doing, error.strerror) from error
+            raise no_room(path, doing, error.strerror) from error
         if error.errno in _FORBIDDEN:
             raise GalleryPermission(
-                f"{doing} in gallery {path} was refused ({error.strerror}: {error.filename}): {_RIGHTS}"
+                f"{doing} in gallery {path} was refused ({error.strerror}: {error.filename}): {RIGHTS}"
             ) from error
         raise GalleryError(
             f"{doing} in gallery {path} failed: {error}; check the disk and run the command again"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import apsw
 import numpy as np
 
-from swiftreid.gallery.schema import Meta, fetch
-from swiftreid.gallery.view import Cache, View, read_filters
+from swiftreid.gallery.catalogue import CatalogueView
+from swiftreid.gallery.meta import Meta
+from swiftreid.gallery.view import Cache, View
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,8 @@ class GalleryInfo:
         encoder_name: the encoder that the gallery is bound to.
         fingerprint: that encoder's fingerprint.
         spec: names of the codes, as text.
+        embedding: type and size of the float embeddings it keeps, such as ``float16 512``; None without.
+        held: entries that must not be deleted.
         format: version of the gallery's format.
         segment_size: entries to a sealed segment.
         created: when the gallery was created, ISO 8601, UTC.
@@ -45,15 +47,17 @@ class GalleryInfo:
     encoder_name: str
     fingerprint: str
     spec: str
+    embedding: str | None
+    held: int
     format: int
     segment_size: int
     created: str
     rendered: bool = False
 
 
-def read_info(db: apsw.Connection, gallery: Path, meta: Meta, view: View, cache: Cache) -> GalleryInfo:
-    """The figures of one view, in the transaction it was read in."""
-    columns = [read_filters(db, gallery, row, cache)[1] for row, _ in view.segments]
+def read_info(catalogue: CatalogueView, gallery: Path, meta: Meta, view: View, cache: Cache) -> GalleryInfo:
+    """The figures of one view."""
+    columns = [cache.filters(catalogue, row).times for row, _ in view.segments]
     columns += [part.columns.times for part in view.tail.parts]
     known = [times[~np.isnan(times)] for times in columns]
     known = [times for times in known if len(times)]
@@ -62,13 +66,15 @@ def read_info(db: apsw.Connection, gallery: Path, meta: Meta, view: View, cache:
         deleted=view.rows - view.live,
         segments=len(view.segments),
         unsealed=len(view.tail),
-        cameras=dict(fetch(db, "SELECT name, entries FROM camera ORDER BY name")),
+        cameras={camera.name: camera.entries for camera in catalogue.cameras()},
         first_time=min((float(times.min()) for times in known), default=None),
         last_time=max((float(times.max()) for times in known), default=None),
         bytes_on_disk=sum(_size(path) for path in gallery.rglob("*")),
         encoder_name=meta.encoder_name,
         fingerprint=meta.fingerprint,
         spec=str(meta.spec),
+        embedding=None if meta.embedding is None else str(meta.embedding),
+        held=len(catalogue.held()),
         format=meta.version,
         segment_size=meta.segment_size,
         created=meta.created,

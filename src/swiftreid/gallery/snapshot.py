@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
-import apsw
 import numpy as np
 from numpy.typing import NDArray
 
 from swiftreid.errors import UsageError
-from swiftreid.gallery.entries import ENTRY_COLUMNS, Entry, check_thumbnail, from_row
+from swiftreid.gallery.catalogue import CatalogueView, Selection, Token
+from swiftreid.gallery.entries import Entry, check_thumbnail, from_row
 from swiftreid.gallery.errors import damaged, plain_errors
-from swiftreid.gallery.schema import connect, fetch
-from swiftreid.gallery.view import Cache, View, begin_read, read_filters, read_view
-from swiftreid.search.codes import CodeSpec
+from swiftreid.gallery.view import Cache, View
 
 _FEW_CAMERAS = 6
-_THUMBNAIL = (
-    "SELECT entry.id, thumbnail.picture, entry.thumbnail_digest FROM entry "
-    "LEFT JOIN thumbnail ON thumbnail.seq = entry.seq WHERE entry.seq = ?"
-)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some entries of a snapshot, in gallery order.
+
+    Attributes:
+        entries: n entries, without thumbnails.
+        codes: for each code uint8 [n, row bytes]; under ``embedding`` float16 or float32 [n, size], where kept.
+    """
+
+    entries: list[Entry]
+    codes: dict[str, NDArray[Any]]
+
+    @property
+    def ids(self) -> list[str]:
+        """The entries' ids."""
+        return [entry.id for entry in self.entries]
 
 
 class Snapshot:
@@ -35,16 +48,18 @@ class Snapshot:
         table: the codes of all positions, memory-mapped where sealed.
         mask: bool [n], which positions may be searched; None when all may.
         live: how many positions may be searched.
+        token: the last write that it shows.
     """
 
-    def __init__(self, db: apsw.Connection, gallery: Path, view: View, mask: NDArray[np.bool_] | None):
-        self._db = db
+    def __init__(self, catalogue: CatalogueView, gallery: Path, view: View, mask: NDArray[np.bool_] | None) -> None:
+        self._catalogue = catalogue
         self._closed = False
         self._gallery = gallery
         self._seqs = view.seqs
         self._starts = np.cumsum([0] + [len(seqs) for seqs in self._seqs])
         self.table = view.table
         self.mask = mask
+        self.token: Token = catalogue.token
         self.live = view.rows if mask is None else int(np.count_nonzero(mask))
 
     def __len__(self) -> int:
@@ -61,7 +76,7 @@ class Snapshot:
     def close(self) -> None:
         """Let go of the read transaction; table and mask stay usable, entries and thumbnails do not."""
         self._closed = True
-        self._db.close()
+        self._catalogue.close()
 
     def ids(self, positions: Iterable[int]) -> list[str]:
         """The ids at ``positions``, in that order."""
@@ -75,12 +90,8 @@ class Snapshot:
         """
         wanted = [int(position) for position in positions]
         seqs = self._seqs_at(wanted)
-        query = (
-            f"SELECT {ENTRY_COLUMNS} FROM json_each(?) AS wanted "
-            "JOIN entry ON entry.seq = wanted.value JOIN camera ON camera.number = entry.camera"
-        )
         with plain_errors(self._gallery, "reading entries"):
-            rows = self._db.execute(query, (json.dumps(sorted(set(seqs))),))
+            rows = self._catalogue.entries(sorted(set(seqs)))
             found = {row[0]: from_row(self._gallery, row) for row in rows}
         for position, seq in zip(wanted, seqs, strict=True):
             if seq not in found:
@@ -90,8 +101,16 @@ class Snapshot:
     def thumbnail(self, position: int) -> bytes | None:
         """The small JPEG of the entry at ``position``, or None if it has none."""
         with plain_errors(self._gallery, "reading a thumbnail"):
-            row = self._db.execute(_THUMBNAIL, self._seqs_at([int(position)])).fetchone()
+            row = self._catalogue.thumbnail(*self._seqs_at([int(position)]))
             return None if row is None else check_thumbnail(self._gallery, *row)
+
+    def batches(self, size: int = 4096) -> Iterator[Batch]:
+        """All entries that may be searched, with copies of their codes, in gallery order, ``size`` at a time."""
+        positions = np.arange(len(self)) if self.mask is None else np.flatnonzero(self.mask)
+        names = list(self.table.segments[0].codes)
+        for start in range(0, len(positions), size):
+            some = positions[start : start + size]
+            yield Batch(self.entries(some), {name: self.table.rows(name, some) for name in names})
 
     def _seqs_at(self, positions: Sequence[int]) -> list[int]:
         if self._closed:
@@ -104,60 +123,52 @@ class Snapshot:
         return [int(self._seqs[part][at - self._starts[part]]) for part, at in zip(parts, positions, strict=True)]
 
 
-def take_snapshot(
+def make_snapshot(
+    catalogue: CatalogueView,
     gallery: Path,
-    spec: CodeSpec,
+    view: View,
     cache: Cache,
     *,
-    cameras: Collection[str] | None = None,
-    not_cameras: Collection[str] | None = None,
-    after: float | None = None,
-    before: float | None = None,
+    chosen: Selection,
     exclude_ids: Collection[str] | None = None,
 ) -> Snapshot:
-    """See `swiftreid.gallery.store.Gallery.snapshot`."""
-    for name, value in (("cameras", cameras), ("not_cameras", not_cameras), ("exclude_ids", exclude_ids)):
-        if isinstance(value, str):
-            raise UsageError(f"{name} must be a list of names, got the text {value!r}: pass [{value!r}]")
+    """See `swiftreid.gallery.store.Gallery.snapshot`; the snapshot closes the catalogue's view."""
     with plain_errors(gallery, "reading"):
-        db = connect(gallery, read_only=True)
-        try:
-            view = begin_read(db, gallery, lambda: read_view(db, gallery, spec, cache))
-            chosen = _camera_choice(db, gallery, cameras, not_cameras)
-            filtered = chosen is not None or after is not None or before is not None
+        wanted = _camera_choice(catalogue, gallery, chosen)
+        filtered = wanted is not None or chosen.after is not None or chosen.before is not None
+        mask = None
+        if filtered or view.live < view.rows:
+            columns = [cache.filters(catalogue, row) for row, _ in view.segments]
+            pairs = [(column.cameras, column.times) for column in columns]
+            pairs += [(part.columns.cameras, part.columns.times) for part in view.tail.parts]
+            try:
+                parts = [_searchable(wanted, chosen.after, chosen.before, *pair) for pair in pairs]
+            except IndexError as error:
+                raise damaged(gallery, "filter columns name cameras that are not known") from error
+            mask = np.concatenate([np.empty(0, np.bool_), *parts])
+        only = catalogue.seqs_with(chosen)
+        if only is not None:
+            allowed = np.zeros(view.rows, np.bool_)
+            allowed[_positions_of(gallery, view, only)] = True
+            mask = allowed if mask is None else mask & allowed
+        if exclude_ids:
+            mask = np.ones(view.rows, np.bool_) if mask is None else mask
+            mask[_positions_of(gallery, view, catalogue.seqs_of(exclude_ids))] = False
+        if mask is not None and mask.all():
             mask = None
-            if filtered or view.live < view.rows:
-                columns = [read_filters(db, gallery, row, cache) for row, _ in view.segments]
-                columns += [(part.columns.cameras, part.columns.times) for part in view.tail.parts]
-                try:
-                    mask = np.concatenate(
-                        [np.empty(0, np.bool_), *(_searchable(chosen, after, before, *column) for column in columns)]
-                    )
-                except IndexError as error:
-                    raise damaged(gallery, "filter columns name cameras that are not known") from error
-            if exclude_ids:
-                mask = np.ones(view.rows, np.bool_) if mask is None else mask
-                mask[_positions_of(db, view, exclude_ids)] = False
-            if mask is not None and mask.all():
-                mask = None
-            return Snapshot(db, gallery, view, mask)
-        except BaseException:
-            db.close()
-            raise
+        return Snapshot(catalogue, gallery, view, mask)
 
 
-def _camera_choice(
-    db: apsw.Connection, gallery: Path, cameras: Collection[str] | None, not_cameras: Collection[str] | None
-) -> NDArray[np.bool_] | None:
+def _camera_choice(catalogue: CatalogueView, gallery: Path, chosen: Selection) -> NDArray[np.bool_] | None:
     """For each camera number whether it is wanted; None when all are."""
-    if cameras is None and not not_cameras:
+    if chosen.cameras is None and not chosen.not_cameras:
         return None
-    numbers: dict[str, int] = dict(fetch(db, "SELECT name, number FROM camera"))
-    unknown = sorted(set(cameras or ()) - set(numbers))
+    numbers = {camera.name: camera.number for camera in catalogue.cameras()}
+    unknown = sorted(set(chosen.cameras or ()) - set(numbers))
     if unknown:
         known = ", ".join(sorted(numbers)[:20]) or "(none: the gallery is empty)"
         raise UsageError(f"gallery {gallery} has no camera {', '.join(map(repr, unknown))}; its cameras are {known}")
-    wanted = (set(numbers) if cameras is None else set(cameras)) - set(not_cameras or ())
+    wanted = (set(numbers) if chosen.cameras is None else set(chosen.cameras)) - set(chosen.not_cameras or ())
     choice = np.zeros(max(numbers.values(), default=0) + 1, np.bool_)
     choice[[numbers[name] for name in wanted]] = True
     return choice
@@ -194,14 +205,16 @@ def _of_cameras(chosen: NDArray[np.bool_], cameras: NDArray[np.int32]) -> NDArra
     return looked_up
 
 
-def _positions_of(db: apsw.Connection, view: View, ids: Collection[str]) -> list[int]:
-    query = "SELECT seq FROM entry WHERE id IN (SELECT value FROM json_each(?)) ORDER BY seq"
-    seqs = np.array([row[0] for row in db.execute(query, (json.dumps(list(ids)),))], np.int64)
-    positions: list[int] = []
+def _positions_of(gallery: Path, view: View, seqs: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Positions of the entries with these sequence numbers, which ascend."""
+    positions: list[NDArray[np.int64]] = []
     start = 0
     for part in view.seqs:
         if len(part):
-            inside = seqs[(seqs >= part[0]) & (seqs <= part[-1])]
-            positions += (start + np.searchsorted(part, inside)).tolist()
+            first, last = np.searchsorted(seqs, [part[0], part[-1] + 1])
+            places = np.searchsorted(part, seqs[first:last])
+            if not np.array_equal(part[places], seqs[first:last]):
+                raise damaged(gallery, "the codes of an entry are missing")
+            positions.append(start + places)
         start += len(part)
-    return positions
+    return np.concatenate([np.empty(0, np.int64), *positions])

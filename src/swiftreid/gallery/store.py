@@ -1,50 +1,48 @@
-"""The durable gallery: add, get, delete, compact, verify, and snapshots to search in."""
+"""The durable gallery: its reader and its writer behind one class."""
 
 from __future__ import annotations
 
-import logging
-import threading
-import time
+import builtins
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
-import apsw
 import numpy as np
 from numpy.typing import NDArray
 
 from swiftreid.errors import UsageError
-from swiftreid.gallery.addition import add_entries, known_ids
-from swiftreid.gallery.compaction import CompactReport, compact_gallery, remaining_content, remove_orphans
-from swiftreid.gallery.creation import SEGMENT_SIZE, create_gallery
+from swiftreid.gallery.catalogue import Selection, Token
+from swiftreid.gallery.compaction import CompactReport
+from swiftreid.gallery.creation import SEGMENT_SIZE, EncoderLike, create_gallery
+from swiftreid.gallery.digests import file_digest
 from swiftreid.gallery.entries import Entry, StoredEntry
-from swiftreid.gallery.errors import GalleryBusy, GalleryDamaged, GalleryError, OtherEncoder, damaged, plain_errors
-from swiftreid.gallery.info import GalleryInfo, read_info
-from swiftreid.gallery.locking import writer_lock
-from swiftreid.gallery.lookup import get_entry
-from swiftreid.gallery.removal import delete_entries, empty_log
+from swiftreid.gallery.errors import OtherEncoder, damaged, plain_errors
+from swiftreid.gallery.info import GalleryInfo
+from swiftreid.gallery.local_segments import LocalSegments
+from swiftreid.gallery.meta import ENCODER, SEGMENTS, Embedding, FloatName
+from swiftreid.gallery.reader import Reader
 from swiftreid.gallery.rights import warn_if_open_to_others
-from swiftreid.gallery.schema import ENCODER, Meta, fetch, open_database
-from swiftreid.gallery.segments import RemovedFiles
-from swiftreid.gallery.snapshot import Snapshot, take_snapshot
-from swiftreid.gallery.tail import seal
-from swiftreid.gallery.verify import VerifyReport, file_digest, verify_gallery
-from swiftreid.gallery.view import Cache, View, begin_read, read_view
+from swiftreid.gallery.snapshot import Snapshot
+from swiftreid.gallery.sqlite import DATABASE, SqliteCatalogue
+from swiftreid.gallery.verify import VerifyReport
+from swiftreid.gallery.view import Cache
+from swiftreid.gallery.writer import Writer, Written
 from swiftreid.search.codes import CodeSpec
-
-_log = logging.getLogger(__name__)
+from swiftreid.search.stages import EMBEDDING
 
 WRITER_WAIT = 5.0
-_LOOK_AGAIN = 0.05
+_CHANGEABLE = {"camera", "time", "person", "source", "labels", "track", "frame", "start", "end", "picture_sha256"}
+
+Labels = Mapping[str, str | Collection[str]]
+"""For each label's name the value, or the values of which one, an entry must have."""
 
 
 class Gallery:
     """A durable set of entries with their codes, bound to one encoder. Make one with `create` or `open`.
 
-    One writer at a time, many readers, in several processes. Writers wait for each other for up to ``wait`` seconds an
-    operation; readers never wait. Threads may share one gallery.
+    One writer at a time, many readers, in several threads and processes. Writers wait for each other for up to ``wait``
+    seconds an operation; readers never wait. Threads may share one gallery.
 
     Example:
         >>> import numpy as np, tempfile
@@ -53,19 +51,23 @@ class Gallery:
         >>> gallery = Gallery.create(folder, encoder_name="stripes", fingerprint="f00d", spec=CodeSpec.parse("id32"))
         >>> gallery.add([Entry("a.jpg", "c1")], {"id32": np.zeros((1, 4), np.uint8)}, fingerprint="f00d")
         1
+        >>> len(gallery)
+        1
         >>> with gallery.snapshot() as view:
         ...     view.ids([0])
         ['a.jpg']
     """
 
-    def __init__(self, path: Path, db: apsw.Connection, meta: Meta, *, read_only: bool, wait: float) -> None:
+    def __init__(self, path: Path, *, read_only: bool, wait: float) -> None:
         self.path = path
         self.read_only = read_only
         self.wait = wait
-        self._db = db
-        self._meta = meta
-        self._cache = Cache()
-        self._threads = threading.RLock()
+        self._catalogue = SqliteCatalogue(path, read_only=read_only, wait=wait)
+        self._meta = self._catalogue.meta
+        store = LocalSegments(path / SEGMENTS, path / DATABASE)
+        self._cache = Cache(store, path, self._meta.layout)
+        self._reader = Reader(self._catalogue, store, path, self._cache)
+        self._writer = Writer(self._catalogue, store, path, self._cache, wait=wait)
         self._closed = False
         self._encoder_checked: tuple[int, ...] | None = None
 
@@ -73,35 +75,50 @@ class Gallery:
     def create(
         cls,
         path: Path | str,
+        encoder: EncoderLike | None = None,
         *,
-        encoder_name: str,
-        fingerprint: str,
-        spec: CodeSpec,
+        encoder_name: str | None = None,
+        fingerprint: str | None = None,
+        spec: CodeSpec | None = None,
         encoder_file: Path | None = None,
+        embedding: Embedding | FloatName | None = None,
         segment_size: int = SEGMENT_SIZE,
         rendered: bool = False,
     ) -> Gallery:
         """Create an empty gallery and open it for writing; it is there whole or not at all.
 
+        The folder and its files belong to their owner alone, whatever the umask.
+
         Args:
             path: the new folder, made with those above it that are missing; an empty folder may be there already.
-            encoder_name: name of the encoder whose codes it will hold.
-            fingerprint: that encoder's fingerprint.
-            spec: the encoder's codes.
-            encoder_file: the encoder's artefact, copied into the gallery.
+            encoder: the encoder whose codes it will hold, of which a copy goes into the gallery. Or say, without it:
+            encoder_name: the encoder's name.
+            fingerprint: its fingerprint.
+            spec: its codes; none of them in a gallery that keeps only embeddings.
+            encoder_file: its artefact, copied into the gallery.
+            embedding: keep float embeddings beside the codes: their size and type, or with ``encoder`` the type alone.
             segment_size: entries to a sealed segment.
             rendered: its people do not exist, so that a calibration on rendered people decides there.
 
         Raises:
             UsageError: something is there, or an argument makes no sense.
             GalleryFull, GalleryPermission: the disk or the system refused.
+
+        Example:
+            >>> import tempfile
+            >>> from swiftreid import open_encoder
+            >>> folder = Path(tempfile.mkdtemp()) / "people"
+            >>> Gallery.create(folder, open_encoder("stripes")).encoder_name
+            'stripes'
         """
         create_gallery(
             Path(path),
+            encoder,
             encoder_name=encoder_name,
             fingerprint=fingerprint,
             spec=spec,
             encoder_file=encoder_file,
+            embedding=embedding,
             segment_size=segment_size,
             rendered=rendered,
         )
@@ -109,7 +126,9 @@ class Gallery:
 
     @classmethod
     def open(cls, path: Path | str, *, read_only: bool = False, wait: float = WRITER_WAIT) -> Gallery:
-        """Open a gallery.
+        """Open a gallery. One of an older format is brought up to date when it is opened for writing.
+
+        Warns with `GalleryOpenToOthers` if other users have rights to its files.
 
         Args:
             path: its folder.
@@ -119,30 +138,20 @@ class Gallery:
         Raises:
             NotAGallery: nothing there, or something else.
             NewerFormat: written by a newer SwiftReID.
+            OlderFormat: written by an older SwiftReID, and ``read_only``.
             GalleryDamaged: its database is not readable.
             GalleryPermission: this user may not read it, or not write it while ``read_only`` is False.
         """
         path = Path(path)
-        db, meta = open_database(path, read_only=read_only)
-        warn_if_open_to_others(path)
-        gallery = cls(path, db, meta, read_only=read_only, wait=wait)
+        gallery = cls(path, read_only=read_only, wait=wait)
         try:
+            warn_if_open_to_others(path)
             if not read_only:
-                gallery._tidy()
+                gallery._writer.tidy()
         except BaseException:
             gallery.close()
             raise
         return gallery
-
-    def _tidy(self) -> None:
-        """Finish what a killed process left: orphan files, and a log that may hold deleted bytes."""
-        try:
-            with plain_errors(self.path, "opening"), writer_lock(self.path, "opening", 0):
-                for name in remove_orphans(self._db, self.path):
-                    _log.info("removed %s, left in gallery %s by a process that was killed", name, self.path)
-                empty_log(self._db, self.path)
-        except GalleryBusy:
-            return  # whoever is writing now has tidied up already
 
     def __enter__(self) -> Gallery:
         return self
@@ -154,9 +163,8 @@ class Gallery:
 
     def close(self) -> None:
         """Close the database; snapshots stay usable."""
-        with self._threads:
-            self._closed = True
-            self._db.close()
+        self._closed = True
+        self._catalogue.close()
 
     @property
     def encoder_name(self) -> str:
@@ -182,6 +190,11 @@ class Gallery:
     def created(self) -> str:
         """When the gallery was created, ISO 8601, UTC."""
         return self._meta.created
+
+    @property
+    def embedding(self) -> Embedding | None:
+        """Size and type of the float embeddings that it keeps; None without."""
+        return self._meta.embedding
 
     @property
     def encoder_file(self) -> Path | None:
@@ -227,7 +240,10 @@ class Gallery:
         *,
         fingerprint: str,
         encoder_name: str | None = None,
-    ) -> int:
+        embeddings: NDArray[Any] | None = None,
+        replace: bool = False,
+        statistics: int = 0,
+    ) -> Written:
         """Add entries in one durable transaction; once this returns they survive a kill and a power cut.
 
         Args:
@@ -235,42 +251,106 @@ class Gallery:
             codes: for each code of the spec, packed uint8 [n, row bytes].
             fingerprint: fingerprint of the encoder that made the codes.
             encoder_name: its name, for the error message.
+            embeddings: float16 or float32 [n, size], where the gallery keeps them; rounded to its type.
+            replace: entries take the place of those with the same ids, in the same transaction; they move to the end.
+            statistics: version of the camera statistics that the codes were made with; 0 without any.
 
         Returns:
-            n.
+            n, with the write's token.
 
         Raises:
             OtherEncoder: the codes come from another encoder.
             UsageError: codes of a wrong name, width or number; BadEntry for a bad field.
-            DuplicateIds: ids that come twice or are in the gallery already.
+            DuplicateIds: ids that come twice or, without ``replace``, are in the gallery already.
+            EntriesHeld: entries to be replaced must not be deleted.
             GalleryBusy, GalleryFull, GalleryPermission: nothing was written; says what to do.
         """
         self.check_encoder(fingerprint, encoder_name)
-        batch = list(entries)
-        with self._writing("adding"):
-            added = add_entries(self._db, self.path, self.spec, batch, codes)
-            try:
-                seal(self._db, self.path, self.spec, self._meta.segment_size)
-            except (OSError, apsw.Error, GalleryDamaged) as error:
-                # The entries are acknowledged by their own commit; sealing them is repeated by the next addition.
-                _log.warning("gallery %s: sealing a segment failed and is put off: %s", self.path, error)
-        return added
+        batch = builtins.list(entries)
+        self._check_writable("adding")
+        columns: dict[str, NDArray[Any]] = dict(codes)
+        if embeddings is not None:
+            columns[EMBEDDING] = embeddings
+        return self._writer.add(batch, columns, replacing=replace, statistics=statistics)
 
     def existing(self, ids: Collection[str]) -> set[str]:
         """Which of these ids are in the gallery."""
-        with self._reading("reading ids"):
-            return known_ids(self._db, ids)
+        self._check_open()
+        return self._reader.known_ids(ids)
 
-    def cameras(self) -> list[str]:
+    def __len__(self) -> int:
+        """How many entries there are."""
+        self._check_open()
+        return self._reader.count()
+
+    def __bool__(self) -> bool:
+        """True, also for an empty gallery."""
+        return True
+
+    def __contains__(self, entry_id: object) -> bool:
+        """Whether there is an entry with this id."""
+        return isinstance(entry_id, str) and bool(self.existing([entry_id]))
+
+    def __iter__(self) -> Iterator[Entry]:
+        """All entries in gallery order, without thumbnails; what others add meanwhile comes too."""
+        self._check_open()
+        return self._reader.each()
+
+    def list(
+        self,
+        *,
+        cameras: Collection[str] | None = None,
+        not_cameras: Collection[str] | None = None,
+        persons: Collection[str] | None = None,
+        labels: Labels | None = None,
+        tracks: Collection[str] | None = None,
+        after: float | None = None,
+        before: float | None = None,
+        limit: int | None = None,
+        offset: int = 0,
+        after_id: str | None = None,
+    ) -> builtins.list[Entry]:
+        """Entries in gallery order, without thumbnails.
+
+        Args:
+            cameras: only of these cameras.
+            not_cameras: of none of these.
+            persons: only of these people.
+            labels: only with these labels: for each name its value, or several of which one must be there.
+            tracks: only of these tracks.
+            after: only with a known time of at least this, in seconds since 1970 UTC.
+            before: only with a known time below this.
+            limit: at most so many.
+            offset: leave out so many at the beginning.
+            after_id: begin after this entry, such as the last one of the page before; quicker than ``offset``.
+
+        Raises:
+            UsageError: a text in place of a list, or a limit or offset below 0.
+            EntryNotFound: there is no entry ``after_id``.
+        """
+        self._check_open()
+        for name, count in (("limit", limit or 0), ("offset", offset)):
+            if count < 0:
+                raise UsageError(f"{name} is {count}: give 0 or more")
+        chosen = _selection(
+            cameras=cameras,
+            not_cameras=not_cameras,
+            persons=persons,
+            tracks=tracks,
+            labels=labels,
+            after=after,
+            before=before,
+        )
+        return self._reader.page(chosen, limit=limit, offset=offset, after_id=after_id)
+
+    def cameras(self) -> builtins.list[str]:
         """Names of the cameras of all entries, sorted."""
-        with self._reading("reading cameras"):
-            return [row[0] for row in fetch(self._db, "SELECT name FROM camera ORDER BY name")]
+        self._check_open()
+        return self._reader.cameras()
 
-    def ids_of_person(self, person: str) -> list[str]:
+    def ids_of_person(self, person: str) -> builtins.list[str]:
         """Ids of all entries of one person, in gallery order; empty when there is none."""
-        with self._reading("reading ids"):
-            query = "SELECT id FROM entry WHERE person = ? ORDER BY seq"
-            return [row[0] for row in fetch(self._db, query, (person,))]
+        return [entry.id for entry in self.list(persons=[person])]
 
     def get(self, entry_id: str) -> StoredEntry:
         """One entry with its codes and thumbnail.
@@ -278,10 +358,45 @@ class Gallery:
         Raises:
             EntryNotFound: there is none with this id.
         """
-        with self._reading("reading an entry"):
-            return get_entry(self._db, self.path, self.spec, self._cache, entry_id)
+        self._check_open()
+        return self._reader.get(entry_id)
 
-    def delete(self, ids: Collection[str]) -> int:
+    def update(self, ids: str | Collection[str], **fields: Any) -> Written:
+        """Set fields of one entry or several in one durable transaction; codes and thumbnails stay as they are.
+
+        What was there is overwritten; `compact` erases what is left of it.
+
+        Args:
+            ids: one id, or several.
+            fields: new values by name: ``camera``, ``time``, ``person``, ``source``, ``labels`` (all of them),
+                ``track``, ``frame``, ``start``, ``end``, ``picture_sha256``.
+
+        Returns:
+            How many entries were changed, with the write's token.
+
+        Raises:
+            EntryNotFound: one of the ids is not there; nothing was changed.
+            UsageError: no field, or one that can't be changed; BadEntry for a value that can't be stored.
+
+        Example:
+            >>> import numpy as np, tempfile
+            >>> folder = Path(tempfile.mkdtemp()) / "people"
+            >>> gallery = Gallery.create(folder, encoder_name="own", fingerprint="f00d", spec=CodeSpec.parse("id32"))
+            >>> gallery.add([Entry("a.jpg", "c1")], {"id32": np.zeros((1, 4), np.uint8)}, fingerprint="f00d")
+            1
+            >>> gallery.update("a.jpg", person="p7", labels={"bag": "yes"})
+            1
+            >>> [entry.person for entry in gallery.list(labels={"bag": "yes"})]
+            ['p7']
+        """
+        self._check_writable("updating")
+        unknown = sorted(set(fields) - _CHANGEABLE)
+        if unknown or not fields:
+            what = f"no field {unknown[0]!r} can be changed" if unknown else "say which fields to change"
+            raise UsageError(f"{what}: update takes {', '.join(sorted(_CHANGEABLE))}")
+        return self._writer.update([ids] if isinstance(ids, str) else ids, fields)
+
+    def delete(self, ids: Collection[str]) -> Written:
         """Delete entries in one durable transaction; ids that are not there are passed over.
 
         Metadata, thumbnails and unsealed codes are overwritten; sealed codes are masked at once, and `compact` erases
@@ -289,15 +404,43 @@ class Gallery:
         shows the entries until it is closed.
 
         Returns:
-            How many entries were deleted.
+            How many entries were deleted, with the write's token.
+
+        Raises:
+            EntriesHeld: some must not be deleted; none was.
         """
         if isinstance(ids, str):
             raise UsageError(f"delete needs a list of ids, got the text {ids!r}: pass [{ids!r}]")
-        with self._writing("deleting"):
-            count = delete_entries(self._db, self.path, self.spec, self._cache, ids)
-            if count:
-                empty_log(self._db, self.path)
-            return count
+        self._check_writable("deleting")
+        return self._writer.delete(ids)
+
+    def hold(self, ids: Collection[str], reason: str) -> Written:
+        """Keep entries from being deleted or replaced until `release`.
+
+        Raises:
+            EntryNotFound: one of the ids is not there; nothing was done.
+            UsageError: there is no reason.
+        """
+        if isinstance(ids, str) or not reason.strip():
+            raise UsageError(f"hold needs a list of ids and a reason, got {ids!r} and {reason!r}")
+        self._check_writable("holding")
+        return self._writer.hold(ids, reason)
+
+    def release(self, ids: Collection[str]) -> Written:
+        """Let entries be deleted again.
+
+        Raises:
+            EntryNotFound: one of the ids is not there; nothing was done.
+        """
+        if isinstance(ids, str):
+            raise UsageError(f"release needs a list of ids, got the text {ids!r}: pass [{ids!r}]")
+        self._check_writable("releasing")
+        return self._writer.hold(ids, None)
+
+    def held(self) -> dict[str, str]:
+        """Ids of the entries that must not be deleted, in gallery order, with the reasons."""
+        self._check_open()
+        return self._reader.held()
 
     def compact(self, *, timeout: float = 0.0) -> CompactReport:
         """Rewrite segments without deleted entries, which erases their codes, and give back their space.
@@ -315,40 +458,24 @@ class Gallery:
         Returns:
             What was done; `CompactReport.remaining` names what still holds deleted content once the time is over.
         """
-        removed, deadline = RemovedFiles(), time.monotonic() + timeout
-        try:
-            with self._writing("compacting"):
-                size = self._meta.segment_size
-                report = compact_gallery(self._db, self.path, self.spec, self._cache, size=size, removed=removed)
-            while True:
-                with self._writing("compacting"):
-                    remaining = remaining_content(self._db, self.path, removed)
-                if not remaining or time.monotonic() >= deadline:
-                    return replace(report, remaining=remaining)
-                time.sleep(_LOOK_AGAIN)
-        finally:
-            removed.close()
+        self._check_writable("compacting")
+        return self._writer.compact(timeout)
 
     def info(self) -> GalleryInfo:
         """Figures: entries, cameras, time range, size, encoder."""
-        with self._reading("reading"), self._looking() as view:
-            return read_info(self._db, self.path, self._meta, view, self._cache)
+        self._check_open()
+        return self._reader.info()
 
     def verify(self) -> VerifyReport:
         """Check every checksum and every relation between files and tables; reads the whole gallery.
 
         Damage is listed in the report, not raised.
         """
-        with self._reading("verifying"):
-            fresh = Cache()  # a mapping kept from before could hide that a file is gone
-            try:
-                begin_read(self._db, self.path, lambda: read_view(self._db, self.path, self.spec, fresh, ()))
-            except GalleryError:  # damage that shows as soon as files are opened: go on, to list all of it
-                self._db.execute("BEGIN")
-            try:
-                return verify_gallery(self._db, self.path, self._meta, fresh)
-            finally:
-                self._db.execute("ROLLBACK")
+        self._check_open()
+        report, states = self._reader.verify()
+        if not self.read_only:
+            self._writer.note_checked(states)
+        return report
 
     def snapshot(
         self,
@@ -357,8 +484,13 @@ class Gallery:
         after: float | None = None,
         before: float | None = None,
         exclude_ids: Collection[str] | None = None,
+        *,
+        persons: Collection[str] | None = None,
+        labels: Labels | None = None,
+        tracks: Collection[str] | None = None,
+        after_token: Token = 0,
     ) -> Snapshot:
-        """A consistent view to search in, of one moment, with a mask for the filters.
+        """A consistent view to search in, of one moment, with a mask for the filters; never waits for a writer.
 
         Args:
             cameras: only these cameras; each must be one of the gallery's.
@@ -366,45 +498,54 @@ class Gallery:
             after: only entries with a known time of at least this, in seconds since 1970 UTC.
             before: only entries with a known time below this.
             exclude_ids: not these entries; unknown ids are fine.
+            persons: only entries of these people.
+            labels: only entries with these labels: for each name its value, or several of which one must be there.
+            tracks: only entries of these tracks.
+            after_token: a write that must show, by the token it returned.
         """
-        with self._threads:
-            self._check_open()
-            return take_snapshot(
-                self.path,
-                self.spec,
-                self._cache,
-                cameras=cameras,
-                not_cameras=not_cameras,
-                after=after,
-                before=before,
-                exclude_ids=exclude_ids,
-            )
+        self._check_open()
+        _refuse_text(exclude_ids=exclude_ids)
+        chosen = _selection(
+            cameras=cameras,
+            not_cameras=not_cameras,
+            persons=persons,
+            tracks=tracks,
+            labels=labels,
+            after=after,
+            before=before,
+        )
+        return self._reader.snapshot(chosen, exclude_ids, after_token)
 
     def _check_open(self) -> None:
         if self._closed:
             raise UsageError(f"gallery {self.path} is closed: open it again")
 
-    @contextmanager
-    def _reading(self, doing: str) -> Iterator[None]:
-        with self._threads, plain_errors(self.path, doing):
-            self._check_open()
-            yield
+    def _check_writable(self, doing: str) -> None:
+        self._check_open()
+        if self.read_only:
+            raise UsageError(f"gallery {self.path} was opened read-only, so {doing} is refused: open it for writing")
 
-    @contextmanager
-    def _writing(self, doing: str) -> Iterator[None]:
-        with self._threads:
-            self._check_open()
-            if self.read_only:
-                raise UsageError(
-                    f"gallery {self.path} was opened read-only, so {doing} is refused: open it for writing"
-                )
-            with plain_errors(self.path, doing), writer_lock(self.path, doing, self.wait):
-                yield
 
-    @contextmanager
-    def _looking(self) -> Iterator[View]:
-        view = begin_read(self._db, self.path, lambda: read_view(self._db, self.path, self.spec, self._cache))
-        try:
-            yield view
-        finally:
-            self._db.execute("ROLLBACK")
+def _refuse_text(**named: Collection[str] | None) -> None:
+    for name, value in named.items():
+        if isinstance(value, str):
+            raise UsageError(f"{name} must be a list of names, got the text {value!r}: pass [{value!r}]")
+
+
+def _selection(
+    *,
+    cameras: Collection[str] | None,
+    not_cameras: Collection[str] | None,
+    persons: Collection[str] | None,
+    tracks: Collection[str] | None,
+    labels: Labels | None,
+    after: float | None,
+    before: float | None,
+) -> Selection:
+    """The filters in one, checked; a label's single value becomes a list."""
+    named = {"cameras": cameras, "not_cameras": not_cameras, "persons": persons, "tracks": tracks}
+    _refuse_text(**named)
+    if labels is not None and not isinstance(labels, Mapping):
+        raise UsageError(f"labels must map names to values, as in {{'bag': 'yes'}}, got {labels!r}")
+    wanted = {name: [value] if isinstance(value, str) else value for name, value in (labels or {}).items()}
+    return Selection(**named, labels=wanted, after=after, before=before)

@@ -1,35 +1,29 @@
-"""Verification: every checksum and every relation between the gallery's files and tables."""
+"""Verification: every checksum and every relation between the catalogue's tables and the segments."""
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-import apsw
 import numpy as np
 
 from swiftreid.errors import SwiftReIDError
-from swiftreid.gallery.columns import Columns, join
-from swiftreid.gallery.digests import digest_of, entry_text
+from swiftreid.gallery.catalogue import Catalogue, CatalogueView, SegmentRow
+from swiftreid.gallery.chunks import decode_chunk
+from swiftreid.gallery.columns import CAMERA, SEQ, TIME, Columns
+from swiftreid.gallery.digests import digest_of, entry_text, file_digest
 from swiftreid.gallery.errors import GalleryDamaged
-from swiftreid.gallery.schema import ENCODER, Meta, fetch, get_state
-from swiftreid.gallery.segments import SegmentRow, unregistered_files
-from swiftreid.gallery.tail import each_chunk
-from swiftreid.gallery.view import Cache, read_filters, segment_file, segment_rows
+from swiftreid.gallery.filters import decode_filters
+from swiftreid.gallery.meta import ENCODER, Meta
+from swiftreid.gallery.segment_store import SegmentStore
+from swiftreid.gallery.segments import SegmentFile, map_segment
 
 _SHOWN = 20
-_LOST_THUMBNAILS = """
-SELECT count(*) FROM thumbnail
-WHERE seq NOT IN (SELECT seq FROM entry) AND picture <> zeroblob(length(picture))
-"""
-# Text is read as bytes, so that an altered row with broken Unicode can still be named.
-_CONTENTS = """
-SELECT entry.seq, CAST(entry.id AS BLOB), CAST(camera.name AS BLOB), entry.time, CAST(entry.person AS BLOB),
-    CAST(entry.source AS BLOB), CAST(entry.labels AS BLOB), entry.thumbnail_digest, entry.digest, thumbnail.picture
-FROM entry LEFT JOIN camera ON camera.number = entry.camera LEFT JOIN thumbnail ON thumbnail.seq = entry.seq
-ORDER BY entry.seq
-"""
+_ATTEMPTS = 5
+
+Opened = dict[int, SegmentFile | str]
+"""By number the mapped segment, or what is wrong with it."""
 
 
 @dataclass
@@ -74,40 +68,62 @@ class _Capped:
             self.report.problems.append(f"{self.count - _SHOWN} more {self.kind} do not match their checksums")
 
 
-def file_digest(path: Path) -> str:
-    """BLAKE2b-256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=32)).hexdigest()
+def verify_gallery(catalogue: Catalogue, store: SegmentStore, gallery: Path) -> tuple[VerifyReport, dict[int, str]]:
+    """Check everything in one view of the catalogue; damage is listed, not raised.
 
-
-def verify_gallery(db: apsw.Connection, gallery: Path, meta: Meta, cache: Cache) -> VerifyReport:
-    """Check everything in the caller's read transaction, with the files it opened; damage is listed, not raised."""
+    Returns:
+        The report, and by number what is to be noted of segments: the state in which all columns match their
+        checksums, or nothing where one does not.
+    """
+    view, opened = _open_all(catalogue, store, gallery)
     report = VerifyReport()
-    _check_database(db, report)
-    _check_encoder(gallery, meta, report)
+    meta = catalogue.meta
+    states: dict[int, str] = {}
     try:
-        rows = segment_rows(db)
-        parts = [_check_segment(db, gallery, meta, row, cache, report=report) for row in rows]
-        tail = _check_tail(db, gallery, meta, report)
-        known = [part for part in [*parts, tail] if part is not None]
-        whole = len(known) == len(parts) + 1
-        _check_relations(db, join(meta.spec, known), whole, report)
-        _check_contents(db, report)
-        for path in unregistered_files(gallery, {row.name for row in rows}):
-            report.notes.append(f"{path.name} belongs to no segment; the next writable open removes it")
+        report.problems += view.problems()
+        _check_encoder(gallery, meta, report)
+        whole, parts = True, []
+        for row in view.segments():
+            columns = _check_segment(view, gallery, row, opened[row.number], report=report, states=states)
+            whole &= columns is not None
+            parts += [] if columns is None else [columns]
+        tail = _check_tail(view, gallery, meta, report)
+        whole &= tail is not None
+        parts += [] if tail is None else [tail]
+        stored = _check_contents(view, report)
+        _check_relations(view, _join(parts), stored, whole=whole, report=report)
+        registered = {row.name for row in view.segments()}
+        strays = [name for name in store.names() if name not in registered]
+        report.notes += [f"{name} belongs to no segment; the next writable open removes it" for name in strays]
     except Exception as error:  # whatever damage leads to belongs into the report
         report.problems.append(f"could not be checked to the end: {error}")
-    return report
+    finally:
+        view.close()
+    return report, states
 
 
-def _check_database(db: apsw.Connection, report: VerifyReport) -> None:
-    try:
-        found = [row[0] for row in db.execute(f"PRAGMA integrity_check({_SHOWN})")]
-        report.problems += [f"gallery.db: {line}" for line in found if line != "ok"]
-        for table, rowid, parent, _ in db.execute("PRAGMA foreign_key_check"):
-            report.problems.append(f"gallery.db: row {rowid} of table {table} has no row in table {parent}")
-    except (apsw.Error, UnicodeDecodeError) as error:
-        report.problems.append(f"gallery.db: {error}")
+def _open_all(catalogue: Catalogue, store: SegmentStore, gallery: Path) -> tuple[CatalogueView, Opened]:
+    """A view with all its segments mapped: a compaction that goes on meanwhile must not look like damage."""
+    for attempt in range(_ATTEMPTS):
+        view = catalogue.view("verifying")
+        opened: Opened = {}
+        missing = 0
+        try:
+            rows = view.segments()
+        except SwiftReIDError:  # the check finds it again, and reports it
+            return view, opened
+        for row in rows:
+            try:
+                opened[row.number] = map_segment(store, gallery, catalogue.meta.layout, row)
+            except FileNotFoundError:
+                missing += 1
+                opened[row.number] = f"segment file {row.name} is missing"
+            except SwiftReIDError as error:
+                opened[row.number] = str(error)
+        if not missing or attempt == _ATTEMPTS - 1:
+            return view, opened
+        view.close()
+    raise AssertionError("unreachable: the last attempt returns")
 
 
 def _check_encoder(gallery: Path, meta: Meta, report: VerifyReport) -> None:
@@ -121,87 +137,95 @@ def _check_encoder(gallery: Path, meta: Meta, report: VerifyReport) -> None:
 
 
 def _check_segment(
-    db: apsw.Connection, gallery: Path, meta: Meta, row: SegmentRow, cache: Cache, *, report: VerifyReport
+    view: CatalogueView,
+    gallery: Path,
+    row: SegmentRow,
+    file: SegmentFile | str,
+    *,
+    report: VerifyReport,
+    states: dict[int, str],
 ) -> Columns | None:
-    try:
-        file = segment_file(gallery, meta.spec, row, cache, ())
-        cameras, times = read_filters(db, gallery, row, cache)
-    except FileNotFoundError:
-        report.problems.append(f"segment file {row.name} is missing")
+    if isinstance(file, str):
+        report.problems.append(file)
         return None
+    try:
+        filters = decode_filters(gallery, row, view.filters(row))
     except SwiftReIDError as error:
         report.problems.append(str(error))
         return None
     report.segments += 1
-    report.bytes_checked += row.bytes + cameras.nbytes + times.nbytes
+    report.bytes_checked += row.bytes + filters.cameras.nbytes + filters.times.nbytes
     broken = file.broken_columns()
     report.problems += [f"segment {row.name}: column {name} does not match its checksum" for name in broken]
+    if (file.state if not broken else "") != (row.checked or ""):
+        states[row.number] = file.state if not broken else ""
     if "seq" in broken:
         return None
     if (int(file.seqs[0]), int(file.seqs[-1])) != (row.first, row.last):
         report.problems.append(f"segment {row.name}: its first and last entry are not the registered ones")
-    deleted = int(np.count_nonzero(cameras == 0))
+    deleted = int(np.count_nonzero(filters.cameras == 0))
     if deleted != row.deleted:
         report.problems.append(f"segment {row.name}: {row.deleted} rows registered as deleted, {deleted} marked")
-    return Columns(file.seqs, cameras, times, file.codes).take(cameras != 0)
+    live = filters.cameras != 0
+    return Columns(file.seqs[live], filters.cameras[live], filters.times[live], {})
 
 
-def _check_tail(db: apsw.Connection, gallery: Path, meta: Meta, report: VerifyReport) -> Columns | None:
+def _check_tail(view: CatalogueView, gallery: Path, meta: Meta, report: VerifyReport) -> Columns | None:
     parts: list[Columns] = []
     whole, damage = True, _Capped("unsealed chunks", report)
-    for chunk in each_chunk(db, gallery, meta.spec):
-        if isinstance(chunk, GalleryDamaged):
-            whole = False
-            damage.add(str(chunk))
-        else:
-            parts.append(chunk)
-            report.bytes_checked += sum(len(blob) for blob in chunk.to_blobs())
+    chunks = view.chunks()
+    for chunk in chunks:
+        for stored in view.read_chunks(chunk.first, chunk.first):
+            try:
+                rows = decode_chunk(gallery, meta.layout, stored)
+            except GalleryDamaged as error:
+                whole = False
+                damage.add(str(error))
+                continue
+            parts.append(Columns(rows.seqs, rows.cameras, rows.times, {}))
+            report.bytes_checked += sum(len(blob) for blob in stored.blobs)
     damage.close()
     if not whole:
         return None
-    tail = join(meta.spec, parts)
-    counted = get_state(db, "tail_rows")
+    tail = _join(parts)
+    counted = view.tail_rows()
     if counted != len(tail):
         report.problems.append(f"{counted} unsealed entries are counted, {len(tail)} are stored")
-    for first, last, rows in db.execute("SELECT first, last, rows FROM chunk"):
-        if np.count_nonzero((tail.seqs >= first) & (tail.seqs <= last)) != rows:
+    for first, last, rows_stated, *_ in chunks:
+        if np.count_nonzero((tail.seqs >= first) & (tail.seqs <= last)) != rows_stated:
             report.problems.append(f"the unsealed rows from entry number {first} on are not those of their chunk")
     return tail
 
 
-def _check_relations(db: apsw.Connection, codes: Columns, whole: bool, report: VerifyReport) -> None:
-    """Compare the live rows of codes with the table of entries, both in gallery order."""
-    stored = np.array(
-        [(seq, camera, np.nan if time is None else time) for seq, camera, time in _entries(db)],
-        dtype=[("seq", "<i8"), ("camera", "<i4"), ("time", "<f8")],
+def _join(parts: list[Columns]) -> Columns:
+    """Parts without their codes, joined."""
+    none = Columns(np.empty(0, SEQ), np.empty(0, CAMERA), np.empty(0, TIME), {})
+    return Columns(
+        np.concatenate([none.seqs, *(part.seqs for part in parts)]),
+        np.concatenate([none.cameras, *(part.cameras for part in parts)]),
+        np.concatenate([none.times, *(part.times for part in parts)]),
+        {},
     )
-    report.entries = len(stored)
-    if len(codes) and bool((np.diff(codes.seqs) <= 0).any()):
-        report.problems.append("codes are not in gallery order, or there twice")
-        return
-    common, here, there = np.intersect1d(stored["seq"], codes.seqs, assume_unique=True, return_indices=True)
-    if whole and len(common) < len(stored):
-        report.problems.append(f"{len(stored) - len(common)} entries have no codes")
-    if len(common) < len(codes):
-        report.problems.append(f"{len(codes) - len(common)} rows of codes have no entry")
-    if not np.array_equal(stored["camera"][here], codes.cameras[there]):
-        report.problems.append("cameras of entries differ from the columns that filters use")
-    if not np.array_equal(stored["time"][here], codes.times[there], equal_nan=True):
-        report.problems.append("times of entries differ from the columns that filters use")
-    lost = fetch(db, _LOST_THUMBNAILS)[0][0]
-    if lost:
-        report.problems.append(f"{lost} thumbnails have no entry")
-    numbers, counts = np.unique(stored["camera"], return_counts=True)
-    counted: dict[int, int] = dict(fetch(db, "SELECT number, entries FROM camera"))
-    if dict(zip(numbers.tolist(), counts.tolist(), strict=True)) != counted:
-        report.problems.append("the counts of entries per camera are wrong, or a camera is missing")
 
 
-def _check_contents(db: apsw.Connection, report: VerifyReport) -> None:
+@dataclass
+class _Stored:
+    """What the entries themselves say, in gallery order: sequence number, camera by name, time."""
+
+    seqs: list[int] = field(default_factory=list)
+    cameras: list[str | None] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+
+
+def _check_contents(view: CatalogueView, report: VerifyReport) -> _Stored:
     """Recompute the checksum of every entry and thumbnail."""
+    found = _Stored()
     entries, thumbnails = _Capped("entries", report), _Capped("thumbnails", report)
-    for *stored, stated, digest, picture in db.execute(_CONTENTS):
-        content = [_text(value) if isinstance(value, bytes) else value for value in stored]
+    for (*stored, stated, digest), picture in view.contents():
+        content: list[Any] = [_text(value) if isinstance(value, bytes) else value for value in stored]
+        found.seqs.append(content[0])
+        found.cameras.append(content[2])
+        found.times.append(np.nan if content[3] is None else content[3])
         name = f"entry {content[1]!r} (number {content[0]})"
         text = entry_text(content, stated)
         report.bytes_checked += len(text) + len(picture or b"")
@@ -211,11 +235,33 @@ def _check_contents(db: apsw.Connection, report: VerifyReport) -> None:
             thumbnails.add(f"the thumbnail of {name} does not match its checksum")
     entries.close()
     thumbnails.close()
+    return found
+
+
+def _check_relations(
+    view: CatalogueView, codes: Columns, stored: _Stored, *, whole: bool, report: VerifyReport
+) -> None:
+    """Compare the live rows of codes with the entries, both in gallery order."""
+    cameras = {camera.name: camera for camera in view.cameras()}
+    seqs = np.array(stored.seqs, SEQ)
+    numbers = np.array([cameras[name].number if name in cameras else -1 for name in stored.cameras], CAMERA)
+    report.entries = len(seqs)
+    if len(codes) and bool((np.diff(codes.seqs) <= 0).any()):
+        report.problems.append("codes are not in gallery order, or there twice")
+        return
+    common, here, there = np.intersect1d(seqs, codes.seqs, assume_unique=True, return_indices=True)
+    if whole and len(common) < len(seqs):
+        report.problems.append(f"{len(seqs) - len(common)} entries have no codes")
+    if len(common) < len(codes):
+        report.problems.append(f"{len(codes) - len(common)} rows of codes have no entry")
+    if not np.array_equal(numbers[here], codes.cameras[there]):
+        report.problems.append("cameras of entries differ from the columns that filters use")
+    if not np.array_equal(np.array(stored.times, TIME)[here], codes.times[there], equal_nan=True):
+        report.problems.append("times of entries differ from the columns that filters use")
+    found, counts = np.unique(numbers, return_counts=True)
+    if dict(zip(found.tolist(), counts.tolist(), strict=True)) != {c.number: c.entries for c in cameras.values()}:
+        report.problems.append("the counts of entries per camera are wrong, or a camera is missing")
 
 
 def _text(stored: bytes) -> str:
     return stored.decode(errors="surrogateescape")
-
-
-def _entries(db: apsw.Connection) -> apsw.Cursor:
-    return db.execute("SELECT seq, camera, time FROM entry ORDER BY seq")

@@ -25,6 +25,7 @@ from swiftreid.nn.dual_attention import ChannelAttention, PositionAttention
 from swiftreid.nn.losses.cross_entropy import cross_entropy
 from swiftreid.nn.losses.orthogonality import orthogonality
 from swiftreid.nn.losses.triplet import batch_hard_triplet
+from swiftreid.nn.pyramid import check_length
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,7 @@ class AbdNetConfig(NetworkConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.length < 1:
-            raise UsageError(f"length must be 1 or more, got {self.length}")
+        check_length("length", self.length)
         if not 0 <= self.dropout < 1:
             raise UsageError(f"dropout must be from 0 to below 1, got {self.dropout}")
         check_smoothing(self.smoothing)

@@ -26,7 +26,7 @@ from swiftreid.methods.method import (
 from swiftreid.nn.losses.cross_entropy import cross_entropy
 from swiftreid.nn.losses.triplet import batch_hard_triplet
 from swiftreid.nn.pooling import Pooling
-from swiftreid.nn.pyramid import Signs
+from swiftreid.nn.pyramid import Signs, check_length
 from swiftreid.nn.reduction import Reduction, activated, check_squashing
 from swiftreid.nn.relaxation import Squashing
 from swiftreid.nn.stripes import stripes
@@ -57,8 +57,7 @@ class MgnConfig(NetworkConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.length < 1:
-            raise UsageError(f"length must be 1 or more, got {self.length}")
+        check_length("length", self.length)
         check_squashing(self.relaxation)
         check_smoothing(self.smoothing)
         check_weights(self, "margin")

@@ -11,13 +11,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from swiftreid.errors import UsageError
 from swiftreid.methods.method import Method, NetworkConfig, check_smoothing, make_classifier, with_total
 from swiftreid.nn.losses.cross_entropy import cross_entropy
-from swiftreid.nn.pyramid import Signs
+from swiftreid.nn.pyramid import Signs, check_length
 from swiftreid.nn.reduction import Reduction, activated, check_squashing
 from swiftreid.nn.relaxation import Squashing
-from swiftreid.nn.stripes import stripes
+from swiftreid.nn.stripes import check_parts, stripes
 
 
 @dataclass(frozen=True)
@@ -38,8 +37,8 @@ class PcbConfig(NetworkConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if min(self.parts, self.length) < 1:
-            raise UsageError(f"parts and length must be 1 or more, got {self.parts} and {self.length}")
+        check_parts(self.parts)
+        check_length("length", self.length)
         check_squashing(self.relaxation)
         check_smoothing(self.smoothing)
 

@@ -7,7 +7,8 @@ from torch import Tensor, nn
 from swiftreid.errors import UsageError
 from swiftreid.nn.attention import AttributeAttention
 from swiftreid.nn.pooling import Pooling, make_pooling
-from swiftreid.nn.stripes import stripes
+from swiftreid.nn.pyramid import check_length
+from swiftreid.nn.stripes import check_parts, stripes
 
 
 def shares(bits: int, parts: int) -> tuple[int, int]:
@@ -20,8 +21,8 @@ def shares(bits: int, parts: int) -> tuple[int, int]:
         >>> [shares(bits, 6) for bits in (2048, 512, 256, 128)]
         [(256, 512), (64, 128), (32, 64), (16, 32)]
     """
-    if parts < 1:
-        raise UsageError(f"parts must be 1 or more, got {parts}")
+    check_parts(parts)
+    check_length("bits", bits)
     local, left = divmod(bits, parts + 2)
     if left or local < 1:
         raise UsageError(f"bits must be a multiple of {parts + 2} (parts + 2), got {bits}")

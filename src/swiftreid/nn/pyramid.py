@@ -12,11 +12,21 @@ from swiftreid.errors import UsageError
 
 LENGTHS = (2048, 512, 128, 32)
 
+LONGEST = 65_536
+"""Bits of a code and numbers of a vector, at most."""
+
 
 def check_lengths(lengths: Sequence[int]) -> None:
-    """Raise `UsageError` unless there are code lengths, all positive, from longest to shortest."""
+    """Raise `UsageError` unless there are code lengths from longest to shortest, each from 1 to `LONGEST`."""
     if not lengths or lengths[-1] < 1 or any(a <= b for a, b in pairwise(lengths)):
         raise UsageError(f"code lengths must be positive and fall from longest to shortest, got {tuple(lengths)}")
+    check_length("code lengths", lengths[0])
+
+
+def check_length(name: str, length: int) -> None:
+    """Raise `UsageError` unless a length of codes or vectors, named so, is from 1 to `LONGEST`."""
+    if not 1 <= length <= LONGEST:
+        raise UsageError(f"{name} must be from 1 to {LONGEST:,}, got {length:,}")
 
 
 class CodePyramid(nn.Module):

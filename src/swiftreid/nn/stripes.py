@@ -6,6 +6,15 @@ from torch import Tensor
 
 from swiftreid.errors import UsageError
 
+MOST = 64
+"""Stripes, at most."""
+
+
+def check_parts(parts: int) -> None:
+    """Raise `UsageError` unless there can be so many stripes."""
+    if not 1 <= parts <= MOST:
+        raise UsageError(f"parts must be from 1 to {MOST}, got {parts:,}")
+
 
 def stripes(value: Tensor, parts: int) -> list[Tensor]:
     """A map's horizontal stripes, top first (Sun et al., 'Beyond Part Models', ECCV 2018), float [n, c, rows, w] each.

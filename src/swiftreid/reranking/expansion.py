@@ -129,9 +129,9 @@ def _weights(cosines: NDArray[np.generic], alpha: float, within: float | None) -
         raise UsageError(f"alpha must be 0 or more, got {alpha!r}")
     if within is not None and not within >= 0:
         raise UsageError(f"within must be a distance of 0 or more, got {within!r}")
-    near = np.asarray(cosines, np.float64)
-    weights = np.where(near > 0, np.maximum(near, 0) ** alpha, 0.0)
-    return weights if within is None else np.where(1 - near <= within + 1e-9, weights, 0.0)
+    similarity = np.asarray(cosines, np.float64)
+    weights = np.where(similarity > 0, np.maximum(similarity, 0) ** alpha, 0.0)
+    return weights if within is None else np.where(1 - similarity <= within + 1e-9, weights, 0.0)
 
 
 def unit_vectors(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

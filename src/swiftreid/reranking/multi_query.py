@@ -59,14 +59,14 @@ def search_together(
             f"the cascade {cascade} needs the code {missing[0]} of the queries; given: {', '.join(queries)}"
         )
     codes = {name: queries[name] for name in cascade.codes}
-    whose, count = _people(codes, people)
+    person_of, count = _people(codes, people)
     if fusion == "vote":
-        codes, whose = fuse_codes(codes, whose), np.arange(count)
+        codes, person_of = fuse_codes(codes, person_of), np.arange(count)
     found = cascade.search(table, codes, k, threads=threads, mask=mask).indices
     last = cascade.stages[-1].code
     out = Reordered.empty(count, k)
     for person in range(count):
-        pictures = whose == person
+        pictures = person_of == person
         entries = np.unique(found[pictures])
         entries = entries[entries >= 0]
         apart = kernels.hamming(table.rows(last, entries), np.ascontiguousarray(codes[last][pictures]))
@@ -90,9 +90,9 @@ def fuse_codes(codes: Mapping[str, NDArray[np.uint8]], people: ArrayLike) -> dic
     Raises:
         UsageError: arrays that do not fit together.
     """
-    whose, count = _people(codes, people)
+    person_of, count = _people(codes, people)
     return {
-        name: np.array([vote(name, code[whose == person]) for person in range(count)], np.uint8).reshape(
+        name: np.array([vote(name, code[person_of == person]) for person in range(count)], np.uint8).reshape(
             count, code.shape[1]
         )
         for name, code in codes.items()
@@ -116,21 +116,21 @@ def fuse_embeddings(embeddings: NDArray[np.float32], people: ArrayLike) -> NDArr
     """
     if embeddings.ndim != 2:
         raise UsageError(f"embeddings must be [q, d], got {embeddings.shape}")
-    whose, count = _whose(people, len(embeddings))
+    person_of, count = _person_of(people, len(embeddings))
     sums = np.zeros((count, embeddings.shape[1]), np.float32)
-    np.add.at(sums, whose, unit_vectors(embeddings))
+    np.add.at(sums, person_of, unit_vectors(embeddings))
     return unit_vectors(sums)
 
 
 def _people(codes: Mapping[str, NDArray[np.uint8]], people: ArrayLike) -> tuple[NDArray[np.int64], int]:
     if not isinstance(codes, Mapping):
         raise UsageError(f"codes map code names to arrays; got a {type(codes).__name__}")
-    return _whose(people, CodeSpec(tuple(codes)).check(codes))
+    return _person_of(people, CodeSpec(tuple(codes)).check(codes))
 
 
-def _whose(people: ArrayLike, pictures: int) -> tuple[NDArray[np.int64], int]:
+def _person_of(people: ArrayLike, pictures: int) -> tuple[NDArray[np.int64], int]:
     numbers = np.asarray(people)
     if numbers.shape != (pictures,):
         raise UsageError(f"people must name one person for each of {pictures} pictures, got shape {numbers.shape}")
-    different, whose = np.unique(numbers, return_inverse=True)
-    return whose, len(different)
+    different, person_of = np.unique(numbers, return_inverse=True)
+    return person_of, len(different)

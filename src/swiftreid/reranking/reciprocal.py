@@ -128,20 +128,20 @@ def encode(lists: Lists, rows: Ids, distances: Distances, settings: Reciprocal) 
 
 def _reciprocal(lists: Lists, rows: Ids, k: int) -> tuple[Ids, NDArray[np.bool_]]:
     """N(p, k), int64 [..., k + 1], and which of it are in R(p, k)."""
-    near = lists.take(rows, k + 1)
-    return near, (lists.take(near, k + 1) == rows[..., None, None]).any(axis=-1)
+    neighbours = lists.take(rows, k + 1)
+    return neighbours, (lists.take(neighbours, k + 1) == rows[..., None, None]).any(axis=-1)
 
 
 def _expanded(lists: Lists, rows: Ids, settings: Reciprocal) -> tuple[Ids, Ids]:
     """R*(p) of each row: row numbers ascending, and the members, ascending within a row."""
-    near, mutual = _reciprocal(lists, rows, settings.k1)
+    neighbours, mutual = _reciprocal(lists, rows, settings.k1)
     owner, place = np.nonzero(mutual)
-    candidates = near[owner, place]
+    candidates = neighbours[owner, place]
     # R(c, k1 / 2) for each different c once, then for each (p, c).
     different, which = np.unique(candidates, return_inverse=True)
     half, half_mutual = _reciprocal(lists, different, settings.half)
     half, half_mutual = half[which], half_mutual[which]
-    known = np.where(mutual, near, -1)
+    known = np.where(mutual, neighbours, -1)
     shared = (half[:, :, None] == known[owner][:, None, :]).any(axis=2) & half_mutual
     accepted = 3 * shared.sum(axis=1) > 2 * half_mutual.sum(axis=1)
     added = half_mutual & accepted[:, None]

@@ -125,7 +125,7 @@ def description_stage(words: PersonDescription, card: EncoderCard) -> Descriptio
 
 
 def _facts(description: Description, card: EncoderCard) -> DescriptionFacts:
-    scores = {score.name: score for score in card.told}
+    scores = {score.name: score for score in card.known_scores}
     measured = {name: score.balanced for name, score in scores.items() if score.balanced is not None}
     by_chance = tuple(name for name in description.bits if measured.get(name, 1.0) < BY_CHANCE)
     unmeasured = tuple(name for name in description.bits if measured and name not in measured)

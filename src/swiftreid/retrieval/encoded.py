@@ -92,7 +92,7 @@ def encode_vectors(encoder: Encoder, vectors: NDArray[np.floating[Any]]) -> dict
         raise UsageError(f"vectors are a float array [n, d], not {kind}")
     rows = np.atleast_2d(vectors).astype(np.float32, copy=False)
     if encoder.takes == "vectors":
-        return dict(encoder.encode(rows).codes)  # type: ignore[arg-type]
+        return dict(encoder.encode(rows).codes)
     return dict(encoder.encode_embedding(rows).codes)
 
 

@@ -210,7 +210,7 @@ def add_codes(
 
 
 def entries_of(encodings: Encodings, *, camera: str | None = None, id_prefix: str = "") -> list[Entry]:
-    """The entries of a file of encodings, which have neither times nor thumbnails.
+    """The entries of a file of encodings, which have no thumbnails.
 
     Args:
         encodings: as `swiftreid.encoding.encodings_file.load_encodings` read them.
@@ -228,8 +228,8 @@ def entries_of(encodings: Encodings, *, camera: str | None = None, id_prefix: st
             "camera took them"
         )
     return [
-        Entry(id=id_prefix + id_, camera=own or camera or "", person=person)
-        for id_, own, person in zip(header.ids, header.cameras, header.persons, strict=True)
+        Entry(id=id_prefix + id_, camera=own or camera or "", person=person, time=time)
+        for id_, own, person, time in zip(header.ids, header.cameras, header.persons, header.times, strict=True)
     ]
 
 

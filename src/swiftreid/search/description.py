@@ -96,10 +96,10 @@ class Description:
             UsageError: no attribute is called so, or one is wanted and not wanted.
         """
         names = attribute_names(names)
-        said = {"has": has, "upper": upper, "lower": lower, "lacks": lacks}
+        options = {"has": has, "upper": upper, "lower": lower, "lacks": lacks}
         bits: dict[str, bool] = {}
         words: dict[str, str] = {}  # that said so first
-        for kind, given in said.items():
+        for kind, given in options.items():
             if isinstance(given, str):
                 raise UsageError(f"{kind} is a list of words: write {kind}=[{given!r}]")
             for word in given:
@@ -214,6 +214,6 @@ def _unknown(part: str, word: str, names: Sequence[str]) -> str:
         there += [name for name in names if part == "upper" and name in _OF_UPPER]
         return f"{part} {word}: there is no such colour or pattern; there are {', '.join(there) or 'none'}"
     of_something = [name for name in names if name.endswith(word)]
-    near = of_something or get_close_matches(word, names, 3)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(names)}"
+    suggestions = of_something or get_close_matches(word, names, 3)
+    hint = f"did you mean {' or '.join(suggestions)}?" if suggestions else f"there are {', '.join(names)}"
     return f"there is no attribute {word!r}; {hint}"

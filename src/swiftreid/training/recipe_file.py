@@ -7,10 +7,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from swiftreid.errors import SwiftReIDError, UsageError
+from swiftreid.training.yaml_text import LONGEST, parse_yaml
 
 Recipe = TypeVar("Recipe", bound=BaseModel)
 
@@ -18,7 +18,11 @@ _UNKNOWN = {"extra_forbidden", "unexpected_keyword_argument"}
 
 
 def read_recipe(
-    kind: type[Recipe], path: Path | None, settings: Sequence[str] = (), *, others: Mapping[str, str] | None = None
+    kind: type[Recipe],
+    path: str | Path | None,
+    settings: Sequence[str] = (),
+    *,
+    others: Mapping[str, str] | None = None,
 ) -> Recipe:
     """A recipe of one kind; what the file leaves out has its default. Without a path all is default.
 
@@ -33,7 +37,7 @@ def read_recipe(
         UsageError: it is no recipe, or one of another command, or a field is unknown or has an impossible value; the
             message names the field.
     """
-    content = {} if path is None else _read(path)
+    content = {} if path is None else _read(Path(path))
     foreign = next((command for field, command in (others or {}).items() if field in content), None)
     if foreign is not None:
         raise UsageError(f"recipe {path} is one of `{foreign}`, not of this command")
@@ -66,13 +70,15 @@ def _why(kind: type[BaseModel], place: Sequence[int | str], error: str, message:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        if path.stat().st_size > LONGEST:
+            raise UsageError(f"recipe {path} is {path.stat().st_size:,} bytes long; at most {LONGEST:,} are read")
+        content = parse_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise SwiftReIDError(f"cannot read recipe {path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark is not None else ""
-        raise UsageError(f"recipe {path}{line} is not YAML: {str(error).splitlines()[0]}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"recipe {path} is not YAML: {error}") from error
+    except UsageError as error:
+        raise UsageError(str(error) if str(error).startswith("recipe") else f"recipe {path} {error}") from error
     if not isinstance(content, dict):
         raise UsageError(f"recipe {path} must be a mapping of fields, such as 'method: all_in_one'")
     return content
@@ -88,6 +94,6 @@ def _set(content: dict[str, Any], setting: str) -> None:
         if not isinstance(content, dict):
             raise UsageError(f"--set {setting}: {group!r} is not a group of fields")
     try:
-        content[field] = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise UsageError(f"--set {setting}: {value!r} is no YAML value") from error
+        content[field] = parse_yaml(value)
+    except UsageError as error:
+        raise UsageError(f"--set {setting[:80]}: the value {error}") from error

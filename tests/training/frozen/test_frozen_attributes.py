@@ -134,7 +134,7 @@ def test_codes_are_learned_beside_attributes_that_are_kept() -> None:
     assert kept.card.attributes == before.card.attributes
     pictures = np.random.default_rng(0).integers(0, 256, (3, *before.size, 3), np.uint8)
     np.testing.assert_array_equal(kept.encode(pictures).codes[code], before.encode(pictures).codes[code])
-    assert kept.card.attribute_scores == before.card.told
+    assert kept.card.attribute_scores == before.card.known_scores
     assert "attributes_before" not in kept.card.training
     anew = learn(before, "attributes=true")
     told = AttributeScores(kept.card.calibration.attributes)

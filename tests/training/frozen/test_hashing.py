@@ -15,9 +15,10 @@ from swiftreid.encoding.composed import PyramidEncoder
 from swiftreid.encoding.encoder import open_encoder
 from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.progress import no_progress
-from swiftreid.training.frozen.hashing import embed_views, hold_out, learn_hash
+from swiftreid.training.frozen.hashing import embed_views, learn_hash
 from swiftreid.training.frozen.pyramid import FrozenConfig
 from swiftreid.training.frozen.recipe import FrozenRecipe
+from swiftreid.training.holding_out import hold_out
 
 QUICK = FrozenConfig(lengths=(64, 32), epochs=2, persons_per_batch=6)
 

@@ -84,8 +84,8 @@ def unreadable_findings(data: ReidData, unreadable: Mapping[str, str]) -> Iterab
     """Pictures that cannot be decoded, and splits that hold no other."""
     if not unreadable:
         return
-    shown = some([f"{Path(name).name}: {reason}" for name, reason in unreadable.items()], "; ")
-    message = f"{count(len(unreadable), 'picture')} cannot be read ({shown})"
+    examples = some([f"{Path(name).name}: {reason}" for name, reason in unreadable.items()], "; ")
+    message = f"{count(len(unreadable), 'picture')} cannot be read ({examples})"
     yield Finding("warning", "unreadable", message, "Fetch them again or remove them; they are skipped.")
     for name in SPLITS:
         if data.split(name) and not readable(data.split(name), unreadable):
@@ -117,9 +117,9 @@ def duplicate_findings(data: ReidData, groups: list[Group]) -> Iterable[Finding]
             " = ".join(f"{sample.path.parent.name}/{sample.path.name}" for _, sample in group[:2]) for group in torn
         )
         yield Finding("warning", "torn-duplicates", message, f"Find out which name is right ({examples}).")
-    told = {id(group) for group in [*leaks, *torn]}
-    alike = [group for group in groups if id(group) not in told]
-    if copied := [group for group in alike if {"query", "gallery"} <= {name for name, _ in group}]:
+    reported = {id(group) for group in [*leaks, *torn]}
+    other_groups = [group for group in groups if id(group) not in reported]
+    if copied := [group for group in other_groups if {"query", "gallery"} <= {name for name, _ in group}]:
         message = (
             "queries are in the gallery too, byte for byte, for the same person and camera: "
             f"{count(len(copied), 'picture')}"
@@ -134,8 +134,8 @@ def duplicate_findings(data: ReidData, groups: list[Group]) -> Iterable[Finding]
         else:
             advice = f"Remove them: without cameras they are found first and count as right ({names})."
             yield Finding("warning", "query-in-gallery", message, advice)
-    if repeated := len(alike) - len(copied):
-        others = [group for group in alike if not any(group is other for other in copied)]
+    if repeated := len(other_groups) - len(copied):
+        others = [group for group in other_groups if not any(group is other for other in copied)]
         examples = some(" = ".join(sample.path.name for _, sample in group[:2]) for group in others)
         message = (
             f"the same picture, byte for byte, more than once for one person and camera: {count(repeated, 'picture')} "

@@ -2,69 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-from swiftreid.calibration.calibration import Calibration
-from swiftreid.calibration.fit import fit_calibration
 from swiftreid.data.fingerprint import fingerprint_of
 from swiftreid.data.samples import DISTRACTOR, ReidData, Split, cameras_of, persons_of
 from swiftreid.data.schemas import AttributeSchema, schema_of, unusable
-from swiftreid.encoding.attribute_bits import AttributeBits, with_second_bits
-from swiftreid.encoding.card import Tensors
-from swiftreid.encoding.composed import compose
-from swiftreid.encoding.domain import LEARNED_FROM, sources_of
 from swiftreid.encoding.embedded import embed_paths
 from swiftreid.encoding.encoder import Encoder
-from swiftreid.encoding.pyramid import PyramidCodes
 from swiftreid.encoding.stream import OnBad
+from swiftreid.encoding.vectors import Vectors, encode_vectors
 from swiftreid.errors import SwiftReIDError, UsageError
-from swiftreid.evaluation.attributes import AttributeScore, AttributeScores, score_bits
-from swiftreid.evaluation.measure import LabelledCodes, measure_cascades, measure_embedding
-from swiftreid.progress import Progress
-from swiftreid.search.cascade import Cascade, Stage
-from swiftreid.search.codes import CodeSpec, pack_bits
-from swiftreid.training.folding import halved
-from swiftreid.training.frozen.attributes import fit_attributes
-from swiftreid.training.frozen.pyramid import FittedPyramid, fit_pyramid
+from swiftreid.progress import Progress, no_progress
+from swiftreid.training.frozen.learning import Learning, Origin, Views, learn_codes
 from swiftreid.training.frozen.recipe import FrozenRecipe
-from swiftreid.training.holding_out import hold_out
 from swiftreid.training.pictures import attributes_of, schema_to_learn
 from swiftreid.training.views import seeded_views
-
-
-@dataclass(frozen=True)
-class Views:
-    """Frozen embeddings of several views of each picture, float32 [views, n, d], and whose they are.
-
-    ``attributes`` are float32 [n, a] as `attributes_of` gives them; a is 0 where none are learned.
-    """
-
-    embeddings: NDArray[np.float32]
-    persons: NDArray[np.int64]
-    cameras: NDArray[np.int64]
-    attributes: NDArray[np.float32]
-
-    def take(self, rows: NDArray[np.bool_]) -> Views:
-        """The chosen pictures, bool [n]."""
-        return Views(self.embeddings[:, rows], self.persons[rows], self.cameras[rows], self.attributes[rows])
 
 
 def learn_hash(
     base: Encoder,
     data: ReidData,
     *,
-    name: str,
-    recipe: FrozenRecipe,
-    beta: float | None,
-    max_loss: float,
-    seed: int,
-    on_bad: OnBad | None,
-    progress: Progress,
+    name: str = "hashed",
+    recipe: FrozenRecipe | None = None,
+    beta: float | None = None,
+    max_loss: float = 0.005,
+    seed: int = 0,
+    on_bad: OnBad | None = None,
+    progress: Progress = no_progress,
 ) -> Encoder:
     """Learn codes, attributes or both on the training people of ``data``, beside what is kept, and calibrate them.
 
@@ -72,11 +37,26 @@ def learn_hash(
     figures measured on the rest; then the pyramid that is returned learns from all of them. Distractors and junk are
     nobody in particular and are left out.
 
+    Args:
+        base: encoder whose float embedding is hashed; it stays as it is.
+        data: the data set; its training split is learned from.
+        name: on the card.
+        recipe: what is learned and how; by default codes, with `FrozenRecipe`'s defaults.
+        beta: weight of recall in the thresholds; None has it chosen by ``max_loss``.
+        max_loss: mAP that thresholds may cost on the held-out people, as a share of 1.
+        seed: of everything random.
+        on_bad: takes each picture that cannot be read, which is left out; without it the first raises.
+        progress: takes pictures embedded, and epochs learned.
+
+    Returns:
+        The new encoder, calibrated where the recipe holds people out.
+
     Raises:
         UsageError: the base has no float embedding, or nothing to keep, or there are too few people, or no held-out
             person was seen by two cameras.
         SwiftReIDError: no training picture could be read, or training failed.
     """
+    recipe = recipe or FrozenRecipe()
     _refuse_what_cannot_be(base, recipe)
     known = [sample for sample in data.train if sample.person > DISTRACTOR]
     if not known:
@@ -84,154 +64,58 @@ def learn_hash(
             f"data set {data.name} has no training pictures of known persons: run `swiftreid doctor` on it"
         )
     before = base if base.pyramid else None
-    lesson = _Lesson(before, _schema(known, data.name, recipe), recipe, seed, progress)
+    learning = Learning(before, _schema(known, data.name, recipe), recipe, seed, progress)
     network = base.base  # codes are put on this, not on other codes
     embedded = embed_views(
-        network, known, lesson.schema, views=recipe.views, seed=seed, on_bad=on_bad, progress=progress
+        network, known, learning.schema, views=recipe.views, seed=seed, on_bad=on_bad, progress=progress
     )
-    fingerprint = fingerprint_of(data)
-    calibration: Calibration | None = None
-    scores: list[AttributeScore] = []
-    told_before: list[AttributeScore] = []
-    metrics: list[dict[str, Any]] = []
-    if recipe.held_out > 0:
-        kept = hold_out(embedded.persons, recipe.held_out, seed)
-        if not _across_cameras(embedded.take(kept)):
-            raise UsageError(
-                "no held-out person was seen by two cameras, so nothing can be calibrated or measured: give pictures "
-                "of the same people by several cameras, or learn without: set held_out to 0"
-            )
-        people, scores, told_before = lesson.examined(embedded.take(~kept), embedded.take(kept))
-        calibration = fit_calibration(
-            people,
-            CodeSpec(tuple(people.codes)),
-            data=f"{data.name} train, {recipe.held_out:.0%} of the people held out",
-            data_fingerprint=fingerprint,
-            rendered=data.rendered,
-            beta=beta,
-            max_loss=max_loss,
-            attributes=scores,
-        )
-        metrics = _measure(people, calibration)
-        if before is not None and recipe.codes == "learn":
-            metrics.append(_before(before, people, calibration.data))
-    final = lesson.pyramid(embedded, "learning from all")
-    attributes, names = lesson.attributes(embedded)
-    learned_from = f"{final.record['persons']} people of {data.name}, {final.record['pictures']} pictures"
-    learned = compose(
-        network,
-        final.tensors,
-        attributes=attributes or None,
-        attribute_names=names,
-        name=name,
-        provenance=learned_from,
-        training={
-            **final.record,
-            "recipe": recipe.model_dump(mode="json"),
-            "data": data.name,
-            "data_fingerprint": fingerprint,
-            LEARNED_FROM: sources_of(base.card),
-            **({"attributes_before": _means(told_before, scores)} if told_before else {}),
-        },
-    )
-    if calibration is not None:  # its distances are this encoder's: no other may use it
-        calibration = calibration.model_copy(update={"encoder": learned.fingerprint})
-    about: dict[str, Any] = {"licence": base.card.licence}
-    if recipe.attributes == "keep":
-        about["attribute_scores"] = base.card.told
-    if before is not None:
-        new, old = ("attributes", "all else") if recipe.codes == "keep" else ("pyramid", "embedding")
-        about["provenance"] = f"{new}: {learned_from}; {old} ({base.card.name}): {base.card.provenance}"
-    card = learned.card.model_copy(update={"calibration": calibration, "metrics": metrics, **about})
-    return learned.with_card(card)
+    origin = Origin(data.name, fingerprint_of(data), data.rendered)
+    return learn_codes(base, embedded, learning, origin, name=name, beta=beta, max_loss=max_loss)
 
 
-def _refuse_what_cannot_be(base: Encoder, recipe: FrozenRecipe) -> None:
-    """Refuse to hash what is no number, and to keep what is not there."""
-    if base.card.embedding is None:
-        raise UsageError(f"encoder {base.card.name} gives no float embedding to hash")
-    composed = bool(base.pyramid)
-    if recipe.attributes == "keep" and not (composed and base.card.attributes and recipe.codes == "learn"):
-        raise UsageError(
-            "attributes=keep is for new codes beside the attributes that an encoder of `swiftreid hash` or `swiftreid "
-            f"train` has: give one that has some, and leave codes=keep out; {base.card.name} is of the kind "
-            f"{base.card.kind} and has {len(base.card.attributes)} attribute bits"
-        )
-    if recipe.codes == "keep" and not (composed and recipe.attributes):
-        raise UsageError(
-            "codes=keep adds attributes to an encoder that `swiftreid hash` or `swiftreid train` gave codes: set "
-            f"attributes=true too, and give such an encoder; {base.card.name} is of the kind {base.card.kind}"
-        )
+def learn_vectors(
+    base: Encoder,
+    vectors: Vectors,
+    *,
+    data: str,
+    name: str,
+    recipe: FrozenRecipe,
+    beta: float | None = None,
+    max_loss: float = 0.005,
+    seed: int = 0,
+    rendered: bool = False,
+    progress: Progress = no_progress,
+) -> Encoder:
+    """Learn codes of float vectors whose persons and cameras are known, as `learn_hash` does on pictures.
 
-
-def _schema(known: Split, data: str, recipe: FrozenRecipe) -> AttributeSchema | None:
-    """Of the attributes to learn, or of those that tell how good the ones kept are."""
-    if recipe.attributes is True:
-        return schema_to_learn(known, data, off="attributes=false")
-    return schema_of(known) if recipe.attributes == "keep" and not unusable(known) else None
-
-
-@dataclass(frozen=True)
-class _Lesson:
-    """What is learned on embeddings, and what is kept of the encoder that was there before.
-
-    Attributes:
-        before: the encoder, if it has codes.
-        schema: of the attributes that are known; None where they do not matter.
-        recipe: says what is learned and what is kept.
+    Args:
+        base: takes vectors (`swiftreid.encoding.vector_encoder.vector_encoder`).
+        vectors: of people, each seen by at least two cameras.
+        data: what the vectors are of, for the card.
+        name: on the card.
+        recipe: how to learn. It has one view of each vector, and no attributes.
+        beta: weight of recall in the thresholds; None: chosen by ``max_loss``.
+        max_loss: mAP that the coarse-to-fine cascade may lose, as a share of 1.
         seed: of the codes.
-        progress: of learning them.
+        rendered: whether these are people who never existed.
+        progress: called as codes are learned.
+
+    Raises:
+        UsageError: the base takes pictures, a person or camera is not known, the recipe asks for views or attributes,
+            or as `learn_hash` raises.
     """
-
-    before: Encoder | None
-    schema: AttributeSchema | None
-    recipe: FrozenRecipe
-    seed: int
-    progress: Progress
-
-    def pyramid(self, pictures: Views, title: str) -> FittedPyramid:
-        """What gives the codes."""
-        if self.before is not None and self.recipe.codes == "keep":
-            people = len(np.unique(pictures.persons))
-            return FittedPyramid(self.before.pyramid, {"persons": people, "pictures": len(pictures.persons)})
-        fitted = fit_pyramid(
-            pictures.embeddings,
-            pictures.persons,
-            pictures.cameras,
-            seed=self.seed,
-            config=self.recipe.training,
-            progress=self.progress,
-            task=title,
-        )
-        return replace(fitted, tensors=halved(fitted.tensors)) if self.recipe.export == "fp16" else fitted
-
-    def attributes(self, pictures: Views) -> tuple[Tensors, list[str]]:
-        """The layer that tells attributes, and the names of its bits; nothing where none are told.
-
-        It learns from the pictures as they are, the first of their views.
-        """
-        if self.before is not None and self.recipe.attributes == "keep":
-            return self.before.attribute_layer, self.before.card.attributes
-        if self.schema is None:
-            return {}, []
-        layer, names = with_second_bits(fit_attributes(pictures.embeddings[0], pictures.attributes), self.schema.names)
-        return (halved(layer) if self.recipe.export == "fp16" else layer), names
-
-    def examined(self, some: Views, rest: Views) -> tuple[LabelledCodes, list[AttributeScore], list[AttributeScore]]:
-        """What is learned from some people, tried on the rest.
-
-        Returns:
-            The rest's codes; how well their attributes are told; and how well the encoder told them before, if it did.
-        """
-        codes = PyramidCodes(self.pyramid(some, "learning from some").tensors)(rest.embeddings[0])
-        layer, names = self.attributes(some)
-        if layer:
-            codes |= AttributeBits(layer)(rest.embeddings[0])
-        people = LabelledCodes(codes, rest.persons, rest.cameras, rest.embeddings[0])
-        before: list[AttributeScore] = []
-        if self.before is not None and self.recipe.attributes is True:
-            before = _scored(self.before.attribute_layer, self.before.card.attributes, rest, self.schema)
-        return people, _scored(layer, names, rest, self.schema), before
+    _refuse_what_cannot_be(base, recipe)
+    if recipe.views > 1 or recipe.attributes:
+        raise UsageError("vectors have one view and no attributes: set views=1 and attributes=false in the recipe")
+    embedding = encode_vectors(base, vectors).embedding
+    assert embedding is not None  # as encoders of vectors have it
+    persons, cameras = vectors.numbered()
+    known = persons > DISTRACTOR
+    nothing = np.empty((len(persons), 0), np.float32)
+    learning = Learning(base if base.pyramid else None, None, recipe, seed, progress)
+    origin = Origin(data, vectors.fingerprint, rendered)
+    embedded = Views(embedding[None], persons, cameras, nothing).take(known)
+    return learn_codes(base, embedded, learning, origin, name=name, beta=beta, max_loss=max_loss)
 
 
 def embed_views(
@@ -259,47 +143,26 @@ def embed_views(
     return Views(embeddings, persons_of(samples)[rows], cameras_of(samples)[rows], attributes)
 
 
-def _scored(
-    layer: Tensors, names: Sequence[str], people: Views, schema: AttributeSchema | None
-) -> list[AttributeScore]:
-    """How well a layer tells the attributes of people; nothing where it has none, or theirs are not known."""
-    if schema is None or not layer:
-        return []
-    logits = AttributeBits(layer).values(people.embeddings[0])
-    return score_bits(names, logits > 0, logits, people.attributes, schema.names)
+def _refuse_what_cannot_be(base: Encoder, recipe: FrozenRecipe) -> None:
+    """Refuse to hash what is no number, and to keep what is not there."""
+    if base.card.embedding is None:
+        raise UsageError(f"encoder {base.card.name} gives no float embedding to hash")
+    composed = bool(base.pyramid)
+    if recipe.attributes == "keep" and not (composed and base.card.attributes and recipe.codes == "learn"):
+        raise UsageError(
+            "attributes=keep is for new codes beside the attributes that an encoder of `swiftreid hash` or `swiftreid "
+            f"train` has: give one that has some, and leave codes=keep out; {base.card.name} is of the kind "
+            f"{base.card.kind} and has {len(base.card.attributes)} attribute bits"
+        )
+    if recipe.codes == "keep" and not (composed and recipe.attributes):
+        raise UsageError(
+            "codes=keep adds attributes to an encoder that `swiftreid hash` or `swiftreid train` gave codes: set "
+            f"attributes=true too, and give such an encoder; {base.card.name} is of the kind {base.card.kind}"
+        )
 
 
-def _means(before: Sequence[AttributeScore], now: Sequence[AttributeScore]) -> dict[str, Any]:
-    """Accuracy and mA of the attributes that were told before, for the record, and mA of the same ones now."""
-    names, means = {score.name for score in before}, AttributeScores(before)
-    same = AttributeScores([score for score in now if score.name in names])
-    shared = {"attributes": len(before), "accuracy": means.accuracy, "mA": means.mean_accuracy}
-    return shared | {"mA_now": same.mean_accuracy}
-
-
-def _across_cameras(people: Views) -> bool:
-    """Whether any person was seen by two cameras."""
-    seen = np.unique(np.stack([people.persons, people.cameras]), axis=1)
-    return bool(len(np.unique(seen[0])) < seen.shape[1])
-
-
-def _before(base: Encoder, people: LabelledCodes, data: str) -> dict[str, Any]:
-    """The same of the codes that the encoder had before."""
-    assert people.embedding is not None
-    name = base.spec.final
-    codes = {name: pack_bits(base.values_of(people.embedding)[name])}
-    had = LabelledCodes(codes, people.persons, people.cameras)
-    (m,) = measure_cascades({f"{name} of {base.card.name}": Cascade([Stage(name)])}, had, had, timed=False)
-    return {"ranking": m.label, "rank1": m.metrics.rank1, "map": m.metrics.map_standard, "data": data}
-
-
-def _measure(people: LabelledCodes, calibration: Calibration) -> list[dict[str, Any]]:
-    """Rank-1 and mAP on held-out people, every picture a query against all others."""
-    cascades = {f"{name} exhaustive": Cascade([Stage(name)]) for name in people.codes}
-    cascades["CtF"] = Cascade.parse(calibration.cascade)
-    measured = measure_cascades(cascades, people, people, timed=False)
-    measured.append(measure_embedding(people, people, timed=False))
-    return [
-        {"ranking": m.label, "rank1": m.metrics.rank1, "map": m.metrics.map_standard, "data": calibration.data}
-        for m in measured
-    ]
+def _schema(known: Split, data: str, recipe: FrozenRecipe) -> AttributeSchema | None:
+    """Of the attributes to learn, or of those that tell how good the ones kept are."""
+    if recipe.attributes is True:
+        return schema_to_learn(known, data, off="attributes=false")
+    return schema_of(known) if recipe.attributes == "keep" and not unusable(known) else None

@@ -78,6 +78,10 @@ class FrozenConfig:
     def __post_init__(self) -> None:
         if self.epochs < 1:
             raise UsageError(f"training needs at least 1 epoch, got {self.epochs}")
+        most = {"epochs": 1_000_000, "persons_per_batch": 65_536, "pictures_per_person": 4096}
+        for name, limit in most.items():
+            if getattr(self, name) > limit:
+                raise UsageError(f"{name} must be at most {limit:,}, got {getattr(self, name):,}")
         if not (0 < self.learning_rate < inf and 0 < self.classifier_rate < inf):
             raise UsageError(f"learning rates must be above 0, got {self.learning_rate} and {self.classifier_rate}")
         if self.start not in ("discriminant", "random"):

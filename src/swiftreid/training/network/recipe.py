@@ -30,9 +30,9 @@ class Batches(_Part):
             centres of its own, so that weights differ too.
     """
 
-    persons: int = Field(default=16, ge=2)
-    pictures: int = Field(default=4, ge=1)
-    per_step: int = Field(default=1, ge=1)
+    persons: int = Field(default=16, ge=2, le=4096)
+    pictures: int = Field(default=4, ge=1, le=4096)
+    per_step: int = Field(default=1, ge=1, le=4096)
 
 
 class Augmentation(_Part):
@@ -94,8 +94,8 @@ class Schedule(_Part):
         end: share of the peak that a cosine ends at.
     """
 
-    epochs: int = Field(default=120, ge=1)
-    per_epoch: int | None = Field(default=None, ge=1)
+    epochs: int = Field(default=120, ge=1, le=1_000_000)
+    per_epoch: int | None = Field(default=None, ge=1, le=100_000_000)
     warm_up: float = Field(default=10, ge=0)
     start: float = Field(default=0.01, gt=0, le=1)
     shape: Literal["steps", "cosine"] = "steps"
@@ -141,7 +141,7 @@ class NetworkRecipe(_Part):
     ema: float = Field(default=0.0, ge=0, lt=1)
     amp: Literal["off", "bf16", "fp16"] = "off"
     held_out: float = Field(default=0.0, ge=0, le=0.9)
-    evaluate_every: int = Field(default=0, ge=0)
+    evaluate_every: int = Field(default=0, ge=0, le=1_000_000)
     export: Literal["fp32", "fp16"] = "fp32"
     mirror: bool = False
 
@@ -164,7 +164,7 @@ class NetworkRecipe(_Part):
         return self
 
 
-def load_network_recipe(path: Path, settings: Sequence[str] = ()) -> NetworkRecipe:
+def load_network_recipe(path: str | Path, settings: Sequence[str] = ()) -> NetworkRecipe:
     """Read a recipe of a network; what it leaves out has its default.
 
     Args:

@@ -1,0 +1,208 @@
+"""The writing side of a gallery: one operation at a time, of all threads and processes."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swiftreid.errors import UsageError
+from swiftreid.gallery.catalogue import Catalogue, SegmentRow, Token
+from swiftreid.gallery.compaction import CompactReport, compact_gallery, remove_orphans
+from swiftreid.gallery.entries import Entry, check_entries
+from swiftreid.gallery.errors import GalleryBusy, GalleryError, damaged, plain_errors
+from swiftreid.gallery.meta import Embedding
+from swiftreid.gallery.sealing import seal
+from swiftreid.gallery.segment_store import SegmentStore
+from swiftreid.gallery.view import Cache
+from swiftreid.search.codes import CodeSpec
+from swiftreid.search.stages import EMBEDDING
+from swiftreid.search.table import CodeTable
+
+_log = logging.getLogger(__name__)
+_LOOK_AGAIN = 0.05
+
+
+class Written(int):
+    """How many entries a write concerned; a whole number with the write's token.
+
+    Attributes:
+        token: number of the write, which `Gallery.snapshot` takes as ``after_token``; later writes have greater ones.
+    """
+
+    token: Token
+
+    def __new__(cls, count: int, token: Token) -> Written:
+        """So many entries, by this write."""
+        made = super().__new__(cls, count)
+        made.token = token
+        return made
+
+
+class Writer:
+    """Writes a gallery over its catalogue and segment store; threads may share one, and wait for each other.
+
+    Args:
+        catalogue: where the entries are.
+        store: where the segments are.
+        gallery: the gallery's folder, for messages.
+        cache: shared with the reader of the same process.
+        wait: seconds to wait for another process that writes.
+    """
+
+    def __init__(self, catalogue: Catalogue, store: SegmentStore, gallery: Path, cache: Cache, *, wait: float) -> None:
+        self._catalogue = catalogue
+        self._store = store
+        self._gallery = gallery
+        self._cache = cache
+        self._wait = wait
+
+    @contextmanager
+    def _alone(self, doing: str, wait: float | None = None) -> Iterator[None]:
+        lock = self._catalogue.lock(doing, self._wait if wait is None else wait)
+        with plain_errors(self._gallery, doing), lock:
+            yield
+
+    def tidy(self) -> None:
+        """Finish what a killed process left: files that nothing names, and a log that may hold deleted content."""
+        try:
+            with self._alone("opening", 0):
+                for name in remove_orphans(self._catalogue, self._store):
+                    _log.info("removed %s, left in gallery %s by a process that was killed", name, self._gallery)
+                self._catalogue.settle()
+        except GalleryBusy:
+            return  # whoever is writing now has tidied up already
+
+    def add(
+        self,
+        entries: Sequence[Entry],
+        codes: Mapping[str, NDArray[Any]],
+        *,
+        replacing: bool,
+        statistics: int,
+    ) -> Written:
+        """See `Gallery.add`; the encoder is checked there."""
+        meta = self._catalogue.meta
+        _check_codes(meta.spec, codes, entries, embedding=meta.embedding)
+        check_entries(entries)
+        if statistics < 0:
+            raise UsageError(f"versions of camera statistics count from 1 on, 0 is without: got {statistics}")
+        if not entries:
+            return Written(0, self._token())
+        with self._alone("adding"):
+            token = self._catalogue.append(
+                entries,
+                codes,
+                statistics=statistics,
+                arrival=time.time(),
+                replace=self._places if replacing else None,
+            )
+            try:
+                seal(self._catalogue, self._store, self._gallery)
+            except (OSError, GalleryError) as error:
+                # The entries are acknowledged by their own commit; sealing them is repeated by the next addition.
+                _log.warning("gallery %s: sealing a segment failed and is put off: %s", self._gallery, error)
+            self._note_checked()
+        return Written(len(entries), token)
+
+    def delete(self, ids: Collection[str]) -> Written:
+        """See `Gallery.delete`."""
+        with self._alone("deleting"):
+            count, token = self._catalogue.delete(ids, self._places)
+            if count:
+                self._catalogue.settle()
+            return Written(count, token)
+
+    def update(self, ids: Collection[str], fields: Mapping[str, Any]) -> Written:
+        """See `Gallery.update`."""
+        with self._alone("updating"):
+            count, token = self._catalogue.change(ids, fields, self._places)
+            if count:
+                self._catalogue.settle()
+            return Written(count, token)
+
+    def hold(self, ids: Collection[str], reason: str | None) -> Written:
+        """See `Gallery.hold` and `Gallery.release`."""
+        with self._alone("holding"):
+            return Written(*self._catalogue.hold(ids, reason, time.time()))
+
+    def compact(self, timeout: float) -> CompactReport:
+        """See `Gallery.compact`."""
+        deadline = time.monotonic() + timeout
+        with self._alone("compacting"):
+            report, removed = compact_gallery(self._catalogue, self._store, self._gallery, self._cache)
+        try:
+            while True:
+                with self._alone("compacting"):
+                    left = self._catalogue.settle()
+                left += [
+                    f"{self._store.describe(name)}, removed, holds codes: a process still maps it"
+                    for name in removed.still_mapped()
+                ]
+                if not left or time.monotonic() >= deadline:
+                    return replace(report, remaining=tuple(left))
+                time.sleep(_LOOK_AGAIN)
+        finally:
+            removed.close()
+
+    def note_checked(self, states: Mapping[int, str]) -> None:
+        """Store in which state segments were found to match their checksums; not worth waiting for, or failing."""
+        if states:
+            with suppress(GalleryError), self._alone("verifying", 0):
+                self._catalogue.note_checked(states)
+
+    def _note_checked(self) -> None:
+        """Store what this process checked itself, such as all segments of a gallery that was copied here."""
+        view = self._catalogue.view("adding")
+        try:
+            states = self._cache.checked_states(view.segments())
+        finally:
+            view.close()
+        if states:
+            self._catalogue.note_checked(states)
+
+    def _token(self) -> Token:
+        view = self._catalogue.view("adding")
+        view.close()
+        return view.token
+
+    def _places(self, row: SegmentRow, seqs: NDArray[np.int64]) -> NDArray[np.int64]:
+        """In which rows of a segment some entries are."""
+        file = self._cache.file(row, ["seq"])
+        places = np.searchsorted(file.seqs, seqs)
+        if not np.array_equal(file.seqs[np.minimum(places, row.rows - 1)], seqs):
+            raise damaged(self._gallery, f"segment {row.name} lacks entries that the database places there")
+        return places
+
+
+def _check_codes(
+    spec: CodeSpec, codes: Mapping[str, NDArray[Any]], entries: Sequence[Entry], *, embedding: Embedding | None
+) -> None:
+    """Check that there is one row of each code, and of the embedding where one is kept, for every entry."""
+    given = dict(codes)
+    vectors = given.pop(EMBEDDING, None)
+    counts = {"codes": spec.check(given)} if len(spec) or given else {}
+    if (vectors is None) != (embedding is None):
+        has = "keeps no embeddings" if embedding is None else f"keeps embeddings {embedding}"
+        raise UsageError(f"this gallery {has}, and {'none' if vectors is None else 'some'} were given")
+    if vectors is not None and embedding is not None:
+        if not isinstance(vectors, np.ndarray) or vectors.ndim != 2 or vectors.dtype not in (np.float16, np.float32):
+            raise UsageError(f"embeddings must be a float16 or float32 array [n, {embedding.size}]")
+        if vectors.shape[1] != embedding.size:
+            raise UsageError(f"embeddings must have {embedding.size} dimensions, got {vectors.shape[1]}")
+        with np.errstate(over="ignore"):
+            kept = np.ascontiguousarray(vectors, embedding.dtype)
+        CodeTable({EMBEDDING: kept})  # refuses what is not finite, also after rounding
+        counts["embeddings"] = len(vectors)
+    for what, rows in counts.items():
+        if rows != len(entries):
+            raise UsageError(
+                f"{len(entries)} entries came with {rows} rows of {what}: pass one row of each code per entry"
+            )

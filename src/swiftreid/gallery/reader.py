@@ -102,6 +102,11 @@ class Reader:
             rows = view.page(chosen, past=past, limit=-1 if limit is None else limit, offset=offset)
             return [from_row(self._gallery, row) for row in rows]
 
+    def ids(self, chosen: Selection) -> list[str]:
+        """Ids of entries in gallery order; those of altered entries too, so that they can be deleted."""
+        with self._view("reading ids") as view:
+            return [row[1] for row in view.page(chosen, past=0, limit=-1)]
+
     def each(self) -> Iterator[Entry]:
         """See `Gallery.__iter__`."""
         past = 0

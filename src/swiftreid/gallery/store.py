@@ -350,7 +350,8 @@ class Gallery:
 
     def ids_of_person(self, person: str) -> builtins.list[str]:
         """Ids of all entries of one person, in gallery order; empty when there is none."""
-        return [entry.id for entry in self.list(persons=[person])]
+        self._check_open()
+        return self._reader.ids(Selection(persons=[person]))
 
     def get(self, entry_id: str) -> StoredEntry:
         """One entry with its codes and thumbnail.

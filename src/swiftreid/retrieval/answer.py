@@ -118,7 +118,7 @@ class Hit:
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer to one query.
+    """The answer to one query. Answers are equal that say the same, whatever was measured on the way.
 
     Attributes:
         name: of the query.
@@ -153,7 +153,7 @@ class Answer:
     report: Report = field(compare=False)
     notes: tuple[Note, ...] = ()
     partial: bool = False
-    token: Token = ""
+    token: Token = field(default="", compare=False)
     person: str | None = None
     camera: str | None = None
     thumbnail: bytes | None = field(default=None, repr=False)

@@ -13,13 +13,13 @@ import pytest
 
 from swiftreid.gallery import Gallery, GalleryDamaged, Written
 from swiftreid.gallery.catalogue import Selection
-from swiftreid.gallery.reader import Reader
+from swiftreid.gallery.reader import GalleryReader
 from swiftreid.gallery.sealing import seal
 from swiftreid.gallery.segment_store import StoredSegment
 from swiftreid.gallery.segments import write_segment
 from swiftreid.gallery.tail import read_tail
 from swiftreid.gallery.view import Cache
-from swiftreid.gallery.writer import Writer
+from swiftreid.gallery.writer import GalleryWriter
 
 IDS = [f"e{i}" for i in range(34)]
 
@@ -67,8 +67,8 @@ class MemorySegments:
 def test_everything_works_over_another_segment_store(gallery):
     store, catalogue = MemorySegments(), gallery._catalogue
     cache = Cache(store, gallery.path, catalogue.meta.layout)
-    writer = Writer(catalogue, store, gallery.path, cache, wait=5)
-    reader = Reader(catalogue, store, gallery.path, cache)
+    writer = GalleryWriter(catalogue, store, gallery.path, cache, wait=5)
+    reader = GalleryReader(catalogue, store, gallery.path, cache)
     writer.add(samples.entries_of(IDS), samples.codes_of(IDS), replacing=False, statistics=0)
     assert len(store.names()) == 3
     assert list((gallery.path / "segments").iterdir()) == []
@@ -88,7 +88,7 @@ def test_everything_works_over_another_segment_store(gallery):
     store.kept[name] = data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :], state + " changed"
 
     def look_afresh() -> None:
-        Reader(catalogue, store, gallery.path, Cache(store, gallery.path, catalogue.meta.layout)).snapshot(
+        GalleryReader(catalogue, store, gallery.path, Cache(store, gallery.path, catalogue.meta.layout)).snapshot(
             Selection(), None, 0
         )
 

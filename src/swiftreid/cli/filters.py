@@ -14,6 +14,21 @@ from swiftreid.retrieval.filters import Filters, UnknownCamera
 _OPTIONS = {"cameras": "--camera", "not_cameras": "--not-camera"}
 
 
+def labels_of(texts: Sequence[str]) -> dict[str, list[str]]:
+    """Labels by name, with the values of which one must be there, of options ``NAME=VALUE``.
+
+    Raises:
+        UsageError: an option is something else.
+    """
+    labels: dict[str, list[str]] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (name and equals):
+            raise UsageError(f"--label takes NAME=VALUE, such as bag=yes, not {text!r}")
+        labels.setdefault(name, []).append(value)
+    return labels
+
+
 @dataclass(frozen=True)
 class FilterOptions:
     """The options as they were given."""
@@ -23,6 +38,7 @@ class FilterOptions:
     after: str | None
     before: str | None
     other_cameras: bool
+    labels: Sequence[str] = ()
 
     @property
     def filters(self) -> Filters:
@@ -38,7 +54,7 @@ class FilterOptions:
                 f"no time is both from --after {self.after} on and before --before {self.before}: "
                 "--after takes the earlier time"
             )
-        return Filters(self.cameras, self.not_cameras, self.other_cameras, after, before)
+        return Filters(self.cameras, self.not_cameras, self.other_cameras, after, before, labels_of(self.labels))
 
     @contextmanager
     def naming_options(self) -> Iterator[None]:
@@ -55,6 +71,7 @@ class FilterOptions:
         own = note.facts["camera"]
         given = [f"--camera {name}" for name in self.cameras] + [f"--not-camera {name}" for name in self.not_cameras]
         given += [f"--other-cameras (all but {own})"] if own is not None else []
+        given += [f"--label {label}" for label in self.labels]
         given += [f"--after {self.after}"] if self.after else []
         given += [f"--before {self.before}"] if self.before else []
         return f"no entry passes {' '.join(given)}{' together' if len(given) > 1 else ''}"

@@ -66,6 +66,10 @@ def search(
     other_cameras: Annotated[
         bool, typer.Option("--other-cameras", help="No entries of the query's own camera, which its name tells.")
     ] = False,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(help="Only entries with this label, NAME=VALUE; several values of one name: any of them."),
+    ] = None,
     after: Annotated[
         str | None, typer.Option(help="Only entries from this time on (ISO 8601 or Unix seconds).")
     ] = None,
@@ -116,7 +120,7 @@ def search(
     )
     settings = settings_of(rerank=rerank, k1=k1, k2=k2, lambda_=lambda_)
     drawn = None if no_picture else output_file("--picture", picture or _PICTURE, suffixes=tuple(_DRAWABLE))
-    filters = FilterOptions(camera or [], not_camera or [], after, before, other_cameras)
+    filters = FilterOptions(camera or [], not_camera or [], after, before, other_cameras, label or [])
     with open_gallery(gallery, encoder=encoder, read_only=True, threads=_threads(threads, report)) as people:
         asking = partial(
             Query,

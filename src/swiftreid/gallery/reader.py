@@ -18,14 +18,14 @@ from swiftreid.gallery.info import GalleryInfo, read_info
 from swiftreid.gallery.segment_store import SegmentStore
 from swiftreid.gallery.snapshot import Snapshot, make_snapshot
 from swiftreid.gallery.verify import VerifyReport, verify_gallery
-from swiftreid.gallery.view import Cache, View, look, read_view
+from swiftreid.gallery.view import Cache, GalleryView, look, read_view
 from swiftreid.search.stages import EMBEDDING
 
 T = TypeVar("T")
 _PAGE = 1000
 
 
-class Reader:
+class GalleryReader:
     """Reads a gallery over its catalogue and segment store; threads may share one.
 
     Each call takes a view of its own, so that calls wait neither for each other nor for a writer.
@@ -52,7 +52,7 @@ class Reader:
             view.close()
             return found
 
-    def _read_view(self, view: CatalogueView) -> View:
+    def _read_view(self, view: CatalogueView) -> GalleryView:
         return read_view(view, self._catalogue.meta.layout, self._cache)
 
     def snapshot(self, chosen: Selection, exclude_ids: Collection[str] | None, after: Token) -> Snapshot:

@@ -49,7 +49,7 @@ class Written(int):
         return Written, (int(self), self.token)
 
 
-class Writer:
+class GalleryWriter:
     """Writes a gallery over its catalogue and segment store; threads may share one, and wait for each other.
 
     Args:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from swiftreid.data.table_file import seconds
@@ -40,9 +40,12 @@ class Filters:
         after: only entries with a known time of at least this: seconds since 1970 UTC, or ISO 8601 (UTC unless it says
             otherwise).
         before: only entries with a known time below this.
+        labels: only entries with these labels: for each name its value, or several of which one must be there.
+        persons: only entries of these people; None for all.
+        tracks: only entries of these tracks; None for all.
 
     Raises:
-        UsageError: cameras are one text and not a list, a time is none, or no time is in between.
+        UsageError: names are one text and not a list, a time is none, or no time is in between.
 
     Example:
         >>> Filters(cameras=["door"], after="2026-11-20").after
@@ -54,13 +57,17 @@ class Filters:
     other_cameras: bool = False
     after: float | str | None = None
     before: float | str | None = None
+    labels: Mapping[str, str | Sequence[str]] = field(default_factory=dict, hash=False)
+    persons: Sequence[str] | None = None
+    tracks: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("cameras", "not_cameras"):
+        for name in ("cameras", "not_cameras", "persons", "tracks"):
             value = getattr(self, name)
             if isinstance(value, str):
                 raise UsageError(f"{name} is a list of names: write {name}=[{value!r}]")
-            object.__setattr__(self, name, tuple(value))
+            if value is not None:
+                object.__setattr__(self, name, tuple(value))
         for name in ("after", "before"):
             value = getattr(self, name)
             if value is not None:
@@ -85,26 +92,35 @@ class Filters:
         if not self.cameras and not self.not_cameras:
             return
         known = gallery.cameras()
-        for field in ("cameras", "not_cameras"):
-            unknown = sorted(set(getattr(self, field)) - set(known))
+        for name in ("cameras", "not_cameras"):
+            unknown = sorted(set(getattr(self, name)) - set(known))
             if unknown:
                 there = ", ".join(known[:SHOWN_CAMERAS]) or "(none: the gallery is empty)"
                 raise UnknownCamera(
                     f"gallery {gallery.path} has no camera {', '.join(map(repr, unknown))}; its cameras are {there}",
-                    field,
+                    name,
                 )
 
     def snapshot(self, gallery: Gallery, own: str | None) -> Snapshot:
         """The gallery now, with a mask of what passes; ``own`` is the camera that ``other_cameras`` leaves out."""
         after, before = self.times
         excluded = [*self.not_cameras, *([own] if own is not None else [])]
-        return gallery.snapshot(list(self.cameras) or None, excluded or None, after, before)
+        return gallery.snapshot(
+            list(self.cameras) or None,
+            excluded or None,
+            after,
+            before,
+            labels=self.labels,
+            persons=self.persons,
+            tracks=self.tracks,
+        )
 
     def why_empty(self, gallery: Gallery, snapshot: Snapshot, own: str | None) -> WhyEmpty:
         """Why a snapshot holds nothing to search."""
         if not len(snapshot):
             return "empty"
         timed = self.after is not None or self.before is not None
-        if not (timed or self.cameras or self.not_cameras or own is not None):
+        named = self.labels or self.persons is not None or self.tracks is not None
+        if not (timed or named or self.cameras or self.not_cameras or own is not None):
             return "deleted"
         return "no times" if timed and gallery.info().first_time is None else "filters"

@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c const
 NATIVE := $(wildcard native/*)
 CXX_FILES := $(wildcard native/*.cpp native/*.hpp tests/*/*.cpp)
 
-.PHONY: demo test test-slow lint format bench docs generated clean
+.PHONY: demo test test-slow lint format bench docs generated wheel clean
 
 demo: .venv/.core
 	$(BIN)/swiftreid demo
@@ -37,8 +37,14 @@ docs: .venv/.dev
 generated: .venv/.dev
 	$(BIN)/python tools/generate.py
 
+# One file in dist/ that installs without a compiler, for this platform; PYTHON=python3.12 or later serves all later ones.
+wheel: .venv/.dev
+	rm -f dist/swiftreid-*.whl
+	$(BIN)/python -m pip --disable-pip-version-check wheel . --no-deps --no-build-isolation --wheel-dir dist
+	$(BIN)/python -m zipfile -l dist/swiftreid-*.whl | grep -q swiftreid/_native
+
 clean:
-	rm -rf .venv build docs/_build out
+	rm -rf .venv build dist docs/_build out
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

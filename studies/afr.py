@@ -89,7 +89,7 @@ def main() -> None:
     people = rng.random((population.people, ATTRIBUTES)) < SHARES
     gallery = {name: data.table.column(name)[0] for name in NAMES}
     gallery[CODE] = attributes(population.persons, people, rng)
-    asked = data.queries | {CODE: attributes(population.asked, people, rng)}
+    asked = data.queries | {CODE: attributes(population.query_persons, people, rng)}
     table = CodeTable(gallery)
     # w by the 97 % rule, on other people: as many pictures, of a fifth of the number, each by a camera of its own.
     some = rng.integers(population.people, size=min(2000, args.entries // 5))

@@ -38,7 +38,7 @@ from swiftreid.calibration.same_person import fit_same_person
 from swiftreid.calibration.short_list import fit_short_list
 from swiftreid.calibration.thresholds import fit_thresholds
 from swiftreid.encoding.encoder import open_encoder
-from swiftreid.evaluation.measure import LabelledCodes, rank_and_judge
+from swiftreid.evaluation.measure import LabelledCodes, metrics_of_cascade
 from swiftreid.search import kernels
 from swiftreid.search.cascade import Cascade, Stage
 from swiftreid.search.codes import bits_of, pack_bits
@@ -129,7 +129,7 @@ class Judge:
         return bits
 
     def _rank(self, cascade: Cascade) -> tuple[float, float]:
-        metrics, report = rank_and_judge(cascade, self._table, self._people, self._people)
+        metrics, report = metrics_of_cascade(cascade, self._table, self._people, self._people)
         return metrics.map_standard, report.bytes_per_query / len(self._people)
 
     def add(self, chosen: Chosen, tally: Tally) -> None:

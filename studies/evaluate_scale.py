@@ -21,9 +21,9 @@ from pathlib import Path
 import numpy as np
 
 from swiftreid.bench.codes import SyntheticCodes, synthetic_codes
-from swiftreid.evaluation.judging import judge, pairs_of, rank_and_judge
 from swiftreid.evaluation.labelled import LabelledCodes
 from swiftreid.evaluation.protocol import Metrics, Protocol
+from swiftreid.evaluation.ranking_metrics import metrics_of_cascade, metrics_of_rankings, pairs_of
 from swiftreid.search.cascade import Cascade
 from swiftreid.search.table import CodeTable
 
@@ -83,7 +83,7 @@ def main() -> None:
         cascade = Cascade.parse(text)
         pairs = pairs_of(query, gallery, Protocol(), 2049) if len(cascade.stages) == 1 else None
         started, worked = time.perf_counter(), time.process_time()
-        metrics, report = rank_and_judge(cascade, table, query, gallery, pairs=pairs)
+        metrics, report = metrics_of_cascade(cascade, table, query, gallery, pairs=pairs)
         seconds, worked = time.perf_counter() - started, time.process_time() - worked
         row = {
             "search": f"{label}: {text}",
@@ -105,9 +105,9 @@ def main() -> None:
             worked = time.process_time()
             blocks = (few.take(some[at : at + 16]).columns() for at in range(0, len(some), 16))
             rankings = (ranking for block in blocks for ranking in cascade.rank(table, block).indices)
-            plain = judge(rankings, few, gallery, Protocol())
+            plain = metrics_of_rankings(rankings, few, gallery, Protocol())
             row["plain_cpu_ms_per_query"] = round(1e3 * (time.process_time() - worked) / len(some), 2)
-            counted, _ = rank_and_judge(cascade, table, few, gallery)
+            counted, _ = metrics_of_cascade(cascade, table, few, gallery)
             row["plain_agrees"] = same(plain, counted)
             if not row["plain_agrees"]:
                 sys.exit(f"counted and full rankings of {text} give different figures")

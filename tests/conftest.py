@@ -15,6 +15,8 @@ from drawn_figures import draw_person
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Commands take the shipped encoder that needs no network runtime; what they do does not depend on which one it is.
 os.environ["SWIFTREID_ENCODER"] = "stripes"
+# Nobody's own settings file is read.
+os.environ["XDG_CONFIG_HOME"] = os.devnull
 # Tests keep nothing in the user's cache, and take nothing from there.
 os.environ["SWIFTREID_CACHE"] = ""
 # No example fails because the machine is busy. CI tries the same examples every time, so that a red run is the commit's

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import swiftreid
+from reference import reference
 
 ROOT = Path(__file__).resolve().parents[1]
 HEAD = '"""The types of the names that `__init__.py` imports late. Made from its table by `make generated`."""'
@@ -22,6 +23,7 @@ def public_stub() -> str:
 
 GENERATED: dict[str, Callable[[], str]] = {
     "src/swiftreid/__init__.pyi": public_stub,
+    "docs/reference.md": reference,
 }
 """Each generated file, by its path in the repository, and what makes its text."""
 

@@ -20,6 +20,10 @@ from swiftreid.data.pictures import read_picture as read_picture
 from swiftreid.data.pictures import resize as resize
 from swiftreid.data.published import PUBLISHED_DATA_SETS as PUBLISHED_DATA_SETS
 from swiftreid.data.published import PublishedDataSet as PublishedDataSet
+from swiftreid.data.reader import Reader as Reader
+from swiftreid.data.reader import Wanted as Wanted
+from swiftreid.data.readers import READERS as READERS
+from swiftreid.data.readers import register_reader as register_reader
 from swiftreid.data.samples import ReidData as ReidData
 from swiftreid.data.samples import Sample as Sample
 from swiftreid.data.schemas import AttributeSchema as AttributeSchema
@@ -50,6 +54,8 @@ from swiftreid.evaluation.measure import measure as measure
 from swiftreid.evaluation.protocol import Metrics as Metrics
 from swiftreid.evaluation.protocol import Protocol as Protocol
 from swiftreid.evaluation.protocol import evaluate_rankings as evaluate_rankings
+from swiftreid.evaluation.verdicts import Comparison as Comparison
+from swiftreid.evaluation.verdicts import compare_cards as compare_cards
 from swiftreid.experiments.calibrate import CalibrationSettings as CalibrationSettings
 from swiftreid.experiments.calibrate import calibrate_encoder as calibrate_encoder
 from swiftreid.experiments.encoded import EncodedData as EncodedData
@@ -62,7 +68,7 @@ from swiftreid.figures.match_picture import Legend as Legend
 from swiftreid.figures.match_picture import Panel as Panel
 from swiftreid.figures.match_picture import draw_maps as draw_maps
 from swiftreid.figures.ranking_picture import Candidate as Candidate
-from swiftreid.figures.ranking_picture import Ranking as Ranking
+from swiftreid.figures.ranking_picture import RankedPictures as RankedPictures
 from swiftreid.figures.ranking_picture import draw_rankings as draw_rankings
 from swiftreid.gallery.entries import Entry as Entry
 from swiftreid.gallery.snapshot import Snapshot as Snapshot
@@ -85,6 +91,17 @@ from swiftreid.reranking.reciprocal import Reciprocal as Reciprocal
 from swiftreid.reranking.rerank import rerank_codes as rerank_codes
 from swiftreid.reranking.rerank import rerank_embeddings as rerank_embeddings
 from swiftreid.reranking.rerank import rerank_results as rerank_results
+from swiftreid.retrieval.answer import Answer as Answer
+from swiftreid.retrieval.answer import Answers as Answers
+from swiftreid.retrieval.answer import Hit as Hit
+from swiftreid.retrieval.answer import Verdict as Verdict
+from swiftreid.retrieval.drawing import rankings_of as rankings_of
+from swiftreid.retrieval.filters import Filters as Filters
+from swiftreid.retrieval.local import LocalGallery as LocalGallery
+from swiftreid.retrieval.local import open_gallery as open_gallery
+from swiftreid.retrieval.query import PersonDescription as PersonDescription
+from swiftreid.retrieval.query import Query as Query
+from swiftreid.retrieval.searchable import Searchable as Searchable
 from swiftreid.search.cascade import Cascade as Cascade
 from swiftreid.search.codes import CodeSpec as CodeSpec
 from swiftreid.search.codes import pack_bits as pack_bits
@@ -95,6 +112,8 @@ from swiftreid.search.results import SearchResult as SearchResult
 from swiftreid.search.stages import Stage as Stage
 from swiftreid.search.table import CodeTable as CodeTable
 from swiftreid.synthetic import synthesize as synthesize
+from swiftreid.training.frozen.hashing import learn_hash as learn_hash
 from swiftreid.training.frozen.pyramid import fit_pyramid as fit_pyramid
+from swiftreid.training.network.train import train_network as train_network
 
 __version__: str

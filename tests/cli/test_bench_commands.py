@@ -102,7 +102,7 @@ def test_one_size_is_extended_to_no_other(swiftreid: Callable[..., Ran], tmp_pat
     )  # fmt: skip
     assert (ran.json["paper"], ran.json["shard"]) == ([], [])
     assert "one size, 2,000 entries" in ran.json["doubt"]
-    assert "--upto 1M" in ran.err
+    assert "up to 1M or more (--upto)" in ran.err
     assert ElementTree.parse(tmp_path / "one.svg").getroot().tag.endswith("svg")
     told = swiftreid("bench", "growth", "--upto", "1k", "--queries", 4, "--batch", 4, "--rounds", 1)
     assert "One thread, single" in told.out
@@ -122,7 +122,7 @@ def test_a_chart_that_cannot_be_written_is_refused_at_once(
 
 def test_only_what_there_is_can_be_asked_for(swiftreid: Callable[..., Ran], tmp_path: Path) -> None:
     ran = swiftreid("bench", "search", "--n", "1k", "--only", "ours", "--only", "fais", code=2)
-    assert "--only 'fais' fits none of 'faiss IndexBinaryFlat', " in ran.err
+    assert "no contender fits 'fais'; there are 'faiss IndexBinaryFlat', " in ran.err
     for name in ("'faiss IndexBinaryHNSW'", "'usearch exact'", "'numpy'", "'ours'"):
         assert name in ran.err
     (tmp_path / "folder.json").mkdir()

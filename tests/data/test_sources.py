@@ -6,7 +6,8 @@ import pytest
 
 import miniatures
 from swiftreid.data.published import PUBLISHED_DATA_SETS, published_data_set
-from swiftreid.data.sources import KINDS, open_data, recognise
+from swiftreid.data.readers import READERS, recognise
+from swiftreid.data.sources import open_data
 from swiftreid.errors import SwiftReIDError, UsageError
 
 STATION = Path(__file__).resolve().parents[2] / "examples/station"
@@ -183,7 +184,7 @@ def test_need_and_train_reach_the_readers(tmp_path: Path) -> None:
 
 
 def test_published_data_sets_are_described() -> None:
-    assert set(PUBLISHED_DATA_SETS) < set(KINDS)
+    assert set(PUBLISHED_DATA_SETS) < set(READERS)
     for name, original in PUBLISHED_DATA_SETS.items():
         assert original.name == name == published_data_set(name).name
         assert original.layout

@@ -132,6 +132,21 @@ def test_wrapped_network_travels_in_its_file(network: Path, tmp_path: Path) -> N
     np.testing.assert_array_equal(loaded.encode(shots).codes["id2048"], encoder.encode(shots).codes["id2048"])
 
 
+def test_a_network_as_openvino_ir_gives_the_same(network: Path, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    openvino = pytest.importorskip("openvino")
+    openvino.save_model(openvino.convert_model(network), tmp_path / "bands.xml", compress_to_fp16=False)
+    preprocessing = Preprocessing(height=32, width=16)
+    encoder = wrap_network(tmp_path / "bands.xml", preprocessing, name="ir")
+    assert encoder.network.format == "openvino"
+    shots = pictures(32, 16)
+    expected = wrap_network(network, preprocessing, name="onnx").encode(shots).embedding
+    np.testing.assert_allclose(encoder.encode(shots).embedding, expected, atol=1e-6)
+    encoder.save(tmp_path / "ir.safetensors")
+    loaded = open_encoder(tmp_path / "ir.safetensors", threads=1, device="openvino")
+    np.testing.assert_allclose(loaded.encode(shots).embedding, expected, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [

@@ -10,7 +10,7 @@ import pytest
 from swiftreid.data.fingerprint import fingerprint_of
 from swiftreid.data.market import read_market
 from swiftreid.errors import SwiftReIDError
-from swiftreid.evaluation.card import DataCard, EncoderCard, ProtocolCard, ResultCard, ResultRow
+from swiftreid.evaluation.card import DataCard, EvaluatedEncoder, ProtocolCard, ResultCard, ResultRow
 from swiftreid.evaluation.protocol import evaluate_rankings
 
 
@@ -30,7 +30,7 @@ def card(tmp_path: Path) -> ResultCard:
     ]
     return ResultCard(
         data=DataCard.of(read_market(data_set(tmp_path / "mini"))),
-        encoder=EncoderCard(name="stripes", fingerprint="abc"),
+        encoder=EvaluatedEncoder(name="stripes", fingerprint="abc"),
         seed=3,
         protocol=ProtocolCard.of(metrics),
         rows=rows,

@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import ttest_1samp
 
 from swiftreid.errors import UsageError
-from swiftreid.evaluation.card import DataCard, EncoderCard, ProtocolCard, ResultCard, ResultRow
+from swiftreid.evaluation.card import DataCard, EvaluatedEncoder, ProtocolCard, ResultCard, ResultRow
 from swiftreid.evaluation.comparison import compare_rows, differences, holm, shared_rankings, sign_flip_p
 from swiftreid.evaluation.protocol import Metrics, summarise
 
@@ -25,7 +25,7 @@ def metrics(seed: int, shift: int = 0, queries: int = 40) -> Metrics:
 def card(*rows: tuple[str, Metrics], name: str = "e", fingerprint: str = "f", per_query: bool = True) -> ResultCard:
     return ResultCard(
         data=DataCard(name="d", fingerprint=fingerprint, pictures={}, persons={}),
-        encoder=EncoderCard(name=name, fingerprint=name),
+        encoder=EvaluatedEncoder(name=name, fingerprint=name),
         protocol=ProtocolCard.of(rows[0][1]),
         rows=[ResultRow.of(label, one, per_query=per_query) for label, one in rows],
         queries=[f"query/{i}.jpg" for i in range(len(rows[0][1].inp))],

@@ -8,10 +8,10 @@ from sklearn.metrics import roc_curve
 from test_measure_codes import bits, people
 
 from swiftreid.errors import UsageError
-from swiftreid.evaluation.judging import pairs_of, rank_and_judge
 from swiftreid.evaluation.labelled import LabelledCodes
 from swiftreid.evaluation.measure import measure_cascades, measure_embedding
 from swiftreid.evaluation.protocol import Protocol
+from swiftreid.evaluation.ranking_metrics import metrics_of_cascade, pairs_of
 from swiftreid.evaluation.verification import COSINE_STEPS, Roc
 from swiftreid.search.cascade import Cascade
 from swiftreid.search.table import CodeTable
@@ -37,7 +37,7 @@ def test_hamming_is_exact(cross_camera: bool) -> None:
     own = np.random.default_rng(4).integers(-1, 120, 15)
     protocol = Protocol(cross_camera=cross_camera, self_positions=own)
     pairs = pairs_of(query, gallery, protocol, 129)
-    rank_and_judge(
+    metrics_of_cascade(
         Cascade.parse("id128"), CodeTable(dict(gallery.codes)), query, gallery, protocol=protocol, pairs=pairs
     )
     genuine, others = listed(

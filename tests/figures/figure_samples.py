@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from swiftreid.evaluation.card import DataCard, EncoderCard, ProtocolCard, ResultCard, ResultRow
+from swiftreid.evaluation.card import DataCard, EvaluatedEncoder, ProtocolCard, ResultCard, ResultRow
 from swiftreid.evaluation.labelled import LabelledCodes
 from swiftreid.evaluation.measure import measure_cascades
 from swiftreid.search.cascade import Cascade, Stage
@@ -54,7 +54,7 @@ def card(seed: int, name: str = "made", *, timed: bool = True) -> ResultCard:
     assert metrics is not None
     return ResultCard(
         data=DataCard(name="crowd", fingerprint="0" * 16, pictures={"gallery": len(gallery)}, persons={}),
-        encoder=EncoderCard(name=name, fingerprint="f"),
+        encoder=EvaluatedEncoder(name=name, fingerprint="f"),
         protocol=ProtocolCard.of(metrics),
         rows=rows,
         queries=[f"query/{i:03d}.jpg" for i in range(len(query))],

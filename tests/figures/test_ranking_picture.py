@@ -8,7 +8,7 @@ import pytest
 from swiftreid.errors import UsageError
 from swiftreid.figures.ranking_picture import (
     Candidate,
-    Ranking,
+    RankedPictures,
     draw_ranking,
     draw_rankings,
 )
@@ -87,7 +87,7 @@ def test_crop_height_sets_the_height_of_crops(crop_height: int) -> None:
 def test_rows_wrap_and_queries_stack() -> None:
     one = draw_ranking(GREY, candidates(True, False), columns=2)
     wrapped = draw_ranking(GREY, candidates(True, False, None), columns=2)
-    stacked = draw_rankings([Ranking(GREY, candidates(True, False))] * 2, columns=2)
+    stacked = draw_rankings([RankedPictures(GREY, candidates(True, False))] * 2, columns=2)
     assert one.width == wrapped.width == stacked.width
     assert wrapped.height > one.height * 1.7
     assert stacked.height > one.height * 1.7

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from swiftreid.evaluation.card import DataCard, EncoderCard, ProtocolCard, ResultCard, ResultRow
+from swiftreid.evaluation.card import DataCard, EvaluatedEncoder, ProtocolCard, ResultCard, ResultRow
 from swiftreid.evaluation.protocol import evaluate_rankings
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "studies"))
@@ -54,7 +54,7 @@ def test_figures_of_another_encoder_are_not_taken(ran: list[list[object]], tmp_p
     for fingerprint, times in ((own, 0), ("f00d", 1)):
         ResultCard(
             data=DataCard(name="two", fingerprint="0" * 16, pictures={"gallery": 2}, persons={}),
-            encoder=EncoderCard(name="stripes", fingerprint=fingerprint),
+            encoder=EvaluatedEncoder(name="stripes", fingerprint=fingerprint),
             protocol=ProtocolCard.of(metrics),
             rows=[ResultRow.of("id32 exhaustive", metrics)],
         ).save(path)

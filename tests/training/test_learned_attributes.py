@@ -33,6 +33,8 @@ RECIPE: dict[str, Any] = {
 }
 ENCODER = "run/encoder.safetensors"
 
+pytestmark = pytest.mark.timeout(1800)  # a busy machine needs minutes where an idle one needs seconds
+
 
 def described(people: Path, root: Path) -> Path:
     """The drawn people with an attributes.csv: women have even numbers; the sleeves of person 3 are not known."""

@@ -34,10 +34,12 @@ def array_offers(data: SyntheticCodes, k: int) -> list[Offer]:
 
 def numpy_exhaustive(column: NDArray[np.uint8], query: NDArray[np.uint8], k: int) -> NDArray[np.int64]:
     """Vectorised NumPy: distances of one query to all rows in blocks that fit the cache, then the k best in order."""
-    words, asked = _words(column), _words(query)
+    words, query_words = _words(column), _words(query)
     distances = np.empty(len(words), np.uint16)
     for at in range(0, len(words), _BLOCK):
-        distances[at : at + _BLOCK] = np.bitwise_count(words[at : at + _BLOCK] ^ asked).sum(axis=1, dtype=np.uint16)
+        distances[at : at + _BLOCK] = np.bitwise_count(words[at : at + _BLOCK] ^ query_words).sum(
+            axis=1, dtype=np.uint16
+        )
     k = min(k, len(distances))
     best = np.argpartition(distances, k - 1)[:k]
     return best[np.argsort(distances[best], kind="stable")]

@@ -85,7 +85,7 @@ class Population:
     Attributes:
         people: how many there are.
         persons: whom each entry shows, int64 [entries].
-        asked: whom each query shows, int64 [queries].
+        query_persons: whom each query shows, int64 [queries].
 
     Raises:
         UsageError: a number is too small.
@@ -100,7 +100,7 @@ class Population:
         rng = np.random.default_rng([seed, 0])
         self.people = max(1, entries // PICTURES_PER_PERSON)
         self.persons = rng.permutation(np.arange(entries, dtype=np.int64) % self.people)
-        self.asked = rng.integers(self.people, size=queries)
+        self.query_persons = rng.integers(self.people, size=queries)
 
     @cached_property
     def _identity(self) -> NDArray[np.float32]:
@@ -110,7 +110,7 @@ class Population:
     def positives(self) -> list[NDArray[np.int64]]:
         """For each query the positions of its person's entries, ascending."""
         order = np.argsort(self.persons, kind="stable")
-        bounds = np.searchsorted(self.persons[order], [self.asked, self.asked + 1])
+        bounds = np.searchsorted(self.persons[order], [self.query_persons, self.query_persons + 1])
         return [order[low:high] for low, high in bounds.T]
 
     def floats(self, name: str, *, of_queries: bool = False) -> Iterator[NDArray[np.float32]]:
@@ -137,7 +137,7 @@ class Population:
 
     def _chunks(self, of_queries: bool) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
         """Identity and frame latents of 4096 pictures at a time, each chunk from its own random numbers."""
-        persons = self.asked if of_queries else self.persons
+        persons = self.query_persons if of_queries else self.persons
         cameras = _encoder()[_CAMERA_KEY]
         for number, start in enumerate(range(0, len(persons), _CHUNK)):
             some = persons[start : start + _CHUNK]
@@ -164,8 +164,8 @@ def _encoder() -> dict[str, NDArray[np.float32]]:
 
 
 def _project(name: str, identity: NDArray[np.float32], frame: NDArray[np.float32]) -> NDArray[np.float32]:
-    seen = _LATENTS[name]
-    values: NDArray[np.float32] = (identity[:, :seen] + np.float32(_STRAY[name]) * frame[:, :seen]) @ _encoder()[name]
+    width = _LATENTS[name]
+    values: NDArray[np.float32] = (identity[:, :width] + np.float32(_STRAY[name]) * frame[:, :width]) @ _encoder()[name]
     return values
 
 
@@ -201,8 +201,8 @@ def synthetic_codes(
             gallery = {name: _room(entries, name) for name in NAMES}
             for name in NAMES:
                 gallery[name][:] = np.load(folder / f"gallery-{name}.npy", mmap_mode="r")
-            asked = {name: np.load(folder / f"queries-{name}.npy") for name in NAMES}
-            return SyntheticCodes(CodeTable(gallery), asked, population.positives(), seed, folder)
+            query_codes = {name: np.load(folder / f"queries-{name}.npy") for name in NAMES}
+            return SyntheticCodes(CodeTable(gallery), query_codes, population.positives(), seed, folder)
         made = population.codes(progress)
         folder.mkdir(parents=True, exist_ok=True)
         for name in NAMES:
@@ -211,7 +211,7 @@ def synthetic_codes(
         done.touch()  # last, so that codes cut short by a full disk or an interruption are never read
     except (OSError, ValueError) as error:
         raise SwiftReIDError(
-            f"codes could not be kept in {folder}: {error}; remove that folder, or choose another with --cache"
+            f"codes could not be kept in {folder}: {error}; remove that folder, or choose another"
         ) from error
     return replace(made, folder=folder)
 

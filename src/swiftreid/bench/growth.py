@@ -53,12 +53,12 @@ def doubt(sizes: Sequence[int]) -> str | None:
     if len(sizes) < 2:
         return (
             f"one size, {sizes[0]:,} entries, says nothing of others: a line through it would be a guess, so nothing "
-            "is told on paper; measure several sizes with --upto 1M or more"
+            "is told on paper; measure several sizes, up to 1M or more"
         )
     if sum(size >= _BEYOND_CACHES for size in sizes) < 2:
         return (
             f"fewer than two of the sizes measured are beyond {_BEYOND_CACHES:,} entries, where caches no longer help: "
-            "what is told on paper is a guess; measure with --upto 1M or more"
+            "what is told on paper is a guess; measure up to 1M or more"
         )
     return None
 
@@ -95,11 +95,11 @@ def _points(data: SyntheticCodes, options: Options, progress: Progress) -> list[
     contenders = [our_contender(data, options.k, name, text, kernel, batched=True) for name, text in GROWN.items()]
     truth = Truth.of(data, options.k, options.judged)
     rows = measure(contenders, truth, batch=options.batch, turns=options.turns, progress=progress)
-    asked = {name: code[: options.judged] for name, code in data.queries.items()}
+    query_codes = {name: code[: options.judged] for name, code in data.queries.items()}
     points = []
     for row in rows:
         name = row.name.removeprefix("ours ")
-        report = Cascade.parse(GROWN[name]).search(data.table, asked, k=options.k).report
+        report = Cascade.parse(GROWN[name]).search(data.table, query_codes, k=options.k).report
         moved = Moved.by(report)
         points.append(
             {

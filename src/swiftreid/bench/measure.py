@@ -26,7 +26,7 @@ _INSERTS = 20
 
 
 @dataclass(frozen=True)
-class Row:
+class BenchRow:
     """Figures of one contender, asked one query or one batch at a time.
 
     Attributes:
@@ -69,7 +69,7 @@ class _Task:
     batch: int
     seconds: list[float] = field(default_factory=list)
     firsts: list[float] = field(default_factory=list)
-    asked: int = 0
+    answered: int = 0
     spent: float = 0.0
     processor: float = 0.0
 
@@ -95,8 +95,8 @@ class _Task:
 
     def _ask(self, queries: int) -> float:
         """Seconds of one answer, to another query or batch than the one before."""
-        self.asked += 1
-        first = self.asked % max(1, queries - self.batch + 1)
+        self.answered += 1
+        first = self.answered % max(1, queries - self.batch + 1)
         begun = time.perf_counter()
         self.contender.answer(first, self.batch)
         return time.perf_counter() - begun
@@ -120,8 +120,8 @@ class Truth:
     def of(cls, data: SyntheticCodes, k: int, judged: int) -> Truth:
         """Search exhaustively."""
         k = min(k, len(data.table))
-        asked = {"id2048": data.queries["id2048"][:judged]}
-        distances = Cascade.parse("id2048").search(data.table, asked, k=k).distances
+        query_codes = {"id2048": data.queries["id2048"][:judged]}
+        distances = Cascade.parse("id2048").search(data.table, query_codes, k=k).distances
         return cls(data, distances[:, -1].astype(np.int64), k)
 
     def judge(self, contender: Contender) -> tuple[float, float | None]:
@@ -147,7 +147,7 @@ def measure(
     batch: int,
     turns: int,
     progress: Progress = no_progress,
-) -> list[Row]:
+) -> list[BenchRow]:
     """Time and accuracy of each contender, single queries first, then batches.
 
     Args:
@@ -174,9 +174,9 @@ def measure(
     return [_row(task, *judged[id(task.contender)], inserts[id(task.contender)]) for task in tasks]
 
 
-def _row(task: _Task, found: float, recall: float | None, insert_us: float | None) -> Row:
+def _row(task: _Task, found: float, recall: float | None, insert_us: float | None) -> BenchRow:
     contender = task.contender
-    return Row(
+    return BenchRow(
         name=contender.name,
         batch=task.batch,
         threads=contender.threads,
@@ -204,7 +204,7 @@ def _insert_us(contender: Contender) -> float | None:
     return 1e6 * statistics.median(seconds)
 
 
-def processor_share(rows: Sequence[Row]) -> float | None:
+def processor_share(rows: Sequence[BenchRow]) -> float | None:
     """The share of a processor that one-thread searches got, typically; None if there was none.
 
     Below about 0.9 the machine was busy, and the run's times and ratios mean little: long answers are interrupted more

@@ -105,8 +105,8 @@ def our_contender(
         build = made.sample(cascade.stages[0].code)
 
     def answer(first: int, count: int) -> Ranked:
-        asked = {code: data.queries[code][first : first + count] for code in cascade.codes}
-        return cascade.search(table, asked, k=k, threads=threads, kernel=kernel).indices
+        block = {code: data.queries[code][first : first + count] for code in cascade.codes}
+        return cascade.search(table, block, k=k, threads=threads, kernel=kernel).indices
 
     return Contender(
         f"ours {name}" + (f", {threads} threads" if threads > 1 else ""),

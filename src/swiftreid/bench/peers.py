@@ -137,8 +137,8 @@ def _usearch_exact(data: SyntheticCodes, k: int) -> Contender:
     column, queries = _column(data), data.queries["id2048"]
 
     def answer(first: int, count: int) -> Ranked:
-        asked = queries[first : first + count]
-        found = search(column, asked, min(k, len(column)), MetricKind.Hamming, exact=True, threads=1)
+        block = queries[first : first + count]
+        found = search(column, block, min(k, len(column)), MetricKind.Hamming, exact=True, threads=1)
         return _keys(found, count)
 
     return Contender("usearch exact", answer, 256)

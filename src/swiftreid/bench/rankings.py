@@ -27,8 +27,8 @@ def numpy_ranking(data: SyntheticCodes, query: int, cascade: Cascade) -> NDArray
     for stage in cascade.stages:
         column = data.table.column(stage.code)[0]
         words = np.uint32 if column.shape[1] % 8 else np.uint64
-        rows, asked = column.view(words), data.queries[stage.code][query].view(words)
-        differ = (rows if left is None else rows[left]) ^ asked
+        rows, query_words = column.view(words), data.queries[stage.code][query].view(words)
+        differ = (rows if left is None else rows[left]) ^ query_words
         counts = np.bitwise_count(differ)
         distances = counts[:, 0] if counts.shape[1] == 1 else counts.sum(axis=1, dtype=np.uint16)
         going = distances <= (-1 if stage.threshold is None else stage.threshold)
@@ -81,7 +81,7 @@ def measure_rankings(data: SyntheticCodes, queries: int = 16) -> dict[str, Any]:
     some = {name: data.queries[name][:count] for name in cascade.codes}
     thresholds = [stage.threshold for stage in cascade.stages if stage.threshold is not None]
     whole = [_whole_numbers(table.column(name)[0]) for name in cascade.codes]
-    asked = list(zip(*(_whole_numbers(some[name]) for name in cascade.codes), strict=True))
+    query_numbers = list(zip(*(_whole_numbers(some[name]) for name in cascade.codes), strict=True))
 
     def one_by_one() -> list[Any]:
         return [
@@ -92,7 +92,7 @@ def measure_rankings(data: SyntheticCodes, queries: int = 16) -> dict[str, Any]:
         "ours": one_by_one,
         "ours, one call": lambda: cascade.rank(table, some).indices,
         "numpy": lambda: [numpy_ranking(data, i, cascade) for i in range(count)],
-        "python loops": lambda: [loop_ranking(whole, query, thresholds) for query in asked],
+        "python loops": lambda: [loop_ranking(whole, query, thresholds) for query in query_numbers],
     }
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     rankings = {name: np.asarray(way()) for name, way in ways.items()}

@@ -13,7 +13,7 @@ from typing import Any
 from swiftreid.bench.arrays import NUMPY, array_offers
 from swiftreid.bench.codes import SyntheticCodes, kept_shares, synthetic_codes
 from swiftreid.bench.contender import Contender, Missing, Offer, available_bytes, processors
-from swiftreid.bench.measure import Row, Truth, measure, processor_share, read_gigabytes_per_second
+from swiftreid.bench.measure import BenchRow, Truth, measure, processor_share, read_gigabytes_per_second
 from swiftreid.bench.ours import THRESHOLDS, TIGHT_THRESHOLDS, check_cascades, our_contenders
 from swiftreid.bench.peers import FLAT, peer_offers
 from swiftreid.bench.rankings import measure_rankings
@@ -129,7 +129,7 @@ def gather(
     for pattern in options.only:
         if not any(_wanted(offer.name, [pattern]) for offer in there):
             names = ", ".join(repr(offer.name) for offer in there)
-            raise UsageError(f"--only {pattern!r} fits none of {names}")
+            raise UsageError(f"no contender fits {pattern!r}; there are {names}")
     offers = [offer for offer in there if offer.name == FLAT or _wanted(offer.name, options.only)]
     contenders: list[Contender] = []
     missing: list[Missing] = []
@@ -145,8 +145,8 @@ def gather(
 
 def _take(offer: Offer, entries: int, graphs: bool | None) -> list[Contender] | Missing:
     if offer.slow_to_build and not (entries <= SLOW_BUILD_ENTRIES if graphs is None else graphs):
-        why = "takes many minutes to build at this size: ask for it with --graphs"
-        return Missing(offer.name, why if graphs is None else "left out by --no-graphs")
+        why = "takes many minutes to build at this size, and is built when graphs are asked for"
+        return Missing(offer.name, why if graphs is None else "graphs are left out")
     free = available_bytes()
     if free is not None and offer.needs > _ROOM * free:
         return Missing(offer.name, f"needs {offer.needs / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free")
@@ -161,7 +161,7 @@ def _wanted(name: str, patterns: Sequence[str]) -> bool:
     return not patterns or any(fnmatch.fnmatchcase(name.lower(), pattern.lower()) for pattern in patterns)
 
 
-def baseline_of(rows: Sequence[Row], batch: int = 1) -> Row:
+def baseline_of(rows: Sequence[BenchRow], batch: int = 1) -> BenchRow:
     """What a row is compared with: FAISS's flat index, asked as many queries at a time, or the nearest there is."""
     for name in (FLAT, NUMPY):
         for size in (batch, 1):
@@ -171,7 +171,7 @@ def baseline_of(rows: Sequence[Row], batch: int = 1) -> Row:
     return rows[0]
 
 
-def ratios(row: Row, rows: Sequence[Row]) -> dict[str, float]:
+def ratios(row: BenchRow, rows: Sequence[BenchRow]) -> dict[str, float]:
     """How many times quicker than the baseline of the same run: of medians, and of best times."""
     baseline = baseline_of(rows, row.batch)
     return {"ratio": baseline.ms / row.ms, "best_ratio": baseline.best_ms / row.best_ms}

@@ -122,7 +122,7 @@ def growth(
     drawn = None if plot is None else written(plot, growth_chart(figures).encode())
     _print_growth(report, figures)
     if figures["doubt"]:
-        report.warn(figures["doubt"])
+        report.warn(f"{figures['doubt']} (--upto)")
     if drawn is not None:
         report.text(f"chart: {drawn}")
     _warn_if_busy(report, figures["processor_share"])
@@ -208,9 +208,9 @@ def _print_size(report: Report, figures: dict[str, Any]) -> None:
         f"{short['positive_mean']:.1f} +- {short['positive_deviation']:.1f} of 32"
     )
     for batch in sorted({row["batch"] for row in figures["rows"]}):
-        asked = "one query at a time" if batch == 1 else f"batches of {batch}"
+        mode = "one query at a time" if batch == 1 else f"batches of {batch}"
         report.table(
-            f"{figures['entries']:,} entries, {asked}, k = {figures['k']}; x: times as fast as {figures['baseline']}",
+            f"{figures['entries']:,} entries, {mode}, k = {figures['k']}; x: times as fast as {figures['baseline']}",
             [
                 "search",
                 "ms/query",

@@ -64,12 +64,12 @@ def attributes_in_words(scores: Sequence[AttributeScore]) -> str:
     if means.accuracy is None:
         return "attributes: none is known of these people"
     line = f"attributes: accuracy {100 * means.accuracy:.1f} % of {len(known)}"
-    told = [(balanced, score.name) for score in scores if (balanced := score.balanced) is not None]
+    balanced_scores = [(balanced, score.name) for score in scores if (balanced := score.balanced) is not None]
     if means.mean_accuracy is None:
         return line
-    (low, worst), (high, best) = min(told), max(told)
+    (low, worst), (high, best) = min(balanced_scores), max(balanced_scores)
     return (
-        f"{line}, mA {100 * means.mean_accuracy:.1f} % of {len(told)}, "
+        f"{line}, mA {100 * means.mean_accuracy:.1f} % of {len(balanced_scores)}, "
         f"from {worst} {100 * low:.0f} % to {best} {100 * high:.0f} %"
     )
 

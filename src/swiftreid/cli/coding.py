@@ -13,7 +13,16 @@ from swiftreid.calibration.same_person import FALSE_ACCEPTS
 from swiftreid.calibration.thresholds import Method
 from swiftreid.cli.calibrations import print_calibration, print_sweep, warn_of_few
 from swiftreid.cli.console import EncoderOption, JsonOption, QuietOption, Report
-from swiftreid.cli.datasets import DataArgument, KindOption, RootOption, TrainOption, train_choice, with_doubts
+from swiftreid.cli.datasets import (
+    DataArgument,
+    FoldersOption,
+    KindOption,
+    RootOption,
+    TrainOption,
+    folders_choice,
+    train_choice,
+    with_doubts,
+)
 from swiftreid.cli.encoders import TRAIN, Output
 from swiftreid.cli.outputs import SAFETENSORS, output_file
 from swiftreid.cli.sources import BadPictures
@@ -87,6 +96,7 @@ def calibrate(
     ] = None,
     split: Annotated[str, typer.Option(help="Split to use: train or test (query and gallery together).")] = "train",
     kind: KindOption = None,
+    folders: FoldersOption = None,
     root: RootOption = None,
     beta: Annotated[
         float | None,
@@ -143,7 +153,9 @@ def calibrate(
     used = open_encoder(encoder)
     if output is None and not Path(encoder).is_file():
         raise UsageError(f"{encoder} is a shipped encoder and stays as it is: give --output for the calibrated copy")
-    read = with_doubts(report, open_data(data, kind=kind, root=root, need=NEEDED[settings.split]))
+    read = with_doubts(
+        report, open_data(data, kind=kind, root=root, folders=folders_choice(folders), need=NEEDED[settings.split])
+    )
     in_place = output is None or (output.exists() and Path(encoder).exists() and output.samefile(encoder))
     before = used.card.calibration
     if in_place and before is not None and was_learned(used, read, settings.split):
@@ -187,6 +199,7 @@ def hash_embedding(
     output: Output,
     encoder: Annotated[str, typer.Option(help="Encoder whose float embedding to hash: a file, or a shipped one.")],
     kind: KindOption = None,
+    folders: FoldersOption = None,
     root: RootOption = None,
     train: TrainOption = "train+val",
     recipe: Annotated[
@@ -224,7 +237,12 @@ def hash_embedding(
     elif labels is not None:
         raise UsageError(f"--labels is for vectors, and encoder {base.card.name} takes pictures")
     else:
-        read = with_doubts(report, open_data(data, kind=kind, root=root, need=TRAIN, train=train_choice(train)))
+        read = with_doubts(
+            report,
+            open_data(
+                data, kind=kind, root=root, folders=folders_choice(folders), need=TRAIN, train=train_choice(train)
+            ),
+        )
         people = read.name
         learned = learn_hash(base, read, on_bad=bad, **how)
     learned.save(output)

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from swiftreid.cli.advice import with_advice
 from swiftreid.cli.console import JsonOption, QuietOption, Report
 from swiftreid.errors import UsageError
 from swiftreid.evaluation.card import ResultCard, ResultRow
-from swiftreid.evaluation.comparison import (
-    FLIPS,
-    Difference,
-    Paired,
-    compare_rows,
-    differences,
-    shared_rankings,
-    short_names,
-)
+from swiftreid.evaluation.comparison import FLIPS, short_names
 from swiftreid.evaluation.metrics import AP_RULES, ApRule
+from swiftreid.evaluation.verdicts import ApRulesDiffer, CardsDiffer, Comparison, compare_cards
+
+_FORCE = "--force shows them side by side all the same"
+_ADVICE: Mapping[type[UsageError], str] = {
+    CardsDiffer: _FORCE,
+    ApRulesDiffer: f"give --ap to compare by one definition; {_FORCE}",
+}
 
 
 def compare(
@@ -49,23 +49,13 @@ def compare(
         raise UsageError("give at least two result cards, as in `swiftreid compare before.json after.json`")
     if ap is not None and ap not in AP_RULES:
         raise UsageError(f"--ap must be {' or '.join(AP_RULES)}, got {ap!r}")
-    loaded = [ResultCard.load(path) for path in cards]
-    rule: ApRule = ap or loaded[0].protocol.ap
-    unlike = {
-        number: found
-        for number, card in enumerate(loaded[1:], 2)
-        if (found := differences(loaded[0], card, ap=rule if ap else None))
-    }
-    if unlike and not force:
-        raise UsageError(f"{_refusal(unlike)}; --force shows them side by side all the same")
-    rankings = shared_rankings(loaded, ranking or [])
-    tests = compare_rows(loaded, rankings, ap=rule)
-    names = short_names(cards)
-    _print(report, loaded, names, rankings, rule, tests)
-    for number, found in unlike.items():
-        report.warn(f"{names[number - 1]} is not like {names[0]}: {'; '.join(map(str, found))}")
-    sayings = _verdicts(loaded, names, rankings, tests, unlike=set(unlike))
-    for line in sayings:
+    loaded, names = [ResultCard.load(path) for path in cards], short_names(cards)
+    with with_advice(_ADVICE):
+        found = compare_cards(loaded, names, rankings=ranking or [], ap=ap, force=force)
+    _print(report, found)
+    for number, differences in found.differences.items():
+        report.warn(f"{names[number]} is not like {names[0]}: {'; '.join(map(str, differences))}")
+    for line in found.verdicts:
         report.text(line)
     report.document(
         {
@@ -73,13 +63,14 @@ def compare(
                 {"name": name, "path": str(path), "encoder": card.encoder.model_dump() if card.encoder else None}
                 for name, path, card in zip(names, cards, loaded, strict=True)
             ],
-            "ap": rule,
+            "ap": found.ap,
             "rankings": {
-                ranking: [_figures(there, rule) if (there := card.row(ranking)) else None for card in loaded]
-                for ranking in rankings
+                ranking: [_figures(row, found.ap) if (row := card.row(ranking)) else None for card in loaded]
+                for ranking in found.rankings
             },
             "differences": {
-                names[number - 1]: [vars(difference) for difference in found] for number, found in unlike.items()
+                names[number]: [vars(difference) for difference in differences]
+                for number, differences in found.differences.items()
             },
             "test": {"name": "paired sign flips", "flips": FLIPS, "correction": "Holm", "level": 0.05},
             "tests": [
@@ -88,19 +79,11 @@ def compare(
                     "queries": test.queries, "difference": test.difference, "interval": test.interval, "p": test.p,
                     "p_corrected": test.adjusted, "significant": test.significant,
                 }
-                for test in tests
+                for test in found.tests
             ],
-            "verdict": sayings,
+            "verdict": found.verdicts,
         }
     )  # fmt: skip
-
-
-def _refusal(unlike: Mapping[int, Sequence[Difference]]) -> str:
-    told = "; ".join(
-        f"card {number} differs from card 1 in {', '.join(map(str, found))}" for number, found in unlike.items()
-    )
-    advice = " (give --ap to compare by one definition)" if "definition of AP" in told else ""
-    return f"these cards cannot be compared: {told}{advice}"
 
 
 def _figures(row: ResultRow, ap: ApRule) -> dict[str, Any]:
@@ -116,31 +99,24 @@ def _figures(row: ResultRow, ap: ApRule) -> dict[str, Any]:
     }
 
 
-def _print(
-    report: Report,
-    cards: Sequence[ResultCard],
-    names: Sequence[str],
-    rankings: Sequence[str],
-    ap: ApRule,
-    tests: Sequence[Paired],
-) -> None:
-    protocol = cards[0].protocol
+def _print(report: Report, found: Comparison) -> None:
+    names, tests, protocol = found.names, found.tests, found.cards[0].protocol
     report.table(
-        f"{cards[0].data.name}: {protocol.queries:,} queries. In %, with 95 % intervals; mAP ({ap})",
+        f"{found.cards[0].data.name}: {protocol.queries:,} queries. In %, with 95 % intervals; mAP ({found.ap})",
         ["search", "card", "encoder", "rank-1", "mAP", "mINP", "bytes/entry"],
         [
             (
                 ranking if number == 0 else "",
                 name,
                 card.encoder.name if card.encoder else None,
-                _with_interval(found, "rank1"),
-                _with_interval(found, f"map_{ap}"),
-                _with_interval(found, "minp"),
-                found.bytes_per_entry,  # and no times: those of two runs say nothing of two searches
+                _with_interval(row, "rank1"),
+                _with_interval(row, f"map_{found.ap}"),
+                _with_interval(row, "minp"),
+                row.bytes_per_entry,  # and no times: those of two runs say nothing of two searches
             )
-            for ranking in rankings
-            for number, (name, card) in enumerate(zip(names, cards, strict=True))
-            if (found := card.row(ranking)) is not None
+            for ranking in found.rankings
+            for number, (name, card) in enumerate(zip(names, found.cards, strict=True))
+            if (row := card.row(ranking)) is not None
         ],
     )
     if not tests:
@@ -178,51 +154,3 @@ def _with_interval(row: ResultRow, name: str) -> str:
 
 def _p(value: float) -> str:
     return f"{value:.4f}" if value >= 0.0001 else "<0.0001"
-
-
-def _verdicts(
-    cards: Sequence[ResultCard],
-    names: Sequence[str],
-    rankings: Sequence[str],
-    tests: Sequence[Paired],
-    *,
-    unlike: set[int],
-) -> list[str]:
-    """One line for each ranking and further card, in plain words."""
-    lines = []
-    for ranking in rankings:
-        for number in range(1, len(cards)):
-            found = [test for test in tests if test.ranking == ranking and test.card == number]
-            if found:
-                doubt = ", under unlike conditions (see the warning)" if number + 1 in unlike else ""
-                lines.append(f"{ranking}: {_verdict(found, names[number], names[0])}{doubt}")
-            else:
-                lines.append(f"{ranking}: {names[number]} is not tested against {names[0]}: {_why(cards, number)}")
-    return lines
-
-
-def _why(cards: Sequence[ResultCard], number: int) -> str:
-    first, other = cards[0], cards[number]
-    if not first.queries or not other.queries:
-        return "a card of format 1 does not name its queries"
-    if first.queries != other.queries:
-        return "their queries are not the same"
-    return "a card keeps no figures of each query (--no-per-query)"
-
-
-def _verdict(tests: Sequence[Paired], other: str, first: str) -> str:
-    clear = [test for test in tests if test.significant]
-    told = [
-        f"{abs(100 * test.difference):.1f} points {test.figure} "
-        f"(95 %: {100 * test.interval[0]:+.1f} to {100 * test.interval[1]:+.1f})"
-        for test in clear
-    ]
-    rest = [test.figure for test in tests if not test.significant]
-    unclear = f"; no clear difference in {' and '.join(rest)}" if rest else ""
-    signs = {test.difference > 0 for test in clear}
-    if not clear:
-        return f"no clear difference between {other} and {first}"
-    if len(signs) == 1:
-        return f"{other} is {'better' if signs.pop() else 'worse'} than {first} by {' and '.join(told)}{unclear}"
-    parts = [f"{'better' if test.difference > 0 else 'worse'} in {test.figure}" for test in clear]
-    return f"{other} is {' and '.join(parts)} than {first}"

@@ -34,8 +34,12 @@ class _Rate(ProgressColumn):
 class Report:
     """The output of one command run."""
 
+    json_asked = False
+    """Whether this run prints a document: an error is one too then."""
+
     def __init__(self, *, as_json: bool, quiet: bool) -> None:
         self.as_json = as_json
+        Report.json_asked |= as_json
         self._quiet = quiet
         # Piped output has no width of its own: give tables room instead of folding them at 80 columns.
         self._out = Console(width=None if sys.stdout.isatty() else 140)

@@ -8,6 +8,7 @@ from typing import Annotated, cast
 import typer
 
 from swiftreid.cli.console import Report
+from swiftreid.data.camera_folders import Folders
 from swiftreid.data.msmt17 import TrainChoice
 from swiftreid.data.published import PUBLISHED_DATA_SETS
 from swiftreid.data.samples import ReidData
@@ -25,6 +26,10 @@ KindOption = Annotated[
         help="What a folder is, where it can be read in several ways: a published data set's name, market or folder."
     ),
 ]
+FoldersOption = Annotated[
+    str | None,
+    typer.Option("--folders", help="What plain folders are: people or cameras. Default: guessed by their names."),
+]
 TrainOption = Annotated[str, typer.Option("--train", help="Of MSMT17: train+val, or train.")]
 RootOption = Annotated[
     Path | None, typer.Option("--root", help="Of a manifest: the folder that its paths start from. Default: its own.")
@@ -36,6 +41,17 @@ def with_doubts(report: Report, data: ReidData) -> ReidData:
     for doubt in data.doubts:
         report.warn(f"{data.name}: {doubt.message}. {doubt.advice}")
     return data
+
+
+def folders_choice(text: str | None) -> Folders | None:
+    """What plain folders are.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if text not in (None, "people", "cameras"):
+        raise UsageError(f"--folders is people or cameras, not {text!r}")
+    return cast(Folders | None, text)
 
 
 def train_choice(text: str) -> TrainChoice:

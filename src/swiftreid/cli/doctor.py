@@ -9,13 +9,22 @@ from typing import Annotated
 import typer
 
 from swiftreid.cli.console import JsonOption, QuietOption, Report
-from swiftreid.cli.datasets import DataArgument, KindOption, RootOption, TrainOption, train_choice
+from swiftreid.cli.datasets import (
+    DataArgument,
+    FoldersOption,
+    KindOption,
+    RootOption,
+    TrainOption,
+    folders_choice,
+    train_choice,
+)
 from swiftreid.cli.outputs import output_file, written
 
 
 def doctor(
     data: DataArgument,
     kind: KindOption = None,
+    folders: FoldersOption = None,
     train: TrainOption = "train+val",
     root: RootOption = None,
     no_decode: Annotated[bool, typer.Option("--no-decode", help="Do not decode the pictures.")] = False,
@@ -32,7 +41,13 @@ def doctor(
     report = Report(as_json=as_json, quiet=quiet)
     sheet = None if sheet is None else output_file("--sheet", sheet, suffixes=(".png", ".jpg", ".jpeg"))
     examination = examine(
-        data, kind=kind, train=train_choice(train), root=root, decode=not no_decode, progress=report.progress
+        data,
+        kind=kind,
+        train=train_choice(train),
+        root=root,
+        folders=folders_choice(folders),
+        decode=not no_decode,
+        progress=report.progress,
     )
     diagnosis = examination.diagnosis
     rows = diagnosis.count_rows()

@@ -14,11 +14,13 @@ from swiftreid.cli.datasets import KindOption
 from swiftreid.cli.encoder_cards import print_card
 from swiftreid.cli.outputs import SAFETENSORS, output_file
 from swiftreid.cli.sources import BadPictures
+from swiftreid.data.camera_folders import AmbiguousFolders
 from swiftreid.data.fingerprint import fingerprint_of
 from swiftreid.data.market import parse_name
 from swiftreid.data.pictures import find_pictures, read_batches
+from swiftreid.data.readers import recognise
 from swiftreid.data.samples import DISTRACTOR, NOBODY, ReidData, SplitName
-from swiftreid.data.sources import open_data, recognise
+from swiftreid.data.sources import open_data
 from swiftreid.encoding.card import Preprocessing
 from swiftreid.encoding.encoder import open_encoder
 from swiftreid.encoding.external import wrap_network
@@ -209,4 +211,7 @@ def _data_set(pictures: Path, kind: str | None) -> ReidData | None:
     """The data set that a folder or manifest is, with a training split; None for any other pictures."""
     if kind is None and pictures.is_dir() and not recognise(pictures):
         return None
-    return open_data(pictures, kind=kind, need=TRAIN, attributes=False)
+    try:
+        return open_data(pictures, kind=kind, need=TRAIN, attributes=False)
+    except AmbiguousFolders:  # people are a help here, but no need
+        return None

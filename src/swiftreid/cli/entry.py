@@ -75,9 +75,10 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
 
 
 def _fail(message: str, code: int) -> None:
-    if "--json" in sys.argv:
-        sys.stdout.write(json.dumps({"error": message, "exit": code}) + "\n")
+    from swiftreid.cli.console import Report
     from swiftreid.data.printable import printable
 
+    if Report.json_asked or "--json" in sys.argv:
+        sys.stdout.write(json.dumps({"error": message, "exit": code}) + "\n")
     sys.stderr.write(f"error: {printable(message)}\n")
     sys.exit(code)

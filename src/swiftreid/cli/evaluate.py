@@ -9,7 +9,7 @@ import typer
 
 from swiftreid.cli.cascades import read_cascade
 from swiftreid.cli.console import EncoderOption, JsonOption, QuietOption, Report
-from swiftreid.cli.datasets import DataArgument, KindOption, RootOption, with_doubts
+from swiftreid.cli.datasets import DataArgument, FoldersOption, KindOption, RootOption, folders_choice, with_doubts
 from swiftreid.cli.outputs import output_file
 from swiftreid.cli.reranking import K1Option, K2Option, LambdaOption, settings_of
 from swiftreid.cli.result_table import print_card, print_sweep
@@ -29,6 +29,7 @@ def evaluate(
     data: DataArgument,
     encoder: EncoderOption = DEFAULT,
     kind: KindOption = None,
+    folders: FoldersOption = None,
     root: RootOption = None,
     cascade: Annotated[
         list[str] | None,
@@ -84,7 +85,7 @@ def evaluate(
     used = open_encoder(encoder)
     for text in cascade or []:
         read_cascade(text, [*used.spec, *([EMBEDDING] if used.card.embedding else [])], f"the encoder {used.card.name}")
-    read = with_doubts(report, open_data(data, kind=kind, root=root))
+    read = with_doubts(report, open_data(data, kind=kind, root=root, folders=folders_choice(folders)))
     found = evaluations(read, used, settings, distractors=sizes, on_bad=BadPictures(report), progress=report.progress)
     several, cards = len(distractor_sizes(sizes, read)) > 1, []
     for each in found:

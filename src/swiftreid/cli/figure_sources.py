@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from swiftreid.cli.console import Report
-from swiftreid.cli.datasets import with_doubts
+from swiftreid.cli.datasets import folders_choice, with_doubts
 from swiftreid.cli.outputs import output_file, written
 from swiftreid.cli.sources import BadPictures
 from swiftreid.data.sources import open_data
@@ -63,20 +62,16 @@ def finish(report: Report, path: Path, figure: Figure, numbers: Mapping[str, Any
     report.document({"figure": str(path), **numbers})
 
 
-def encoded_test_set(source: str, encoder: str, report: Report, *, kind: str | None = None) -> EncodedData:
+def encoded_test_set(
+    source: str, encoder: str, report: Report, *, kind: str | None = None, folders: str | None = None
+) -> EncodedData:
     """The queries and gallery that a command was given, encoded."""
     used = open_encoder(encoder)
-    data = with_doubts(report, open_data(source, kind=kind))
+    data = with_doubts(report, open_data(source, kind=kind, folders=folders_choice(folders)))
     return encode_test_set(data, used, on_bad=BadPictures(report), progress=report.progress)
 
 
-@contextmanager
-def held_out_option() -> Iterator[None]:
-    """Errors that other people would mend name the option that gives them."""
-    try:
-        yield
-    except (NobodyHeldOut, NotHeldOut) as error:
-        raise UsageError(f"{error}, with --held-out") from error
+HELD_OUT_ADVICE: Mapping[type[UsageError], str] = dict.fromkeys((NobodyHeldOut, NotHeldOut), "--held-out names them")
 
 
 def numbers_between(option: str, text: str, lowest: float) -> Sequence[float]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from swiftreid.cli.advice import with_advice
 from swiftreid.cli.cascades import read_cascade
 from swiftreid.cli.console import EncoderOption, JsonOption, QuietOption, Report
-from swiftreid.cli.datasets import DataArgument, KindOption
+from swiftreid.cli.datasets import DataArgument, FoldersOption, KindOption
 from swiftreid.cli.figure_sources import (
+    HELD_OUT_ADVICE,
     CardsArgument,
     CostOption,
     ForceOption,
@@ -21,7 +24,6 @@ from swiftreid.cli.figure_sources import (
     TextOption,
     encoded_test_set,
     finish,
-    held_out_option,
     numbers_between,
     target,
 )
@@ -29,6 +31,8 @@ from swiftreid.cli.outputs import written
 from swiftreid.data.pictures import read_picture
 from swiftreid.encoding.encoder import DEFAULT
 from swiftreid.errors import UsageError
+from swiftreid.evaluation.card import ResultCard
+from swiftreid.evaluation.verdicts import CardsDiffer
 from swiftreid.experiments.fitted import cascades_by_beta, marked_thresholds, short_list_by_rule
 from swiftreid.experiments.ranked_queries import lists_as_dicts, rank_queries
 from swiftreid.figures import accuracy_time, beta, changes, cmc, distances, ranked, short_lists
@@ -38,7 +42,14 @@ from swiftreid.search.cascade import Cascade, Stage
 
 _MARKS = "tick: right; cross: wrong; dots, no rank: ignored by the protocol; beside the rank: distance in bits"
 
+_FORCE: Mapping[type[UsageError], str] = {CardsDiffer: "--force draws them together; then say so beside the figure"}
+
 app = typer.Typer(help="Figures of result cards and data sets, readable without colour.", no_args_is_help=True)
+
+
+def _cards(paths: list[Path], *, force: bool) -> list[ResultCard]:
+    with with_advice(_FORCE):
+        return load_cards(paths, force=force)
 
 
 @app.command("cmc")
@@ -55,7 +66,7 @@ def cmc_figure(
     """CMC curves of rankings of one or several cards."""
     report = Report(as_json=as_json, quiet=quiet)
     path, size = target("cmc", output, text)
-    loaded = load_cards(cards, force=force)
+    loaded = _cards(cards, force=force)
     curves = cmc.cmc_curves(choose_rows(loaded, ranking or [], cmc.default_rankings(loaded), cards), ranks=ranks)
     figure = cmc.draw_cmc(curves, loaded, text=size)
     finish(report, path, figure, {"curves": [asdict(curve) for curve in curves]})
@@ -77,10 +88,10 @@ def time_figure(
     """Accuracy against time per query, with bytes per entry: each ranking a point."""
     report = Report(as_json=as_json, quiet=quiet)
     path, size = target("time", output, text)
-    loaded = load_cards(cards, force=force)
+    loaded = _cards(cards, force=force)
     every = choose_rows(loaded, [], [row.ranking for card in loaded for row in card.rows], cards)
-    shown = [one for one in every if accuracy_time.kind_of(one) != "re-ranked"]
-    chosen = choose_rows(loaded, ranking, [], cards) if ranking else shown
+    drawable = [one for one in every if accuracy_time.kind_of(one) != "re-ranked"]
+    chosen = choose_rows(loaded, ranking, [], cards) if ranking else drawable
     rankings = accuracy_time.timed_rankings(chosen, full=full)
     drawn = {one.label for one in rankings}
     if lacking := [one.label for one in chosen if one.label not in drawn]:
@@ -94,6 +105,7 @@ def beta_figure(
     data: DataArgument,
     encoder: EncoderOption = DEFAULT,
     kind: KindOption = None,
+    folders: FoldersOption = None,
     held_out_data: HeldOutOption = None,
     betas: Annotated[
         str | None, typer.Option(help="Betas to try, with commas between. Default: 16 from 0.1 to 64.")
@@ -109,8 +121,8 @@ def beta_figure(
     path, size = target("beta", output, text)
     paid = _cost(cost)
     tried = None if betas is None else numbers_between("--betas", betas, 0)
-    test = encoded_test_set(data, encoder, report, kind=kind)
-    with held_out_option():
+    test = encoded_test_set(data, encoder, report, kind=kind, folders=folders)
+    with with_advice(HELD_OUT_ADVICE):
         fitted = cascades_by_beta(test, held_out_data, tried, progress=report.progress)
     calibration = test.encoder.card.calibration
     numbers = beta.beta_figure(
@@ -132,6 +144,7 @@ def w_figure(
     data: DataArgument,
     encoder: EncoderOption = DEFAULT,
     kind: KindOption = None,
+    folders: FoldersOption = None,
     code: Annotated[
         str | None, typer.Option(help="The short code. Default: the attributes if there are any, else the shortest.")
     ] = None,
@@ -146,8 +159,8 @@ def w_figure(
     report = Report(as_json=as_json, quiet=quiet)
     path, size = target("w", output, text)
     paid = _cost(cost)
-    test = encoded_test_set(data, encoder, report, kind=kind)
-    with held_out_option():
+    test = encoded_test_set(data, encoder, report, kind=kind, folders=folders)
+    with with_advice(HELD_OUT_ADVICE):
         fitted = short_list_by_rule(test, held_out_data, code, progress=report.progress)
     numbers = short_lists.short_list_figure(
         fitted.rule,
@@ -175,6 +188,7 @@ def distances_figure(
     data: DataArgument,
     encoder: EncoderOption = DEFAULT,
     kind: KindOption = None,
+    folders: FoldersOption = None,
     held_out_data: HeldOutOption = None,
     output: OutputOption = None,
     text: TextOption = "normal",
@@ -184,8 +198,8 @@ def distances_figure(
     """Histograms of Hamming distances for every code, with the calibrated and the same-person thresholds."""
     report = Report(as_json=as_json, quiet=quiet)
     path, size = target("distances", output, text)
-    test = encoded_test_set(data, encoder, report, kind=kind)
-    with held_out_option():
+    test = encoded_test_set(data, encoder, report, kind=kind, folders=folders)
+    with with_advice(HELD_OUT_ADVICE):
         marked = marked_thresholds(test, held_out_data, progress=report.progress)
     histograms = distances.distance_histograms(test.query, test.gallery, marked.by_code, protocol=test.protocol)
     figure = distances.draw_distances(histograms, test.about, [marked.origin], text=size)
@@ -202,6 +216,7 @@ def ranked_figure(
     data: DataArgument,
     encoder: EncoderOption = DEFAULT,
     kind: KindOption = None,
+    folders: FoldersOption = None,
     queries: Annotated[
         list[str] | None, typer.Option("--queries", help="A query to draw, by its file's name; repeatable.")
     ] = None,
@@ -223,7 +238,7 @@ def ranked_figure(
     path, size = target("ranked", output, text, suffixes=ranked.RANKED_SUFFIXES)
     if sum(given is not None for given in (queries, worst, best)) > 1:
         raise UsageError("give one of --queries, --worst and --best")
-    test = encoded_test_set(data, encoder, report, kind=kind)
+    test = encoded_test_set(data, encoder, report, kind=kind, folders=folders)
     spec = test.encoder.spec
     used = (
         Cascade([Stage(spec.final)])
@@ -266,7 +281,7 @@ def changes_figure(
     """What a second encoder or ranking changes query by query: two cards, or two rankings of one."""
     report = Report(as_json=as_json, quiet=quiet)
     path, size = target("changes", output, text)
-    loaded = load_cards(cards, force=force)
+    loaded = _cards(cards, force=force)
     first, second = choose_pair(loaded, ranking or [], cards)
     numbers = changes.rank_changes(first, second)
     figure = changes.draw_changes(numbers, about_cards(loaded), text=size)

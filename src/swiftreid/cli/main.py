@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 from typer.main import get_group
 
 import swiftreid
+from swiftreid.cli.settings import option_defaults
 
 COMMANDS: Final = {
     "demo": "demo:demo",
@@ -56,6 +57,7 @@ app = typer.Typer(
     cls=_Lazy,
     name="swiftreid",
     help="Find a person across cameras: binary codes, a durable gallery, coarse-to-fine search.",
+    epilog="Defaults of options may stand in a settings file: ./swiftreid.toml, or ~/.config/swiftreid/config.toml.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -70,6 +72,7 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
+    context: typer.Context,
     version: bool = typer.Option(False, "--version", help="Print the version.", callback=_version, is_eager=True),
 ) -> None:
-    pass
+    context.default_map = option_defaults(context)

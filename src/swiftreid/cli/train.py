@@ -10,7 +10,16 @@ import typer
 
 from swiftreid.cli.calibrations import print_calibration, warn_of_few
 from swiftreid.cli.console import JsonOption, QuietOption, Report
-from swiftreid.cli.datasets import DataArgument, KindOption, RootOption, TrainOption, train_choice, with_doubts
+from swiftreid.cli.datasets import (
+    DataArgument,
+    FoldersOption,
+    KindOption,
+    RootOption,
+    TrainOption,
+    folders_choice,
+    train_choice,
+    with_doubts,
+)
 from swiftreid.cli.sources import BadPictures
 from swiftreid.data.samples import SplitName
 from swiftreid.data.sources import open_data
@@ -37,6 +46,7 @@ def train(
         typer.Option("--set", help="Change one field of the recipe, as in schedule.epochs=20; repeatable."),
     ] = None,
     kind: KindOption = None,
+    folders: FoldersOption = None,
     root: RootOption = None,
     train_split: TrainOption = "train+val",
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
@@ -88,6 +98,7 @@ def train(
                 data,
                 kind=kind,
                 root=root,
+                folders=folders_choice(folders),
                 need=TRAINING,
                 train=train_choice(train_split),
                 attributes=learns_attributes(stated.method, stated.settings),

@@ -1,13 +1,13 @@
-"""Plain folders: one folder per person, with or without folders for the splits, with or without cameras."""
+"""Plain folders: one for each person, or for each camera and person, with or without folders for the splits."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from swiftreid.data.listing import is_picture, names_in, pictures_in, unread_doubts, unread_in
+from swiftreid.data.camera_folders import Folders, camera_name, cameras_or_people, check_folders
+from swiftreid.data.listing import has_pictures, is_picture, names_in, pictures_in, unread_doubts, unread_in
 from swiftreid.data.market import parse_name
 from swiftreid.data.numbering import (
     doubts_on_names,
@@ -22,12 +22,10 @@ from swiftreid.data.samples import JUNK, SPLITS, Doubt, NamedSample, ReidData, S
 from swiftreid.errors import SwiftReIDError
 
 LAYOUT = (
-    "expected one folder per person (PERSON/any name.jpg, or PERSON/CAMERA/any name.jpg with camera folders named like "
-    "cam1), either directly or in folders query and gallery (and train); or pictures named PERSON_cCAMERA..., such as "
-    "0844_c3s2_107328_01.jpg"
+    "expected one folder per person (PERSON/any name.jpg, or PERSON/CAMERA/any name.jpg or CAMERA/PERSON/any name.jpg "
+    "with camera folders named like cam1), either directly or in folders query and gallery (and train); or pictures "
+    "named PERSON_cCAMERA..., such as 0844_c3s2_107328_01.jpg"
 )
-
-_CAMERA_FOLDER = re.compile(r"(?:c|cam|camera)[-_ ]?(\d{1,9})", re.ASCII | re.IGNORECASE)
 
 
 def one_camera(camera: int | str | None) -> str:
@@ -50,36 +48,44 @@ NO_CAMERAS = (
 )
 
 
-def read_folders(root: Path | str, *, need: Collection[SplitName] = ("query", "gallery")) -> ReidData:
-    """Read pictures sorted into one folder per person.
+def read_folders(
+    root: Path | str, *, need: Collection[SplitName] = ("query", "gallery"), folders: Folders | None = None
+) -> ReidData:
+    """Read pictures sorted into one folder per person, or into one per camera and in it one per person.
 
     - ``root/PERSON/*.jpg``: without splits. Every picture is a query and the gallery at once, and evaluation leaves a
       query's own picture out; or, where only training pictures are needed, every picture is for training.
     - ``root/query/PERSON/*.jpg`` and ``root/gallery/PERSON/*.jpg``, and ``root/train/PERSON/*.jpg`` if there is one.
 
-    Pictures that lie directly in a split's folder, or in ``root``, must state their person in Market-1501's way.
-    Cameras come from folders below the person's (``cam1``, ``camera_2``) or from names; unless every picture has one,
-    and there are at least two, ``cross_camera`` is False and every sample has camera 0. Folder names that are all whole
-    numbers are the persons' numbers; otherwise persons are numbered 1, 2, ... in the order of their names.
+    Pictures that lie directly in a split's folder, in ``root`` or in a camera's folder must state their person in
+    Market-1501's way. Cameras come from folders named like cameras (``cam1``, ``camera_2``, ``cam-A``, ``left``), below
+    the person's or above them, or from names; unless every picture has one, and there are at least two,
+    ``cross_camera`` is False and every sample has camera 0. Folder names that are all whole numbers are the numbers of
+    persons and cameras; otherwise they are numbered 1, 2, ... in the order of their names.
 
     Args:
         root: the folder.
         need: the splits that must hold pictures.
+        folders: what the upper folders are, "people" or "cameras". None: people, unless all are named like cameras and
+            what lies in them fits that; that is guessed aloud, in ``doubts``.
 
     Raises:
+        UsageError: ``folders`` is neither, or it is left out and cannot be guessed; the message says what to do.
         SwiftReIDError: no picture is there whose person is known, or a needed split is empty.
     """
+    check_folders(folders)
     root = Path(root)
     if not root.is_dir():
         what = "is a file" if root.is_file() else "does not exist"
         raise SwiftReIDError(f"data folder {root} {what}; {LAYOUT}")
     unparsable: list[Path] = []
     split_folders = split_folders_of(root)
-    if split_folders:
-        found = {split: list(_people_below(root / split, unparsable)) for split in split_folders}
-    else:
-        whole: SplitName = "query" if "query" in need or "gallery" in need else "train"
-        found = {whole: list(_people_below(root, unparsable))}
+    whole: SplitName = "query" if "query" in need or "gallery" in need else "train"
+    places = {split: root / split for split in split_folders} or {whole: root}
+    guessed: list[Doubt] = []
+    if folders is None:
+        folders, guessed = cameras_or_people(_folders_in(places.values()), root)
+    found = {split: list(_pictures_below(place, folders, unparsable)) for split, place in places.items()}
     if empty := [split for split in SPLITS if split in need and split_folders and not found.get(split)]:
         raise SwiftReIDError(f"data folder {root} has no picture for {' and '.join(empty)}; {LAYOUT}")
     everything = [picture for pictures in found.values() for picture in pictures]
@@ -98,8 +104,9 @@ def read_folders(root: Path | str, *, need: Collection[SplitName] = ("query", "g
     )
     for split, pictures in found.items():
         data.split(split).extend(numbered(picture, persons, cameras) for picture in pictures)
-    notes.extend(notes_on_names("people", persons))
-    data.doubts.extend([*doubts_on_names("people", persons), *_doubts(root, split_folders)])
+    notes.extend([*notes_on_names("people", persons), *notes_on_names("cameras", cameras)])
+    unread = _doubts(root, list(places.values()), folders)
+    data.doubts.extend([*guessed, *doubts_on_names("people", persons), *unread])
     data = free_person_zero(data)
     if not split_folders and data.query:
         ask_about_all(data)
@@ -129,54 +136,80 @@ def has_people(root: Path) -> bool:
             return True
         if path.is_dir() and any(is_picture(inner) for inner in names_in(path)):
             return True
-        if path.is_dir() and any(pictures_in(path / inner) for inner in names_in(path) if _camera_folder(path / inner)):
+        if path.is_dir() and any(
+            (camera_name(name) or camera_name(inner)) and has_pictures(path / inner) for inner in names_in(path)
+        ):
             return True
     return False
 
 
-def _people_below(folder: Path, unparsable: list[Path]) -> Iterator[NamedSample]:
+def _folders_in(places: Iterable[Path]) -> list[Path]:
+    """Folders that hold pictures, or folders that do; none, without looking, where no name is a camera's."""
+    below = [place / name for place in places for name in names_in(place) if not is_picture(name)]
+    if not any(camera_name(folder.name) for folder in below):
+        return []
+    return [folder for folder in below if folder.is_dir() and any(_picture_or_folder(folder))]
+
+
+def _picture_or_folder(folder: Path) -> Iterator[bool]:
     for name in names_in(folder):
-        path = folder / name
+        yield is_picture(name) or has_pictures(folder / name)
+
+
+def _pictures_below(place: Path, folders: Folders, unparsable: list[Path]) -> Iterator[NamedSample]:
+    for name in names_in(place):
+        path = place / name
         if path.is_dir():
-            yield from _pictures_of(name, path)
+            yield from _of_person(name, path) if folders == "people" else _of_camera(name, path, unparsable)
         elif is_picture(name):
-            parsed = parse_name(path.stem)
-            if parsed is None:
-                unparsable.append(path)
-            else:
-                yield Sample(path, str(parsed[0]), str(parsed[1]))
+            yield from _named(path, None, unparsable)
 
 
-def _pictures_of(person: str, folder: Path) -> Iterator[NamedSample]:
+def _of_person(person: str, folder: Path) -> Iterator[NamedSample]:
     for name in names_in(folder):
         path = folder / name
         if is_picture(name) and not path.is_dir():
             parsed = parse_name(path.stem)
             yield Sample(path, person, str(parsed[1]) if parsed else None)
-        elif (camera := _camera_folder(path)) is not None:
+        elif (camera := camera_name(name)) is not None and path.is_dir():
             for picture in pictures_in(path):
                 yield Sample(picture, person, camera)
 
 
-def _doubts(root: Path, split_folders: Collection[str]) -> list[Doubt]:
-    """Pictures below a person's folder that are not read, since their folder is not named like a camera."""
+def _of_camera(name: str, folder: Path, unparsable: list[Path]) -> Iterator[NamedSample]:
+    camera = camera_name(name) or name
+    for inner in names_in(folder):
+        path = folder / inner
+        if path.is_dir():
+            for picture in pictures_in(path):
+                yield Sample(picture, inner, camera)
+        elif is_picture(inner):
+            yield from _named(path, camera, unparsable)
+
+
+def _named(picture: Path, camera: str | None, unparsable: list[Path]) -> Iterator[NamedSample]:
+    """A picture whose name must state its person, and its camera where no folder does."""
+    parsed = parse_name(picture.stem)
+    if parsed is None:
+        unparsable.append(picture)
+    else:
+        yield Sample(picture, str(parsed[0]), camera or str(parsed[1]))
+
+
+def _doubts(root: Path, places: Collection[Path], folders: Folders) -> list[Doubt]:
+    """Pictures that lie too deep to be read, or in a folder below a person's that is not named like a camera."""
     unread: list[Path] = []
-    for above in [root / split for split in split_folders] or [root]:
-        for person in (above / name for name in names_in(above) if not is_picture(name)):
-            if person.is_dir():
-                unread += unread_in(person, folders=False)
-                below = (person / name for name in names_in(person) if not is_picture(name))
-                for folder in below:
-                    if folder.is_dir() and _camera_folder(folder) is None:
-                        unread += pictures_in(folder)
+    for upper in (place / name for place in places for name in names_in(place) if not is_picture(name)):
+        if upper.is_dir():
+            unread += unread_in(upper, folders=False)
+            for lower in (upper / name for name in names_in(upper) if not is_picture(name)):
+                if lower.is_dir() and folders == "cameras":
+                    unread += unread_in(lower)
+                elif lower.is_dir() and camera_name(lower.name) is None:
+                    unread += pictures_in(lower)
     return unread_doubts(
         unread, root, "Name folders below a person's cam1, cam2, ..., and save pictures as JPEG, PNG or the like."
     )
-
-
-def _camera_folder(path: Path) -> str | None:
-    match = _CAMERA_FOLDER.fullmatch(path.name)
-    return str(int(match[1])) if match and path.is_dir() else None
 
 
 def _cameras_known(pictures: list[NamedSample]) -> tuple[bool, list[str]]:

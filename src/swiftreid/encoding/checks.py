@@ -48,8 +48,8 @@ def float_tensor(card: EncoderCard, tensors: Tensors, name: str, shape: tuple[in
     return found
 
 
-def file_tensor(card: EncoderCard, tensors: Tensors, name: str) -> bytes:
-    """A tensor that holds a file's bytes.
+def check_bytes(card: EncoderCard, tensors: Tensors, name: str) -> None:
+    """Make sure that a tensor holds a file's bytes.
 
     Raises:
         SwiftReIDError: it is no array of bytes.
@@ -57,7 +57,6 @@ def file_tensor(card: EncoderCard, tensors: Tensors, name: str) -> bytes:
     found = tensors[name]
     if found.dtype != np.uint8 or found.ndim != 1:
         raise SwiftReIDError(f"encoder {card.name}: {name!r} is {found.dtype} {found.shape}, not bytes; {_REMEDY}")
-    return found.tobytes()
 
 
 def refuse(card: EncoderCard, what: str) -> SwiftReIDError:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from swiftreid.encoding.abstract import Encoder
 from swiftreid.encoding.card import EncoderCard, Preprocessing, Tensors
-from swiftreid.encoding.checks import architecture_of, file_tensor, float_tensor, refuse
+from swiftreid.encoding.checks import architecture_of, check_bytes, float_tensor, refuse
 from swiftreid.encoding.hyperplanes import RandomHyperplanes
 from swiftreid.encoding.runtimes.contract import ONNX, OPENVINO_IR, NetworkFile, RunOptions, StartedNetwork
 from swiftreid.encoding.runtimes.registry import start_network
@@ -52,7 +52,7 @@ class ExternalEncoder(Encoder):
             raise refuse(card, f"its embedding has {card.embedding} numbers, its architecture {dimension}")
         self._preprocessing = card.preprocessing
         self._mean = float_tensor(card, tensors, "mean", (dimension,))
-        self._network = _network_of(card, tensors)
+        self._format = _format_of(card, tensors)
         self._planes = RandomHyperplanes(dimension, self.spec, seed=self._architecture.seed)
         self._started: StartedNetwork | None = None
         self._starting = Lock()
@@ -60,12 +60,13 @@ class ExternalEncoder(Encoder):
     @property
     def network(self) -> NetworkFile:
         """The network, as its exporter wrote it."""
-        return self._network
+        parts = {part: self.tensors[f"network.{part}"].tobytes() for part in _PARTS[self._format]}
+        return NetworkFile(self._format, parts)
 
     def _embed(self, inputs: NDArray[np.uint8]) -> NDArray[np.float32]:
         with self._starting:
             if self._started is None:  # the first call, so that reading a card needs no runtime
-                self._started = start_network(self._network, self.options)
+                self._started = start_network(self.network, self.options)
         started = self._started
         outputs = run_side_by_side(
             lambda pictures: self._embed_some(started, pictures), inputs, started, self.options.network_calls
@@ -175,11 +176,14 @@ def _read_network(model: Path) -> NetworkFile:
     return NetworkFile(format, parts)
 
 
-def _network_of(card: EncoderCard, tensors: Tensors) -> NetworkFile:
+def _format_of(card: EncoderCard, tensors: Tensors) -> str:
+    """Format of the network that the tensors hold."""
     for format, parts in _PARTS.items():
-        names = {part: f"network.{part}" for part in parts}
-        if set(names.values()) <= set(tensors):
-            return NetworkFile(format, {part: file_tensor(card, tensors, name) for part, name in names.items()})
+        names = [f"network.{part}" for part in parts]
+        if set(names) <= set(tensors):
+            for name in names:
+                check_bytes(card, tensors, name)
+            return format
     raise refuse(card, "it holds no network, neither network.onnx nor network.xml with network.bin")
 
 

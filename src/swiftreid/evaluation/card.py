@@ -77,7 +77,7 @@ class UnreadableFile(_Part):
     reason: str
 
 
-class EncoderCard(_Part):
+class EvaluatedEncoder(_Part):
     """The encoder that was measured: its name, the fingerprint of its artefact, and what it learnt from.
 
     Attributes:
@@ -298,7 +298,7 @@ class ResultCard(_Part):
     created: str = Field(default_factory=_now)
     software: dict[str, str] = Field(default_factory=software_versions)
     data: DataCard
-    encoder: EncoderCard | None = None
+    encoder: EvaluatedEncoder | None = None
     seed: int | None = None
     protocol: ProtocolCard
     unreadable: int = 0
@@ -326,7 +326,7 @@ class ResultCard(_Part):
             return rows[0]
         there = ", ".join(repr(row.ranking) for row in rows or self.rows)
         if rows:
-            raise UsageError(f"--ranking {text!r} may be any of {there}: write more of its name")
+            raise UsageError(f"ranking {text!r} may be any of {there}: write more of its name")
         of = self.encoder.name if self.encoder else "unknown encoder"
         raise UsageError(f"the card of {of} on {self.data.name} has no ranking {text!r}; it has {there}")
 

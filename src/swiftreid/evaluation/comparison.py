@@ -203,8 +203,8 @@ def shared_rankings(cards: Sequence[ResultCard], wanted: Sequence[str] = ()) -> 
     Raises:
         UsageError: a card lacks a ranking asked for, or there is none that all have.
     """
-    asked = [cards[0].find(text).ranking for text in wanted]
-    for name in asked:
+    named = [cards[0].find(text).ranking for text in wanted]
+    for name in named:
         lacking = next((number for number, card in enumerate(cards, 1) if card.row(name) is None), None)
         if lacking is not None:
             has = ", ".join(f"'{row.ranking}'" for row in cards[lacking - 1].rows)
@@ -216,7 +216,7 @@ def shared_rankings(cards: Sequence[ResultCard], wanted: Sequence[str] = ()) -> 
             for number, card in enumerate(cards, 1)
         )
         raise UsageError(f"the cards have no ranking in common ({each})")
-    return list(dict.fromkeys(asked)) or shared
+    return list(dict.fromkeys(named)) or shared
 
 
 def _values(row: ResultRow, figure: str, ap: ApRule) -> NDArray[np.float64]:

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from swiftreid.errors import UsageError
 from swiftreid.evaluation.embeddings import distances_by_embedding, stable_order, unit_length
-from swiftreid.evaluation.judging import Verdicts, counted_metrics, pairs_of, rank_and_judge
 from swiftreid.evaluation.labelled import LabelledCodes
+from swiftreid.evaluation.match_ranks import can_count, ranks_by_distance
 from swiftreid.evaluation.protocol import Metrics, Protocol
-from swiftreid.evaluation.standing import can_count, ranks_by_distance
+from swiftreid.evaluation.ranking_metrics import Verdicts, counted_metrics, metrics_of_cascade, pairs_of
 from swiftreid.evaluation.timing import Search, time_searches
 from swiftreid.evaluation.verification import COSINE_STEPS
 from swiftreid.progress import Progress, no_progress
@@ -23,7 +23,7 @@ from swiftreid.search.stages import EMBEDDING
 from swiftreid.search.storage import bytes_per_entry
 from swiftreid.search.table import CodeTable
 
-__all__ = ["LabelledCodes", "Measured", "measure", "measure_cascades", "measure_embedding", "rank_and_judge"]
+__all__ = ["LabelledCodes", "Measured", "measure", "measure_cascades", "measure_embedding", "metrics_of_cascade"]
 
 Kind = Literal["best", "all"]
 """What is timed: a search for the k best, or the ranking of the whole gallery."""
@@ -174,7 +174,7 @@ class _Run:
         if len(cascade.stages) == 1 and can_count(cascade.stages):
             row_bytes = int(self.gallery.codes[cascade.codes[0]].shape[1])
             pairs = pairs_of(self.query, self.gallery, self.protocol, 8 * row_bytes + 1)
-        metrics, report = rank_and_judge(
+        metrics, report = metrics_of_cascade(
             cascade, table, self.query, self.gallery, k=self.k, protocol=self.protocol, pairs=pairs
         )
         return Measured(

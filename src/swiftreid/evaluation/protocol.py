@@ -189,9 +189,9 @@ def _checked(ranking: NDArray[np.integer], entries: int, number: int) -> NDArray
     order = order[order >= 0]
     if len(order) and int(order.max()) >= entries:
         raise UsageError(f"ranking {number} holds position {int(order.max())}; the gallery has {entries} entries")
-    seen = np.zeros(entries, np.bool_)
-    seen[order] = True
-    if np.count_nonzero(seen) != len(order):
+    present = np.zeros(entries, np.bool_)
+    present[order] = True
+    if np.count_nonzero(present) != len(order):
         raise UsageError(f"ranking {number} holds a gallery position more than once")
     return order
 

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swiftreid.errors import UsageError
-from swiftreid.evaluation.judging import judge
 from swiftreid.evaluation.labelled import LabelledCodes
 from swiftreid.evaluation.measure import Measured
 from swiftreid.evaluation.protocol import Protocol
+from swiftreid.evaluation.ranking_metrics import metrics_of_rankings
 from swiftreid.reranking.gallery_graph import GalleryGraph, Reordered
 from swiftreid.reranking.reciprocal import Reciprocal
 from swiftreid.reranking.rerank import POOL, rerank_codes, rerank_embeddings, rerank_results
@@ -59,7 +59,7 @@ def measure_reranking(
         rankings = rerank_embeddings(query.embedding, gallery.embedding, settings)
         width = 4 * int(gallery.embedding.shape[1])
     clock = _Clock()
-    metrics = judge(clock.taken_by(rankings), query, gallery, protocol or Protocol())
+    metrics = metrics_of_rankings(clock.taken_by(rankings), query, gallery, protocol or Protocol())
     return Measured(
         label=f"{code or 'float embedding'} re-ranked",
         metrics=metrics,
@@ -155,7 +155,7 @@ def _first_results(
                 best = rerank(found[:, :first], block).indices
             yield from np.concatenate([best, found[:, first:]], axis=1)
 
-    metrics = judge(rankings(), query, gallery, protocol)
+    metrics = metrics_of_rankings(rankings(), query, gallery, protocol)
     kept = min(first, len(gallery))
     return Measured(
         label=label,

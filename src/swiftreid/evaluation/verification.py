@@ -20,7 +20,7 @@ from swiftreid.evaluation.matches import Matches
 
 FAR_LEVELS: Final = ("0.1", "0.01", "0.001", "0.0001", "0.00001", "0.000001")
 LEAST_ACCEPTED: Final = 10
-"""Wrongly accepted pairs that a level of FAR must allow for to be told: fewer would make it a matter of chance."""
+"""Wrongly accepted pairs that a level of FAR must allow for to be given: fewer would make it a matter of chance."""
 
 COSINE_STEPS: Final = 2**16
 """Cosine distances, 0 to 2, are counted in so many equal steps: thresholds lie on multiples of 2 / 65,536."""
@@ -71,8 +71,8 @@ class Roc:
 
     def tar_at_far(self, levels: Sequence[str] = FAR_LEVELS) -> dict[str, float]:
         """TAR by level of FAR, as text so that it can key a JSON object; levels that cannot be told are missing."""
-        told = {level: self.tar_at(float(level)) for level in levels}
-        return {level: tar for level, tar in told.items() if tar is not None}
+        rates = {level: self.tar_at(float(level)) for level in levels}
+        return {level: tar for level, tar in rates.items() if tar is not None}
 
 
 @dataclass

@@ -22,7 +22,7 @@ from swiftreid.encoding.encoder import DEFAULT, Encoder
 from swiftreid.encoding.labelled import encode_samples, pool_queries
 from swiftreid.encoding.stream import OnBad
 from swiftreid.errors import UsageError
-from swiftreid.evaluation.card import DataCard, EncoderCard, ProtocolCard, ResultCard
+from swiftreid.evaluation.card import DataCard, EvaluatedEncoder, ProtocolCard, ResultCard
 from swiftreid.evaluation.labelled import LabelledCodes, own_pictures, together
 from swiftreid.evaluation.measure import Measured, measure
 from swiftreid.evaluation.protocol import Protocol
@@ -160,7 +160,7 @@ class _Run:
         unreadable = self.unreadable.files(samples, data.root)
         result = ResultCard(
             data=DataCard.of(data, distractors=bool(data.distractors), multi_query=settings.multi_query),
-            encoder=EncoderCard(
+            encoder=EvaluatedEncoder(
                 name=card.name, fingerprint=self.encoder.fingerprint, trained_on=trained_on, domain=domain
             ),
             seed=card.training.get("seed"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from swiftreid.errors import UsageError
 from swiftreid.evaluation.card import ResultCard
-from swiftreid.figures.cards import Chosen, about_cards
+from swiftreid.figures.cards import ChosenRow, about_cards
 from swiftreid.figures.labels import Named, label_points
 from swiftreid.figures.style import FAINT, LOOKS, TextSize, compose, new_figure, percent_axis, styled
 
@@ -53,7 +53,7 @@ class TimedRanking:
     map_between: tuple[float, float] | None
 
 
-def timed_rankings(chosen: Sequence[Chosen], *, full: bool = False) -> list[TimedRanking]:
+def timed_rankings(chosen: Sequence[ChosenRow], *, full: bool = False) -> list[TimedRanking]:
     """The chosen rankings that have a time: for the 100 best, or of the whole gallery's ranking.
 
     Raises:
@@ -74,11 +74,11 @@ def timed_rankings(chosen: Sequence[Chosen], *, full: bool = False) -> list[Time
         if (time := one.row.full_ranking_microseconds if full else one.row.microseconds_per_query)
     ]
     if not found:
-        raise UsageError("no ranking of these cards has a time: run `swiftreid evaluate` without --untimed")
+        raise UsageError("no ranking of these cards has a time: run `swiftreid evaluate` again, and take times")
     return found
 
 
-def kind_of(one: Chosen) -> Kind:
+def kind_of(one: ChosenRow) -> Kind:
     """What kind of ranking it is, by the rules that its card states."""
     rules = str(one.row.extra.get("rules", ""))
     if "k-reciprocal" in rules:
@@ -147,8 +147,8 @@ def _list(axes: Axes, rankings: Sequence[TimedRanking], points: float) -> None:
         top = 1 - (number - 1) * min(step, 1 / len(rankings))
         name = r.label.removesuffix(" exhaustive")
         axes.text(0, top, f"{number}", transform=axes.transAxes, va="top", fontsize=size, weight="bold")
-        told = f"{name}\n{r.bytes_per_entry:,} B, {r.microseconds:,.3g} µs"
-        axes.text(0.12, top, told, transform=axes.transAxes, va="top", fontsize=size, linespacing=1.1)
+        caption = f"{name}\n{r.bytes_per_entry:,} B, {r.microseconds:,.3g} µs"
+        axes.text(0.12, top, caption, transform=axes.transAxes, va="top", fontsize=size, linespacing=1.1)
 
 
 def _between(ranking: TimedRanking, field: str) -> tuple[float, float] | None:

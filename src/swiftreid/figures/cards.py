@@ -9,10 +9,11 @@ from pathlib import Path
 from swiftreid.errors import UsageError
 from swiftreid.evaluation.card import ResultCard, ResultRow
 from swiftreid.evaluation.comparison import differences, short_names
+from swiftreid.evaluation.verdicts import CardsDiffer
 
 
 @dataclass(frozen=True)
-class Chosen:
+class ChosenRow:
     """One ranking of one card, with the label that tells it from the others in a figure."""
 
     label: str
@@ -25,22 +26,22 @@ def load_cards(paths: Sequence[Path], *, force: bool = False) -> list[ResultCard
 
     Raises:
         SwiftReIDError: a card cannot be read.
-        UsageError: they are not of the same pictures and protocol, and that is not asked for.
+        CardsDiffer: they are not of the same pictures and protocol, and ``force`` is not set.
     """
     cards = [ResultCard.load(path) for path in paths]
     for path, card in zip(paths[1:], cards[1:], strict=True):
         different = differences(cards[0], card, ap="standard")  # figures are by this one definition
         if different and not force:
-            raise UsageError(
+            raise CardsDiffer(
                 f"{paths[0]} and {path} do not belong in one figure, they differ in {'; '.join(map(str, different))}. "
-                "Draw them apart, or give --force and say so beside the figure"
+                "Draw them apart"
             )
     return cards
 
 
 def choose_rows(
     cards: Sequence[ResultCard], wanted: Sequence[str], default: Sequence[str], files: Sequence[Path] = ()
-) -> list[Chosen]:
+) -> list[ChosenRow]:
     """The rankings of each card that were asked for.
 
     Args:
@@ -57,15 +58,15 @@ def choose_rows(
     for name, card in zip(names, cards, strict=True):
         rows = [card.find(text) for text in wanted] if wanted else [r for r in card.rows if r.ranking in default]
         for row in rows:
-            chosen.append(Chosen(f"{name}: {row.ranking}" if name else row.ranking, card, row))
+            chosen.append(ChosenRow(f"{name}: {row.ranking}" if name else row.ranking, card, row))
     if not chosen:
-        raise UsageError("none of the cards has a ranking to draw; say which with --ranking")
+        raise UsageError("none of the cards has a ranking to draw: choose one by its name")
     return chosen
 
 
 def choose_pair(
     cards: Sequence[ResultCard], wanted: Sequence[str], files: Sequence[Path] = ()
-) -> tuple[Chosen, Chosen]:
+) -> tuple[ChosenRow, ChosenRow]:
     """Two rankings to compare: one of each of two cards, or two of one card.
 
     Args:
@@ -78,12 +79,12 @@ def choose_pair(
         UsageError: these are not two rankings, or a card has no such one.
     """
     if (len(cards), len(wanted)) not in ((1, 2), (2, 0), (2, 1), (2, 2)):
-        raise UsageError("changes are between two cards, or between two rankings of one card, each with --ranking")
+        raise UsageError("changes are between two cards, or between two rankings of one card: name them")
     names = _names(cards, files) * (2 // len(cards))
     pair = [cards[0], cards[-1]]
     texts = list(wanted) * (2 // len(wanted)) if wanted else [longest_exhaustive(card) for card in pair]
     first, second = (
-        Chosen(f"{name}: {row.ranking}" if name else row.ranking, card, row)
+        ChosenRow(f"{name}: {row.ranking}" if name else row.ranking, card, row)
         for name, card, text in zip(names, pair, texts, strict=True)
         if (row := card.find(text or "id"))
     )

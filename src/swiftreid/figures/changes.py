@@ -12,7 +12,7 @@ import numpy as np
 
 from swiftreid.errors import UsageError
 from swiftreid.evaluation.card import PerQuery
-from swiftreid.figures.cards import Chosen
+from swiftreid.figures.cards import ChosenRow
 from swiftreid.figures.style import FAINT, INK, LOOKS, TextSize, compose, new_figure, styled
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _place(rank: int) -> float:
     return float(rank) if rank else 1e9
 
 
-def rank_changes(first: Chosen, second: Chosen) -> RankChanges:
+def rank_changes(first: ChosenRow, second: ChosenRow) -> RankChanges:
     """Compare two rankings query by query, matched by the queries' names.
 
     Raises:
@@ -97,12 +97,12 @@ def rank_changes(first: Chosen, second: Chosen) -> RankChanges:
     return RankChanges(first.label, second.label, moves[1.0], moves[0.0], moves[-1.0], changes)
 
 
-def _by_query(chosen: Chosen) -> dict[str, tuple[int, float]]:
+def _by_query(chosen: ChosenRow) -> dict[str, tuple[int, float]]:
     """Rank of the first match and average precision of each query that counts."""
     figures: PerQuery | None = chosen.row.per_query
     if figures is None or not chosen.card.queries:
         raise UsageError(
-            f"the card of '{chosen.label}' has no figures of single queries (--no-per-query, or an old card): "
+            f"the card of '{chosen.label}' has no figures of single queries (left out, or an old card): "
             "run `swiftreid evaluate` again"
         )
     return {

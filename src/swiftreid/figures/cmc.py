@@ -11,7 +11,7 @@ import numpy as np
 from swiftreid.errors import UsageError
 from swiftreid.evaluation.card import ResultCard
 from swiftreid.evaluation.confidence import bootstrap_intervals
-from swiftreid.figures.cards import Chosen, about_cards, longest_exhaustive
+from swiftreid.figures.cards import ChosenRow, about_cards, longest_exhaustive
 from swiftreid.figures.labels import Named, ends_inches, label_ends
 from swiftreid.figures.style import LOOKS, TextSize, compose, new_figure, percent_axis, styled, text_inches
 
@@ -54,7 +54,7 @@ def default_rankings(cards: Sequence[ResultCard]) -> list[str]:
     return [*wanted, *cascades[:1]] or names[:1]
 
 
-def cmc_curves(chosen: Sequence[Chosen], *, ranks: int = RANKS) -> list[CmcCurve]:
+def cmc_curves(chosen: Sequence[ChosenRow], *, ranks: int = RANKS) -> list[CmcCurve]:
     """The curves of the chosen rankings up to rank ``ranks``.
 
     Intervals are percentile bootstraps over the queries that count (`bootstrap_intervals`), rank by rank.
@@ -63,20 +63,20 @@ def cmc_curves(chosen: Sequence[Chosen], *, ranks: int = RANKS) -> list[CmcCurve
         UsageError: a card is of format 1, which has no curve, or the curve is shorter, or there are too many.
     """
     if len(chosen) > len(LOOKS):
-        raise UsageError(
-            f"{len(chosen)} curves cannot be told apart in one figure; choose at most {len(LOOKS)} with --ranking"
-        )
+        raise UsageError(f"{len(chosen)} curves cannot be told apart in one figure; choose at most {len(LOOKS)}")
     return [_curve(one, ranks) for one in chosen]
 
 
-def _curve(one: Chosen, ranks: int) -> CmcCurve:
+def _curve(one: ChosenRow, ranks: int) -> CmcCurve:
     row = one.row
     if not row.cmc:
         raise UsageError(
             f"the card of '{one.label}' has no CMC curve (cards of format 1 lack it): run `swiftreid evaluate` again"
         )
     if not 1 < ranks <= len(row.cmc):
-        raise UsageError(f"the curve of '{one.label}' has ranks 1 to {len(row.cmc)}; --ranks {ranks} is not possible")
+        raise UsageError(
+            f"the curve of '{one.label}' has ranks 1 to {len(row.cmc)}; a curve to rank {ranks} is not possible"
+        )
     low, high = [], []
     if row.per_query is not None:
         counted = [

@@ -96,17 +96,17 @@ def _rows(examination: Examination, columns: int, rng: np.random.Generator) -> l
         if cells:
             rows.append(_Row(f"{words}: {count(len(groups), 'picture')}", cells[:columns]))
     if diagnosis.unreadable:
-        told = [(Path(name), f"{Path(name).name}\n{why}") for name, why in diagnosis.unreadable.items()]
-        rows.append(_Row(f"cannot be read: {count(len(told), 'picture')}", told[:columns]))
+        unreadable = [(Path(name), f"{Path(name).name}\n{why}") for name, why in diagnosis.unreadable.items()]
+        rows.append(_Row(f"cannot be read: {count(len(unreadable), 'picture')}", unreadable[:columns]))
     return rows
 
 
 def _heading(name: str, counts: SplitCounts) -> str:
-    told = [count(counts.pictures, "picture"), count(counts.persons, "person", "people")]
-    told += [count(counts.cameras, "camera")] if counts.cameras else []
-    told += [f"{counts.junk:,} junk"] if counts.junk else []
-    told += [count(counts.distractors, "distractor")] if counts.distractors else []
-    return f"{name}: {', '.join(told)}"
+    counted = [count(counts.pictures, "picture"), count(counts.persons, "person", "people")]
+    counted += [count(counts.cameras, "camera")] if counts.cameras else []
+    counted += [f"{counts.junk:,} junk"] if counts.junk else []
+    counted += [count(counts.distractors, "distractor")] if counts.distractors else []
+    return f"{name}: {', '.join(counted)}"
 
 
 def _some(samples: Split, columns: int, rng: np.random.Generator) -> Split:

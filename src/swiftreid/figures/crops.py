@@ -27,7 +27,7 @@ def cell_size(crop_height: int, text: float) -> tuple[int, int]:
     return crop_height // 2 + 2 * BORDER, crop_height + 2 * BORDER + below
 
 
-def shown_size(picture: NDArray[np.uint8], crop_height: int) -> tuple[int, int]:
+def drawn_size(picture: NDArray[np.uint8], crop_height: int) -> tuple[int, int]:
     """Width and height in pixels at which a cell shows uint8 [h, w, 3], whole and in its own shape."""
     height, width = picture.shape[:2]
     scale = min(crop_height / height, (crop_height // 2) / width)
@@ -53,7 +53,7 @@ def draw_cell(
     right, bottom = left + height // 2 + 2 * BORDER - 1, top + height + 2 * BORDER - 1
     draw.rectangle((left + BORDER, top + BORDER, right - BORDER, bottom - BORDER), (240, 240, 242))
     crop = Image.fromarray(picture)
-    size = shown_size(picture, height)
+    size = drawn_size(picture, height)
     crop = crop.resize(size, Image.Resampling.BICUBIC)
     if faint:
         crop = Image.blend(crop, Image.new("RGB", size, PAPER), 0.55)

@@ -85,9 +85,9 @@ def distance_histograms(
     for name in sorted(query.codes, key=bits_of):
         bits = bits_of(name)
         same, different = np.zeros(bits + 1, np.int64), np.zeros(bits + 1, np.int64)
-        column, asked = np.ascontiguousarray(gallery.codes[name]), np.ascontiguousarray(query.codes[name])
+        column, query_codes = np.ascontiguousarray(gallery.codes[name]), np.ascontiguousarray(query.codes[name])
         for start in range(0, len(query), _BLOCK):
-            for row, distances in enumerate(kernels.hamming(column, asked[start : start + _BLOCK], name), start):
+            for row, distances in enumerate(kernels.hamming(column, query_codes[start : start + _BLOCK], name), start):
                 good, ignored = matches.of(int(query.persons[row]), int(query.cameras[row]), int(own[row]))
                 here = np.bincount(distances[good], minlength=bits + 1)
                 same += here

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from swiftreid.figures.style import FAINT, INK, Look
+from swiftreid.figures.style import FAINT, INK, SeriesLook
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,7 +27,7 @@ class Named:
     text: str
 
 
-def label_ends(axes: Axes, ends: Sequence[Named], looks: Sequence[Look], points: float) -> None:
+def label_ends(axes: Axes, ends: Sequence[Named], looks: Sequence[SeriesLook], points: float) -> None:
     """Write each name right of the end of its line, behind a piece of that line; none covers another.
 
     The axes must leave room at the right. Call when the layout stands.

@@ -21,7 +21,7 @@ from swiftreid.figures.crops import (
     VERMILION,
     cell_size,
     draw_cell,
-    shown_size,
+    drawn_size,
 )
 from swiftreid.figures.lettering import fitted, font, wrapped
 
@@ -111,9 +111,9 @@ def draw_maps(
         limit = _strongest(row)
         for column, panel in enumerate(row):
             corner = (MARGIN + column * (cell_width + GAP), top)
-            shown = _shown(panel, crop_height, limit)
+            picture = _tinted(panel, crop_height, limit)
             draw_cell(
-                canvas, corner, shown, crop_height, label=panel.label, caption=panel.caption, border=None, text=text
+                canvas, corner, picture, crop_height, label=panel.label, caption=panel.caption, border=None, text=text
             )
         top += cell_height + GAP
     for sign, said in words:
@@ -154,10 +154,10 @@ def _strongest(row: Sequence[Panel]) -> float:
     return max((float(np.abs(panel.changes).max()) for panel in row if panel.changes is not None), default=0.0)
 
 
-def _shown(panel: Panel, crop_height: int, limit: float) -> NDArray[np.uint8]:
+def _tinted(panel: Panel, crop_height: int, limit: float) -> NDArray[np.uint8]:
     if panel.changes is None:
         return panel.picture
     # At the size it is shown at, so that stripes are equally wide on pictures of any size.
-    size = shown_size(panel.picture, crop_height)
+    size = drawn_size(panel.picture, crop_height)
     enlarged = np.asarray(Image.fromarray(panel.picture).resize(size, Image.Resampling.BICUBIC))
     return overlay(enlarged, panel.changes, limit)

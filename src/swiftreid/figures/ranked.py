@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from swiftreid.errors import UsageError
-from swiftreid.evaluation.judging import rank_and_judge
 from swiftreid.evaluation.labelled import LabelledCodes
 from swiftreid.evaluation.matches import Matches
 from swiftreid.evaluation.protocol import Metrics, Protocol
-from swiftreid.figures.ranking_picture import Candidate, Ranking, draw_rankings
+from swiftreid.evaluation.ranking_metrics import metrics_of_cascade
+from swiftreid.figures.ranking_picture import Candidate, RankedPictures, draw_rankings
 from swiftreid.figures.style import TEXT_SIZES, TextSize
 from swiftreid.search.cascade import Cascade
 from swiftreid.search.table import CodeTable
@@ -67,7 +67,7 @@ def ranking_metrics(
     cascade: Cascade, query: LabelledCodes, gallery: LabelledCodes, *, protocol: Protocol | None = None
 ) -> Metrics:
     """Metrics of the whole rankings, by which queries are chosen."""
-    return rank_and_judge(cascade, CodeTable(gallery.columns()), query, gallery, protocol=protocol)[0]
+    return metrics_of_cascade(cascade, CodeTable(gallery.columns()), query, gallery, protocol=protocol)[0]
 
 
 def choose_queries(
@@ -179,7 +179,7 @@ def draw_ranked(
             for r in ranked.results
         ]
         caption = f"AP {100 * ranked.ap:.0f} %{_by(int(query.cameras[ranked.query]))}"
-        drawn.append(Ranking(read_query(ranked.query), candidates, caption))
+        drawn.append(RankedPictures(read_query(ranked.query), candidates, caption))
     return draw_rankings(drawn, title=title, columns=FIRST, text=_SCALE[text])
 
 

@@ -50,7 +50,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Ranking:
+class RankedPictures:
     """One query and its ranked candidates, nearest first."""
 
     query: NDArray[np.uint8]
@@ -68,11 +68,13 @@ def draw_ranking(
     crop_height: int = 192,
 ) -> Image.Image:
     """Draw one query (uint8 [h, w, 3]) and its candidates; see `draw_rankings`."""
-    return draw_rankings([Ranking(query, candidates, caption)], title=title, columns=columns, crop_height=crop_height)
+    return draw_rankings(
+        [RankedPictures(query, candidates, caption)], title=title, columns=columns, crop_height=crop_height
+    )
 
 
 def draw_rankings(
-    rankings: Sequence[Ranking], *, title: str = "", columns: int = 10, crop_height: int = 192, text: float = 1.0
+    rankings: Sequence[RankedPictures], *, title: str = "", columns: int = 10, crop_height: int = 192, text: float = 1.0
 ) -> Image.Image:
     """Draw several queries, one under the other, into one RGB picture.
 

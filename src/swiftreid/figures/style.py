@@ -31,7 +31,7 @@ _MARGIN = 0.10  # inches
 
 
 @dataclass(frozen=True)
-class Look:
+class SeriesLook:
     """How one of several things is drawn: each property alone tells it from the others."""
 
     colour: str
@@ -42,14 +42,14 @@ class Look:
 
 # Okabe and Ito's colours, which the colour-blind tell apart too; dark and light ones in turn, for grey prints.
 LOOKS: Final = (
-    Look("#0072b2", "-", "o", "////"),
-    Look("#d55e00", (0, (6, 2)), "s", "...."),
-    Look("#000000", (0, (1.2, 1.4)), "^", "\\\\\\\\"),
-    Look("#009e73", (0, (7, 2, 1.2, 2)), "D", "xxxx"),
-    Look("#cc79a7", (0, (4, 1.2, 1.2, 1.2, 1.2, 1.2)), "v", "++++"),
-    Look("#e69f00", (0, (10, 3)), "P", "oooo"),
-    Look("#56b4e9", (0, (3, 3)), "X", "----"),
-    Look("#5c5c62", (0, (1, 3)), "*", "||||"),
+    SeriesLook("#0072b2", "-", "o", "////"),
+    SeriesLook("#d55e00", (0, (6, 2)), "s", "...."),
+    SeriesLook("#000000", (0, (1.2, 1.4)), "^", "\\\\\\\\"),
+    SeriesLook("#009e73", (0, (7, 2, 1.2, 2)), "D", "xxxx"),
+    SeriesLook("#cc79a7", (0, (4, 1.2, 1.2, 1.2, 1.2, 1.2)), "v", "++++"),
+    SeriesLook("#e69f00", (0, (10, 3)), "P", "oooo"),
+    SeriesLook("#56b4e9", (0, (3, 3)), "X", "----"),
+    SeriesLook("#5c5c62", (0, (1, 3)), "*", "||||"),
 )
 
 

@@ -92,7 +92,7 @@ def create_gallery(
             created = datetime.now(UTC).isoformat(timespec="seconds")
             make_private_folder(beside / SEGMENTS)
             open_new(beside / LOCK, PRIVATE_FILE).close()
-            meta = Meta(encoder_name, fingerprint, spec, segment_size, created, digest, embedding, rendered=rendered)
+            meta = Meta(encoder_name, fingerprint, spec, segment_size, created, digest, embedding, rendered)
             create_database(beside, meta, path)
             beside.chmod(PRIVATE_FOLDER)  # a umask may have taken the owner's own rights
             flush_folder(beside)

@@ -83,7 +83,7 @@ class Meta:
         created: when, ISO 8601, UTC.
         encoder_digest: checksum of the copy of the encoder's file; empty without one.
         embedding: the float vectors it keeps beside the codes; None without.
-        rendered: whether its people were declared not to exist.
+        rendered: its people were declared not to exist.
         version: version of the format.
     """
 
@@ -114,9 +114,7 @@ class Meta:
         }
         if self.embedding is not None:
             text["embedding"] = str(self.embedding)
-        if self.rendered:
-            text["rendered"] = "true"
-        return text
+        return text | ({"rendered": "true"} if self.rendered else {})
 
     @classmethod
     def from_text(cls, text: Mapping[str, str], version: int) -> Meta:

@@ -155,7 +155,7 @@ class Reader:
 
         return self._look("reading", read)
 
-    def verify(self) -> VerifyReport:
+    def verify(self) -> tuple[VerifyReport, dict[int, str]]:
         """See `Gallery.verify`."""
         with plain_errors(self._gallery, "verifying"):
             return verify_gallery(self._catalogue, self._store, self._gallery)

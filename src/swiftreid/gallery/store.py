@@ -472,9 +472,9 @@ class Gallery:
         Damage is listed in the report, not raised.
         """
         self._check_open()
-        report = self._reader.verify()
+        report, states = self._reader.verify()
         if not self.read_only:
-            self._writer.note_checked(report.states)
+            self._writer.note_checked(states)
         return report
 
     def snapshot(

@@ -36,7 +36,6 @@ class VerifyReport:
         entries: entries found in the database.
         segments: segment files checked.
         bytes_checked: bytes whose checksums were computed, in segment files and in the database.
-        states: by number the state of each segment whose columns all match their checksums.
     """
 
     problems: list[str] = field(default_factory=list)
@@ -44,7 +43,6 @@ class VerifyReport:
     entries: int = 0
     segments: int = 0
     bytes_checked: int = 0
-    states: dict[int, str] = field(default_factory=dict, repr=False)
 
     @property
     def ok(self) -> bool:
@@ -70,17 +68,23 @@ class _Capped:
             self.report.problems.append(f"{self.count - _SHOWN} more {self.kind} do not match their checksums")
 
 
-def verify_gallery(catalogue: Catalogue, store: SegmentStore, gallery: Path) -> VerifyReport:
-    """Check everything in one view of the catalogue; damage is listed, not raised."""
+def verify_gallery(catalogue: Catalogue, store: SegmentStore, gallery: Path) -> tuple[VerifyReport, dict[int, str]]:
+    """Check everything in one view of the catalogue; damage is listed, not raised.
+
+    Returns:
+        The report, and by number what is to be noted of segments: the state in which all columns match their
+        checksums, or nothing where one does not.
+    """
     view, opened = _open_all(catalogue, store, gallery)
     report = VerifyReport()
     meta = catalogue.meta
+    states: dict[int, str] = {}
     try:
         report.problems += view.problems()
         _check_encoder(gallery, meta, report)
         whole, parts = True, []
         for row in view.segments():
-            columns = _check_segment(view, gallery, row, opened[row.number], report=report)
+            columns = _check_segment(view, gallery, row, opened[row.number], report=report, states=states)
             whole &= columns is not None
             parts += [] if columns is None else [columns]
         tail = _check_tail(view, gallery, meta, report)
@@ -95,7 +99,7 @@ def verify_gallery(catalogue: Catalogue, store: SegmentStore, gallery: Path) -> 
         report.problems.append(f"could not be checked to the end: {error}")
     finally:
         view.close()
-    return report
+    return report, states
 
 
 def _open_all(catalogue: Catalogue, store: SegmentStore, gallery: Path) -> tuple[CatalogueView, Opened]:
@@ -133,7 +137,13 @@ def _check_encoder(gallery: Path, meta: Meta, report: VerifyReport) -> None:
 
 
 def _check_segment(
-    view: CatalogueView, gallery: Path, row: SegmentRow, file: SegmentFile | str, *, report: VerifyReport
+    view: CatalogueView,
+    gallery: Path,
+    row: SegmentRow,
+    file: SegmentFile | str,
+    *,
+    report: VerifyReport,
+    states: dict[int, str],
 ) -> Columns | None:
     if isinstance(file, str):
         report.problems.append(file)
@@ -147,8 +157,8 @@ def _check_segment(
     report.bytes_checked += row.bytes + filters.cameras.nbytes + filters.times.nbytes
     broken = file.broken_columns()
     report.problems += [f"segment {row.name}: column {name} does not match its checksum" for name in broken]
-    if not broken:
-        report.states[row.number] = file.state
+    if (file.state if not broken else "") != (row.checked or ""):
+        states[row.number] = file.state if not broken else ""
     if "seq" in broken:
         return None
     if (int(file.seqs[0]), int(file.seqs[-1])) != (row.first, row.last):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swiftreid.data.pictures import read_picture
-from swiftreid.figures.ranking_picture import Candidate, Ranking
+from swiftreid.figures.ranking_picture import Candidate, RankedPictures
 from swiftreid.retrieval.answer import Answer, Hit
 from swiftreid.search.codes import bits_of
 from swiftreid.search.stages import EMBEDDING
@@ -20,7 +20,7 @@ HITS = 8
 _GREY = np.full((128, 64, 3), 200, np.uint8)
 
 
-def rankings_of(answers: Sequence[Answer], *, hits: int = HITS) -> list[Ranking]:
+def rankings_of(answers: Sequence[Answer], *, hits: int = HITS) -> list[RankedPictures]:
     """Answers as `swiftreid.draw_rankings` draws them; grey where a query or an entry has no thumbnail.
 
     Args:
@@ -31,7 +31,7 @@ def rankings_of(answers: Sequence[Answer], *, hits: int = HITS) -> list[Ranking]
         ``draw_rankings(rankings_of([people.search("who.jpg", thumbnails=8)])).save("ranking.png")``
     """
     return [
-        Ranking(
+        RankedPictures(
             query=_picture(answer.thumbnail, answer.name),
             caption=_about_query(answer),
             candidates=[

@@ -278,7 +278,7 @@ class LocalGallery:
             ids: in place of entries: one for each picture or row.
             camera: of all of them, where their names do not say it.
             manifest: in place of pictures: a CSV or Parquet table that lists files, with columns path, and any of id,
-                camera, time, person; others become labels.
+                camera, time, person, track, frame; others become labels.
             colour: order of the channels of pixels.
             on_existing: ``"refuse"`` ids that are there, ``"skip"`` them, or ``"replace"`` their entries.
             on_bad: takes pictures that cannot be used, which are left out; without it the first one raises.

@@ -49,6 +49,8 @@ RECIPE: dict[str, Any] = {
     "ema": 0.9,
 }
 
+pytestmark = pytest.mark.timeout(1800)  # a busy machine needs minutes where an idle one needs seconds
+
 
 @pytest.fixture
 def recipe(tmp_path: Path) -> Path:
@@ -89,7 +91,7 @@ def test_a_stopped_run_goes_on_bit_for_bit(
         assert process.poll() is None
         time.sleep(0.02)
     process.send_signal(signal.SIGTERM)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate()
     assert process.returncode == 1
     assert "asked to stop after step" in err
     assert "can be resumed" in err
@@ -131,7 +133,7 @@ def test_two_processes_give_the_run_of_one(
             "--master-port", "29637", "-m", "swiftreid", "train", str(recipe), str(drawn_people), "-o", "both",
             *plain, "--device", "cpu",
         ],
-        cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False,
+        cwd=tmp_path, capture_output=True, text=True, check=False,
         env={**os.environ, "GLOO_SOCKET_IFNAME": "lo"},
     )  # fmt: skip
     assert together.returncode == 0, together.stderr
@@ -339,6 +341,7 @@ def test_held_out_people_are_measured_and_logged(drawn_people: Path, tmp_path: P
     card = open_encoder(tmp_path / "encoder.safetensors").card
     assert [row["rank1"] for row in card.metrics] == [m.metrics.rank(1) for m in told.measured]
     assert card.training["recipe"]["settings"]["lengths"] == [64, 16]
+    assert "aspect ratio uniform" in card.training["random_erasing"]
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,8 @@ from swiftreid.training.network.labelling import Labelling
 from swiftreid.training.network.processes import World
 from swiftreid.training.targets.targets import Embed, EpochLabels, Targets, TargetsPlan
 
+pytestmark = pytest.mark.timeout(1800)  # a busy machine needs minutes where an idle one needs seconds
+
 STEPS = 4 * (72 // 8 // 2)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from swiftreid.data.attribute_files import with_attributes
 from swiftreid.data.attributes import ATTRIBUTE_FILE, read_attributes
+from swiftreid.data.camera_folders import Folders
 from swiftreid.data.doctor.diagnosis import SEVERITIES, Diagnosis, Finding, SplitCounts
 from swiftreid.data.doctor.files import (
     Group,
@@ -75,16 +76,18 @@ def examine(
     kind: str | None = None,
     train: TrainChoice = "train+val",
     root: Path | None = None,
+    folders: Folders | None = None,
     decode: bool = True,
     progress: Progress = no_progress,
 ) -> Examination:
     """Examine a data set, and keep what the findings rest on.
 
     Args:
-        source: as for `open_data`, like ``kind``, ``train`` and ``root``.
+        source: as for `open_data`, like ``kind``, ``train``, ``root`` and ``folders``.
         kind: what kind of data set it is.
         train: for MSMT17, "train+val" or "train".
         root: for a manifest, the folder that its paths start from.
+        folders: whether plain folders are people or cameras.
         decode: as for `diagnose`, like ``progress``.
         progress: as for `diagnose`.
 
@@ -92,7 +95,7 @@ def examine(
         SwiftReIDError: a folder cannot be listed.
         UsageError: the folder can be read as several kinds, or options do not fit.
     """
-    opened = partial(open_data, source, kind=kind, train=train, root=root, attributes=False)
+    opened = partial(open_data, source, kind=kind, train=train, root=root, folders=folders, attributes=False)
     try:
         try:
             data = opened()

@@ -41,6 +41,7 @@ CREATE TABLE segment_filter (
     digest BLOB NOT NULL, cameras BLOB NOT NULL, times BLOB NOT NULL
 ) STRICT;
 """
+# A chunk's new columns stand before its blobs: those behind could only be read by reading the blobs.
 FROM_1_TO_2 = """
 ALTER TABLE entry ADD COLUMN track TEXT;
 ALTER TABLE entry ADD COLUMN frame INTEGER;
@@ -53,8 +54,15 @@ CREATE TABLE label (number INTEGER PRIMARY KEY, name TEXT NOT NULL, value TEXT N
 CREATE TABLE entry_label (label INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (label, seq)) STRICT, WITHOUT ROWID;
 CREATE INDEX entry_label_seq ON entry_label (seq);
 CREATE TABLE hold (seq INTEGER PRIMARY KEY, reason TEXT NOT NULL, placed REAL NOT NULL) STRICT;
-ALTER TABLE chunk ADD COLUMN version INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE chunk ADD COLUMN statistics INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE chunk_2 (
+    first INTEGER PRIMARY KEY, last INTEGER NOT NULL, rows INTEGER NOT NULL,
+    version INTEGER NOT NULL, statistics INTEGER NOT NULL,
+    seqs BLOB NOT NULL, cameras BLOB NOT NULL, times BLOB NOT NULL, codes BLOB NOT NULL,
+    digest BLOB NOT NULL
+) STRICT;
+INSERT INTO chunk_2 SELECT first, last, rows, 0, 0, seqs, cameras, times, codes, digest FROM chunk;
+DROP TABLE chunk;
+ALTER TABLE chunk_2 RENAME TO chunk;
 ALTER TABLE segment ADD COLUMN name TEXT NOT NULL DEFAULT '';
 ALTER TABLE segment ADD COLUMN version INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE segment ADD COLUMN encoder TEXT NOT NULL DEFAULT '';

@@ -153,7 +153,7 @@ class Learning:
         return replace(fitted, tensors=halved(fitted.tensors)) if self.recipe.export == "fp16" else fitted
 
     def attributes(self, pictures: Views) -> tuple[Tensors, list[str]]:
-        """The layer that tells attributes, and the names of its bits; nothing where none are told.
+        """The layer that predicts attributes, and the names of its bits; nothing where none are predicted.
 
         It learns from the pictures as they are, the first of their views.
         """
@@ -168,7 +168,7 @@ class Learning:
         """What is learned from some people, tried on the rest.
 
         Returns:
-            The rest's codes; how well their attributes are told; and how well the encoder told them before, if it did.
+            The rest's codes, the accuracy of their attributes, and that of the encoder's before, if it had some.
         """
         codes = PyramidCodes(self.pyramid(some, "learning from some").tensors)(rest.embeddings[0])
         layer, names = self.attributes(some)
@@ -184,7 +184,7 @@ class Learning:
 def _scored(
     layer: Tensors, names: Sequence[str], people: Views, schema: AttributeSchema | None
 ) -> list[AttributeScore]:
-    """How well a layer tells the attributes of people; nothing where it has none, or theirs are not known."""
+    """How accurate a layer's attributes are on people; nothing where it has none, or theirs are not known."""
     if schema is None or not layer:
         return []
     logits = AttributeBits(layer).values(people.embeddings[0])
@@ -192,7 +192,7 @@ def _scored(
 
 
 def _means(before: Sequence[AttributeScore], now: Sequence[AttributeScore]) -> dict[str, Any]:
-    """Accuracy and mA of the attributes that were told before, for the record, and mA of the same ones now."""
+    """Accuracy and mA of the attributes that the encoder had before, for the record, and mA of the same ones now."""
     names, means = {score.name for score in before}, AttributeScores(before)
     same = AttributeScores([score for score in now if score.name in names])
     shared = {"attributes": len(before), "accuracy": means.accuracy, "mA": means.mean_accuracy}

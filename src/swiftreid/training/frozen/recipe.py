@@ -36,7 +36,7 @@ class FrozenRecipe(BaseModel):
     training: FrozenConfig = FrozenConfig()
 
 
-def load_recipe(path: Path | None, settings: Sequence[str] = ()) -> FrozenRecipe:
+def load_recipe(path: str | Path | None, settings: Sequence[str] = ()) -> FrozenRecipe:
     """Read a recipe; what it leaves out has its default. Without a path all is default.
 
     Args:

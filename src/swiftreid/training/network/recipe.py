@@ -164,7 +164,7 @@ class NetworkRecipe(_Part):
         return self
 
 
-def load_network_recipe(path: Path, settings: Sequence[str] = ()) -> NetworkRecipe:
+def load_network_recipe(path: str | Path, settings: Sequence[str] = ()) -> NetworkRecipe:
     """Read a recipe of a network; what it leaves out has its default.
 
     Args:

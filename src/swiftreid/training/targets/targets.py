@@ -85,7 +85,7 @@ class TargetsPlan:
 
 
 @dataclass(frozen=True)
-class Origin:
+class TargetsOrigin:
     """Where labels come from besides the data set, for the checkpoint and the encoder's card.
 
     Attributes:
@@ -137,7 +137,7 @@ class Targets(ABC):
     changing: ClassVar[bool] = True
 
     outputs: int
-    origin: Origin = Origin()
+    origin: TargetsOrigin = TargetsOrigin()
 
     def __init__(self, plan: TargetsPlan) -> None:
         self.plan = plan

@@ -26,7 +26,7 @@ from swiftreid.encoding.encoder import Encoder
 from swiftreid.encoding.headed_file import load_headed
 from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.training.pictures import KEPT_BYTES, TrainingPictures
-from swiftreid.training.targets.targets import Embed, EpochLabels, Origin, Reading, Targets, TargetsPlan
+from swiftreid.training.targets.targets import Embed, EpochLabels, Reading, Targets, TargetsOrigin, TargetsPlan
 from swiftreid.training.views import picture_views, recombined
 
 FILE: Final = "teacher_outputs.safetensors"
@@ -94,7 +94,7 @@ class TeacherOutputs(Targets):
                 f"{limit / 2**30:.1f}: lower `views` or `size` in the recipe"
             )
         words = f"taught by {card.name} ({card.short_fingerprint}): {card.provenance}"
-        self.origin = Origin(words, card.fingerprint, sources_of(card), card.licence)
+        self.origin = TargetsOrigin(words, card.fingerprint, sources_of(card), card.licence)
         self._embeddings: torch.Tensor | None = None
 
     def read(self, reading: Reading) -> TrainingPictures:

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swiftreid.evaluation.labelled import LabelledCodes
+from swiftreid.evaluation.match_ranks import CountedRanks, can_count
 from swiftreid.evaluation.matches import Matches
 from swiftreid.evaluation.protocol import Metrics, Protocol, evaluate_rankings, summarise
-from swiftreid.evaluation.standing import Counted, can_count
 from swiftreid.evaluation.verification import PairCounts
 from swiftreid.search.cascade import Cascade, Stage
 from swiftreid.search.results import Report
@@ -27,7 +27,7 @@ Verdicts = Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]
 """For each query the positions of its good matches, and of what is ignored."""
 
 
-def rank_and_judge(
+def metrics_of_cascade(
     cascade: Cascade,
     table: CodeTable,
     query: LabelledCodes,
@@ -52,16 +52,16 @@ def rank_and_judge(
     """
     how = protocol or Protocol()
     if can_count(cascade.stages):
-        counted = Counted(
+        counted = CountedRanks(
             cascade.stages,
             {name: np.ascontiguousarray(query.columns()[name]) for name in cascade.codes},
             {name: gallery.codes[name] for name in cascade.codes},
         )
-        seen = pairs.hamming if pairs is not None else None
-        metrics = counted_metrics(lambda verdicts: counted.ranks(verdicts, seen), query, gallery, how)
+        on_distances = pairs.hamming if pairs is not None else None
+        metrics = counted_metrics(lambda verdicts: counted.ranks(verdicts, on_distances), query, gallery, how)
         return metrics, counted.report()
     reports: list[Report] = []
-    metrics = judge(_rankings(cascade, table, query, k, reports), query, gallery, how)
+    metrics = metrics_of_rankings(_rankings(cascade, table, query, k, reports), query, gallery, how)
     return metrics, Report.total(reports)
 
 
@@ -82,7 +82,7 @@ def _rankings(
         reports.append(result.report)
 
 
-def judge(
+def metrics_of_rankings(
     rankings: Iterator[NDArray[np.int64]], query: LabelledCodes, gallery: LabelledCodes, protocol: Protocol
 ) -> Metrics:
     """`evaluate_rankings` of these pictures by that protocol."""

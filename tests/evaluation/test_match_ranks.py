@@ -1,4 +1,4 @@
-"""Counted ranks against the full rankings of the engine, judged entry by entry."""
+"""CountedRanks ranks against the full rankings of the engine, judged entry by entry."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from test_measure_codes import people, same
 
 from swiftreid.evaluation import standing
-from swiftreid.evaluation.judging import judge, rank_and_judge
+from swiftreid.evaluation.match_ranks import can_count, places_in, ranks_by_distance
 from swiftreid.evaluation.protocol import Protocol
-from swiftreid.evaluation.standing import can_count, places_in, ranks_by_distance
+from swiftreid.evaluation.ranking_metrics import metrics_of_cascade, metrics_of_rankings
 from swiftreid.search.cascade import Cascade
 from swiftreid.search.table import CodeTable
 
@@ -33,8 +33,8 @@ def test_the_figures_of_full_rankings(given_stages, seed: int, cross_camera: boo
     protocol = Protocol(empty, cross_camera, own)  # type: ignore[arg-type]
     table = CodeTable(dict(gallery.codes))
     ranked = cascade.rank(table, query.codes)
-    full = judge(iter(ranked.indices), query, gallery, protocol)
-    counted, report = rank_and_judge(cascade, table, query, gallery, protocol=protocol)
+    full = metrics_of_rankings(iter(ranked.indices), query, gallery, protocol)
+    counted, report = metrics_of_cascade(cascade, table, query, gallery, protocol=protocol)
     same(counted, full)
     for ours, engines in zip(report, ranked.report, strict=True):
         assert (ours.rule, ours.queries, ours.entries_in, ours.entries_kept, ours.row_bytes) == (

@@ -19,7 +19,7 @@ from swiftreid.search.reference import share_of
 from swiftreid.search.results import Report, StageReport
 from swiftreid.search.stages import EMBEDDING, Stage
 
-Seen = Callable[[int, NDArray[Any]], None]
+OnDistances = Callable[[int, NDArray[Any]], None]
 """Called with each query's number and its distances to all entries, as the first stage gives them."""
 
 _BLOCK_BYTES = 2**24
@@ -73,7 +73,7 @@ def ranks_by_distance(
 
 
 @dataclass
-class Counted:
+class CountedRanks:
     """Ranks of good matches, one query after the other, and what the stages did meanwhile.
 
     Attributes:
@@ -95,22 +95,22 @@ class Counted:
         self.entries_in, self.entries_kept = [0] * len(self.stages), [0] * len(self.stages)
 
     def ranks(
-        self, verdicts: Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]], seen: Seen | None = None
+        self, verdicts: Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]], on_distances: OnDistances | None = None
     ) -> Iterator[NDArray[np.int64]]:
         """For each query the ranks of its good matches, from 1 and ascending, once what is ignored was taken out.
 
         Args:
             verdicts: for each query the positions of good matches, and of what is ignored.
-            seen: looks at the distances of the first stage.
+            on_distances: looks at the distances of the first stage.
         """
         name = self.stages[0].code
-        column, asked = self.gallery[name], self.queries[name]
+        column, query_codes = self.gallery[name], self.queries[name]
         at_a_time = max(1, min(256, _BLOCK_BYTES // (4 * max(1, len(column)))))
-        for start in range(0, len(asked), at_a_time):
-            block = kernels.hamming(column, asked[start : start + at_a_time], name)
+        for start in range(0, len(query_codes), at_a_time):
+            block = kernels.hamming(column, query_codes[start : start + at_a_time], name)
             for number, distances in enumerate(block, start):
-                if seen is not None:
-                    seen(number, distances)
+                if on_distances is not None:
+                    on_distances(number, distances)
                 self._done += 1
                 yield self._ranks(number, distances, *next(verdicts))
 

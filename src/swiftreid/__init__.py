@@ -70,6 +70,12 @@ _ROOMS = {
     "swiftreid.gallery.entries": ["Entry"],
     "swiftreid.gallery.snapshot": ["Snapshot"],
     "swiftreid.gallery.store": ["Gallery"],
+    "swiftreid.retrieval.local": ["open_gallery", "LocalGallery"],
+    "swiftreid.retrieval.query": ["Query", "PersonDescription"],
+    "swiftreid.retrieval.filters": ["Filters"],
+    "swiftreid.retrieval.answer": ["Answer", "Answers", "Hit", "Verdict"],
+    "swiftreid.retrieval.searchable": ["Searchable"],
+    "swiftreid.retrieval.drawing": ["rankings_of"],
     "swiftreid.recipes": ["find_recipe", "shipped_recipes", "ShippedRecipe"],
     "swiftreid.errors": ["SwiftReIDError", "UsageError"],
 }

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from swiftreid.gallery.catalogue import Catalogue, CatalogueView, SegmentRow, Token
 from swiftreid.gallery.columns import empty
 from swiftreid.gallery.errors import damaged
-from swiftreid.gallery.filters import Filters, decode_filters
+from swiftreid.gallery.filters import RowFilters, decode_filters
 from swiftreid.gallery.meta import Layout
 from swiftreid.gallery.segment_store import SegmentStore
 from swiftreid.gallery.segments import SegmentFile, map_segment
@@ -43,7 +43,7 @@ class Cache:
         self._store = store
         self._gallery = gallery
         self._layout = layout
-        self._filters: dict[int, tuple[Token, Filters]] = {}
+        self._filters: dict[int, tuple[Token, RowFilters]] = {}
         self._newest = -1
         self._lock = threading.Lock()
         self._mapping: dict[int, threading.Lock] = {}
@@ -97,7 +97,7 @@ class Cache:
             if file is not None and file.checked and file.state != row.checked
         }
 
-    def filters(self, view: CatalogueView, row: SegmentRow) -> Filters:
+    def filters(self, view: CatalogueView, row: SegmentRow) -> RowFilters:
         """Camera numbers and times of a segment's rows in a view.
 
         Raises:

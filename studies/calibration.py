@@ -29,16 +29,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from encoded import encoded, together
 from numpy.typing import NDArray
+from program import progress, run
 
 from swiftreid.calibration.pairs import pair_histograms
 from swiftreid.calibration.recall import TooFewPeople, people_needed, recall_thresholds, relevant_pairs
 from swiftreid.calibration.same_person import fit_same_person
 from swiftreid.calibration.short_list import fit_short_list
 from swiftreid.calibration.thresholds import fit_thresholds
-from swiftreid.encoding.encoder import open_encoder
-from swiftreid.evaluation.measure import LabelledCodes, metrics_of_cascade
+from swiftreid.data.market import read_market
+from swiftreid.encoding.cache import EncodingCache
+from swiftreid.evaluation.labelled import LabelledCodes, together
+from swiftreid.evaluation.ranking_metrics import metrics_of_cascade
+from swiftreid.experiments.encoded import encode_test_set
 from swiftreid.search import kernels
 from swiftreid.search.cascade import Cascade, Stage
 from swiftreid.search.codes import bits_of, pack_bits
@@ -56,7 +59,7 @@ RATES = (0.05, 0.12, 0.25)
 
 
 @dataclass(frozen=True)
-class Chosen:
+class ChosenCascade:
     """A cascade, and what it promises to keep."""
 
     cascade: Cascade
@@ -87,10 +90,10 @@ class Tally:
         }
 
 
-def choices(people: LabelledCodes, seed: int) -> tuple[dict[str, Chosen | None], int]:
+def choices(people: LabelledCodes, seed: int) -> tuple[dict[str, ChosenCascade | None], int]:
     """Every way to choose a cascade, None where there are too few people, and the certified reach (else all bits)."""
     data, final = (people.codes, people.persons, people.cameras), list(people.codes)[-1]
-    found: dict[str, Chosen | None] = {}
+    found: dict[str, ChosenCascade | None] = {}
     reach = bits_of(final)
     for share, confidence in PROMISES:
         label = f"recall {share:.0%} at {confidence:.0%}"
@@ -99,15 +102,15 @@ def choices(people: LabelledCodes, seed: int) -> tuple[dict[str, Chosen | None],
         except TooFewPeople:
             found[label] = None
         else:
-            found[label], reach = Chosen(certified.cascade(), share), certified.reach
+            found[label], reach = ChosenCascade(certified.cascade(), share), certified.reach
     histograms = pair_histograms(*data)
     for method in ("gaussian", "empirical"):
         for formula in ("derived", "printed") if method == "gaussian" else ("derived",):
             for beta in BETAS:
                 fitted = fit_thresholds(histograms, beta=beta, method=method, formula=formula)
                 label = f"DTO {method}{', as printed' if formula == 'printed' else ''}, beta {beta:g}"
-                found[label] = Chosen(fitted.cascade(final))
-    found["w rule, rank-w 97%"] = Chosen(fit_short_list(*data).cascade())
+                found[label] = ChosenCascade(fitted.cascade(final))
+    found["w rule, rank-w 97%"] = ChosenCascade(fit_short_list(*data).cascade())
     return found, reach
 
 
@@ -132,7 +135,7 @@ class Judge:
         metrics, report = metrics_of_cascade(cascade, self._table, self._people, self._people)
         return metrics.map_standard, report.bytes_per_query / len(self._people)
 
-    def add(self, chosen: Chosen, tally: Tally) -> None:
+    def add(self, chosen: ChosenCascade, tally: Tally) -> None:
         precision, compared = self._rank(chosen.cascade)
         tally.lost.append(100 * (self._exhaustive - precision))
         tally.bytes_per_entry.append(compared)
@@ -162,9 +165,9 @@ class Judge:
 
 def by_person(queries: NDArray[np.intp], passes: NDArray[np.bool_], persons: NDArray[np.int64]) -> float:
     """Mean over people of the mean over their queries of the share that passes."""
-    asked, which = np.unique(queries, return_inverse=True)
+    queried, which = np.unique(queries, return_inverse=True)
     share = np.bincount(which, passes) / np.bincount(which)
-    who = np.unique(persons[asked], return_inverse=True)[1]
+    who = np.unique(persons[queried], return_inverse=True)[1]
     return float((np.bincount(who, share) / np.bincount(who)).mean())
 
 
@@ -174,12 +177,15 @@ def same_person(fitted: LabelledCodes, unseen: LabelledCodes, gallery: int, rng:
     found = fit_same_person(
         fitted.codes[name], fitted.persons, fitted.cameras, code=name, false_accepts=FALSE_ACCEPTS, gallery=gallery
     )
-    near = kernels.hamming(unseen.codes[name], unseen.codes[name]) <= found.threshold
+    accepted_pairs = kernels.hamming(unseen.codes[name], unseen.codes[name]) <= found.threshold
     same = unseen.persons[:, None] == unseen.persons[None, :]
-    accepted = [near[i, rng.choice(np.flatnonzero(~same[i]), gallery, replace=False)].any() for i in range(len(unseen))]
+    accepted = [
+        accepted_pairs[i, rng.choice(np.flatnonzero(~same[i]), gallery, replace=False)].any()
+        for i in range(len(unseen))
+    ]
     match = same & (unseen.cameras[:, None] != unseen.cameras[None, :])
     there = match.any(axis=1)
-    return [float(np.mean(accepted)), float((near & match).any(axis=1)[there].mean())]
+    return [float(np.mean(accepted)), float((accepted_pairs & match).any(axis=1)[there].mean())]
 
 
 def measure(everybody: LabelledCodes, options: argparse.Namespace) -> dict[str, Any]:
@@ -298,15 +304,19 @@ def main() -> None:
     parser.add_argument("--part", type=float, default=0.6, help="share of the people who calibrate")
     parser.add_argument("--gallery", type=int, default=300, help="size of the gallery for the same-person threshold")
     parser.add_argument("--synthetic", type=int, default=0, metavar="TRIALS", help="measure codes of known distances")
-    parser.add_argument("--cache", type=Path, help="folder to keep encodings in")
+    parser.add_argument("--cache", type=Path, help="folder to keep encodings in; default: the user's own")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     options = parser.parse_args()
     if bool(options.folders) != bool(options.encoder) or not (options.folders or options.synthetic):
         parser.error("give data sets and --encoder, or --synthetic, or all of them")
     out: dict[str, Any] = {}
     sets: dict[str, LabelledCodes] = {}
+    encoder = options.encoder
+    cache = EncodingCache(options.cache) if options.cache else None
     for folder in options.folders:
-        everybody = together(*encoded(folder, open_encoder(options.encoder), options.cache))
+        data = read_market(folder, need=("query", "gallery"))
+        test = encode_test_set(data, encoder, progress=progress(), cache=cache)
+        everybody = together(test.query, test.gallery)
         sets[folder.resolve().name] = everybody.take(everybody.persons > 0)  # distractors are nobody
     for name, everybody in sets.items():
         found = out[name] = measure(everybody, options)
@@ -326,4 +336,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

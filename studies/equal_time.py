@@ -15,15 +15,14 @@ import argparse
 import statistics
 from collections.abc import Sequence
 
-import commands
 import numpy as np
+from program import over, progress, run, spread
 
 from swiftreid.data.samples import ReidData
 from swiftreid.data.sources import open_data
 from swiftreid.encoding.encoder import Encoder, open_encoder
-from swiftreid.encoding.labelled import encode_samples
 from swiftreid.evaluation.measure import Measured, measure_cascades
-from swiftreid.evaluation.protocol import Protocol
+from swiftreid.experiments.encoded import encode_test_set
 from swiftreid.search.cascade import Cascade
 from swiftreid.search.codes import bits_of
 
@@ -44,12 +43,12 @@ def ideal(short: int, attributes: int, long: int, entries: int) -> int:
     return max(0, (short - attributes) * entries // long)
 
 
-def told(found: Seeds | None) -> str:
+def accuracy(found: Seeds | None) -> str:
     """Rank-1 and mAP."""
     if found is None:
         return f"{'-':^28}"
-    rank1 = commands.spread([100 * m.metrics.rank1 for m in found])
-    return f"{rank1 + ' / ' + commands.spread([100 * m.metrics.map_standard for m in found]):^28}"
+    rank1 = spread([100 * m.metrics.rank1 for m in found])
+    return f"{rank1 + ' / ' + spread([100 * m.metrics.map_standard for m in found]):^28}"
 
 
 def time_of(found: Seeds) -> float:
@@ -58,9 +57,8 @@ def time_of(found: Seeds) -> float:
 
 
 def measured(encoder: Encoder, data: ReidData, cascades: dict[str, Cascade]) -> list[Measured]:
-    query, gallery = encode_samples(encoder, data.query), encode_samples(encoder, data.gallery)
-    protocol = Protocol(cross_camera=data.cross_camera)
-    return measure_cascades(cascades, query, gallery, timed=True, protocol=protocol)
+    test = encode_test_set(data, encoder, progress=progress())
+    return measure_cascades(cascades, test.query, test.gallery, timed=True, protocol=test.protocol)
 
 
 def main() -> None:
@@ -79,29 +77,29 @@ def main() -> None:
     if not encoders[0].card.attributes or not shorts:
         raise SystemExit(f"error: {args.encoder[0]} has not both attributes and a code shorter than {final}: {spec}")
     ladder = np.unique(np.geomspace(min(10, entries), entries, STEPS).astype(int)).tolist()
-    alike = {name: ideal(bits_of(name), bits_of(attributes), bits_of(final), entries) for name in shorts}
-    lengths = sorted({*ladder, *filter(None, alike.values())})
+    same_work = {name: ideal(bits_of(name), bits_of(attributes), bits_of(final), entries) for name in shorts}
+    lengths = sorted({*ladder, *filter(None, same_work.values())})
     cascades = {name: Cascade.parse(name) for name in [*shorts, final]}
     cascades |= {f"w {w}": Cascade.parse(f"{attributes}:top={w} > {final}") for w in lengths}
     each = [measured(encoder, data, cascades) for encoder in encoders]
     found = {rows[0].label: rows for rows in zip(*each, strict=True)}
 
     print(f"{data.name}: {len(data.query):,} queries, {entries:,} entries; {attributes} > {final}")
-    print(f"rank-1 / mAP, {commands.over(len(encoders))}\n")
+    print(f"rank-1 / mAP, {over(len(encoders))}\n")
     print(f"{'bits':>8}{'us':>8}{'':28}{'w, same work':>14}{'AFR':^28}{'w, same time':>14}{'us':>8}{'AFR':^28}")
     for name in shorts:
         within = [w for w in lengths if time_of(found[f"w {w}"]) <= time_of(found[name])]
         timely = found[f"w {within[-1]}"] if within else None
         print(
-            f"{name:>8}{time_of(found[name]):8.0f}{told(found[name])}"
-            f"{alike[name] or '-':>14}{told(found.get(f'w {alike[name]}'))}"
-            f"{within[-1] if within else '-':>14}{f'{time_of(timely):.0f}' if timely else '-':>8}{told(timely)}"
+            f"{name:>8}{time_of(found[name]):8.0f}{accuracy(found[name])}"
+            f"{same_work[name] or '-':>14}{accuracy(found.get(f'w {same_work[name]}'))}"
+            f"{within[-1] if within else '-':>14}{f'{time_of(timely):.0f}' if timely else '-':>8}{accuracy(timely)}"
         )
-    print(f"{final:>8}{time_of(found[final]):8.0f}{told(found[final])}\n")
+    print(f"{final:>8}{time_of(found[final]):8.0f}{accuracy(found[final])}\n")
     print(f"{'w':>8}{'us':>8}{'AFR':^28}")
     for w in lengths:
-        print(f"{w:8}{time_of(found[f'w {w}']):8.0f}{told(found[f'w {w}'])}")
+        print(f"{w:8}{time_of(found[f'w {w}']):8.0f}{accuracy(found[f'w {w}'])}")
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -2,7 +2,9 @@
 
 The gallery holds random codes (id32 id128 id512 id2048, 340 bytes an entry) and no thumbnails, made through the public
 calls. The searches are coarse to fine; at the thresholds below random codes keep about 5.5 % and 0.05 %. ``--cold``
-asks the system to drop the gallery's pages from memory before each process, as after a restart of the machine. Beside
+asks the system to drop the gallery's pages from memory before each process, as after a restart of the machine.
+``--unchecked`` touches the segment files before each, as if the gallery had been copied: what was noted of their
+checksums holds no longer, and every column is read whole when it is first mapped. Beside
 the time on the clock stands the processor's: where they differ much, the machine had other work or waited for the disk.
 
     python studies/gallery_open.py --n 1000000 --folder /scratch/million --json open.json
@@ -117,8 +119,16 @@ def drop_pages(folder: Path) -> None:
                 os.close(descriptor)
 
 
-def probe(folder: Path, cold: bool) -> dict[str, Any]:
+def forget_checks(folder: Path) -> None:
+    """Bring every segment file into another state than that in which it was checked."""
+    for path in (folder / "segments").iterdir():
+        os.utime(path)
+
+
+def probe(folder: Path, cold: bool, unchecked: bool) -> dict[str, Any]:
     """Seconds of each step in one fresh process, by the clock and of the processor."""
+    if unchecked:
+        forget_checks(folder)
     if cold:
         drop_pages(folder)
     command = [sys.executable, "-c", PROBE, str(folder), CASCADE, str(time.time())]
@@ -141,16 +151,20 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="the gallery; one that is there already is used as it is")
     parser.add_argument("--runs", type=int, default=5, help="fresh processes")
     parser.add_argument("--cold", action="store_true", help="drop the files' pages from memory before each")
+    parser.add_argument("--unchecked", action="store_true", help="have every column checked again")
     parser.add_argument("--json", type=Path, help="write the figures here")
     args = parser.parse_args()
     with place(args.folder) as folder:
         made = None if (folder / "gallery.db").exists() else build(folder, args.n)
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-        runs = [probe(folder, args.cold) for _ in range(args.runs)]
+        runs = [probe(folder, args.cold, args.unchecked) for _ in range(args.runs)]
     entries = int(runs[0]["entries"])
     wall, processor = (median_steps([run[clock] for run in runs]) for clock in ("wall", "processor"))
     most = {name: max(run["wall"][name] for run in runs) for name in wall}
-    print(f"{entries:,} entries, {size / 2**20:,.0f} MiB, pages {'dropped' if args.cold else 'in memory'}")
+    print(
+        f"{entries:,} entries, {size / 2**20:,.0f} MiB, pages {'dropped' if args.cold else 'in memory'}"
+        + (", to be checked" if args.unchecked else "")
+    )
     if made is not None:
         print(f"made in {made:.1f} s, {entries / made:,.0f} entries a second")
     print(f"{'milliseconds':32} {'median':>9} {'most':>9} {'processor':>9}")
@@ -158,7 +172,8 @@ def main() -> None:
         print(f"{name:32} {wall[name] * 1e3:9.2f} {most[name] * 1e3:9.2f} {processor[name] * 1e3:9.2f}")
     if args.json:
         figures = {
-            "entries": entries, "bytes": size, "cold": args.cold, "build_seconds": made, "cascade": CASCADE,
+            "entries": entries, "bytes": size, "cold": args.cold, "unchecked": args.unchecked,
+            "build_seconds": made, "cascade": CASCADE,
             "seconds": wall, "most_seconds": most, "processor_seconds": processor, "load": os.getloadavg()[0],
             "machine": {"processor": platform.processor() or platform.machine(), "python": platform.python_version()},
         }  # fmt: skip

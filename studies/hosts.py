@@ -1,6 +1,6 @@
 """Attributes before the float features of other networks (SSR paper, Table 9), in small: MGN and ABD-Net.
 
-Each is trained by its recipe of `small/` and its attributes learned on its embedding by `swiftreid hash`, both
+Each is trained by its recipe of `small/` and its attributes learned on its embedding as `swiftreid hash` does, both
 on the training people of the first data set. Then, on the test people of each: rank-1 and mAP in percent of the float
 embedding and of attribute-based fast retrieval (AFR) that ends in it, by the 97 % rule on people held out; bytes of an
 entry, and milliseconds to rank the whole gallery for one query at a time, on one thread, both in turns. Means over the
@@ -15,13 +15,12 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-import commands
+from program import names_of, over, progress, run, spread, training_reports
 
-from swiftreid.data.sources import open_data
 from swiftreid.encoding.encoder import Encoder, open_encoder
-from swiftreid.encoding.labelled import encode_samples
 from swiftreid.evaluation.measure import Measured, measure
-from swiftreid.evaluation.protocol import Protocol
+from swiftreid.experiments.encoded import encode_test_set
+from swiftreid.experiments.kept_runs import hashed, trained
 from swiftreid.search.cascade import Cascade
 from swiftreid.search.stages import EMBEDDING, Stage
 
@@ -29,14 +28,12 @@ HOSTS = ("mgn", "abd_net")
 FLOAT, AFR = "float", "+ AFR"
 
 
-def hashed(host: str, data: Path, seed: int, out: Path, settings: Sequence[str]) -> Encoder:
+def with_attributes(host: str, data: Path, seed: int, out: Path, settings: Sequence[str]) -> Encoder:
     """A trained host with attributes learned on its embedding."""
     folder = out / host / str(seed)
-    encoder = commands.train(f"small/{host}", data, folder, settings, "--seed", seed)
-    found = folder / "attributes.safetensors"
-    if not found.is_file():
-        commands.run("hash", data, "--encoder", encoder, "-o", found, "--set", "attributes=true", "--seed", seed)
-    return open_encoder(found)
+    encoder = trained(f"small/{host}", data, folder, changes=settings, seed=seed, reports=training_reports())
+    file = folder / "attributes.safetensors"
+    return open_encoder(hashed(encoder, data, file, changes=["attributes=true"], seed=seed, progress=progress()))
 
 
 def afr(encoder: Encoder) -> Cascade:
@@ -49,10 +46,8 @@ def afr(encoder: Encoder) -> Cascade:
 
 def measured(encoder: Encoder, data: Path, cascade: Cascade) -> list[Measured]:
     """The float embedding, and AFR before it."""
-    people = open_data(str(data))
-    query, gallery = encode_samples(encoder, people.query), encode_samples(encoder, people.gallery)
-    protocol = Protocol(cross_camera=people.cross_camera)
-    searched, exhaustive = measure({AFR: cascade}, query, gallery, protocol=protocol, float_label=FLOAT)
+    test = encode_test_set(data, encoder, progress=progress())
+    searched, exhaustive = measure({AFR: cascade}, test.query, test.gallery, protocol=test.protocol, float_label=FLOAT)
     return [exhaustive, searched]
 
 
@@ -63,27 +58,27 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--set", action="append", default=[], help="Change a field of the recipes; repeatable.")
     args = parser.parse_args()
-    commands.names_of(args.data)
+    names_of(args.data)
     if args.seeds < 1:
         parser.error("--seeds must be 1 or more")
     rows: dict[tuple[str, str, str], list[Measured]] = {}
     for host in HOSTS:
         for seed in range(args.seeds):
-            encoder = hashed(host, args.data[0], seed, args.out, args.set)
+            encoder = with_attributes(host, args.data[0], seed, args.out, args.set)
             cascade = afr(encoder)
             print(f"{host}, seed {seed}: {cascade}")
             for data in args.data:
                 for row in measured(encoder, data, cascade):
                     rows.setdefault((data.resolve().name, host, row.label), []).append(row)
-    print(f"\n{'':36}{'rank-1 / mAP':^29}{'bytes':>8}{'ms':>16}   {commands.over(args.seeds)}")
+    print(f"\n{'':36}{'rank-1 / mAP':^29}{'bytes':>8}{'ms':>16}   {over(args.seeds)}")
     for (name, host, label), found in rows.items():
         accuracy = " / ".join(
-            commands.spread([100 * value for value in values])
+            spread([100 * value for value in values])
             for values in ([row.metrics.rank1 for row in found], [row.metrics.map_standard for row in found])
         )
-        times = commands.spread([(row.full_microseconds or 0.0) / 1e3 for row in found])
+        times = spread([(row.full_microseconds or 0.0) / 1e3 for row in found])
         print(f"{name:20}{host + ' ' + label:16}{accuracy:^29}{found[0].bytes_per_entry:8}{times:>16}")
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

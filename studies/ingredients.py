@@ -16,7 +16,11 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
-import commands
+from program import names_of, progress, run, training_reports
+
+from swiftreid.experiments.kept_runs import evaluated, once, percentages, trained
+from swiftreid.synthetic import synthesize
+from swiftreid.synthetic.workers import usable_processors
 
 INGREDIENTS = ("backgrounds", "light", "occlusion", "patterns", "crops", "wear")
 FEWER = 4
@@ -24,7 +28,7 @@ FEWER = 4
 
 
 @dataclass(frozen=True)
-class Row:
+class IngredientRow:
     """One network: what its people were rendered without, whether there are fewer, or no teacher, or other seeds."""
 
     name: str
@@ -35,38 +39,55 @@ class Row:
 
 
 ROWS = (
-    Row("everything"),
-    Row("other seeds", reseeded=True),
-    *(Row(f"no {ingredient}", without=ingredient) for ingredient in INGREDIENTS),
-    Row("fewer people", fewer=True),
-    Row("no teacher", taught=False),
+    IngredientRow("everything"),
+    IngredientRow("other seeds", reseeded=True),
+    *(IngredientRow(f"no {ingredient}", without=ingredient) for ingredient in INGREDIENTS),
+    IngredientRow("fewer people", fewer=True),
+    IngredientRow("no teacher", taught=False),
 )
 
 
-def rendered(row: Row, args: argparse.Namespace) -> Path:
+def rendered(row: IngredientRow, args: argparse.Namespace) -> Path:
     """The row's rendered people, all of them for training; a render that was stopped goes on."""
     kind = "fewer" if row.fewer else "reseeded" if row.reseeded else f"without_{row.without}" if row.without else "all"
     folder: Path = args.out / "people" / kind
     people, seen_by = (args.people // FEWER, 3 * FEWER) if row.fewer else (args.people, 3)
-    without = ["--without", row.without] if row.without else []
-    height, width = args.size
-    pictures = folder / "pictures"
-    commands.once(
-        folder,
-        *("synth", pictures, "--people", people, "--seen-by", seen_by, "--shots", 1, "--train-share", 1),
-        *("--height", height, "--width", width, "--seed", args.seed + row.reseeded, *without),
-    )
+    pictures, size = folder / "pictures", tuple(args.size)
+    seed = args.seed + row.reseeded
+    settings = {"people": people, "seen_by": seen_by, "size": size, "seed": seed, "without": row.without}
+
+    def render() -> None:
+        synthesize(
+            pictures,
+            people=people,
+            shots=1,
+            seed=seed,
+            size=size,
+            progress=progress(),
+            seen_by=seen_by,
+            train_share=1,
+            without=row.without.split(","),
+            workers=usable_processors(),
+        )
+
+    once(folder, settings, render)
     return pictures
 
 
-def learned(row: Row, args: argparse.Namespace) -> Path:
+def learned(row: IngredientRow, args: argparse.Namespace) -> Path:
     """The row's encoder."""
     folder = args.out / "runs" / row.name.replace(" ", "_")
     steps = f"schedule.per_epoch={args.pictures // 8}", "schedule.epochs=8"
-    teacher = ["--teacher", args.teacher] if row.taught else []
     alone = () if row.taught else ("method=all_in_one", "views=1")
-    options = [*teacher, "--seed", int(row.reseeded)]
-    return commands.train("shipped", rendered(row, args), folder, [*steps, *alone, *args.set], *options)
+    return trained(
+        "shipped",
+        rendered(row, args),
+        folder,
+        changes=[*steps, *alone, *args.set],
+        seed=int(row.reseeded),
+        teacher=args.teacher if row.taught else None,
+        reports=training_reports(),
+    )
 
 
 def main() -> None:
@@ -80,7 +101,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=11)
     parser.add_argument("--set", action="append", default=[], help="Change a field of all recipes; repeatable.")
     args = parser.parse_args()
-    names = commands.names_of(args.data)
+    names = names_of(args.data)
     encoders: list[tuple[str, str | Path]] = [(row.name, learned(row, args)) for row in ROWS]
     encoders += [("stripes", "stripes"), ("teacher", args.teacher)]
     print(f"rank-1 / mAP by the float embedding; {args.people} people, {args.people * 3} pictures, seed {args.seed}")
@@ -88,7 +109,7 @@ def main() -> None:
     for name, encoder in encoders:
         cards = args.out / "cards" / name.replace(" ", "_")
         found = [
-            commands.evaluate(encoder, data, cards / f"{each}.json")
+            percentages(evaluated(encoder, data, cards / f"{each}.json", progress=progress()))
             for data, each in zip(args.data, names, strict=True)
         ]
         figures = [rankings["float embedding"] for rankings in found]
@@ -96,4 +117,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

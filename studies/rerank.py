@@ -24,13 +24,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from encoded import encoded
 from numpy.typing import NDArray
+from program import progress, run
 
-from swiftreid.encoding.encoder import open_encoder
+from swiftreid.data.market import read_market
+from swiftreid.encoding.cache import EncodingCache
 from swiftreid.evaluation.embeddings import rank_by_embedding
-from swiftreid.evaluation.measure import LabelledCodes
+from swiftreid.evaluation.labelled import LabelledCodes
 from swiftreid.evaluation.protocol import evaluate_rankings
+from swiftreid.experiments.encoded import encode_test_set
 from swiftreid.reranking.expansion import expand_codes, expand_embeddings
 from swiftreid.reranking.gallery_graph import GalleryGraph
 from swiftreid.reranking.multi_query import fuse_embeddings, search_together
@@ -103,10 +105,12 @@ def other_cameras(method: Method, query: LabelledCodes, gallery: LabelledCodes) 
     """Each camera's queries in a gallery of the other cameras; means over all queries that have a match."""
     shares, weights = [], []
     for camera in np.unique(query.cameras):
-        asked, there = query.take(query.cameras == camera), gallery.take(gallery.cameras != camera)
-        if not len(there):
+        queries, entries = query.take(query.cameras == camera), gallery.take(gallery.cameras != camera)
+        if not len(entries):
             continue
-        found = evaluate_rankings(method(asked, there), asked.persons, asked.cameras, there.persons, there.cameras)
+        found = evaluate_rankings(
+            method(queries, entries), queries.persons, queries.cameras, entries.persons, entries.cameras
+        )
         shares.append([100 * found.rank1, 100 * found.map_standard])
         weights.append(found.valid)
     means: list[float] = np.average(shares, axis=0, weights=weights).tolist()
@@ -154,19 +158,19 @@ def measure(query: LabelledCodes, gallery: LabelledCodes, name: str) -> dict[str
     if with_floats:
         board.add("plain, float", query, gallery, floats(query, gallery))
         board.add("all together, float", query, gallery, rerank_embeddings(_embedding(query), _embedding(gallery)))
-    alike: dict[str, Method] = {f"alone, first {FIRST}, {code}": alone(code)}
-    alike |= {f"first {pool:,} among themselves, {code}": first(code, pool) for pool in POOLS}
-    for label, method in alike.items():
+    ways: dict[str, Method] = {f"alone, first {FIRST}, {code}": alone(code)}
+    ways |= {f"first {pool:,} among themselves, {code}": first(code, pool) for pool in POOLS}
+    for label, method in ways.items():
         board.add(label, query, gallery, method(query, gallery))
-    for label, method in {f"plain, {code}": plain(code), f"all together, {code}": together(code), **alike}.items():
+    for label, method in {f"plain, {code}": plain(code), f"all together, {code}": together(code), **ways}.items():
         board.put(f"other cameras only: {label}", other_cameras(method, query, gallery))
     best = np.asarray(plain(code)(query, gallery))
-    near = np.array(list(floats(query, gallery))) if with_floats else best
+    nearest = np.array(list(floats(query, gallery))) if with_floats else best
     for n, alpha in EXPANSIONS:
         wider = LabelledCodes(expand_codes(query.codes, table, best[:, :n], alpha=alpha), query.persons, query.cameras)
         board.add(f"expanded by {n}, alpha {alpha}, {code}", query, gallery, plain(code)(wider, gallery))
         if with_floats:
-            grown = expand_embeddings(_embedding(query), _embedding(gallery), near[:, :n], alpha=alpha)
+            grown = expand_embeddings(_embedding(query), _embedding(gallery), nearest[:, :n], alpha=alpha)
             rankings = rank_by_embedding(grown, _embedding(gallery))
             board.add(f"expanded by {n}, alpha {alpha}, float", query, gallery, rankings)
     pictures = several_pictures(board, query, gallery, code, with_floats=with_floats)
@@ -185,14 +189,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="data sets in Market-1501 layout")
     parser.add_argument("--encoder", required=True, help="encoder file, or 'stripes'")
-    parser.add_argument("--cache", type=Path, help="folder to keep encodings in")
+    parser.add_argument("--cache", type=Path, help="folder to keep encodings in; default: the user's own")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     options = parser.parse_args()
-    encoder = open_encoder(options.encoder)
+    cache = EncodingCache(options.cache) if options.cache else None
     found = []
     for folder in options.folders:
-        query, gallery = encoded(folder, encoder, options.cache)
-        found.append(measure(query, gallery, folder.resolve().name))
+        data = read_market(folder, need=("query", "gallery"))
+        test = encode_test_set(data, options.encoder, progress=progress(), cache=cache)
+        found.append(measure(test.query, test.gallery, folder.resolve().name))
         print(
             "{data}: {queries:,} queries, {gallery:,} gallery pictures, {pictures_per_person:.1f} a person; "
             "{pictures_of_a_query_together:.1f} pictures of a query searched together".format(**found[-1])
@@ -202,4 +207,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -4,6 +4,9 @@ How well attributes are told is taken from the first card that says it. A calibr
 the cameras of whoever uses the encoder. See docs/shipped.md for every step before this one.
 
     python studies/ship.py hashed.safetensors -o rendered.safetensors --card rendered.json --card cuhk01.json
+
+Without a result card, the figures stay that are on the encoder's card: so words are added to a card later on, which
+leaves tensors and fingerprint as they are.
 """
 
 from __future__ import annotations
@@ -42,20 +45,35 @@ def main() -> None:
     parser.add_argument("--card", type=Path, action="append", default=[], help="Result card of it; repeatable.")
     parser.add_argument("--name", default="rendered")
     parser.add_argument("--licence", default="Apache-2.0")
+    parser.add_argument(
+        "--record",
+        action="append",
+        default=[],
+        metavar="FIELD=WORDS",
+        help="What else the card's record of training is to say; repeatable.",
+    )
     parser.add_argument("--provenance", help="What goes before the card's own words on what was learned from.")
     args = parser.parse_args()
     made = open_encoder(args.encoder)
     cards = [ResultCard.load(card) for card in args.card]
-    told = [row for card in cards for row in metrics(card, made.fingerprint)]
+    rows = [row for card in cards for row in metrics(card, made.fingerprint)]
     scores = next((card.attributes for card in cards if card.attributes), [])
     provenance = "; ".join(filter(None, [args.provenance, made.card.provenance]))
     words: dict[str, object] = {"name": args.name, "licence": args.licence, "provenance": provenance}
-    words |= {"metrics": told, "attribute_scores": scores, "calibration": None}
+    record = dict(made.card.training)
+    for entry in args.record:
+        field, equals, statement = entry.partition("=")
+        if not (field and equals and statement):
+            raise SystemExit(f"error: --record takes FIELD=WORDS, got {entry!r}")
+        record[field] = statement
+    words |= {"training": record, "calibration": None}
+    if cards:
+        words |= {"metrics": rows, "attribute_scores": scores}
     shipped = type(made)(made.card.model_copy(update=words), made.tensors)
     shipped.save(args.output)
     size = args.output.stat().st_size
     print(f"wrote {args.output}: {size:,} bytes, {shipped.card.short_fingerprint}")
-    for row in told:
+    for row in rows:
         print(f"  {row['data']:40} {row['ranking']:20} {100 * row['rank1']:5.1f} / {100 * row['map']:5.1f}")  # type: ignore[operator]
     if size > LARGEST:
         raise SystemExit(f"error: the file is larger than {LARGEST:,} bytes")

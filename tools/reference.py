@@ -20,8 +20,8 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "api.md"
 HEAD = """# Reference
 
 Made from docs/api.md and the docstrings by `make generated`: signatures and summaries. The [interface](api.md),
-built by `make docs`, has arguments, errors and examples too, as `help(name)` does. Where nothing else is said, a name
-is imported from `swiftreid`.
+built by `make docs`, has arguments, errors and examples too, as `help(name)` does. A name without a module is imported
+from `swiftreid`.
 """
 _DIRECTIVE = re.compile(r"^\.\. auto(\w+):: ([\w.]+)((?:\n   :.*)*)", re.MULTILINE)
 

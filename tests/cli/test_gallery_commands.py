@@ -113,7 +113,7 @@ def test_hostile_files_are_skipped_named_and_counted(swiftreid: Run, tmp_path: P
         (["search", "g", "plain/a.png", "--cascade", "id64"], 2, "id64"),
         (["search", "g", "plain/a.png", "--cascade", "id23 > id2048"], 2, "compares id23, which the gallery does not"),
         (["search", "g", "plain/a.png", "--cascade", "id23 > id2048"], 2, "has id32, id128, id512, id2048"),
-        (["search", "g", "plain/a.png", "--cascade", "id32 > embedding"], 2, "a gallery keeps no float embeddings"),
+        (["search", "g", "plain/a.png", "--cascade", "id32 > embedding"], 2, "it keeps no float embeddings"),
         (
             ["search", "g", "plain/a.png", "--cascade", "id128:nprobe=0.3 > id32<=9 > id2048"],
             2,

@@ -139,7 +139,7 @@ def test_the_teacher_begins_as_the_trunk() -> None:
 
 def test_a_pretrained_teacher_does_not_change() -> None:
     method = network(pretrained=True)
-    with pytest.raises(UsageError, match="give --init"):
+    with pytest.raises(UsageError, match="set init to the checkpoint"):
         method.weights_loaded({"teacher", "student"})
     method.weights_loaded({"student"})
     before = {name: value.clone() for name, value in method.state_dict().items()}

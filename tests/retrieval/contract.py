@@ -38,6 +38,7 @@ CASCADES: dict[str | None, list[tuple[Any, ...]]] = {
     "id32:share=0.3 > id128<=40": [("id32", "share", 0.3, False), ("id128", "threshold", 40, False)],
 }
 CAMERAS = ("door", "hall", "exit")
+LABELS: list[dict[str, Any]] = [{}, {}, {"coat": "red"}, {"coat": ["red", "blue"], "bag": "yes"}]
 
 
 def small_encoder() -> Encoder:
@@ -238,10 +239,23 @@ def machine_of(make: Make) -> type[RuleBasedStateMachine]:
             for _ in range(count):
                 camera = data.draw(st.sampled_from(CAMERAS))
                 time = data.draw(st.none() | st.integers(0, 9).map(float))
-                entries.append(Entry(f"e{self.number}", camera, time=time))
+                labels = data.draw(st.sampled_from([{}, {"coat": "red"}, {"coat": "blue", "bag": "yes"}]))
+                person, track = data.draw(st.sampled_from([(None, None), ("mia", "t1"), ("jon", None)]))
+                made = Entry(f"e{self.number}", camera, time=time, person=person, labels=labels, track=track)
+                entries.append(made)
                 self.number += 1
             self.token = self.people.add(entries=entries, vectors=vectors).token
             self.naive.add(entries, in_bytes(self.encoder, vectors))
+
+        @precondition(lambda self: self.naive.rows)
+        @rule(data=st.data(), seed=st.integers(0, 99))
+        def replace(self, data: st.DataObject, seed: int) -> None:
+            ids = [entry.id for entry, _ in self.naive.rows]
+            chosen = [*data.draw(st.lists(st.sampled_from(ids), max_size=3, unique=True)), f"e{self.number}"]
+            self.number += 1
+            entries, vectors = [Entry(id_, "door", time=3.0) for id_ in chosen], few_vectors(seed, len(chosen))
+            self.token = self.people.add(entries=entries, vectors=vectors, on_existing="replace").token
+            self.naive.replace(entries, in_bytes(self.encoder, vectors))
 
         @precondition(lambda self: self.naive.rows)
         @rule(data=st.data())
@@ -276,6 +290,11 @@ def machine_of(make: Make) -> type[RuleBasedStateMachine]:
                     other_cameras=vector is None and one_camera and data.draw(st.booleans()),
                     after=after,
                     before=before,
+                    persons=data.draw(st.sampled_from([[], [], ["mia"], ["mia", "jon"]])),
+                    tracks=data.draw(st.sampled_from([[], [], ["t1"]])),
+                    labels=data.draw(
+                        st.sampled_from([{}, {}, {"coat": "red"}, {"coat": ["red", "blue"], "bag": "yes"}])
+                    ),
                 ),
             )
             codes = None if vector is None else {n: c[0] for n, c in in_bytes(self.encoder, vector).items()}

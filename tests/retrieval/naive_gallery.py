@@ -37,6 +37,10 @@ class NaiveGallery:
         for row, entry in enumerate(entries):
             self.rows.append((entry, {name: codes[name][row] for name in self.spec}))
 
+    def replace(self, entries: Sequence[Entry], codes: dict[str, list[bytes]]) -> None:
+        self.delete([entry.id for entry in entries])
+        self.add(entries, codes)
+
     def delete(self, ids: Collection[str]) -> int:
         before = len(self.rows)
         self.rows = [row for row in self.rows if row[0].id not in ids]
@@ -50,6 +54,9 @@ class NaiveGallery:
             late = filters.after is None or (time is not None and time >= seconds(str(filters.after), ""))
             early = filters.before is None or (time is not None and time < seconds(str(filters.before), ""))
             named = not filters.cameras or entry.camera in filters.cameras
+            named = named and (not filters.persons or entry.person in filters.persons)
+            named = named and (not filters.tracks or entry.track in filters.tracks)
+            named = named and all(entry.labels.get(name) in values for name, values in filters.labels.items())
             if late and early and named and entry.camera not in (*filters.not_cameras, own):
                 chosen.append((entry, codes))
         return chosen

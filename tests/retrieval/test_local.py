@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from pathlib import Path
 
@@ -85,7 +86,10 @@ def test_adding_goes_on_where_it_was_interrupted(drawn_people: Path, tmp_path: P
         ({"vectors": few_vectors(0, 2), "ids": "ab", "entries": [Entry("a", "b")] * 2}, "of their own"),
         ({"vectors": np.zeros((2, 8), int), "ids": ["a", "b"], "camera": "door"}, "float array"),
         ({"pictures": np.zeros((64, 32, 3), np.uint8), "ids": ["a"], "camera": "door"}, r"write \[crop\]"),
-        ({"vectors": few_vectors(0, 1), "ids": ["a"], "camera": "d", "on_existing": "replace"}, "'refuse' or 'skip'"),
+        (
+            {"vectors": few_vectors(0, 1), "ids": ["a"], "camera": "d", "on_existing": "drop"},
+            "'refuse', 'skip' or 'replace'",
+        ),
     ],
 )
 def test_what_cannot_be_added_is_refused(arguments: dict, message: str, tmp_path: Path) -> None:
@@ -193,3 +197,43 @@ def test_threads_share_one_gallery(tmp_path: Path) -> None:
             thread.join(120)
         assert not problems
         assert len(people) == 54
+
+
+def test_embeddings_order_the_last_stage_where_a_gallery_keeps_them(tmp_path: Path) -> None:
+    encoder, vectors = small_encoder(), np.random.default_rng(2).standard_normal((20, 8)).astype(np.float32)
+    entries = [Entry(f"{i}", "door") for i in range(20)]
+    with open_gallery(tmp_path / "people", encoder=encoder, create=True, embedding="float32") as people:
+        people.add(entries=entries, vectors=vectors)
+        unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        expected = [str(i) for i in np.argsort(1 - unit @ unit[3])][1:]
+        for query in (Query(ids="3", k=19, cascade="embedding"), Query(vectors=vectors[3], k=20, cascade="embedding")):
+            answer = people.search(query)
+            assert [hit.id for hit in answer.hits if hit.id != "3"] == expected
+            assert {hit.code for hit in answer.hits} == {"embedding"}
+        together = people.search(Query(ids=["3", "4"], k=1, cascade="id32:top=20 > embedding"))
+        mean = (unit[3] + unit[4]) / np.linalg.norm(unit[3] + unit[4])
+        assert together.hits[0].id == next(str(i) for i in np.argsort(1 - unit @ mean) if i not in (3, 4))
+        assert people.search(Query(ids="3", cascade="embedding", threshold=2.0)).decision == "same person"
+        for wrong in ({"threshold": 3.0}, {"reranking": Reciprocal()}):
+            with pytest.raises(UsageError):
+                people.search(Query(ids="3", cascade="embedding", **wrong))  # type: ignore[arg-type]
+    with open_gallery(tmp_path / "codes", encoder=encoder, create=True) as people:
+        people.add(entries=entries, vectors=vectors)
+        with pytest.raises(UsageError, match="keeps no float embeddings"):
+            people.search(Query(ids="3", cascade="embedding"))
+
+
+def test_what_a_file_and_a_manifest_say_is_kept(tmp_path: Path) -> None:
+    draw_person(1, 1, 1).save(tmp_path / "a.png")
+    (tmp_path / "list.csv").write_text("path,camera,time,person,track,frame,coat\na.png,door,5,mia,t7,12,red\n")
+    with open_gallery(tmp_path / "people", encoder="stripes", create=True) as people:
+        people.add(manifest=tmp_path / "list.csv")
+        (entry,) = people.entries(["a.png"])
+        assert (entry.camera, entry.time, entry.person, entry.labels) == ("door", 5.0, "mia", {"coat": "red"})
+        assert (entry.track, entry.frame) == ("t7", 12)
+        assert entry.picture_sha256 == hashlib.sha256((tmp_path / "a.png").read_bytes()).hexdigest()
+        assert people.ids(Filters(labels={"coat": "red"}, tracks=["t7"])) == ["a.png"]
+        assert people.ids(Filters(labels={"coat": ["blue", "green"]})) == []
+        (tmp_path / "list.csv").write_text("path,camera,frame\na.png,door,first\n")
+        with pytest.raises(UsageError, match=r"line 2: 'first' is no number of a frame"):
+            people.add(manifest=tmp_path / "list.csv")

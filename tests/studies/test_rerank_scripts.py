@@ -134,7 +134,7 @@ def made(people: int, each: int, seed: int) -> LabelledCodes:
 def test_what_is_kept_is_counted_by_person(script: Script, text: str) -> None:
     calibration, people, reach = script("calibration"), made(9, 5, 1), 45
     cascade, tally = Cascade.parse(text), calibration.Tally(0.9)
-    calibration.Judge(people, reach).add(calibration.Chosen(cascade, 0.9), tally)
+    calibration.Judge(people, reach).add(calibration.ChosenCascade(cascade, 0.9), tally)
     near = {name: kernels.hamming(code, code) for name, code in people.codes.items()}
     persons = []
     for person in range(1, 10):

@@ -52,6 +52,23 @@ def test_the_card_has_the_figures_of_result_cards_and_no_calibration(drawn_peopl
     assert "the card of drawn is of another encoder" in ship(tmp_path, *arguments).stderr
 
 
+def test_words_added_later_leave_figures_and_fingerprint_as_they_are(tmp_path: Path) -> None:
+    before = open_encoder("rendered")
+    source = SCRIPT.parents[1] / "src/swiftreid/encoding/rendered.safetensors"
+    done = ship(tmp_path, str(source), "-o", "again.safetensors", "--record", "random_erasing=none at all")
+    assert done.returncode == 0, done.stderr
+    after = open_encoder(tmp_path / "again.safetensors")
+    assert after.fingerprint == before.fingerprint
+    assert after.card.training == {**before.card.training, "random_erasing": "none at all"}
+    assert after.card.model_copy(update={"training": before.card.training}) == before.card
+    wrong = ship(tmp_path, str(source), "-o", "again.safetensors", "--record", "random_erasing")
+    assert "--record takes FIELD=WORDS, got 'random_erasing'" in wrong.stderr
+
+
+def test_the_shipped_encoder_names_the_sampler_it_was_trained_with() -> None:
+    assert "log-uniform" in open_encoder("rendered").card.training["random_erasing"]
+
+
 def test_how_well_attributes_are_told_goes_with_it(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     swiftreid = run_in(tmp_path)

@@ -46,9 +46,19 @@ def test_rows_are_trained_once_and_compared(drawn_people: Path, tmp_path: Path) 
 
 def test_one_seed_has_no_deviation_and_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(SCRIPT.parent))
-    commands, tables = (importlib.import_module(name) for name in ("commands", "tables"))
-    assert commands.spread([50.0, 52.0]) == " 51.0 ± 1.4"
-    assert commands.spread([50.0]) == " 50.0"
-    told = {name: tables.verdict(gains) for name, gains in {"up": [1, 2], "down": [-1, -2], "both": [1, -1]}.items()}
-    assert told == {"up": "holds", "down": "is reversed", "both": "is not seen"}
+    program, tables = (importlib.import_module(name) for name in ("program", "tables"))
+    assert program.spread([50.0, 52.0]) == " 51.0 ± 1.4"
+    assert program.spread([50.0]) == " 50.0"
+    verdicts = {
+        name: tables.verdict(gains) for name, gains in {"up": [1, 2], "down": [-1, -2], "both": [1, -1]}.items()
+    }
+    assert verdicts == {"up": "holds", "down": "is reversed", "both": "is not seen"}
     assert tables.verdict([3.0]) == tables.verdict([0.0]) == "one seed says nothing"
+
+
+def test_data_sets_of_one_name_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.syspath_prepend(str(SCRIPT.parent))
+    program = importlib.import_module("program")
+    assert program.names_of([tmp_path / "a", tmp_path / "b"]) == ["a", "b"]
+    with pytest.raises(SystemExit, match="different names, got a, a"):
+        program.names_of([tmp_path / "a", tmp_path / "x" / "a"])

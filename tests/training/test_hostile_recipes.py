@@ -65,7 +65,7 @@ def test_bytes_that_are_no_text_and_files_that_are_none(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("value", ["[" * 3000, "*x", "!!int 3", "9" * 5000])
 def test_a_hostile_setting_is_refused(value: str) -> None:
-    with pytest.raises(UsageError, match=r"--set seed=.*the value "):
+    with pytest.raises(UsageError, match=r"setting seed=.*the value "):
         load_recipe(None, [f"seed={value}"])
 
 

@@ -38,4 +38,4 @@ def test_messages_name_the_field_where_there_is_one(tmp_path: Path, text: str, m
 def test_messages_of_settings_have_no_prefix() -> None:
     with pytest.raises(UsageError) as caught:
         load_recipe(None, ["training.epochs=0"])
-    assert str(caught.value) == "--set, field training: training needs at least 1 epoch, got 0"
+    assert str(caught.value) == "settings, field training: training needs at least 1 epoch, got 0"

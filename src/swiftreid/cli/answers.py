@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from swiftreid.calibration.same_person import SamePerson
+from swiftreid.calibration.same_person import EMBEDDING, SamePerson
 from swiftreid.cli.cascades import why
 from swiftreid.cli.console import Report
 from swiftreid.cli.filters import FilterOptions
@@ -26,14 +26,15 @@ def tables(report: Report, answers: Sequence[Answer]) -> None:
         judged = any(hit.right is not None for hit in answer.hits)
         decided = answer.decision in (Verdict.SAME_PERSON, Verdict.UNKNOWN)
         described = any(hit.fit is not None for hit in answer.hits)
+        labelled = any(hit.entry.labels for hit in answer.hits)
         columns = ["rank", "entry", "distance", *(["re-ranked"] if reranked else []), "camera", "time", "person"]
         columns += [*(["right"] if judged else []), *(["same person"] if decided else [])]
-        columns += ["differs in"] if described else []
+        columns += [*(["differs in"] if described else []), *(["labels"] if labelled else [])]
         rows = [
             (
                 rank,
                 hit.id,
-                hit.distance,
+                f"{hit.distance:.3f}" if hit.code == EMBEDDING else hit.distance,
                 *([f"{hit.reranked:.3f}"] if reranked else []),
                 hit.entry.camera,
                 moment(hit.entry.time),
@@ -41,6 +42,7 @@ def tables(report: Report, answers: Sequence[Answer]) -> None:
                 *([marks[hit.right]] if judged else []),
                 *([marks[hit.same_person]] if decided else []),
                 *([str(hit.fit)] if described else []),
+                *([", ".join(f"{name}={value}" for name, value in hit.entry.labels.items())] if labelled else []),
             )
             for rank, hit in enumerate(answer.hits, 1)
         ]
@@ -128,6 +130,7 @@ def _hit_document(rank: int, hit: Hit) -> dict[str, Any]:
         "time": entry.time,
         "person": entry.person,
         "labels": dict(entry.labels),
+        "track": entry.track,
         "right": hit.right,
         "same_person": hit.same_person,
         "reranked": hit.reranked,

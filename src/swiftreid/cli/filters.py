@@ -23,13 +23,15 @@ class FilterOptions:
     after: str | None
     before: str | None
     other_cameras: bool
+    labels: Sequence[str]
+    tracks: Sequence[str]
 
     @property
     def filters(self) -> Filters:
         """What they mean to a gallery.
 
         Raises:
-            UsageError: a time is none, or leaves none.
+            UsageError: a time is none, or leaves none, or a label is not of the form NAME=VALUE.
         """
         after = seconds(self.after, "--after") if self.after else None
         before = seconds(self.before, "--before") if self.before else None
@@ -38,7 +40,15 @@ class FilterOptions:
                 f"no time is both from --after {self.after} on and before --before {self.before}: "
                 "--after takes the earlier time"
             )
-        return Filters(self.cameras, self.not_cameras, self.other_cameras, after, before)
+        labels: dict[str, list[str]] = {}
+        for text in self.labels:
+            name, given, value = text.partition("=")
+            if not (name and given):
+                raise UsageError(f"--label {text!r}: write NAME=VALUE, such as --label coat=red")
+            labels.setdefault(name, []).append(value)
+        return Filters(
+            self.cameras, self.not_cameras, self.other_cameras, after, before, tracks=self.tracks, labels=labels
+        )
 
     @contextmanager
     def naming_options(self) -> Iterator[None]:
@@ -57,4 +67,5 @@ class FilterOptions:
         given += [f"--other-cameras (all but {own})"] if own is not None else []
         given += [f"--after {self.after}"] if self.after else []
         given += [f"--before {self.before}"] if self.before else []
+        given += [f"--label {text}" for text in self.labels] + [f"--track {name}" for name in self.tracks]
         return f"no entry passes {' '.join(given)}{' together' if len(given) > 1 else ''}"

@@ -11,6 +11,7 @@ import typer
 
 from swiftreid.cli.advice import with_advice
 from swiftreid.cli.console import JsonOption, QuietOption, Report
+from swiftreid.cli.gallery_contents import export, list_entries, upgrade
 from swiftreid.cli.sources import BadPictures, moment
 from swiftreid.data.samples import NamedSample
 from swiftreid.encoding.encoder import DEFAULT
@@ -24,6 +25,10 @@ from swiftreid.retrieval.samples import NoCamera, SameIds, samples_in
 from swiftreid.retrieval.searchable import OnExisting
 
 app = typer.Typer(help="Create, fill, inspect and prune galleries.", no_args_is_help=True)
+
+app.command("list")(list_entries)
+app.command()(export)
+app.command()(upgrade)
 
 WAIT = 10.0
 TimeoutOption = Annotated[
@@ -67,7 +72,9 @@ def add(
     ] = None,
     manifest: Annotated[
         Path | None,
-        typer.Option(help="CSV with columns path, and any of id, camera, time, person; others become labels."),
+        typer.Option(
+            help="CSV with columns path, and any of id, camera, time, person, track, frame; others become labels."
+        ),
     ] = None,
     codes: Annotated[
         Path | None, typer.Option(help="Add encodings made by `swiftreid encode` instead of pictures.")

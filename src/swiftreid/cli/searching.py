@@ -22,6 +22,7 @@ from swiftreid.cli.sources import BadPictures
 from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.figures.ranking_picture import draw_rankings
 from swiftreid.retrieval.answer import Answer
+from swiftreid.retrieval.cascades import codes_of
 from swiftreid.retrieval.drawing import HITS, rankings_of
 from swiftreid.retrieval.local import open_gallery
 from swiftreid.retrieval.query import PersonDescription, Query
@@ -70,6 +71,13 @@ def search(
         str | None, typer.Option(help="Only entries from this time on (ISO 8601 or Unix seconds).")
     ] = None,
     before: Annotated[str | None, typer.Option(help="Only entries before this time.")] = None,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Only entries with this label, NAME=VALUE; may be repeated: of one name one value is enough."
+        ),
+    ] = None,
+    track: Annotated[list[str] | None, typer.Option(help="Only entries of this track; may be repeated.")] = None,
     cascade: Annotated[
         str | None, typer.Option(help="Stages, such as 'id32<=11 > id128<=45 > id2048'. Default: the calibrated one.")
     ] = None,
@@ -116,13 +124,13 @@ def search(
     )
     settings = settings_of(rerank=rerank, k1=k1, k2=k2, lambda_=lambda_)
     drawn = None if no_picture else output_file("--picture", picture or _PICTURE, suffixes=tuple(_DRAWABLE))
-    filters = FilterOptions(camera or [], not_camera or [], after, before, other_cameras)
+    filters = FilterOptions(camera or [], not_camera or [], after, before, other_cameras, label or [], track or [])
     with open_gallery(gallery, encoder=encoder, read_only=True, threads=_threads(threads, report)) as people:
         asking = partial(
             Query,
             description=_description(has, upper, lower, lacks),
             k=k,
-            cascade=None if cascade is None else read_cascade(cascade, people.store.spec.names),
+            cascade=None if cascade is None else read_cascade(cascade, codes_of(people.store)),
             exact=exact,
             filters=filters.filters,
             threshold=(same_person if same_person is not None else "calibrated") if unknown else None,

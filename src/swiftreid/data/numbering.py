@@ -70,7 +70,14 @@ def numbered(sample: NamedSample, persons: Mapping[str, int], cameras: Mapping[s
         raise UsageError(f"it is not known whom {sample.path} shows, so it has no place in an evaluation")
     camera = cameras[sample.camera] if cameras and sample.camera is not None else 0
     return Sample(
-        sample.path, persons[sample.person], camera, sample.time, sample.attributes, sample.id, sample.tracklet
+        sample.path,
+        persons[sample.person],
+        camera,
+        sample.time,
+        sample.attributes,
+        sample.id,
+        sample.tracklet,
+        sample.frame,
     )
 
 

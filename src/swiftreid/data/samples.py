@@ -46,6 +46,7 @@ class Sample(Generic[Label]):
         attributes: name -> value of what else is known, such as the colour of a coat; None where nothing is.
         id: what a gallery calls the picture; empty where it has no name of its own but its file's.
         tracklet: name of the track that the picture is of, where it is of one.
+        frame: number of its frame in the video, where it is of one.
     """
 
     path: Path
@@ -55,6 +56,7 @@ class Sample(Generic[Label]):
     attributes: Mapping[str, str] | None = None
     id: str = ""
     tracklet: str | None = None
+    frame: int | None = None
 
 
 NumberedSample: TypeAlias = Sample[int]

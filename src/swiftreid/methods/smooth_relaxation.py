@@ -60,7 +60,7 @@ class SmoothRelaxationConfig(NetworkConfig):
         attribute_weight: beta, of the attributes; 0 learns none.
         codes: the branch whose code is kept, ``student``, or for Table 6 ``teacher``.
         pretrained: whether the teacher, and the stages that it shares, stay as they were when training started: the
-            paper's second way (section 7.4). A run without it, whose checkpoint is given with ``--init``, is the first
+            paper's second way (section 7.4). A run without it, whose checkpoint is given as ``init``, is the first
             of its two stages.
     """
 
@@ -213,8 +213,8 @@ class SmoothRelaxation(Method):
         if self.config.pretrained:
             if "teacher" in fresh:
                 raise UsageError(
-                    "pretrained distillation starts from a teacher that has learned: give --init the checkpoint of a "
-                    "run without `pretrained`"
+                    "pretrained distillation starts from a teacher that has learned: set init to the checkpoint "
+                    "of a run without `pretrained`"
                 )
             for part in self._static():
                 part.requires_grad_(requires_grad=False)

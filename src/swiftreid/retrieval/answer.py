@@ -94,7 +94,7 @@ class Hit:
 
     Attributes:
         entry: with its thumbnail where the query asked for it.
-        distance: in bits of ``code``.
+        distance: in bits of ``code``; the cosine distance, 0 to 2, where that is ``embedding``.
         code: of the stage that the entry reached.
         same_person: whether it is near enough to be the query's person; None where nothing decides.
         right: whether it is the query's person by their names; None where one of them is not known.
@@ -103,7 +103,7 @@ class Hit:
     """
 
     entry: Entry
-    distance: int
+    distance: float
     code: str
     same_person: bool | None = None
     right: bool | None = None

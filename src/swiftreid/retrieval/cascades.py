@@ -6,19 +6,19 @@ from collections.abc import Collection
 
 from swiftreid.encoding.card import EncoderCard
 from swiftreid.errors import UsageError
+from swiftreid.gallery.store import Gallery
 from swiftreid.retrieval.answer import CascadeOrigin
 from swiftreid.retrieval.query import Query
 from swiftreid.search.cascade import Cascade, Stage
-from swiftreid.search.codes import CodeSpec
 from swiftreid.search.stages import EMBEDDING
 
 
-def choose_cascade(query: Query, spec: CodeSpec, card: EncoderCard | None) -> tuple[Cascade, CascadeOrigin]:
+def choose_cascade(query: Query, gallery: Gallery, card: EncoderCard | None) -> tuple[Cascade, CascadeOrigin]:
     """The query's cascade; else the encoder's calibrated one; else exhaustive search by the longest code; and which.
 
     Args:
         query: what is asked.
-        spec: the gallery's codes.
+        gallery: to search.
         card: of the encoder; None where it is not known.
 
     Raises:
@@ -26,14 +26,19 @@ def choose_cascade(query: Query, spec: CodeSpec, card: EncoderCard | None) -> tu
     """
     if query.cascade is not None:
         cascade = query.cascade if isinstance(query.cascade, Cascade) else Cascade.parse(query.cascade)
-        check_codes(cascade, spec.names)
+        check_codes(cascade, codes_of(gallery))
         return cascade, "given"
-    exhaustive = Cascade([Stage(spec.final)])
+    exhaustive = Cascade([Stage(gallery.spec.final if len(gallery.spec) else EMBEDDING)])
     if query.exact:
         return exhaustive, "exact"
     if card is None or card.calibration is None:
         return exhaustive, "every entry"
     return Cascade.parse(card.calibration.cascade), "calibrated"
+
+
+def codes_of(gallery: Gallery) -> list[str]:
+    """What a cascade can compare in a gallery: its codes, and ``embedding`` where it keeps float embeddings."""
+    return [*gallery.spec.names, *([EMBEDDING] if gallery.embedding else [])]
 
 
 def check_codes(cascade: Cascade, codes: Collection[str], whose: str = "the gallery") -> None:
@@ -44,7 +49,7 @@ def check_codes(cascade: Cascade, codes: Collection[str], whose: str = "the gall
     """
     missing = [name for name in cascade.codes if name not in codes]
     if missing:
-        floats = " (a gallery keeps no float embeddings)" if EMBEDDING in missing and whose == "the gallery" else ""
+        floats = " (it keeps no float embeddings)" if EMBEDDING in missing and whose == "the gallery" else ""
         raise UsageError(
             f"the cascade '{cascade}' compares {' and '.join(missing)}, which {whose} does not have{floats}; "
             f"{whose} has {', '.join(codes)}"

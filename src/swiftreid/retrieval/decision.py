@@ -17,6 +17,7 @@ from swiftreid.retrieval.answer import Note
 from swiftreid.retrieval.query import Threshold
 from swiftreid.search.cascade import Cascade
 from swiftreid.search.codes import bits_of
+from swiftreid.search.stages import EMBEDDING
 
 _CALIBRATE = "calibrate the encoder on labelled people of your cameras"
 
@@ -42,14 +43,16 @@ def choose_threshold(
     if wanted is None:
         return None, None
     if wanted != "calibrated":
-        most = bits_of(final)
+        most, unit = (2, "") if final == EMBEDDING else (bits_of(final), " bits")
         if not (math.isfinite(wanted) and 0 <= wanted <= most):
-            raise UsageError(f"a same-person threshold is a distance of 0 to {most} bits of {final}, not {wanted:g}")
+            raise UsageError(f"a same-person threshold is a distance of 0 to {most}{unit} of {final}, not {wanted:g}")
         return wanted, None
     if card is None:
         return None, Note("no-encoder", "the gallery carries no encoder, so no calibration says who is the same person")
     calibration = card.calibration
     found = calibration.same_person if calibration else None
+    if calibration is not None and final == EMBEDDING:
+        found = calibration.same_person_embedding
     if calibration is None or found is None:
         message = f"the encoder {card.name} has no calibration that says who is the same person: {_CALIBRATE}"
         return None, Note("no-calibration", message, {"encoder": card.name})

@@ -12,6 +12,7 @@ from swiftreid.data.pictures import read_picture
 from swiftreid.figures.ranking_picture import Candidate, RankedPictures
 from swiftreid.retrieval.answer import Answer, Hit
 from swiftreid.search.codes import bits_of
+from swiftreid.search.stages import EMBEDDING
 
 HITS = 8
 """Hits that are drawn of each query, by default."""
@@ -56,7 +57,9 @@ def _about_query(answer: Answer) -> str:
 def _distance(hit: Hit) -> str:
     """How far an entry is, in a few words below its picture."""
     by_description = hit.fit is not None and hit.code.startswith("attr")
-    return hit.fit.verdict if hit.fit and by_description else f"{hit.distance} / {bits_of(hit.code)}"
+    if hit.fit is not None and by_description:
+        return hit.fit.verdict
+    return f"{hit.distance:.3f}" if hit.code == EMBEDDING else f"{hit.distance} / {bits_of(hit.code)}"
 
 
 def _about_hit(hit: Hit) -> str:

@@ -14,14 +14,18 @@ from swiftreid.data.decoding import MIN_SIDE
 from swiftreid.data.pictures import BadPicture, thumbnail
 from swiftreid.encoding.crops import Colour
 from swiftreid.encoding.encoder import Encoder
+from swiftreid.encoding.encoding import Encoding
 from swiftreid.encoding.stream import OnBad, encode_paths
 from swiftreid.errors import UsageError
+from swiftreid.gallery.store import Gallery
 from swiftreid.progress import Progress, no_progress
 from swiftreid.retrieval.query import Picture
+from swiftreid.search.stages import EMBEDDING
 
 _BATCH = 64
 
-Codes = Mapping[str, NDArray[np.uint8]]
+Codes = Mapping[str, NDArray[Any]]
+"""Packed codes by name, uint8 [n, row bytes], and under ``embedding`` the float embedding, float [n, d], if any."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ def encode_pictures(
     files = [Path(picture) for picture in pictures if isinstance(picture, (str, Path))]
     if len(files) == len(pictures):
         for batch in encode_paths(encoder, files, thumbnails=True, on_bad=on_bad, progress=progress):
-            yield EncodedPictures(batch.indices, batch.encoding.codes, batch.thumbnails)
+            yield EncodedPictures(batch.indices, _columns(batch.encoding), batch.thumbnails)
         return
     if files:
         raise UsageError("pictures are files or arrays of pixels, not both in one call: add or search them separately")
@@ -76,11 +80,11 @@ def encode_pictures(
             crops.append(picture)
             small.append(thumbnail(picture[..., ::-1] if colour == "bgr" else picture))
         if places:
-            yield EncodedPictures(np.array(places, np.int64), encoder.encode(crops, colour).codes, small)
+            yield EncodedPictures(np.array(places, np.int64), _columns(encoder.encode(crops, colour)), small)
         progress("encoding", min(start + _BATCH, len(pixels)), len(pixels))
 
 
-def encode_vectors(encoder: Encoder, vectors: NDArray[np.floating[Any]]) -> dict[str, NDArray[np.uint8]]:
+def encode_vectors(encoder: Encoder, vectors: NDArray[np.floating[Any]]) -> Codes:
     """Codes of float [n, d] or one row of it, [d]: what an encoder of vectors takes, or the embeddings of another.
 
     Raises:
@@ -92,8 +96,18 @@ def encode_vectors(encoder: Encoder, vectors: NDArray[np.floating[Any]]) -> dict
         raise UsageError(f"vectors are a float array [n, d], not {kind}")
     rows = np.atleast_2d(vectors).astype(np.float32, copy=False)
     if encoder.takes == "vectors":
-        return dict(encoder.encode(rows).codes)
-    return dict(encoder.encode_embedding(rows).codes)
+        return _columns(encoder.encode(rows))
+    return _columns(encoder.encode_embedding(rows))
+
+
+def columns_for(gallery: Gallery, columns: Codes) -> Codes:
+    """Those of some columns that a gallery keeps."""
+    kept = {*gallery.spec.names, *([EMBEDDING] if gallery.embedding else [])}
+    return {name: column for name, column in columns.items() if name in kept}
+
+
+def _columns(encoding: Encoding) -> Codes:
+    return dict(encoding.codes) | ({} if encoding.embedding is None else {EMBEDDING: encoding.embedding})
 
 
 def _problem(picture: object) -> str:

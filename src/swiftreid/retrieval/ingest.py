@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from swiftreid.data.pictures import BadPicture
 from swiftreid.data.samples import NamedSample
@@ -17,11 +17,13 @@ from swiftreid.encoding.encodings_file import Encodings
 from swiftreid.errors import UsageError
 from swiftreid.gallery.entries import Entry, valid_text
 from swiftreid.gallery.store import Gallery
+from swiftreid.gallery.writer import Written
 from swiftreid.progress import Progress, no_progress
-from swiftreid.retrieval.encoded import encode_pictures
+from swiftreid.retrieval.encoded import Codes, columns_for, encode_pictures
 from swiftreid.retrieval.query import Picture
 from swiftreid.retrieval.samples import NoCamera, entry_of
 from swiftreid.retrieval.searchable import OnBad, OnExisting
+from swiftreid.search.stages import EMBEDDING
 
 OnAdded = Callable[[Sequence[str]], None]
 """Takes the ids of a batch once it is durable."""
@@ -53,11 +55,13 @@ class Ingested:
         ids: of the entries that were added, in order.
         existing: ids that were there already and were left out.
         unreadable: pictures that could not be used.
+        write: number of the last write; 0 without one.
     """
 
     ids: list[str] = field(default_factory=list)
     existing: list[str] = field(default_factory=list)
     unreadable: list[BadPicture] = field(default_factory=list)
+    write: int = 0
 
 
 def add_samples(
@@ -103,6 +107,7 @@ def add_samples(
         files,
         entries_at,
         done,
+        replacing=on_existing == "replace",
         colour="rgb",
         on_bad=on_bad,
         on_added=on_added,
@@ -152,6 +157,7 @@ def add_pictures(
         chosen,
         entries_at,
         done,
+        replacing=on_existing == "replace",
         colour=colour,
         on_bad=on_bad,
         on_added=on_added,
@@ -163,7 +169,7 @@ def add_pictures(
 def add_codes(
     gallery: Gallery,
     entries: Sequence[Entry],
-    codes: Mapping[str, NDArray[np.uint8]],
+    codes: Codes,
     *,
     fingerprint: str,
     encoder_name: str | None = None,
@@ -176,7 +182,7 @@ def add_codes(
     Args:
         gallery: open for writing.
         entries: n of them.
-        codes: for each code of the gallery uint8 [n, row bytes].
+        codes: for each code of the gallery uint8 [n, row bytes], and ``embedding``, float [n, d], where it keeps that.
         fingerprint: of the encoder that made them.
         encoder_name: its name, for the error message.
         on_existing: what to do with ids that are there.
@@ -189,7 +195,9 @@ def add_codes(
         IdsExist: ids are there, and are not to be skipped; nothing was added.
     """
     gallery.check_encoder(fingerprint, encoder_name)
-    rows = gallery.spec.check(codes)
+    packed = {name: code for name, code in codes.items() if name != EMBEDDING}
+    rows = gallery.spec.check(packed)
+    rows = rows if packed else len(codes.get(EMBEDDING, ()))
     if rows != len(entries):
         raise UsageError(f"{len(entries)} entries came with {rows} rows of codes: give one row of each code per entry")
     done = _begin(gallery, [entry.id for entry in entries], on_existing)
@@ -198,13 +206,16 @@ def add_codes(
     for start in range(0, len(wanted), _ROWS):
         part = wanted[start : start + _ROWS]
         chosen = [entries[row] for row in part.tolist()]
-        gallery.add(
+        floats = codes.get(EMBEDDING)
+        written = gallery.add(
             chosen,
-            {name: np.ascontiguousarray(code[part]) for name, code in codes.items()},
+            {name: np.ascontiguousarray(code[part]) for name, code in packed.items()},
+            embeddings=None if floats is None else floats[part],
             fingerprint=fingerprint,
             encoder_name=encoder_name,
+            replace=on_existing == "replace",
         )
-        _note_added(done, chosen, on_added)
+        _note_added(done, chosen, written, on_added)
         progress("adding", start + len(part), len(wanted))
     return done
 
@@ -235,8 +246,10 @@ def entries_of(encodings: Encodings, *, camera: str | None = None, id_prefix: st
 
 def _begin(gallery: Gallery, ids: Sequence[str], on_existing: OnExisting) -> Ingested:
     """What is there already; an error if something is and it is not to be skipped."""
-    if on_existing not in ("refuse", "skip"):
-        raise UsageError(f"on_existing is 'refuse' or 'skip', not {on_existing!r}")
+    if on_existing not in get_args(OnExisting):
+        raise UsageError(f"on_existing is 'refuse', 'skip' or 'replace', not {on_existing!r}")
+    if on_existing == "replace":
+        return Ingested()
     known = gallery.existing(ids)
     if known and on_existing == "refuse":
         raise IdsExist(
@@ -267,6 +280,7 @@ def _encode_and_add(
     entries_at: Callable[[Sequence[int], Sequence[bytes]], list[Entry]],
     done: Ingested,
     *,
+    replacing: bool,
     colour: Colour,
     on_bad: OnBad | None,
     on_added: OnAdded | None,
@@ -283,13 +297,22 @@ def _encode_and_add(
 
     used = encoder()
     for batch in encode_pictures(used, pictures, colour, on_bad=bad, progress=progress):
-        made = entries_at(batch.places.tolist(), batch.thumbnails)
-        gallery.add(made, batch.codes, fingerprint=used.fingerprint, encoder_name=used.card.name)
-        _note_added(done, made, on_added)
+        made, columns = entries_at(batch.places.tolist(), batch.thumbnails), dict(columns_for(gallery, batch.codes))
+        floats = columns.pop(EMBEDDING, None)
+        written = gallery.add(
+            made,
+            columns,
+            embeddings=floats,
+            fingerprint=used.fingerprint,
+            encoder_name=used.card.name,
+            replace=replacing,
+        )
+        _note_added(done, made, written, on_added)
 
 
-def _note_added(done: Ingested, entries: Sequence[Entry], on_added: OnAdded | None) -> None:
+def _note_added(done: Ingested, entries: Sequence[Entry], written: Written, on_added: OnAdded | None) -> None:
     ids = [entry.id for entry in entries]
+    done.write = written.token
     done.ids.extend(ids)
     if on_added is not None:
         on_added(ids)

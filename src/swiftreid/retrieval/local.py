@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -22,16 +21,18 @@ from swiftreid.encoding.encodings_file import Encodings
 from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.gallery.entries import Entry
 from swiftreid.gallery.info import GalleryInfo
+from swiftreid.gallery.meta import FloatName
 from swiftreid.gallery.store import Gallery
 from swiftreid.progress import Progress, no_progress
 from swiftreid.retrieval.answer import Answer, Answers, Token
-from swiftreid.retrieval.encoded import encode_vectors
+from swiftreid.retrieval.encoded import Codes, columns_for, encode_vectors
 from swiftreid.retrieval.filters import Filters
 from swiftreid.retrieval.ingest import Ingested, OnAdded, add_codes, add_pictures, add_samples, entries_of
 from swiftreid.retrieval.query import Picture, Query, QueryOptions
 from swiftreid.retrieval.samples import samples_in
 from swiftreid.retrieval.searchable import Added, Deleted, OnBad, OnExisting
 from swiftreid.retrieval.searching import Searcher, token_of
+from swiftreid.search.stages import EMBEDDING
 
 EncoderSource = str | Path | Encoder
 """An encoder, its file, or the name of a shipped one."""
@@ -43,6 +44,7 @@ def open_gallery(
     encoder: EncoderSource | None = None,
     create: bool = False,
     rendered: bool = False,
+    embedding: FloatName | None = None,
     read_only: bool = False,
     threads: int = 1,
 ) -> LocalGallery:
@@ -54,6 +56,7 @@ def open_gallery(
             the shipped encoder ``rendered``. For a gallery that is there it is only needed to use another calibration.
         create: make the gallery if it is not there.
         rendered: for a new gallery: nobody in it exists, so that a calibration on rendered people decides there.
+        embedding: for a new gallery: keep the float embeddings beside the codes, as this type.
         read_only: refuse every change; needs no writer lock.
         threads: that search.
 
@@ -73,7 +76,7 @@ def open_gallery(
     """
     path = Path(path)
     if create and not path.exists():
-        store = create_gallery(path, DEFAULT if encoder is None else encoder, rendered=rendered)
+        store = create_gallery(path, DEFAULT if encoder is None else encoder, rendered=rendered, embedding=embedding)
         if read_only:
             store.close()
             store = Gallery.open(path, read_only=True)
@@ -86,35 +89,25 @@ def open_gallery(
         raise
 
 
-def create_gallery(path: Path, source: EncoderSource = DEFAULT, *, rendered: bool = False) -> Gallery:
+def create_gallery(
+    path: Path, source: EncoderSource = DEFAULT, *, rendered: bool = False, embedding: FloatName | None = None
+) -> Gallery:
     """Create an empty gallery with a copy of an encoder, and open it for writing.
 
     Args:
         path: the new folder.
         source: an encoder, its file, or the name of a shipped one.
         rendered: nobody in it exists, so that a calibration on rendered people decides there.
+        embedding: keep the float embeddings beside the codes, as this type.
 
     Raises:
         UsageError: something is there, or the encoder makes no codes.
         SwiftReIDError: the encoder cannot be opened, or the gallery cannot be written.
     """
     encoder = source if isinstance(source, Encoder) else open_encoder(source)
-    if not encoder.spec.names:
+    if not encoder.spec.names and embedding is None:
         raise UsageError(f"encoder {encoder.card.name} makes no codes: learn some with `swiftreid hash`")
-    with tempfile.TemporaryDirectory(prefix="swiftreid-") as folder:
-        if isinstance(source, Encoder):
-            file = Path(folder) / "encoder.safetensors"
-            encoder.save(file)
-        else:
-            file = encoder_path(source)
-        return Gallery.create(
-            path,
-            encoder_name=encoder.card.name,
-            fingerprint=encoder.fingerprint,
-            spec=encoder.spec,
-            encoder_file=file,
-            rendered=rendered,
-        )
+    return Gallery.create(path, encoder, rendered=rendered, embedding=embedding)
 
 
 class LocalGallery:
@@ -153,7 +146,11 @@ class LocalGallery:
         self.store.close()
 
     def __len__(self) -> int:
-        return self.info().entries
+        return len(self.store)
+
+    def __bool__(self) -> bool:
+        """True, also for an empty gallery."""
+        return True
 
     @property
     def encoder(self) -> Encoder:
@@ -281,9 +278,9 @@ class LocalGallery:
             ids: in place of entries: one for each picture or row.
             camera: of all of them, where their names do not say it.
             manifest: in place of pictures: a CSV or Parquet table that lists files, with columns path, and any of id,
-                camera, time, person; others become labels.
+                camera, time, person, track, frame; others become labels.
             colour: order of the channels of pixels.
-            on_existing: ``"refuse"`` or ``"skip"`` ids that are there.
+            on_existing: ``"refuse"`` ids that are there, ``"skip"`` them, or ``"replace"`` their entries.
             on_bad: takes pictures that cannot be used, which are left out; without it the first one raises.
             on_added: takes the ids of each batch once it is durable.
             progress: takes pictures encoded and pictures in all.
@@ -297,7 +294,9 @@ class LocalGallery:
         if len(rows) != 1:
             raise UsageError("give one of these: pictures, vectors, codes, or a manifest")
         if codes is not None or vectors is not None:
-            made = encode_vectors(self.encoder, vectors) if vectors is not None else dict(codes or {})
+            made: Codes = dict(codes or {})
+            if vectors is not None:
+                made = columns_for(self.store, encode_vectors(self.encoder, vectors))
             count = max((len(code) for code in made.values()), default=0)
             done = add_codes(
                 self.store,
@@ -370,12 +369,13 @@ class LocalGallery:
             OtherEncoder: the encodings are of another encoder.
             UsageError: some have no camera, or ids are there.
         """
-        header = encodings.header
+        header, floats = encodings.header, encodings.encoding.embedding
+        columns = dict(encodings.encoding.codes) | ({} if floats is None else {EMBEDDING: floats})
         self.store.check_encoder(header.fingerprint, header.encoder)
         done = add_codes(
             self.store,
             entries_of(encodings, camera=camera, id_prefix=id_prefix),
-            encodings.encoding.codes,
+            columns_for(self.store, columns),
             fingerprint=header.fingerprint,
             encoder_name=header.encoder,
             on_existing=on_existing,
@@ -385,12 +385,18 @@ class LocalGallery:
 
     def _added(self, done: Ingested) -> Added:
         unreadable: tuple[BadPicture, ...] = tuple(done.unreadable)
-        return Added(token_of(self.store), tuple(done.ids), tuple(done.existing), unreadable)
+        token = token_of(self.store, done.write) if done.write else self._token()
+        return Added(token, tuple(done.ids), tuple(done.existing), unreadable)
+
+    def _token(self) -> Token:
+        """Of the last write there was."""
+        with self.store.snapshot() as snapshot:
+            return token_of(self.store, snapshot.token)
 
     def delete(self, ids: Collection[str]) -> Deleted:
         """Delete entries in one durable transaction; ids that are not there are passed over."""
-        count = self.store.delete(ids)
-        return Deleted(token_of(self.store), count)
+        written = self.store.delete(ids)
+        return Deleted(token_of(self.store, written.token), int(written))
 
     def entries(self, ids: Sequence[str]) -> list[Entry]:
         """Some entries, with their thumbnails, in that order.

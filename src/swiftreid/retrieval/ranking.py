@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swiftreid.calibration.same_person import SamePerson, decide
+from swiftreid.errors import UsageError
 from swiftreid.gallery.snapshot import Snapshot
 from swiftreid.progress import Progress, no_progress
 from swiftreid.reranking.reciprocal import Reciprocal
@@ -18,6 +19,7 @@ from swiftreid.retrieval.descriptions import DescriptionStage
 from swiftreid.retrieval.resolving import Resolved
 from swiftreid.search.cascade import Cascade
 from swiftreid.search.results import SearchReport, SearchResult
+from swiftreid.search.stages import EMBEDDING
 from swiftreid.search.table import CodeTable
 
 
@@ -99,14 +101,14 @@ class _Results:
 
     Attributes:
         positions: in the snapshot.
-        distances: in bits of the code of its stage.
+        distances: in bits of the code of its stage, or the cosine distance of embeddings.
         stages: that it reached.
         same: whether it is near enough to be the same person; None where nothing decides.
         reranked: what re-ranking orders by, of at least these; None without it.
     """
 
     positions: list[int]
-    distances: list[int]
+    distances: list[float]
     stages: list[int]
     same: list[bool] | None
     reranked: list[float] | None
@@ -130,6 +132,8 @@ def rank_queries(
         progress: takes queries re-ranked and queries in all.
     """
     stages, description = settings.cascade, settings.description
+    if settings.reranking is not None and stages.stages[-1].code == EMBEDDING:
+        raise UsageError(f"re-ranking compares packed codes, and the cascade '{stages}' ends in embeddings")
     mask, passing, compared, weights = snapshot.mask, None, snapshot.live, {}
     if description is not None and not queries[0].codes:
         passing = int(np.count_nonzero(description.fitting(snapshot.table, mask)))
@@ -157,7 +161,7 @@ def rank_queries(
         columns = order.columns[: settings.k]
         results = _Results(
             result.indices[row, columns].tolist(),
-            result.distances[row, columns].astype(int).tolist(),
+            result.distances[row, columns].tolist(),
             result.stages[row, columns].tolist(),
             None if same is None else same[row, columns].tolist(),
             order.distances,

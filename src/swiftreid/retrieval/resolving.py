@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +15,12 @@ from swiftreid.encoding.stream import OnBad
 from swiftreid.errors import UsageError
 from swiftreid.gallery.store import Gallery
 from swiftreid.progress import Progress, no_progress
-from swiftreid.reranking.multi_query import fuse_codes
+from swiftreid.reranking.multi_query import fuse_codes, fuse_embeddings
 from swiftreid.retrieval.encoded import Codes, encode_pictures, encode_vectors
 from swiftreid.retrieval.query import Picture, Query
 from swiftreid.retrieval.samples import person_and_camera
 from swiftreid.search.codes import check_packed
+from swiftreid.search.stages import EMBEDDING
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,9 @@ def resolve(
     for query, own in zip(queries, parts, strict=True):
         for id_ in query.ids:
             stored = gallery.get(id_)
-            codes = {name: np.atleast_2d(code) for name, code in stored.codes.items()}
+            codes: dict[str, NDArray[Any]] = {name: np.atleast_2d(code) for name, code in stored.codes.items()}
+            if stored.embedding is not None:
+                codes[EMBEDDING] = np.atleast_2d(stored.embedding)
             own.add(id_, codes, stored.entry.person, stored.entry.camera, stored.thumbnail)
     _add_pictures(queries, parts, encoder, on_bad, progress)
     for query, own in zip(queries, parts, strict=True):
@@ -95,7 +98,8 @@ def resolve(
             _add_rows(own, encode_vectors(encoder(), query.vectors), "vector")
         if query.codes is not None:
             for name, code in query.codes.items():
-                check_packed(name, code)
+                if name != EMBEDDING:
+                    check_packed(name, code)
             _add_rows(own, query.codes, "code")
     return [_resolved(query, own) for query, own in zip(queries, parts, strict=True)]
 
@@ -158,5 +162,8 @@ def _fused(parts: Sequence[Codes]) -> Codes:
     names = [name for name in parts[0] if all(name in part for part in parts)]
     if not names:
         raise UsageError("the parts of this query have no code in common")
-    joined: dict[str, NDArray[np.uint8]] = {name: np.concatenate([part[name] for part in parts]) for name in names}
-    return fuse_codes(joined, np.zeros(len(parts), int))
+    one = np.zeros(len(parts), int)
+    joined = {name: np.concatenate([part[name] for part in parts]) for name in names}
+    floats = joined.pop(EMBEDDING, None)
+    fused: dict[str, NDArray[Any]] = dict(fuse_codes(joined, one)) if joined else {}
+    return fused if floats is None else fused | {EMBEDDING: fuse_embeddings(floats.astype(np.float32), one)}

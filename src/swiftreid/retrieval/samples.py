@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from swiftreid.data.table_file import read_table, seconds
 from swiftreid.errors import UsageError
 from swiftreid.gallery.entries import Entry, valid_text
 
-MANIFEST_COLUMNS = ("path", "id", "camera", "time", "person")
+MANIFEST_COLUMNS = ("path", "id", "camera", "time", "person", "track", "frame")
 """Columns of a manifest with a meaning; all others are attributes."""
 
 
@@ -70,7 +71,7 @@ def samples_listed(manifest: Path, *, camera: str | None = None) -> list[NamedSa
     """Pictures that a manifest lists: a CSV or Parquet table with a column ``path``, and any of `MANIFEST_COLUMNS`.
 
     Raises:
-        UsageError: there is no column ``path``, a row has none, or a time is none; the message names the line.
+        UsageError: there is no column ``path``, a row has none, or a time or frame is none; the message names the line.
     """
     columns, rows = read_table(manifest)
     if "path" not in columns:
@@ -105,6 +106,9 @@ def entry_of(sample: NamedSample, thumbnail: bytes | None) -> Entry:
         source=valid_text(str(sample.path.resolve())),
         labels=dict(sample.attributes or {}),
         thumbnail=thumbnail,
+        track=sample.tracklet,
+        frame=sample.frame,
+        picture_sha256=_digest(sample.path),
     )
 
 
@@ -127,4 +131,17 @@ def _listed(row: dict[str, str], manifest: Path, line: int, default: str | None)
         time=seconds(row["time"], f"{manifest} line {line}") if row.get("time") else None,
         attributes={k: v for k, v in row.items() if k not in MANIFEST_COLUMNS and v},
         id=row.get("id") or row["path"],
+        tracklet=row.get("track") or None,
+        frame=_frame(row["frame"], f"{manifest} line {line}") if row.get("frame") else None,
     )
+
+
+def _frame(text: str, where: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) <= 15):
+        raise UsageError(f"{where}: {text!r} is no number of a frame: write a whole number from 0 on")
+    return int(text)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -22,8 +22,8 @@ from swiftreid.retrieval.answer import Answer, Answers, Token
 from swiftreid.retrieval.filters import Filters
 from swiftreid.retrieval.query import Picture, Query
 
-OnExisting: TypeAlias = Literal["refuse", "skip"]
-"""What to do with ids that are there: raise and add nothing, or leave them out."""
+OnExisting: TypeAlias = Literal["refuse", "skip", "replace"]
+"""What to do with ids that are there: raise and add nothing, leave them out, or put the new entries in their place."""
 
 OnBad: TypeAlias = Callable[[BadPicture], None]
 """Takes each picture that cannot be used."""

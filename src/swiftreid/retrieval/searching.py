@@ -26,9 +26,27 @@ _BLOCK = 64
 """Queries searched for together where there is a deadline."""
 
 
-def token_of(gallery: Gallery) -> Token:
-    """The token of every write to this gallery: a search sees all writes that have returned, so it names no moment."""
-    return f"local:{gallery.fingerprint[:12]}:{gallery.created}"
+def token_of(gallery: Gallery, write: int) -> Token:
+    """The token of a write, which the gallery has numbered."""
+    return f"{_name_of(gallery)}#{write}"
+
+
+def write_of(gallery: Gallery, token: Token | None) -> int:
+    """The number of the write that a token stands for; 0 without one.
+
+    Raises:
+        UsageError: the token is of another gallery.
+    """
+    if token is None:
+        return 0
+    name, _, number = token.rpartition("#")
+    if name != _name_of(gallery) or not number.isdecimal():
+        raise UsageError(f"the token {token!r} is of another gallery than {gallery.path}")
+    return int(number)
+
+
+def _name_of(gallery: Gallery) -> str:
+    return f"{gallery.created} {gallery.fingerprint[:12]}"
 
 
 @dataclass(frozen=True)
@@ -69,9 +87,7 @@ class Searcher:
     ) -> Answers:
         """See `swiftreid.retrieval.local.LocalGallery.search_batch`."""
         end = None if deadline is None else time.monotonic() + deadline
-        token = token_of(self._gallery)
-        if after not in (None, token):
-            raise UsageError(f"the token {after!r} is of another gallery than {self._gallery.path}")
+        write = write_of(self._gallery, after)
         for filters in dict.fromkeys(query.filters for query in queries):
             filters.check(self._gallery)
         plans = [self._plan(query) for query in queries]
@@ -81,7 +97,7 @@ class Searcher:
         for members in self._groups(resolved, plans, bounded=end is not None):
             late = end is not None and time.monotonic() >= end
             chosen = [resolved[i] for i in members]
-            made, report = self._group(chosen, plans[members[0]], token, progress, late=late)
+            made, report = self._group(chosen, plans[members[0]], write, progress, late=late)
             answers |= dict(zip(members, made, strict=True))
             reports += [report] if len(report) else []
         one = len({str(answer.cascade) for answer in answers.values()}) == 1
@@ -95,7 +111,7 @@ class Searcher:
             return _Plan(Settings(stage.alone, stage, None, None, query.k), "description", None)
         own_cascade = query.exact or query.cascade is not None
         card = None if own_cascade and query.threshold != "calibrated" else self._card()
-        cascade, origin = choose_cascade(query, self._gallery.spec, card)
+        cascade, origin = choose_cascade(query, self._gallery, card)
         threshold, why = choose_threshold(query.threshold, card, cascade, rendered=self._gallery.rendered)
         return _Plan(Settings(cascade, stage, threshold, query.reranking, query.k), origin, why)
 
@@ -136,7 +152,7 @@ class Searcher:
         return [group[i : i + _BLOCK] for group in groups.values() for i in range(0, len(group), _BLOCK)]
 
     def _group(
-        self, queries: Sequence[Resolved], plan: _Plan, token: Token, progress: Progress, *, late: bool
+        self, queries: Sequence[Resolved], plan: _Plan, write: int, progress: Progress, *, late: bool
     ) -> tuple[list[Answer], SearchReport]:
         first = queries[0]
         notes = [plan.why] if plan.why else []
@@ -145,12 +161,13 @@ class Searcher:
         if not _usable(first):
             notes.append(Note("unreadable", "no picture of this query could be used"))
         if late or not _usable(first):
-            return [_answer(query, plan, token, notes, partial=late) for query in queries], SearchReport([])
+            return [_answer(query, plan, "", notes, partial=late) for query in queries], SearchReport([])
         filters = first.query.filters
         own = first.camera if filters.other_cameras else None
         if own is not None and own not in (known := self._gallery.cameras()):
             notes.append(_no_such_camera(own, known))
-        with filters.snapshot(self._gallery, own) as snapshot:
+        with filters.snapshot(self._gallery, own, write) as snapshot:
+            token = token_of(self._gallery, snapshot.token)
             if not snapshot.live:
                 why = filters.why_empty(self._gallery, snapshot, own)
                 notes.append(Note("nothing-to-search", _EMPTY[why], {"why": why, "camera": own}))

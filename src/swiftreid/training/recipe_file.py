@@ -1,4 +1,4 @@
-"""Reading recipes: YAML files whose fields a model checks, and changes to single fields from the command line."""
+"""Reading recipes: YAML files whose fields a model checks, and changes to single fields."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def read_recipe(
     except ValidationError as error:
         first = error.errors()[0]
         why = _why(kind, first["loc"], first["type"], first["msg"])
-        where = f"recipe {path}" if path else "--set"
+        where = f"recipe {path}" if path else "settings"
         field = ".".join(map(str, first["loc"]))  # none where fields do not go together
         raise UsageError(f"{where}{', field ' + field if field else ''}: {why}") from error
 
@@ -88,12 +88,12 @@ def _set(content: dict[str, Any], setting: str) -> None:
     name, equals, value = setting.partition("=")
     *groups, field = name.split(".")
     if not equals or not field:
-        raise UsageError(f"--set takes FIELD=VALUE, such as {name or 'FIELD'}=20; got {setting!r}")
+        raise UsageError(f"a setting is FIELD=VALUE, such as {name or 'FIELD'}=20; got {setting[:80]!r}")
     for group in groups:
         content = content.setdefault(group, {})
         if not isinstance(content, dict):
-            raise UsageError(f"--set {setting}: {group!r} is not a group of fields")
+            raise UsageError(f"setting {setting[:80]}: {group!r} is not a group of fields")
     try:
         content[field] = parse_yaml(value)
     except UsageError as error:
-        raise UsageError(f"--set {setting[:80]}: the value {error}") from error
+        raise UsageError(f"setting {setting[:80]}: the value {error}") from error

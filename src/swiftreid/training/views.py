@@ -23,7 +23,7 @@ def view_of(picture: NDArray[np.uint8], view: int, rng: np.random.Generator) -> 
 
     A random view moves and scales the crop (up to 8 % and 12 %), turns it by up to 4 degrees, and changes brightness,
     contrast, saturation and the gain of each colour channel, as another camera would. Two in five also lose a rectangle
-    (random erasing, filled with the picture's mean) and one in four is blurred.
+    (it takes the picture's mean) and one in four is blurred.
 
     Args:
         picture: uint8 [height, width, 3], RGB.
@@ -124,7 +124,11 @@ def _recolour(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[n
 
 
 def _erase(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Random erasing with the mean colour: 2 to 20 % of the area, two times in five."""
+    """A rectangle of the mean colour, two times in five: 2 to 20 % of the area, its aspect ratio log-uniform.
+
+    Milder than the published random erasing (`swiftreid.training.network.erasing`), for what a teacher or a frozen
+    network is to see.
+    """
     if rng.random() >= 0.4:
         return picture
     height, width = picture.shape[:2]

@@ -341,6 +341,7 @@ def test_held_out_people_are_measured_and_logged(drawn_people: Path, tmp_path: P
     card = open_encoder(tmp_path / "encoder.safetensors").card
     assert [row["rank1"] for row in card.metrics] == [m.metrics.rank(1) for m in told.measured]
     assert card.training["recipe"]["settings"]["lengths"] == [64, 16]
+    assert "aspect ratio uniform" in card.training["random_erasing"]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from swiftreid.training.network.erasing import erased
 from swiftreid.training.network.recipe import Augmentation
 
 MEAN: Final = (0.485, 0.456, 0.406)
@@ -17,8 +18,6 @@ MEAN: Final = (0.485, 0.456, 0.406)
 STD: Final = (0.229, 0.224, 0.225)
 
 _GREY: Final = (0.299, 0.587, 0.114)
-_ERASED_AREA: Final = (0.02, 0.4)  # random erasing as its paper has it
-_ERASED_ASPECT: Final = 0.3
 _COARSEST: Final = 4.0  # times fewer pixels a side
 
 
@@ -61,7 +60,7 @@ def augmented(pictures: Tensor, how: Augmentation, generator: torch.Generator) -
         noise = torch.randn(values.shape, generator=generator) * spread
         values = (values + noise.to(values.device)).clamp(0, 1)
     values = normalised(values)
-    return _erased(values, how.erase, generator) if how.erase else values
+    return erased(values, how.erase, generator) if how.erase else values
 
 
 def _uniform(count: int, low: float, high: float, generator: torch.Generator) -> Tensor:
@@ -142,21 +141,3 @@ def _coarsened(values: Tensor, share: float, generator: torch.Generator) -> Tens
             small = functional.interpolate(values[rows], size, mode="bilinear", antialias=True)
             result[rows] = functional.interpolate(small, (height, width), mode="bilinear")
     return result
-
-
-def _erased(values: Tensor, share: float, generator: torch.Generator) -> Tensor:
-    """Random erasing (Zhong et al. 2020): a rectangle of 2 to 40 % of the picture becomes the mean."""
-    count, _, height, width = values.shape
-    area = _uniform(count, *_ERASED_AREA, generator) * height * width
-    aspect = torch.exp(_uniform(count, log(_ERASED_ASPECT), -log(_ERASED_ASPECT), generator))
-    tall = (area * aspect).sqrt().clamp(1, height).round()
-    wide = (area / aspect).sqrt().clamp(1, width).round()
-    top = (torch.rand(count, generator=generator) * (height - tall + 1)).floor()
-    left = (torch.rand(count, generator=generator) * (width - wide + 1)).floor()
-    rows, columns = torch.arange(height).view(1, -1, 1), torch.arange(width).view(1, 1, -1)
-
-    def inside(place: Tensor, start: Tensor, size: Tensor) -> Tensor:
-        return (place >= start.view(-1, 1, 1)) & (place < (start + size).view(-1, 1, 1))
-
-    hit = inside(rows, top, tall) & inside(columns, left, wide) & _chosen(count, share, generator).view(-1, 1, 1)
-    return values.masked_fill(hit.unsqueeze(1).to(values.device), 0.0)

@@ -17,6 +17,7 @@ from swiftreid.errors import UsageError
 from swiftreid.evaluation.labelled import LabelledCodes
 from swiftreid.evaluation.measure import Measured
 from swiftreid.methods.method import Method
+from swiftreid.training.network.erasing import SAMPLER
 from swiftreid.training.network.export import export_encoder
 from swiftreid.training.network.held_out import encode_pictures, judge, judge_cascades
 from swiftreid.training.network.loop import Run
@@ -83,6 +84,8 @@ class Finish:
             "losses": header.losses,
             "torch": torch.__version__,
         }
+        if plan.recipe.augmentation.erase:
+            record["random_erasing"] = SAMPLER
         encoder = export_encoder(
             self.method,
             learned.read(places),

@@ -75,7 +75,7 @@ def attributes_to_learn(plan: Plan, learned: Split) -> AttributeSchema | None:
     """
     if not learns_attributes(plan.recipe.method, plan.recipe.settings):
         return None
-    return schema_to_learn(learned, plan.data.name, off="settings.attribute_weight to 0")
+    return schema_to_learn(learned, plan.data.name, off="settings.attribute_weight=0")
 
 
 def open_folder(plan: Plan) -> tuple[CheckpointHeader, dict[str, torch.Tensor]] | None:

@@ -1,0 +1,183 @@
+"""Runs kept in folders: each is made once, one that was stopped goes on, and other settings are refused.
+
+Studies of many runs are stopped and started again; nothing that is there is made twice, and nothing is taken for the
+result of settings that it is not of. Needs the extra `train`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from swiftreid.data.samples import SplitName
+from swiftreid.data.sources import open_data
+from swiftreid.durable import save_bytes
+from swiftreid.encoding.encoder import open_encoder
+from swiftreid.errors import UsageError
+from swiftreid.evaluation.attributes import AttributeScores
+from swiftreid.evaluation.card import ResultCard
+from swiftreid.experiments.calibrate import MAX_LOSS
+from swiftreid.experiments.evaluate import evaluate
+from swiftreid.experiments.inputs import Data, EncoderSource, encoder_of
+from swiftreid.experiments.settings import EvaluationSettings
+from swiftreid.experiments.unreadable import Unreadable
+from swiftreid.methods import learns_attributes
+from swiftreid.progress import Progress, no_progress
+from swiftreid.recipes import find_recipe
+from swiftreid.training.frozen.hashing import learn_hash
+from swiftreid.training.frozen.recipe import load_recipe
+from swiftreid.training.network.finish import ENCODER
+from swiftreid.training.network.plan import Plan, Reports
+from swiftreid.training.network.recipe import load_network_recipe
+from swiftreid.training.network.start import CHECKPOINT
+from swiftreid.training.network.train import train_network
+
+RECORD: Final = "run.json"
+"""File in a run's folder with its settings, and whether it came to its end."""
+
+TRAIN: tuple[SplitName, ...] = ("train",)
+
+
+def once(folder: Path, settings: Mapping[str, Any], work: Callable[[], object]) -> None:
+    """Do work that fills a folder, unless it was done there to its end.
+
+    Args:
+        folder: what it fills.
+        settings: of the work, as JSON has them.
+        work: does it; where it was stopped before, it goes on.
+
+    Raises:
+        UsageError: the folder holds the result of other settings.
+    """
+    record, stated = folder / RECORD, json.loads(json.dumps(settings))
+    before = json.loads(record.read_text(encoding="utf-8")) if record.is_file() else None
+    if before is not None and before["settings"] != stated:
+        raise UsageError(f"{folder} holds the result of other settings: take another folder, or delete it")
+    if before is not None and before["finished"]:
+        return
+    for finished in (False, True):
+        save_bytes(record, json.dumps({"settings": stated, "finished": finished}).encode())
+        if not finished:
+            work()
+
+
+def trained(
+    recipe: str | Path,
+    data: Path,
+    folder: Path,
+    *,
+    changes: Sequence[str] = (),
+    seed: int = 0,
+    init: str | Path | None = None,
+    teacher: str | Path | None = None,
+    reports: Reports | None = None,
+) -> Path:
+    """The encoder of a training run, which is made, or resumed, if it is not there yet.
+
+    Args:
+        recipe: a YAML file, or the name of a shipped recipe.
+        data: the data set, whose training people are learned.
+        folder: of the run.
+        changes: to single fields of the recipe, such as ``schedule.epochs=20``.
+        seed: of everything random.
+        init: checkpoint or encoder to start from; None takes the recipe's.
+        teacher: encoder to learn from.
+        reports: where progress and notices go; unreadable pictures are left out.
+
+    Raises:
+        UsageError: the folder holds another run, or the recipe cannot be.
+        SwiftReIDError: training failed.
+    """
+    settings = {
+        "recipe": str(recipe),
+        "data": str(data),
+        "changes": list(changes),
+        "seed": seed,
+        "init": None if init is None else str(init),
+        "teacher": None if teacher is None else str(teacher),
+    }
+
+    def work() -> None:
+        stated = load_network_recipe(find_recipe(recipe), list(changes))
+        attributes = learns_attributes(stated.method, stated.settings)
+        to = reports or Reports()
+        plan = Plan(
+            open_data(data, need=TRAIN, attributes=attributes),
+            stated,
+            folder,
+            seed=seed,
+            resume=(folder / CHECKPOINT).is_file(),
+            init=None if init is None else str(init),
+            teacher=None if teacher is None else open_encoder(teacher),
+        )
+        train_network(plan, to if to.on_bad is not None else replace(to, on_bad=Unreadable()))
+
+    once(folder, settings, work)
+    return folder / ENCODER
+
+
+def hashed(
+    encoder: EncoderSource,
+    data: Path,
+    file: Path,
+    *,
+    changes: Sequence[str] = (),
+    seed: int = 0,
+    progress: Progress = no_progress,
+) -> Path:
+    """The file of an encoder with codes or attributes learned on a network's embedding; made if it is not there yet.
+
+    Args:
+        encoder: gives the embedding.
+        data: the data set, whose training people are learned.
+        file: to write; its name is the encoder's.
+        changes: to single fields of the recipe, such as ``attributes=true``.
+        seed: of everything random.
+        progress: takes how far each task is.
+
+    Raises:
+        UsageError, SwiftReIDError: as for `swiftreid.training.frozen.hashing.learn_hash`.
+    """
+    if not file.is_file():
+        learned = learn_hash(
+            encoder_of(encoder),
+            open_data(data, need=TRAIN),
+            name=file.stem,
+            recipe=load_recipe(None, list(changes)),
+            beta=None,
+            max_loss=MAX_LOSS,
+            seed=seed,
+            on_bad=Unreadable(),
+            progress=progress,
+        )
+        learned.save(file)
+    return file
+
+
+def evaluated(encoder: EncoderSource, data: Data, card: Path, *, progress: Progress = no_progress) -> ResultCard:
+    """The result card of an encoder, without times and single queries; made if the file does not hold it yet.
+
+    Args:
+        encoder: what is measured.
+        data: on what.
+        card: the card's file; one of another encoder is replaced.
+        progress: takes how far encoding and measuring are.
+    """
+    used = encoder_of(encoder)
+    found = ResultCard.load(card) if card.is_file() else None
+    if found is None or found.encoder is None or found.encoder.fingerprint != used.fingerprint:
+        found = evaluate(data, used, EvaluationSettings(timed=False, per_query=False), progress=progress)
+        found.save(card)
+    return found
+
+
+def percentages(card: ResultCard) -> dict[str, tuple[float, float]]:
+    """Rank-1 and mAP in percent by ranking, and accuracy and mA of "attributes", if they are known."""
+    figures = {row.ranking: (100 * row.rank1, 100 * row.map_standard) for row in card.rows}
+    scores = AttributeScores(card.attributes)
+    if scores.accuracy is not None and scores.mean_accuracy is not None:
+        figures["attributes"] = (100 * scores.accuracy, 100 * scores.mean_accuracy)
+    return figures

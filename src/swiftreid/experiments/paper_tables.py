@@ -1,0 +1,163 @@
+"""The papers' ablation tables as data: rows, columns, and the orderings that the papers report.
+
+A row is a shipped recipe of ``small/`` with a few settings changed; `swiftreid.experiments.kept_runs` trains and
+measures it, and ``studies/tables.py`` prints the table.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+LENGTHS = ("id32", "id128", "id512", "id2048")
+FLOAT = "float embedding"
+CODE = "id512"  # of the small SSR recipe
+ATTRIBUTES = "attributes"
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """A row of a paper's table: its name, the recipe, what is changed in it, and whose run it goes on from."""
+
+    name: str
+    recipe: str
+    changes: tuple[str, ...] = ()
+    first: TableRow | None = None
+
+
+def _settings(**changes: float | bool | str) -> tuple[str, ...]:
+    return tuple(f"settings.{name}={json.dumps(value)}" for name, value in changes.items())
+
+
+ALL_IN_ONE = (
+    TableRow("separate", "all_in_one", _settings(pyramid=False, probability_weight=0, similarity_weight=0)),
+    TableRow("pyramid", "all_in_one", _settings(probability_weight=0, similarity_weight=0)),
+    TableRow("+ probability", "all_in_one", _settings(similarity_weight=0)),
+    TableRow("+ similarity", "all_in_one"),
+    TableRow("similarity 100", "all_in_one", _settings(similarity_weight=100)),  # instead of the paper's 1000
+)
+
+RANKING = (
+    TableRow("baseline", "baseline"),
+    TableRow("CE before neck", "ranking", _settings(lin_weight=0, neck=False)),
+    TableRow("CE after neck", "ranking", _settings(lin_weight=0)),
+    TableRow("Lin before neck", "ranking", _settings(classification_weight=0, lin_weight=1, neck=False)),
+    TableRow("Lin after neck", "ranking", _settings(classification_weight=0, lin_weight=1)),
+    TableRow("both", "ranking"),
+    TableRow("both, T 0", "ranking", _settings(temperature=0)),
+    TableRow("both, T 2", "ranking", _settings(temperature=2)),
+    TableRow("both, r 0.3", "ranking", _settings(radius=0.3)),
+    TableRow("both, r 1.1", "ranking", _settings(radius=1.1)),
+    TableRow("both, w 0.1", "ranking", _settings(lin_weight=0.1)),
+    TableRow("both, w 1", "ranking", _settings(lin_weight=1)),
+)
+
+RELAXATIONS = ("sigmoid", "hardsigmoid", "tanh", "hardtanh", "dsh", "SSR teacher", "SSR student")
+
+
+def _relaxed(name: str, *, norm: bool) -> TableRow:
+    kind, _, codes = name.partition(" ")
+    changes: dict[str, bool | str] = {"relaxation": kind.lower(), "norm": norm}
+    if codes:
+        changes["codes"] = codes
+    return TableRow(f"{name}, BN" if norm else name, "smooth_relaxation", _settings(**changes))
+
+
+RELAXATION = tuple(_relaxed(name, norm=norm) for norm in (False, True) for name in RELAXATIONS)
+
+
+def _guided(beta: float, *, attention: bool) -> TableRow:
+    name = f"beta {beta}, {'AAB' if attention else 'no AAB'}"
+    return TableRow(name, "smooth_relaxation", _settings(attribute_weight=beta, attention=attention))
+
+
+BETAS = (0, 0.1, 0.3, 1, 3)
+ATTRIBUTE = tuple(_guided(beta, attention=attention) for attention in (False, True) for beta in BETAS)
+
+
+def _distilled(alpha: float, *, norm: bool, first: TableRow | None = None) -> TableRow:
+    name = f"alpha {alpha}{', BN' if norm else ''}{', pretrained' if first else ''}"
+    changes = _settings(distillation_weight=alpha, norm=norm, pretrained=first is not None)
+    return TableRow(name, "smooth_relaxation", changes, first)
+
+
+ALPHAS = (0.1, 0.3, 0.7, 1)
+BEST = (("", 0.7), (", BN", 0.3))  # alpha without and with BN
+
+
+def _distillations(*, norm: bool) -> Sequence[TableRow]:
+    """Nothing distilled; then the first way, and from what had nothing distilled the second."""
+    first = _distilled(0, norm=norm)
+    return (first, *(_distilled(alpha, norm=norm, first=start) for start in (None, first) for alpha in ALPHAS))
+
+
+DISTILLATION = (*_distillations(norm=False), *_distillations(norm=True))
+
+TABLES: Mapping[str, Sequence[TableRow]] = {
+    "all_in_one": ALL_IN_ONE,
+    "ranking": RANKING,
+    "relaxation": RELAXATION,
+    "distillation": DISTILLATION,
+    "attribute": ATTRIBUTE,
+}
+
+# What the papers report, the worse before the better, each a row and a column. All-in-One, Table 5 and its text: longer
+# codes are better in every setting, pyramid and distillation help short codes and the search that uses them. Ranking:
+# Table I (losses and neck) and Table VI (against the baseline). SSR: Tables 6 (relaxations) and 7 (attributes, AAB),
+# Fig. 5 (alpha) and 6 (beta).
+ORDERINGS: Mapping[str, Sequence[tuple[tuple[str, str], tuple[str, str]]]] = {
+    "all_in_one": [
+        *(((row.name, short), (row.name, long)) for row in ALL_IN_ONE for short, long in pairwise(LENGTHS)),
+        (("separate", "id32"), ("pyramid", "id32")),
+        (("pyramid", "id32"), ("+ probability", "id32")),
+        (("+ probability", "id32"), ("+ similarity", "id32")),
+        (("separate", "CtF"), ("pyramid", "CtF")),
+        (("pyramid", "CtF"), ("+ probability", "CtF")),
+        (("+ probability", "CtF"), ("+ similarity", "CtF")),
+        (("+ probability", "id32"), ("similarity 100", "id32")),  # the paper's order, asked of the smaller weight
+        (("+ probability", "CtF"), ("similarity 100", "CtF")),
+    ],
+    "ranking": [
+        (("CE before neck", FLOAT), ("CE after neck", FLOAT)),
+        (("Lin before neck", FLOAT), ("Lin after neck", FLOAT)),
+        (("CE after neck", FLOAT), ("both", FLOAT)),
+        (("Lin after neck", FLOAT), ("both", FLOAT)),
+        (("baseline", FLOAT), ("both", FLOAT)),
+    ],
+    "relaxation": [
+        *(
+            ((worse + norm, CODE), (better + norm, CODE))
+            for norm in ("", ", BN")
+            for worse, better in [
+                ("sigmoid", "tanh"),
+                ("tanh", "hardtanh"),
+                ("hardtanh", "dsh"),
+                ("dsh", "SSR student"),
+                ("SSR teacher", "SSR student"),
+            ]
+        ),
+        (("SSR student", CODE), ("SSR student, BN", CODE)),
+    ],
+    "distillation": [
+        *(((f"alpha 0{norm}", CODE), (f"alpha {best}{norm}", CODE)) for norm, best in BEST),
+        *(((f"alpha 1{norm}", CODE), (f"alpha {best}{norm}", CODE)) for norm, best in BEST),
+    ],
+    "attribute": [
+        (("beta 0, no AAB", CODE), ("beta 0, AAB", CODE)),
+        *(((f"beta {beta}, no AAB", CODE), ("beta 0, no AAB", CODE)) for beta in BETAS[1:]),
+        *(((f"beta {beta}, no AAB", CODE), (f"beta {beta}, AAB", CODE)) for beta in BETAS[1:]),
+        (("beta 0, AAB", CODE), ("beta 0.3, AAB", CODE)),
+        (("beta 0.1, no AAB", ATTRIBUTES), ("beta 0.3, no AAB", ATTRIBUTES)),
+        (("beta 0.1, AAB", ATTRIBUTES), ("beta 0.3, AAB", ATTRIBUTES)),
+    ],
+}
+
+COLUMNS: Mapping[str, Sequence[str]] = {
+    "all_in_one": [*LENGTHS, "CtF"],
+    "ranking": [FLOAT],
+    "relaxation": [CODE],
+    "distillation": [CODE],
+    "attribute": [CODE, ATTRIBUTES],
+}

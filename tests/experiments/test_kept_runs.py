@@ -1,0 +1,76 @@
+"""Runs kept in folders: made once, refused for other settings, resumed where they were stopped."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+from swiftreid.data.samples import ReidData
+from swiftreid.encoding.encoder import open_encoder
+from swiftreid.errors import UsageError
+from swiftreid.evaluation.card import DataCard, EvaluatedEncoder, ProtocolCard, ResultCard, ResultRow
+from swiftreid.evaluation.protocol import evaluate_rankings
+from swiftreid.experiments import kept_runs
+from swiftreid.experiments.kept_runs import RECORD, evaluated, once, percentages
+
+
+def test_work_is_done_once_and_other_settings_are_refused(tmp_path: Path) -> None:
+    done: list[int] = []
+    for _ in range(2):
+        once(tmp_path / "run", {"seed": 1, "size": (64, 32)}, lambda: done.append(1))
+    assert done == [1]
+    with pytest.raises(UsageError, match="holds the result of other settings"):
+        once(tmp_path / "run", {"seed": 2, "size": (64, 32)}, lambda: done.append(2))
+    assert done == [1]
+
+
+def test_work_that_was_stopped_goes_on(tmp_path: Path) -> None:
+    starts: list[bool] = []
+
+    def work() -> None:
+        starts.append((tmp_path / "run" / "half").exists())
+        (tmp_path / "run" / "half").touch()
+        if len(starts) == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        once(tmp_path / "run", {}, work)
+    assert json.loads((tmp_path / "run" / RECORD).read_text())["finished"] is False
+    for _ in range(2):
+        once(tmp_path / "run", {}, work)
+    assert starts == [False, True]
+
+
+def test_the_card_of_another_encoder_is_replaced(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    metrics = evaluate_rankings(np.array([[1, 0]]), [1], [1], [1, 0], [2, 2])
+
+    def card(fingerprint: str) -> ResultCard:
+        return ResultCard(
+            data=DataCard(name="two", fingerprint="0" * 16, pictures={"gallery": 2}, persons={}),
+            encoder=EvaluatedEncoder(name="stripes", fingerprint=fingerprint),
+            protocol=ProtocolCard.of(metrics),
+            rows=[ResultRow.of("id32 exhaustive", metrics)],
+        )
+
+    own, calls = open_encoder("stripes").fingerprint, []
+
+    def evaluate(*arguments: Any, **_: Any) -> ResultCard:
+        calls.append(arguments[0])
+        return card(own)
+
+    monkeypatch.setattr(kept_runs, "evaluate", evaluate)
+    data, path = ReidData("two", tmp_path), tmp_path / "cards" / "card.json"
+    for fingerprint, times in ((own, 0), ("f00d", 1)):
+        card(fingerprint).save(path)
+        found = evaluated("stripes", data, path)
+        assert percentages(found) == {"id32 exhaustive": (0, 50)}
+        assert found.encoder is not None
+        assert found.encoder.fingerprint == own
+        assert len(calls) == times
+    assert ResultCard.load(path).encoder == card(own).encoder

@@ -14,7 +14,7 @@ __version__ = "0.1.0"
 _ROOMS = {
     "swiftreid.data.samples": ["Sample", "ReidData"],
     "swiftreid.data.sources": ["open_data"],
-    "swiftreid.data.reader": ["Reader", "Wanted"],
+    "swiftreid.data.reader": ["DataSetReader", "Wanted"],
     "swiftreid.data.readers": ["READERS", "register_reader"],
     "swiftreid.data.doctor": ["diagnose", "Diagnosis"],
     "swiftreid.data.published": ["PUBLISHED_DATA_SETS", "PublishedDataSet"],
@@ -70,6 +70,12 @@ _ROOMS = {
     "swiftreid.gallery.entries": ["Entry"],
     "swiftreid.gallery.snapshot": ["Snapshot"],
     "swiftreid.gallery.store": ["Gallery"],
+    "swiftreid.retrieval.local": ["open_gallery", "LocalGallery"],
+    "swiftreid.retrieval.query": ["Query", "PersonDescription"],
+    "swiftreid.retrieval.filters": ["Filters"],
+    "swiftreid.retrieval.answer": ["Answer", "Answers", "Hit", "Verdict"],
+    "swiftreid.retrieval.searchable": ["Searchable"],
+    "swiftreid.retrieval.drawing": ["rankings_of"],
     "swiftreid.recipes": ["find_recipe", "shipped_recipes", "ShippedRecipe"],
     "swiftreid.errors": ["SwiftReIDError", "UsageError"],
 }

@@ -20,7 +20,7 @@ from swiftreid.data.pictures import read_picture as read_picture
 from swiftreid.data.pictures import resize as resize
 from swiftreid.data.published import PUBLISHED_DATA_SETS as PUBLISHED_DATA_SETS
 from swiftreid.data.published import PublishedDataSet as PublishedDataSet
-from swiftreid.data.reader import Reader as Reader
+from swiftreid.data.reader import DataSetReader as DataSetReader
 from swiftreid.data.reader import Wanted as Wanted
 from swiftreid.data.readers import READERS as READERS
 from swiftreid.data.readers import register_reader as register_reader
@@ -91,6 +91,17 @@ from swiftreid.reranking.reciprocal import Reciprocal as Reciprocal
 from swiftreid.reranking.rerank import rerank_codes as rerank_codes
 from swiftreid.reranking.rerank import rerank_embeddings as rerank_embeddings
 from swiftreid.reranking.rerank import rerank_results as rerank_results
+from swiftreid.retrieval.answer import Answer as Answer
+from swiftreid.retrieval.answer import Answers as Answers
+from swiftreid.retrieval.answer import Hit as Hit
+from swiftreid.retrieval.answer import Verdict as Verdict
+from swiftreid.retrieval.drawing import rankings_of as rankings_of
+from swiftreid.retrieval.filters import Filters as Filters
+from swiftreid.retrieval.local import LocalGallery as LocalGallery
+from swiftreid.retrieval.local import open_gallery as open_gallery
+from swiftreid.retrieval.query import PersonDescription as PersonDescription
+from swiftreid.retrieval.query import Query as Query
+from swiftreid.retrieval.searchable import Searchable as Searchable
 from swiftreid.search.cascade import Cascade as Cascade
 from swiftreid.search.codes import CodeSpec as CodeSpec
 from swiftreid.search.codes import pack_bits as pack_bits

@@ -1,7 +1,7 @@
 """Attribute-based fast retrieval beside exhaustive search and coarse to fine, on a large gallery, in one run.
 
 The codes are synthetic with the distances of real ones (`swiftreid.bench.codes`). Attributes are made up besides:
-30 bits of each person, some rare and some common (chosen by hand), and told wrongly of a picture as often as the SSR
+30 bits of each person, some rare and some common (chosen by hand), and mistaken in a picture as often as the SSR
 paper reports (accuracy 93.8 %). For each search: milliseconds of a query for its 100 best, on one thread, all searches
 in turns; memory of an entry; rank-1 and mAP of the full ranking, for which every picture of the query's person is a
 match.
@@ -40,11 +40,11 @@ TURNS = 5
 
 
 def attributes(persons: NDArray[np.int64], people: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Told attributes of pictures, packed: rare ones are told wrongly less often, in proportion to their variance."""
+    """Attributes recognised in pictures, packed: rare ones are mistaken less often, in proportion to their variance."""
     shares = np.array(SHARES)
     wrong = WRONG * len(shares) * shares * (1 - shares) / (shares * (1 - shares)).sum()
-    told = people[persons] ^ (rng.random((len(persons), ATTRIBUTES)) < wrong)
-    return pack_bits(told)
+    found = people[persons] ^ (rng.random((len(persons), ATTRIBUTES)) < wrong)
+    return pack_bits(found)
 
 
 def milliseconds(
@@ -89,7 +89,7 @@ def main() -> None:
     people = rng.random((population.people, ATTRIBUTES)) < SHARES
     gallery = {name: data.table.column(name)[0] for name in NAMES}
     gallery[CODE] = attributes(population.persons, people, rng)
-    asked = data.queries | {CODE: attributes(population.query_persons, people, rng)}
+    query_codes = data.queries | {CODE: attributes(population.query_persons, people, rng)}
     table = CodeTable(gallery)
     # w by the 97 % rule, on other people: as many pictures, of a fifth of the number, each by a camera of its own.
     some = rng.integers(population.people, size=min(2000, args.entries // 5))
@@ -110,10 +110,10 @@ def main() -> None:
     cascades = {name: Cascade.parse(text) for name, text in searches.items()}
     print(f"{args.entries:,} entries, {args.queries} queries, seed {args.seed}; {len(people):,} people")
     print(f"{'search':34}{'bytes':>7}{'MB':>8}{'ms':>9}{'speed-up':>10}{'rank-1':>8}{'mAP':>7}")
-    times = milliseconds(cascades, table, asked, args.queries)
+    times = milliseconds(cascades, table, query_codes, args.queries)
     points = {}
     for name, cascade in cascades.items():
-        rank1, precision = accuracy(cascade, table, asked, data.positives)
+        rank1, precision = accuracy(cascade, table, query_codes, data.positives)
         size = bytes_per_entry(cascade)
         gain = times["exhaustive, 2048 bits"] / times[name]
         points[name] = (size, times[name], precision)

@@ -37,9 +37,9 @@ def searches(code: str, entries: int, rng: np.random.Generator) -> dict[str, Cal
     query = {code: pack_bits(rng.random((1, bits)) < 0.3)}
     found: dict[str, Callable[[], object]] = {"plain": partial(stage.search, table, query, k=100)}
     for count in STATED:
-        said = Description.of(names, has=names[:count])
-        asked, weights = {code: said.code(names)[None]}, {code: said.weights(names)[None]}
-        found[f"{count} stated"] = partial(stage.search, table, asked, k=100, weights=weights)
+        description = Description.of(names, has=names[:count])
+        queries, weights = {code: description.code(names)[None]}, {code: description.weights(names)[None]}
+        found[f"{count} stated"] = partial(stage.search, table, queries, k=100, weights=weights)
     return found
 
 

@@ -49,15 +49,15 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     encoder, data = open_encoder(args.encoder), open_data(args.data)
-    names, told = encoder.card.attributes, attribute_names(encoder.card.attributes)
+    names, known = encoder.card.attributes, attribute_names(encoder.card.attributes)
     samples = [*data.query, *data.gallery]
     schema = schema_of(samples)
-    if not names or schema is None or set(told) - set(schema.names):
+    if not names or schema is None or set(known) - set(schema.names):
         raise SystemExit(f"error: {args.encoder} and {args.data} have not the same attributes")
     people = encode_samples(encoder, samples)
     sample_of = {sample.path: sample for sample in samples}
     bits, _ = attribute_bits([sample_of[path] for path in people.paths or ()], schema)
-    bits = bits[:, [schema.names.index(name) for name in told]]
+    bits = bits[:, [schema.names.index(name) for name in known]]
     code = f"attr{len(names)}"
     # Random order, so that who comes first among equals has nothing to do with who they are.
     order = np.random.default_rng(args.seed).permutation(len(people))
@@ -69,15 +69,15 @@ def main() -> None:
     print(f"{'attributes':>10}{'weights':>18}{f'precision at {DEPTH}':>18}{'chance':>9}{'gain':>8}")
     for attributes in (1, 2, 3):
         rng = np.random.default_rng((args.seed, attributes))
-        asked = descriptions(bits, args.queries, attributes, rng)
-        fits = np.stack([bits[:, chosen].all(axis=1) for chosen in asked])
+        queries = descriptions(bits, args.queries, attributes, rng)
+        fits = np.stack([bits[:, chosen].all(axis=1) for chosen in queries])
         for label, reliability in kinds.items():
-            said = [Description({told[i]: True for i in chosen}) for chosen in asked]
+            described = [Description({known[i]: True for i in chosen}) for chosen in queries]
             found = Cascade.parse(code).search(
                 table,
-                {code: np.stack([each.code(names) for each in said])},
+                {code: np.stack([each.code(names) for each in described])},
                 DEPTH,
-                weights={code: np.stack([each.weights(names, reliability) for each in said])},
+                weights={code: np.stack([each.weights(names, reliability) for each in described])},
             )
             precision = float(np.take_along_axis(fits, found.indices, axis=1).mean())
             chance = float(fits.mean())

@@ -25,7 +25,7 @@ from swiftreid.encoding.stream import encode_paths
 
 
 @dataclass(frozen=True)
-class Speed:
+class EncoderSpeed:
     """Pictures a second of one encoder, or of reading for it alone."""
 
     encoder: str
@@ -79,7 +79,9 @@ def main() -> None:
         encoding, reading = zip(*rates, strict=True)
         height, width = encoders[name].size
         speeds.append(
-            Speed(encoders[name].card.name, f"{height}x{width}", median(encoding), max(encoding), median(reading))
+            EncoderSpeed(
+                encoders[name].card.name, f"{height}x{width}", median(encoding), max(encoding), median(reading)
+            )
         )
     print(f"{len(paths)} pictures, {args.rounds} rounds, {platform.machine()}; pictures a second")
     print(f"{'encoder':40}{'size':>9}{'median':>9}{'best':>9}{'reading':>9}{'ratio':>8}")

@@ -37,17 +37,19 @@ def labelled(made: SyntheticCodes, seed: int) -> tuple[LabelledCodes, LabelledCo
     rng = np.random.default_rng(seed)
     entries, queries = len(made.table), len(made.positives)
     persons = np.zeros(entries, np.int64)
-    asked = np.zeros(queries, np.int64)
+    query_persons = np.zeros(queries, np.int64)
     for number, found in enumerate(made.positives):
         if persons[found[0]] == 0:
             persons[found] = number + 1
-        asked[number] = persons[found[0]]
+        query_persons[number] = persons[found[0]]
     nobody = np.flatnonzero(persons == 0)
     own = min(entries, 19_732)
     persons[rng.permutation(nobody)[: int(JUNK_SHARE * own)]] = -1
     cameras = rng.integers(1, 7, entries)
     gallery = {name: made.table.column(name)[0] for name in made.table.names}
-    return LabelledCodes(made.queries, asked, rng.integers(1, 7, queries)), LabelledCodes(gallery, persons, cameras)
+    return LabelledCodes(made.queries, query_persons, rng.integers(1, 7, queries)), LabelledCodes(
+        gallery, persons, cameras
+    )
 
 
 def same(left: Metrics, right: Metrics) -> bool:

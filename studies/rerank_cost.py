@@ -52,10 +52,10 @@ class Made:
     def codes(self) -> NDArray[np.uint8]:
         rng = np.random.default_rng(self.seed)
         own = rng.random((max(1, self.pictures // PICTURES_EACH), 2048)) < 0.5
-        whose = rng.integers(0, len(own), self.pictures + self.queries)
+        persons = rng.integers(0, len(own), self.pictures + self.queries)
         parts = []
-        for start in range(0, len(whose), 1000):
-            block = own[whose[start : start + 1000]]
+        for start in range(0, len(persons), 1000):
+            block = own[persons[start : start + 1000]]
             parts.append(np.packbits(block ^ (rng.random(block.shape) < WRONG), axis=1, bitorder="little"))
         return np.concatenate(parts)
 
@@ -84,7 +84,7 @@ def dense(codes: NDArray[np.uint8], queries: int) -> Iterator[Distances]:
         members = np.unique(members)
         weight = np.exp(-between[i, members])
         weights[i, members] = weight / weight.sum()
-    weights = np.stack([weights[near].mean(axis=0) for near in ranks[:, : settings.k2]])
+    weights = np.stack([weights[nearest].mean(axis=0) for nearest in ranks[:, : settings.k2]])
     holders = [np.flatnonzero(weights[:, i]) for i in range(count)]
     for i in range(queries):
         shared = np.zeros(count, np.float32)
@@ -96,8 +96,8 @@ def dense(codes: NDArray[np.uint8], queries: int) -> Iterator[Distances]:
 
 
 def _mutual(ranks: NDArray[np.int64], i: int, k: int) -> NDArray[np.int64]:
-    near: NDArray[np.int64] = ranks[i, : k + 1]
-    found: NDArray[np.int64] = near[(ranks[near, : k + 1] == i).any(axis=1)]
+    nearest: NDArray[np.int64] = ranks[i, : k + 1]
+    found: NDArray[np.int64] = nearest[(ranks[nearest, : k + 1] == i).any(axis=1)]
     return found
 
 

@@ -1,4 +1,4 @@
-"""Speed and size of every trunk: which fits a small encoder, which a CPU can train.
+"""TrunkSpeed and size of every trunk: which fits a small encoder, which a CPU can train.
 
 For each trunk, without its pooling and heads: parameters, multiply-adds of convolutions for one picture, and pictures
 per second of the forward pass in torch (in torch's own layout and channels last) and in ONNX Runtime, if it is
@@ -32,7 +32,7 @@ from swiftreid.training.network.loop import FORMATS
 
 
 @dataclass(frozen=True)
-class Speed:
+class TrunkSpeed:
     """One trunk at one size; pictures per second, None where it was not measured."""
 
     trunk: str
@@ -82,21 +82,21 @@ def measured(
     trunk.to(memory_format=layout)  # type: ignore[call-overload]
     pictures = pictures.contiguous(memory_format=layout)
 
-    def seen() -> torch.Tensor:
+    def forward() -> torch.Tensor:
         with torch.autocast("cpu", FORMATS[amp], enabled=amp != "off"):
             found: torch.Tensor = trunk(pictures)
             return found
 
     def step() -> None:
         trunk.zero_grad(set_to_none=True)
-        seen().float().mean().backward()  # type: ignore[no-untyped-call]
+        forward().float().mean().backward()  # type: ignore[no-untyped-call]
 
     if learn:
         trunk.train()
         return rate(step, len(pictures), seconds)
     trunk.eval()
     with torch.inference_mode():
-        return rate(seen, len(pictures), seconds)
+        return rate(forward, len(pictures), seconds)
 
 
 def measured_in_onnx(trunk: Trunk, pictures: torch.Tensor, threads: int, seconds: float) -> float | None:
@@ -125,7 +125,7 @@ def measured_in_onnx(trunk: Trunk, pictures: torch.Tensor, threads: int, seconds
     return rate(lambda: session.run(None, {"x": array}), len(pictures), seconds)
 
 
-def speed(name: str, size: str, batch: int, threads: int, seconds: float, *, train: bool, amp: str) -> Speed:
+def speed(name: str, size: str, batch: int, threads: int, seconds: float, *, train: bool, amp: str) -> TrunkSpeed:
     """All figures of a trunk at a size."""
     height, width = map(int, size.split("x"))
     torch.manual_seed(0)
@@ -136,7 +136,7 @@ def speed(name: str, size: str, batch: int, threads: int, seconds: float, *, tra
     learning = [
         measured(trunk, pictures, layout, seconds, learn=True, amp=amp) if train else None for layout in layouts
     ]
-    return Speed(
+    return TrunkSpeed(
         trunk=name,
         size=size,
         channels=trunk.channels,
@@ -150,7 +150,7 @@ def speed(name: str, size: str, batch: int, threads: int, seconds: float, *, tra
     )
 
 
-def line(one: Speed) -> str:
+def line(one: TrunkSpeed) -> str:
     rates = (one.forward, one.forward_channels_last, one.onnx, one.training, one.training_channels_last)
     cells = " ".join("       -" if value is None else f"{value:8.1f}" for value in rates)
     sizes = f"{one.parameters / 1e6:7.2f} {one.multiply_adds / 1e9:7.3f}"
@@ -174,7 +174,7 @@ def main() -> None:
     print(f"{'':35} {'':7} {'':7}  {'--- forward ---':^26} {'- with backward -':>17}")
     print(f"{'trunk':20} {'size':>8} {'chan':>5} {'params':>7} {'GMACs':>7}  ", end="")
     print(f"{'torch':>8} {'ch.last':>8} {'ONNX':>8} {'torch':>8} {'ch.last':>8}")
-    found: list[Speed] = []
+    found: list[TrunkSpeed] = []
     for size in given.sizes:
         for name in given.trunks:
             one = speed(

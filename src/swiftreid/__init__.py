@@ -14,7 +14,7 @@ __version__ = "0.1.0"
 _ROOMS = {
     "swiftreid.data.samples": ["Sample", "ReidData"],
     "swiftreid.data.sources": ["open_data"],
-    "swiftreid.data.reader": ["Reader", "Wanted"],
+    "swiftreid.data.reader": ["DataSetReader", "Wanted"],
     "swiftreid.data.readers": ["READERS", "register_reader"],
     "swiftreid.data.doctor": ["diagnose", "Diagnosis"],
     "swiftreid.data.published": ["PUBLISHED_DATA_SETS", "PublishedDataSet"],

@@ -20,7 +20,7 @@ from swiftreid.data.pictures import read_picture as read_picture
 from swiftreid.data.pictures import resize as resize
 from swiftreid.data.published import PUBLISHED_DATA_SETS as PUBLISHED_DATA_SETS
 from swiftreid.data.published import PublishedDataSet as PublishedDataSet
-from swiftreid.data.reader import Reader as Reader
+from swiftreid.data.reader import DataSetReader as DataSetReader
 from swiftreid.data.reader import Wanted as Wanted
 from swiftreid.data.readers import READERS as READERS
 from swiftreid.data.readers import register_reader as register_reader

@@ -48,8 +48,16 @@ def test_list_by_filters(swiftreid: Run, listed: Path) -> None:
     assert (first["track"], first["frame"], first["labels"]) == ("t0", 0, {"bag": "no"})
     assert first["time"] == 1793534400.0
     assert first["arrival"] > 1793534400
-    assert "--label takes NAME=VALUE" in swiftreid("gallery", "list", "g", "--label", "bag", code=2).err
+    assert "write NAME=VALUE" in swiftreid("gallery", "list", "g", "--label", "bag", code=2).err
     assert "--camera: gallery g has no camera 'x'" in swiftreid("gallery", "list", "g", "--camera", "x", code=2).err
+
+
+def test_search_by_labels_which_results_show(swiftreid: Run, listed: Path) -> None:
+    search = ("search", "g", "--like", "1.png", "--no-picture")
+    found = swiftreid(*search, "--label", "bag=no", "--json").json["queries"][0]["results"]
+    assert {result["id"]: result["labels"]["bag"] for result in found} == {"0.png": "no", "3.png": "no"}
+    assert "no entry passes --label bag=perhaps" in swiftreid(*search, "--label", "bag=perhaps").err
+    assert "write NAME=VALUE" in swiftreid(*search, "--label", "=x", code=2).err
 
 
 def test_export_to_each_format(swiftreid: Run, listed: Path) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_measure_codes import people, same
 
-from swiftreid.evaluation import standing
+from swiftreid.evaluation import match_ranks
 from swiftreid.evaluation.match_ranks import can_count, places_in, ranks_by_distance
 from swiftreid.evaluation.protocol import Protocol
 from swiftreid.evaluation.ranking_metrics import metrics_of_cascade, metrics_of_rankings
@@ -44,7 +44,7 @@ def test_the_figures_of_full_rankings(given_stages, seed: int, cross_camera: boo
 
 @pytest.mark.parametrize("many", [0, 10**6])
 def test_places_by_sorting(many: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(standing, "_MANY", many)
+    monkeypatch.setattr(match_ranks, "_MANY", many)
     rng = np.random.default_rng(2)
     for distances in (rng.integers(0, 9, 200).astype(np.int32), rng.integers(-3, 3, 200).astype(np.float32) / 3):
         place = np.empty(200, np.int64)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from swiftreid.errors import SwiftReIDError, UsageError
-from swiftreid.evaluation import judging, standing
+from swiftreid.evaluation import match_ranks, ranking_metrics
 from swiftreid.evaluation.measure import LabelledCodes, measure, measure_cascades, measure_embedding
 from swiftreid.evaluation.protocol import Metrics, Protocol, evaluate_rankings
 from swiftreid.search.cascade import Cascade
@@ -76,7 +76,7 @@ def same(left: Metrics, right: Metrics) -> None:
 
 @pytest.mark.parametrize("queries_at_a_time", [1, 7, 256])
 def test_cascades_agree_with_naive_rankings(queries_at_a_time: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(standing, "_BLOCK_BYTES", queries_at_a_time * 4 * 150)
+    monkeypatch.setattr(match_ranks, "_BLOCK_BYTES", queries_at_a_time * 4 * 150)
     query, gallery = people(20, 1), people(150, 2)
     measured = measure_cascades({text: Cascade.parse(text) for text in CASCADES}, query, gallery, timed=False)
     assert [one.label for one in measured] == list(CASCADES)
@@ -137,7 +137,7 @@ def test_certified_search_is_judged_by_its_first_results() -> None:
 
 def test_missed_results_show_in_the_figures() -> None:
     best, rankings = np.array([[4, 1], [2, -1]]), np.array([[0, 1, 2, 3, 4], [0, 1, 2, 3, 4]])
-    completed = [ranking.tolist() for ranking in judging._completed(best, rankings)]
+    completed = [ranking.tolist() for ranking in ranking_metrics._completed(best, rankings)]
     assert completed == [[4, 1, 0, 2, 3], [2, 0, 1, 3, 4]]
 
 
@@ -150,10 +150,10 @@ def test_kept_is_what_the_next_stage_compares() -> None:
 
 
 def test_a_block_of_rankings_is_bounded_in_a_large_gallery() -> None:
-    assert judging._queries_at_a_time(20_000) == judging._BLOCK
-    assert judging._queries_at_a_time(500_000) * 500_000 * 13 <= 2**28
-    assert judging._queries_at_a_time(10**9) == 1
-    assert judging._queries_at_a_time(0) == judging._BLOCK
+    assert ranking_metrics._queries_at_a_time(20_000) == ranking_metrics._BLOCK
+    assert ranking_metrics._queries_at_a_time(500_000) * 500_000 * 13 <= 2**28
+    assert ranking_metrics._queries_at_a_time(10**9) == 1
+    assert ranking_metrics._queries_at_a_time(0) == ranking_metrics._BLOCK
 
 
 def test_timed_cascades_have_a_time() -> None:

@@ -49,7 +49,7 @@ def test_further_cascades_are_compared_with_their_own_last_code(drawn_people: Pa
     assert card.find("id2048 exhaustive").extra.get("map_lost") is None
     for cascade, message in (
         ("id32 > id64", "compares id64, which the encoder stripes does not have"),
-        ("id2048:nprobe=0.5", "inverted lists"),
+        ("id32:nprobe=0.5 > id32<=11 > id2048", "inverted lists"),
     ):
         with pytest.raises(UsageError, match=message):
             evaluate(drawn_people, "stripes", EvaluationSettings(cascades=[cascade]))

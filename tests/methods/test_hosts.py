@@ -261,11 +261,11 @@ def test_the_defaults_are_the_papers() -> None:
 @pytest.mark.parametrize(
     ("name", "settings", "message"),
     [
-        ("pcb", {"parts": 0}, "parts and length must be 1 or more, got 0 and 256"),
+        ("pcb", {"parts": 0}, "parts must be from 1 to 64, got 0"),
         ("pcb", {"relaxation": "ssr"}, "relaxation"),
         ("pcb", {"smoothing": 2}, "smoothing must be from 0 to 1"),
         ("mgn", {"trunk": "osnet_x0_25"}, "osnet_x0_25 has no layers of residual blocks"),
-        ("mgn", {"length": 0}, "length must be 1 or more, got 0"),
+        ("mgn", {"length": 0}, "length must be from 1 to 65,536, got 0"),
         ("mgn", {"margin": -1}, "margin must be 0 or more"),
         ("abd_net", {"dropout": 1.0}, "dropout must be from 0 to below 1, got 1.0"),
         ("abd_net", {"feature_weight": -1}, "feature_weight must be 0 or more"),

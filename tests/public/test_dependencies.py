@@ -27,7 +27,8 @@ def named(requirement: str) -> str:
 
 def imported(folder: str) -> Iterator[str]:
     """Names of packages, neither Python's own nor files of the repository, that files of a folder import."""
-    own = {path.stem for room in ("tests", "studies", "tools") for path in (ROOT / room).rglob("*.py")} | {"swiftreid"}
+    files = [path for room in ("tests", "studies", "tools") for path in (ROOT / room).rglob("*.py")]
+    own = {"swiftreid"} | {path.stem for path in files} | {path.parent.name for path in files}
     for path in (ROOT / folder).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []

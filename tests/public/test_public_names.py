@@ -69,3 +69,13 @@ def test_importing_the_package_imports_little() -> None:
 def test_a_name_is_imported_from_its_room_alone(name: str) -> None:
     assert name in dir(swiftreid)
     assert sum(name in names for names in vars(swiftreid)["_ROOMS"].values()) == 1
+
+
+def test_a_class_has_a_name_of_its_own() -> None:
+    places: dict[str, list[str]] = {}
+    for path in sorted((ROOT / "src").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(path.name)
+    assert not {name: files for name, files in places.items() if len(files) > 1}
+    assert len(places) > 200

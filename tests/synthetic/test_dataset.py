@@ -18,7 +18,7 @@ from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.synthetic import INGREDIENTS, dataset, synthesize
 from swiftreid.synthetic.people import CHOICES, Attributes
 from swiftreid.synthetic.plan import STRANGER, Numbers, plan, training_people
-from swiftreid.synthetic.studio import Stage, Studio
+from swiftreid.synthetic.studio import Studio, StudioSettings
 
 SIZE = (64, 32)
 SMALL = {"people": 3, "cameras": 2, "shots": 2, "seed": 5, "size": SIZE, "scenes": 4}
@@ -160,7 +160,7 @@ def test_a_killed_run_leaves_no_half_file_and_goes_on(small: Path, tmp_path: Pat
 
 
 def test_a_picture_does_not_depend_on_what_was_rendered_before(small: Path) -> None:
-    stage = Stage(5, 2, 4, SIZE)
+    stage = StudioSettings(5, 2, 4, SIZE)
     groups = plan(Numbers(3, 0, 2, 2, 0.5), stage)
     studio = Studio(stage, keep=1)  # everybody is dressed anew each time
     for group in reversed(groups):
@@ -199,7 +199,7 @@ def test_a_failing_worker_is_told(tmp_path: Path) -> None:
 
 
 def test_another_seed_gives_other_people() -> None:
-    one, two = ([Stage(seed, 2, 4, SIZE).person(number) for number in range(1, 7)] for seed in (5, 6))
+    one, two = ([StudioSettings(seed, 2, 4, SIZE).person(number) for number in range(1, 7)] for seed in (5, 6))
     assert [person.attributes for person in one] != [person.attributes for person in two]
 
 
@@ -211,7 +211,7 @@ def test_plan_shares_people_out(
     people: int, cameras: int, shots: int, seen_by: int, strangers: int, share: float
 ) -> None:
     numbers = Numbers(people, strangers, shots, seen_by, share)
-    groups = plan(numbers, Stage(3, cameras, 4, SIZE))
+    groups = plan(numbers, StudioSettings(3, cameras, 4, SIZE))
     todo = [shot for group in groups for shot in group.shots]
     assert len(todo) == (people * seen_by + strangers) * shots == len({(shot.split, shot.name) for shot in todo})
     train = {shot.person for shot in todo if shot.split == "bounding_box_train"}
@@ -243,13 +243,13 @@ def test_plan_shares_people_out(
 
 def test_with_one_picture_at_a_camera_every_camera_asks_for_some() -> None:
     numbers = Numbers(200, 0, 1, 3, 0.0)
-    one, again = (plan(numbers, Stage(3, 6, 4, SIZE)) for _ in range(2))
+    one, again = (plan(numbers, StudioSettings(3, 6, 4, SIZE)) for _ in range(2))
     assert one == again
     asked = Counter(shot.camera for group in one for shot in group.shots if shot.split == "query")
     assert sum(asked.values()) == 200
     assert set(asked) == set(range(1, 7))
     assert max(asked.values()) < 80
-    other = plan(numbers, Stage(4, 6, 4, SIZE))
+    other = plan(numbers, StudioSettings(4, 6, 4, SIZE))
     assert [shot.split for group in one for shot in group.shots] != [s.split for group in other for s in group.shots]
 
 
@@ -257,7 +257,7 @@ def test_plans_are_those_of_earlier_versions() -> None:
     """Folders that were begun go on: nothing that a plan draws may change, but queries among single pictures."""
 
     def digest(shots: int, share: float) -> str:
-        groups = plan(Numbers(30, 5, shots, 3, share), Stage(3, 6, 4, SIZE))
+        groups = plan(Numbers(30, 5, shots, 3, share), StudioSettings(3, 6, 4, SIZE))
         return hashlib.sha256(repr(groups).encode()).hexdigest()[:16]
 
     assert digest(2, 0.5) == "e0496ab17a210fff"
@@ -266,7 +266,7 @@ def test_plans_are_those_of_earlier_versions() -> None:
 
 
 def test_more_people_leave_the_pictures_of_the_first_as_planned() -> None:
-    stage = Stage(3, 6, 4, SIZE)
+    stage = StudioSettings(3, 6, 4, SIZE)
     few, many = (plan(Numbers(people, 0, 2, 3, 1.0), stage) for people in (5, 9))
     first = [shot for group in many for shot in group.shots if shot.person <= 5]
     assert first == [shot for group in few for shot in group.shots]
@@ -288,8 +288,8 @@ def test_ingredients_left_out_are_out(tmp_path: Path, monkeypatch: pytest.Monkey
     pytest.importorskip("anny")
     from swiftreid.synthetic import studio as rooms
 
-    whole = Studio(Stage(4, 3, 4, (64, 32)))
-    bare = Studio(Stage(4, 3, 4, (64, 32), tuple(INGREDIENTS)))
+    whole = Studio(StudioSettings(4, 3, 4, (64, 32)))
+    bare = Studio(StudioSettings(4, 3, 4, (64, 32), tuple(INGREDIENTS)))
     assert len({id(scene) for scene in whole._scenes}) == 4
     assert len({id(scene) for scene in bare._scenes}) == 1
     assert {surface.texture for surface in bare._scenes[0].scenery.surfaces} == {bare._scenes[0].floor.texture}

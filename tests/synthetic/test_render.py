@@ -13,7 +13,7 @@ pytest.importorskip("anny")
 
 from swiftreid.synthetic import materials as mt
 from swiftreid.synthetic.body import Bodies, Pose, Skin, _joint_turns, bodies, sample_pose, smooth, vertex_normals
-from swiftreid.synthetic.camera import View, detect, hang, sample_cameras
+from swiftreid.synthetic.camera import CameraView, detect, hang, sample_cameras
 from swiftreid.synthetic.light import even_light
 from swiftreid.synthetic.people import Attributes, Person, sample_person
 from swiftreid.synthetic.props import PROPS, sample_prop
@@ -43,7 +43,7 @@ def look(body_model: Bodies) -> Callable[..., Picture]:
     """Renders a person with some attributes changed: linear light [160, 80, 3]."""
     scene = plain_scene()
     backdrop, light = thing(scene.scenery), even_light(scene.floor.first)
-    view = View(np.array([0.0, -6.0, 2.0]), *np.array([[0, 6, -1.1], [6.1, 0, 0], [0, -1.1, -6]]) / 6.1, 560.0)
+    view = CameraView(np.array([0.0, -6.0, 2.0]), *np.array([[0, 6, -1.1], [6.1, 0, 0], [0, -1.1, -6]]) / 6.1, 560.0)
     base = sample_person(1, np.random.default_rng(8), PLAIN)
     whole = Model(Dressed(base, body_model)).posed(STANDING)
     crop = detect(view, whole.world(), np.random.default_rng(5), errors=False, most=160)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swiftreid.errors import UsageError
-from swiftreid.search.results import Report
+from swiftreid.search.results import SearchReport
 
 LINE_BYTES = 64
 """What one scattered read brings in, however little of it is wanted."""
@@ -30,7 +30,7 @@ class Moved:
     gathered: float
 
     @classmethod
-    def by(cls, report: Report) -> Moved:
+    def by(cls, report: SearchReport) -> Moved:
         """What the searches of a report moved, per query."""
         first, *later = report
         lines = sum(stage.in_per_query * -(-stage.row_bytes // LINE_BYTES) for stage in later)

@@ -14,6 +14,21 @@ from swiftreid.retrieval.filters import Filters, UnknownCamera
 _OPTIONS = {"cameras": "--camera", "not_cameras": "--not-camera"}
 
 
+def labels_of(texts: Sequence[str]) -> dict[str, list[str]]:
+    """Labels by name, with the values of which one must be there, of options ``NAME=VALUE``.
+
+    Raises:
+        UsageError: an option is something else.
+    """
+    labels: dict[str, list[str]] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (name and equals):
+            raise UsageError(f"--label {text!r}: write NAME=VALUE, such as --label coat=red")
+        labels.setdefault(name, []).append(value)
+    return labels
+
+
 @dataclass(frozen=True)
 class FilterOptions:
     """The options as they were given."""
@@ -40,12 +55,7 @@ class FilterOptions:
                 f"no time is both from --after {self.after} on and before --before {self.before}: "
                 "--after takes the earlier time"
             )
-        labels: dict[str, list[str]] = {}
-        for text in self.labels:
-            name, given, value = text.partition("=")
-            if not (name and given):
-                raise UsageError(f"--label {text!r}: write NAME=VALUE, such as --label coat=red")
-            labels.setdefault(name, []).append(value)
+        labels = labels_of(self.labels)
         return Filters(
             self.cameras, self.not_cameras, self.other_cameras, after, before, tracks=self.tracks, labels=labels
         )

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from swiftreid.cli.console import JsonOption, QuietOption, Report
+from swiftreid.cli.filters import labels_of
 from swiftreid.cli.sources import moment
 from swiftreid.data.table_file import seconds
 from swiftreid.errors import UsageError
@@ -123,14 +124,8 @@ def _filters(
     if unknown:
         there = ", ".join(known[:20]) or "(none: the gallery is empty)"
         raise UsageError(f"--camera: gallery {opened.path} has no camera {unknown[0]!r}; its cameras are {there}")
-    labels: dict[str, list[str]] = {}
-    for text in label or ():
-        name, equals, value = text.partition("=")
-        if not (name and equals):
-            raise UsageError(f"--label takes NAME=VALUE, such as bag=yes, not {text!r}")
-        labels.setdefault(name, []).append(value)
     return {
-        "labels": labels,
+        "labels": labels_of(label or ()),
         "cameras": camera or None,
         "persons": person or None,
         "tracks": track or None,

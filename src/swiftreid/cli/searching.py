@@ -28,7 +28,7 @@ from swiftreid.retrieval.local import open_gallery
 from swiftreid.retrieval.query import PersonDescription, Query
 from swiftreid.retrieval.ranking import pool_of
 from swiftreid.retrieval.samples import samples_below
-from swiftreid.search.results import Report as StageReports
+from swiftreid.search.results import SearchReport
 
 _PICTURE = Path("search.png")
 _DRAWN_QUERIES = 12
@@ -147,7 +147,7 @@ def search(
     if files and len(bad.found) == len(set(files)):
         raise SwiftReIDError(f"none of the {len(files)} query pictures could be read")
     found = [answer for answer in answers if not answer.noted("unreadable")]
-    first, stages = found[0], answers.report or StageReports([])
+    first, stages = found[0], answers.report or SearchReport([])
     printed.warn(report, found, filters)
     printed.tables(report, found)
     printed.cascade(report, first, card)

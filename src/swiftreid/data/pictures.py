@@ -20,7 +20,7 @@ from swiftreid.errors import SwiftReIDError, UsageError
 __all__ = [
     "PICTURE_SUFFIXES",
     "BadPicture",
-    "Batch",
+    "PictureBatch",
     "find_pictures",
     "read_batches",
     "read_picture",
@@ -36,7 +36,7 @@ _CHUNK = 8  # pictures per task: handing over single ones would cost as much as 
 
 
 @dataclass(frozen=True)
-class Batch:
+class PictureBatch:
     """Pictures that could be read, in the order asked for.
 
     Attributes:
@@ -122,14 +122,14 @@ def read_batches(
     threads: int = 2,
     thumbnail_height: int | None = None,
     on_bad: Callable[[BadPicture], None] | None = None,
-) -> Iterator[Batch]:
+) -> Iterator[PictureBatch]:
     """Read and scale pictures in order, decoding ahead by about two batches in a few threads.
 
     Args:
         paths: picture files.
         height: pixels of each result.
         width: pixels of each result.
-        batch: pictures per `Batch`; the last one may have fewer.
+        batch: pictures per `PictureBatch`; the last one may have fewer.
         threads: decoding threads.
         thumbnail_height: also make a thumbnail of each picture, at most this many pixels high; None for none.
         on_bad: called, in order and in the caller's thread, for each picture that cannot be used, which is then left
@@ -163,7 +163,7 @@ def _batches(
     batch: int,
     threads: int,
     on_bad: Callable[[BadPicture], None] | None,
-) -> Iterator[Batch]:
+) -> Iterator[PictureBatch]:
     def read_chunk(chunk: Sequence[Path]) -> list[_Read | BadPicture]:
         return [read(path) for path in chunk]
 
@@ -197,8 +197,8 @@ def _batches(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _batch(indices: list[int], results: list[_Read]) -> Batch:
-    return Batch(
+def _batch(indices: list[int], results: list[_Read]) -> PictureBatch:
+    return PictureBatch(
         np.array(indices, np.int64),
         np.stack([result.scaled for result in results]),
         [result.thumbnail for result in results if result.thumbnail is not None],

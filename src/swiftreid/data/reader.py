@@ -33,7 +33,7 @@ def _never(_root: Path) -> bool:
 
 
 @dataclass(frozen=True)
-class Reader:
+class DataSetReader:
     """Reads one kind of data set.
 
     Attributes:

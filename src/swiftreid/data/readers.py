@@ -18,7 +18,7 @@ from swiftreid.data.market import FOLDERS, distractors_inside, read_market
 from swiftreid.data.matlab import matlab_readable
 from swiftreid.data.msmt17 import Version, read_msmt17, version_folder
 from swiftreid.data.published import PUBLISHED_DATA_SETS
-from swiftreid.data.reader import Reader, Wanted
+from swiftreid.data.reader import DataSetReader, Wanted
 from swiftreid.data.samples import SPLITS, ReidData
 from swiftreid.errors import SwiftReIDError, UsageError
 
@@ -27,7 +27,7 @@ _DUKE_NAME = re.compile(r"\d{4}_c\d_f\d{7}\.", re.ASCII)
 _MARKET_FOLDER_NAME = re.compile(r"market-?_?1501", re.IGNORECASE)
 
 
-def register_reader(reader: Reader) -> None:
+def register_reader(reader: DataSetReader) -> None:
     """Make `open_data` know another kind of data set, for as long as this process runs.
 
     Raises:
@@ -116,23 +116,27 @@ def named_like_duke(root: Path) -> bool:
     return bool(names) and all(_DUKE_NAME.match(name) for name in names)
 
 
-def _cuhk03(kind: str, boxes: Boxes) -> Reader:
-    return Reader(kind, lambda root, w: read_cuhk03(root, boxes, need=w.need), lambda root: _has_boxes(root, boxes))
+def _cuhk03(kind: str, boxes: Boxes) -> DataSetReader:
+    return DataSetReader(
+        kind,
+        lambda root, w: read_cuhk03(root, boxes, need=w.need),
+        lambda root: _has_boxes(root, boxes),
+    )
 
 
-def _msmt17(kind: str, version: Version) -> Reader:
-    return Reader(
+def _msmt17(kind: str, version: Version) -> DataSetReader:
+    return DataSetReader(
         kind,
         lambda root, w: read_msmt17(root, version, train=w.train, need=w.need),
         lambda root: version_folder(root, version) is not None,
     )
 
 
-def _market(kind: str) -> Reader:
-    return Reader(kind, partial(_read_market_kind, kind))
+def _market(kind: str) -> DataSetReader:
+    return DataSetReader(kind, partial(_read_market_kind, kind))
 
 
-READERS: dict[str, Reader] = {
+READERS: dict[str, DataSetReader] = {
     reader.kind: reader
     for reader in (
         _market(published.MARKET),
@@ -143,7 +147,7 @@ READERS: dict[str, Reader] = {
         _msmt17(published.MSMT17_V2, "v2"),
         _market(published.DUKE),
         _market("market"),
-        Reader("folder", lambda root, w: read_folders(root, need=w.need, folders=w.folders)),
+        DataSetReader("folder", lambda root, w: read_folders(root, need=w.need, folders=w.folders)),
     )
 }
 """Readers of folders, by kind. Market-1501's layout and plain folders are recognised last, by `recognise` itself."""

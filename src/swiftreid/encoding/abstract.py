@@ -161,9 +161,9 @@ class Encoder(ABC):
         """The same encoder with another card, such as one that holds a calibration."""
         return type(self)(card, self.tensors, self.options)
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path | str) -> None:
         """Write the encoder to one safetensors file, atomically."""
-        save_artefact(path, self.card, self.tensors)
+        save_artefact(Path(path), self.card, self.tensors)
 
     def _inputs(self, crops: Inputs, colour: Colour) -> NDArray[Any]:
         """What `encode` was given, checked, and scaled where it is pictures."""

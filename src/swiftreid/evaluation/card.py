@@ -40,11 +40,11 @@ _PACKAGES = ("swiftreid", "numpy", "pillow", "simplejpeg", "torch", "onnxruntime
 _LIST_OF_NUMBERS = re.compile(r"\[\n[-+.\deE,\snul]+\]")  # a text in JSON holds no line break
 
 
-class _Part(BaseModel):
+class _CardPart(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class DataCard(_Part):
+class DataCard(_CardPart):
     """The data set that was measured on.
 
     Attributes:
@@ -70,14 +70,14 @@ class DataCard(_Part):
         )
 
 
-class UnreadableFile(_Part):
+class UnreadableFile(_CardPart):
     """A picture that could not be read and was left out: its path relative to the data set's folder, and why."""
 
     file: str
     reason: str
 
 
-class EvaluatedEncoder(_Part):
+class EvaluatedEncoder(_CardPart):
     """The encoder that was measured: its name, the fingerprint of its artefact, and what it learnt from.
 
     Attributes:
@@ -94,7 +94,7 @@ class EvaluatedEncoder(_Part):
     domain: Domain = "unknown"
 
 
-class ProtocolCard(_Part):
+class ProtocolCard(_CardPart):
     """How rankings were judged, in words and in fields that can be compared.
 
     Attributes:
@@ -137,7 +137,7 @@ class ProtocolCard(_Part):
         )
 
 
-class PerQuery(_Part):
+class PerQuery(_CardPart):
     """Figures of each query, in the order of the card's ``queries``; null where a query is left out.
 
     Attributes:
@@ -180,7 +180,7 @@ def confidence_of(metrics: Metrics) -> dict[str, tuple[float, float]]:
     return {name: (float(low), float(high)) for name, (low, high) in zip(figures, ends, strict=True)}
 
 
-class ResultRow(_Part):
+class ResultRow(_CardPart):
     """Figures of one way of ranking; shares are from 0 to 1.
 
     Attributes:
@@ -273,7 +273,7 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-class ResultCard(_Part):
+class ResultCard(_CardPart):
     """Everything needed to understand, repeat and compare one evaluation.
 
     Attributes:

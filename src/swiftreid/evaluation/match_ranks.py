@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from swiftreid.search import kernels
 from swiftreid.search.reference import share_of
-from swiftreid.search.results import Report, StageReport
+from swiftreid.search.results import SearchReport, StageReport
 from swiftreid.search.stages import EMBEDDING, Stage
 
 OnDistances = Callable[[int, NDArray[Any]], None]
@@ -151,9 +151,9 @@ class CountedRanks:
                 entries = np.arange(len(distances))
         return without_ignored(places[: len(good)], keys[: len(good)], keys[len(good) :])
 
-    def report(self) -> Report:
+    def report(self) -> SearchReport:
         """What each stage did; without times, which are measured apart."""
-        return Report(
+        return SearchReport(
             [
                 StageReport(stage.code, str(stage), self._done, came_in, kept, 0.0, self.gallery[stage.code].shape[1])
                 for stage, came_in, kept in zip(self.stages, self.entries_in, self.entries_kept, strict=True)

@@ -13,7 +13,7 @@ from swiftreid.evaluation.matches import Matches
 from swiftreid.evaluation.protocol import Metrics, Protocol, evaluate_rankings, summarise
 from swiftreid.evaluation.verification import PairCounts
 from swiftreid.search.cascade import Cascade, Stage
-from swiftreid.search.results import Report
+from swiftreid.search.results import SearchReport
 from swiftreid.search.stages import EMBEDDING
 from swiftreid.search.table import CodeTable
 
@@ -36,7 +36,7 @@ def metrics_of_cascade(
     k: int = 100,
     protocol: Protocol | None = None,
     pairs: PairCounts | None = None,
-) -> tuple[Metrics, Report]:
+) -> tuple[Metrics, SearchReport]:
     """Metrics of the full coarse-to-fine rankings, and the stages' report over all queries.
 
     Where the rules allow it the rankings are not made: what stands before each good match is counted, to the same end.
@@ -60,13 +60,13 @@ def metrics_of_cascade(
         on_distances = pairs.hamming if pairs is not None else None
         metrics = counted_metrics(lambda verdicts: counted.ranks(verdicts, on_distances), query, gallery, how)
         return metrics, counted.report()
-    reports: list[Report] = []
+    reports: list[SearchReport] = []
     metrics = metrics_of_rankings(_rankings(cascade, table, query, k, reports), query, gallery, how)
-    return metrics, Report.total(reports)
+    return metrics, SearchReport.total(reports)
 
 
 def _rankings(
-    cascade: Cascade, table: CodeTable, query: LabelledCodes, k: int, reports: list[Report]
+    cascade: Cascade, table: CodeTable, query: LabelledCodes, k: int, reports: list[SearchReport]
 ) -> Iterator[NDArray[np.int64]]:
     columns = query.columns(embedding=EMBEDDING in cascade.codes)
 

@@ -125,20 +125,20 @@ def evaluations(
     added = first_distractors(data.distractors, sizes[-1])
     extra = encoded(added, task="encoding distractors") if added else None
     unreadable.warn()
-    run = _Run(encoder, settings, rankings, unreadable, progress)
+    maker = _CardMaker(encoder, settings, rankings, unreadable, progress)
 
     def each() -> Iterator[Evaluation]:
         for size in sizes:
             entries = gallery
             if extra is not None and size:
                 entries = together(gallery, extra.take(np.arange(_readable(extra, added[:size]))))
-            yield run.measured(replace(data, distractors=added[:size]), query, entries)
+            yield maker.measured(replace(data, distractors=added[:size]), query, entries)
 
     return each()
 
 
 @dataclass(frozen=True)
-class _Run:
+class _CardMaker:
     """What all cards of an evaluation share."""
 
     encoder: Encoder

@@ -24,14 +24,13 @@ from swiftreid.gallery.info import GalleryInfo
 from swiftreid.gallery.meta import Embedding
 from swiftreid.gallery.rights import GalleryOpenToOthers
 from swiftreid.gallery.segment_store import SegmentStore
-from swiftreid.gallery.snapshot import Batch, Snapshot
+from swiftreid.gallery.snapshot import Snapshot, SnapshotBatch
 from swiftreid.gallery.store import Gallery
 from swiftreid.gallery.verify import VerifyReport
 from swiftreid.gallery.writer import Written
 
 __all__ = [
     "BadEntry",
-    "Batch",
     "Catalogue",
     "CatalogueView",
     "CompactReport",
@@ -54,6 +53,7 @@ __all__ = [
     "OtherEncoder",
     "SegmentStore",
     "Snapshot",
+    "SnapshotBatch",
     "StoredEntry",
     "VerifyReport",
     "Written",

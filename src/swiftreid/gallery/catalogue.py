@@ -66,7 +66,7 @@ class SegmentRow(NewSegment):
     version: int
 
 
-class Camera(NamedTuple):
+class CameraRow(NamedTuple):
     """A camera: number in filter columns (from 1 on), name, and how many entries it has."""
 
     number: int
@@ -140,7 +140,7 @@ class CatalogueView(Protocol):
     def read_chunks(self, first: int, last: int) -> Iterator[StoredChunk]:
         """The chunks whose first number is in ``first..last``, in gallery order."""
 
-    def cameras(self) -> list[Camera]:
+    def cameras(self) -> list[CameraRow]:
         """All cameras with entries, by name."""
 
     def seqs_of(self, ids: Collection[str]) -> NDArray[np.int64]:

@@ -37,7 +37,7 @@ def entry_text(content: Sequence[object], thumbnail: bytes | None) -> bytes:
         thumbnail: the digest of its thumbnail, so that a thumbnail can't be lost or exchanged.
     """
     more = content[_FORMAT_1_FIELDS:]
-    known = more if any(value is not None for value in more) else ()
+    known = () if more.count(None) == len(more) else more
     return _encode([*content[:_FORMAT_1_FIELDS], None if thumbnail is None else thumbnail.hex(), *known]).encode()
 
 

@@ -124,30 +124,30 @@ def check_entries(entries: Sequence[Entry]) -> None:
         raise DuplicateIds(twice)
 
 
+_TEXTS = ("person", "source", "track", "picture_sha256")
+
+
 def _problem(entry: Entry) -> str | None:
     labels: object = entry.labels
     if not isinstance(labels, Mapping):
         return f"labels must map text to text, got {type(labels).__name__}"
-    texts: list[tuple[str, object, bool]] = [
-        ("id", entry.id, True),
-        ("camera", entry.camera, True),
-        ("person", entry.person, False),
-        ("source", entry.source, False),
-        ("track", entry.track, False),
-        ("picture_sha256", entry.picture_sha256, False),
-    ]
-    texts += [(f"the name of label {key!r}", key, True) for key in labels]
-    texts += [(f"label {key!r}", value, True) for key, value in labels.items()]
-    for name, value, needed in texts:
-        if value is None and not needed:
-            continue
-        problem = _text_problem(value)
-        if problem is None and name in {"id", "camera"} and not str(value).strip():
+    for name, needed in (("id", entry.id), ("camera", entry.camera)):
+        problem = _text_problem(needed)
+        if problem is None and not needed.strip():
             problem = "is empty: every entry needs one"
         if problem is not None:
             return f"{name} {problem}"
+    texts: list[tuple[str, object]] = [(name, getattr(entry, name)) for name in _TEXTS]
+    texts = [(name, value) for name, value in texts if value is not None]
+    if labels:
+        texts += [(f"the name of label {key!r}", key) for key in labels]
+        texts += [(f"label {key!r}", value) for key, value in labels.items()]
+    for name, value in texts:
+        problem = _text_problem(value)
+        if problem is not None:
+            return f"{name} {problem}"
     for name, time in (("time", entry.time), ("start", entry.start), ("end", entry.end), ("arrival", entry.arrival)):
-        problem = _time_problem(name, time)
+        problem = None if time is None else _time_problem(name, time)
         if problem is not None:
             return problem
     return _thumbnail_problem(entry.thumbnail) or _video_problem(entry)
@@ -166,8 +166,6 @@ def _text_problem(value: object) -> str | None:
 
 
 def _time_problem(name: str, time: object) -> str | None:
-    if time is None:
-        return None
     if isinstance(time, bool) or not isinstance(time, int | float | np.integer | np.floating):
         return f"{name} must be seconds since 1970 UTC or None, got {time!r} ({type(time).__name__})"
     if not math.isfinite(float(time)):
@@ -204,22 +202,22 @@ ROW = (
 """The values of an entry as a catalogue stores and returns it, in this order; the camera by name."""
 
 
-def to_row(seq: int, entry: Entry) -> tuple[Any, ...]:
-    """The values of `ROW` for an entry that passed `check_entries`."""
-    labels = _labels_text(dict(entry.labels)) if entry.labels else None
+def to_row(seq: int, entry: Entry, arrival: float) -> tuple[Any, ...]:
+    """The values of `ROW` for an entry that passed `check_entries`; ``arrival`` is for those that have none."""
     picture = None if entry.thumbnail is None else digest_of(entry.thumbnail)
-    return _with_digest(seq, entry, labels, picture)
+    return _with_digest(seq, entry, arrival if entry.arrival is None else entry.arrival, picture)
 
 
 def changed_row(seq: int, entry: Entry, thumbnail_digest: bytes | None) -> tuple[Any, ...]:
     """The values of `ROW` for an entry whose thumbnail stays as it is."""
-    return _with_digest(seq, entry, _labels_text(dict(entry.labels)) if entry.labels else None, thumbnail_digest)
+    return _with_digest(seq, entry, entry.arrival, thumbnail_digest)
 
 
-def _with_digest(seq: int, entry: Entry, labels: str | None, picture: bytes | None) -> tuple[Any, ...]:
+def _with_digest(seq: int, entry: Entry, arrival: float | None, picture: bytes | None) -> tuple[Any, ...]:
+    labels = _labels_text(dict(entry.labels)) if entry.labels else None
     times = [
         None if time is None else float(time) + 0.0  # SQLite has no -0.0
-        for time in (entry.time, entry.start, entry.end, entry.arrival)
+        for time in (entry.time, entry.start, entry.end, arrival)
     ]
     frame = None if entry.frame is None else int(entry.frame)
     content = (

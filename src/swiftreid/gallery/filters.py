@@ -15,14 +15,14 @@ from swiftreid.gallery.errors import damaged
 
 
 @dataclass(frozen=True)
-class Filters:
+class CameraTimes:
     """Camera numbers, int32 [rows], 0 for a deleted row; and times, float64 [rows], NaN where unknown."""
 
     cameras: NDArray[np.int32]
     times: NDArray[np.float64]
 
 
-def decode_filters(gallery: Path, row: SegmentRow, stored: FilterColumns | None) -> Filters:
+def decode_filters(gallery: Path, row: SegmentRow, stored: FilterColumns | None) -> CameraTimes:
     """The filter columns of a segment.
 
     Raises:
@@ -36,4 +36,4 @@ def decode_filters(gallery: Path, row: SegmentRow, stored: FilterColumns | None)
         raise damaged(gallery, f"{where} are missing or too short")
     if filter_digest(row.number, stored.cameras, stored.times) != stored.digest:
         raise damaged(gallery, f"{where} do not match their checksum")
-    return Filters(np.frombuffer(stored.cameras, CAMERA), np.frombuffer(stored.times, TIME))
+    return CameraTimes(np.frombuffer(stored.cameras, CAMERA), np.frombuffer(stored.times, TIME))

@@ -9,7 +9,7 @@ import numpy as np
 
 from swiftreid.gallery.catalogue import CatalogueView
 from swiftreid.gallery.meta import Meta
-from swiftreid.gallery.view import Cache, View
+from swiftreid.gallery.view import Cache, GalleryView
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class GalleryInfo:
     rendered: bool = False
 
 
-def read_info(catalogue: CatalogueView, gallery: Path, meta: Meta, view: View, cache: Cache) -> GalleryInfo:
+def read_info(catalogue: CatalogueView, gallery: Path, meta: Meta, view: GalleryView, cache: Cache) -> GalleryInfo:
     """The figures of one view."""
     columns = [cache.filters(catalogue, row).times for row, _ in view.segments]
     columns += [part.columns.times for part in view.tail.parts]

@@ -18,14 +18,14 @@ from swiftreid.gallery.info import GalleryInfo, read_info
 from swiftreid.gallery.segment_store import SegmentStore
 from swiftreid.gallery.snapshot import Snapshot, make_snapshot
 from swiftreid.gallery.verify import VerifyReport, verify_gallery
-from swiftreid.gallery.view import Cache, View, look, read_view
+from swiftreid.gallery.view import Cache, GalleryView, look, read_view
 from swiftreid.search.stages import EMBEDDING
 
 T = TypeVar("T")
 _PAGE = 1000
 
 
-class Reader:
+class GalleryReader:
     """Reads a gallery over its catalogue and segment store; threads may share one.
 
     Each call takes a view of its own, so that calls wait neither for each other nor for a writer.
@@ -52,7 +52,7 @@ class Reader:
             view.close()
             return found
 
-    def _read_view(self, view: CatalogueView) -> View:
+    def _read_view(self, view: CatalogueView) -> GalleryView:
         return read_view(view, self._catalogue.meta.layout, self._cache)
 
     def snapshot(self, chosen: Selection, exclude_ids: Collection[str] | None, after: Token) -> Snapshot:
@@ -101,6 +101,11 @@ class Reader:
                 past = int(found[0])
             rows = view.page(chosen, past=past, limit=-1 if limit is None else limit, offset=offset)
             return [from_row(self._gallery, row) for row in rows]
+
+    def ids(self, chosen: Selection) -> list[str]:
+        """Ids of entries in gallery order; those of altered entries too, so that they can be deleted."""
+        with self._view("reading ids") as view:
+            return [row[1] for row in view.page(chosen, past=0, limit=-1)]
 
     def each(self) -> Iterator[Entry]:
         """See `Gallery.__iter__`."""

@@ -15,13 +15,13 @@ from swiftreid.errors import UsageError
 from swiftreid.gallery.catalogue import CatalogueView, Selection, Token
 from swiftreid.gallery.entries import Entry, check_thumbnail, from_row
 from swiftreid.gallery.errors import damaged, plain_errors
-from swiftreid.gallery.view import Cache, View
+from swiftreid.gallery.view import Cache, GalleryView
 
 _FEW_CAMERAS = 6
 
 
 @dataclass(frozen=True)
-class Batch:
+class SnapshotBatch:
     """Some entries of a snapshot, in gallery order.
 
     Attributes:
@@ -51,7 +51,9 @@ class Snapshot:
         token: the last write that it shows.
     """
 
-    def __init__(self, catalogue: CatalogueView, gallery: Path, view: View, mask: NDArray[np.bool_] | None) -> None:
+    def __init__(
+        self, catalogue: CatalogueView, gallery: Path, view: GalleryView, mask: NDArray[np.bool_] | None
+    ) -> None:
         self._catalogue = catalogue
         self._closed = False
         self._gallery = gallery
@@ -104,13 +106,13 @@ class Snapshot:
             row = self._catalogue.thumbnail(*self._seqs_at([int(position)]))
             return None if row is None else check_thumbnail(self._gallery, *row)
 
-    def batches(self, size: int = 4096) -> Iterator[Batch]:
+    def batches(self, size: int = 4096) -> Iterator[SnapshotBatch]:
         """All entries that may be searched, with copies of their codes, in gallery order, ``size`` at a time."""
         positions = np.arange(len(self)) if self.mask is None else np.flatnonzero(self.mask)
         names = list(self.table.segments[0].codes)
         for start in range(0, len(positions), size):
             some = positions[start : start + size]
-            yield Batch(self.entries(some), {name: self.table.rows(name, some) for name in names})
+            yield SnapshotBatch(self.entries(some), {name: self.table.rows(name, some) for name in names})
 
     def _seqs_at(self, positions: Sequence[int]) -> list[int]:
         if self._closed:
@@ -126,7 +128,7 @@ class Snapshot:
 def make_snapshot(
     catalogue: CatalogueView,
     gallery: Path,
-    view: View,
+    view: GalleryView,
     cache: Cache,
     *,
     chosen: Selection,
@@ -205,7 +207,7 @@ def _of_cameras(chosen: NDArray[np.bool_], cameras: NDArray[np.int32]) -> NDArra
     return looked_up
 
 
-def _positions_of(gallery: Path, view: View, seqs: NDArray[np.int64]) -> NDArray[np.int64]:
+def _positions_of(gallery: Path, view: GalleryView, seqs: NDArray[np.int64]) -> NDArray[np.int64]:
     """Positions of the entries with these sequence numbers, which ascend."""
     positions: list[NDArray[np.int64]] = []
     start = 0

@@ -21,13 +21,13 @@ from swiftreid.gallery.errors import OtherEncoder, damaged, plain_errors
 from swiftreid.gallery.info import GalleryInfo
 from swiftreid.gallery.local_segments import LocalSegments
 from swiftreid.gallery.meta import ENCODER, SEGMENTS, Embedding, FloatName
-from swiftreid.gallery.reader import Reader
+from swiftreid.gallery.reader import GalleryReader
 from swiftreid.gallery.rights import warn_if_open_to_others
 from swiftreid.gallery.snapshot import Snapshot
 from swiftreid.gallery.sqlite import DATABASE, SqliteCatalogue
 from swiftreid.gallery.verify import VerifyReport
 from swiftreid.gallery.view import Cache
-from swiftreid.gallery.writer import Writer, Written
+from swiftreid.gallery.writer import GalleryWriter, Written
 from swiftreid.search.codes import CodeSpec
 from swiftreid.search.stages import EMBEDDING
 
@@ -66,8 +66,8 @@ class Gallery:
         self._meta = self._catalogue.meta
         store = LocalSegments(path / SEGMENTS, path / DATABASE)
         self._cache = Cache(store, path, self._meta.layout)
-        self._reader = Reader(self._catalogue, store, path, self._cache)
-        self._writer = Writer(self._catalogue, store, path, self._cache, wait=wait)
+        self._reader = GalleryReader(self._catalogue, store, path, self._cache)
+        self._writer = GalleryWriter(self._catalogue, store, path, self._cache, wait=wait)
         self._closed = False
         self._encoder_checked: tuple[int, ...] | None = None
 
@@ -350,7 +350,8 @@ class Gallery:
 
     def ids_of_person(self, person: str) -> builtins.list[str]:
         """Ids of all entries of one person, in gallery order; empty when there is none."""
-        return [entry.id for entry in self.list(persons=[person])]
+        self._check_open()
+        return self._reader.ids(Selection(persons=[person]))
 
     def get(self, entry_id: str) -> StoredEntry:
         """One entry with its codes and thumbnail.

@@ -209,7 +209,7 @@ def _join(parts: list[Columns]) -> Columns:
 
 
 @dataclass
-class _Stored:
+class _StatedEntries:
     """What the entries themselves say, in gallery order: sequence number, camera by name, time."""
 
     seqs: list[int] = field(default_factory=list)
@@ -217,9 +217,9 @@ class _Stored:
     times: list[float] = field(default_factory=list)
 
 
-def _check_contents(view: CatalogueView, report: VerifyReport) -> _Stored:
+def _check_contents(view: CatalogueView, report: VerifyReport) -> _StatedEntries:
     """Recompute the checksum of every entry and thumbnail."""
-    found = _Stored()
+    found = _StatedEntries()
     entries, thumbnails = _Capped("entries", report), _Capped("thumbnails", report)
     for (*stored, stated, digest), picture in view.contents():
         content: list[Any] = [_text(value) if isinstance(value, bytes) else value for value in stored]
@@ -239,7 +239,7 @@ def _check_contents(view: CatalogueView, report: VerifyReport) -> _Stored:
 
 
 def _check_relations(
-    view: CatalogueView, codes: Columns, stored: _Stored, *, whole: bool, report: VerifyReport
+    view: CatalogueView, codes: Columns, stored: _StatedEntries, *, whole: bool, report: VerifyReport
 ) -> None:
     """Compare the live rows of codes with the entries, both in gallery order."""
     cameras = {camera.name: camera for camera in view.cameras()}

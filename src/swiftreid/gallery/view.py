@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from swiftreid.gallery.catalogue import Catalogue, CatalogueView, SegmentRow, Token
 from swiftreid.gallery.columns import empty
 from swiftreid.gallery.errors import damaged
-from swiftreid.gallery.filters import Filters, decode_filters
+from swiftreid.gallery.filters import CameraTimes, decode_filters
 from swiftreid.gallery.meta import Layout
 from swiftreid.gallery.segment_store import SegmentStore
 from swiftreid.gallery.segments import SegmentFile, map_segment
@@ -43,7 +43,7 @@ class Cache:
         self._store = store
         self._gallery = gallery
         self._layout = layout
-        self._filters: dict[int, tuple[Token, Filters]] = {}
+        self._filters: dict[int, tuple[Token, CameraTimes]] = {}
         self._newest = -1
         self._lock = threading.Lock()
         self._mapping: dict[int, threading.Lock] = {}
@@ -97,7 +97,7 @@ class Cache:
             if file is not None and file.checked and file.state != row.checked
         }
 
-    def filters(self, view: CatalogueView, row: SegmentRow) -> Filters:
+    def filters(self, view: CatalogueView, row: SegmentRow) -> CameraTimes:
         """Camera numbers and times of a segment's rows in a view.
 
         Raises:
@@ -131,7 +131,7 @@ class Cache:
 
 
 @dataclass(frozen=True)
-class View:
+class GalleryView:
     """Segments in gallery order with their files, and the tail."""
 
     layout: Layout
@@ -160,7 +160,7 @@ class View:
         return CodeTable.from_segments(tables or [CodeTable(empty(self.layout).codes)])
 
 
-def read_view(view: CatalogueView, layout: Layout, cache: Cache) -> View:
+def read_view(view: CatalogueView, layout: Layout, cache: Cache) -> GalleryView:
     """Read everything that a view of the catalogue names; all columns are checked.
 
     Raises:
@@ -170,7 +170,7 @@ def read_view(view: CatalogueView, layout: Layout, cache: Cache) -> View:
     rows = view.segments()
     cache.keep_only(view, rows)
     tail = cache.read_tail(view)
-    return View(layout, list(zip(rows, cache.check_all(rows), strict=True)), tail)
+    return GalleryView(layout, list(zip(rows, cache.check_all(rows), strict=True)), tail)
 
 
 def look(

@@ -45,8 +45,11 @@ class Written(int):
         made.token = token
         return made
 
+    def __reduce__(self) -> tuple[type[Written], tuple[int, Token]]:
+        return Written, (int(self), self.token)
 
-class Writer:
+
+class GalleryWriter:
     """Writes a gallery over its catalogue and segment store; threads may share one, and wait for each other.
 
     Args:
@@ -140,8 +143,7 @@ class Writer:
             report, removed = compact_gallery(self._catalogue, self._store, self._gallery, self._cache)
         try:
             while True:
-                with self._alone("compacting"):
-                    left = self._catalogue.settle()
+                left = self._settle()
                 left += [
                     f"{self._store.describe(name)}, removed, holds codes: a process still maps it"
                     for name in removed.still_mapped()
@@ -151,6 +153,13 @@ class Writer:
                 time.sleep(_LOOK_AGAIN)
         finally:
             removed.close()
+
+    def _settle(self) -> list[str]:
+        try:
+            with self._alone("compacting"):
+                return self._catalogue.settle()
+        except GalleryBusy as error:  # the compaction itself is done
+            return [f"the database's log could not be emptied: {error}"]
 
     def note_checked(self, states: Mapping[int, str]) -> None:
         """Store in which state segments were found to match their checksums; not worth waiting for, or failing."""

@@ -10,7 +10,7 @@ from typing import Any, Literal, overload
 from swiftreid.calibration.same_person import SamePerson
 from swiftreid.gallery.entries import Entry
 from swiftreid.search.cascade import Cascade
-from swiftreid.search.results import Report
+from swiftreid.search.results import SearchReport
 
 Token = str
 """What a write returns and a search takes: the search then sees that write."""
@@ -150,7 +150,7 @@ class Answer:
     searched: int
     passing: int | None
     compared: int
-    report: Report = field(compare=False)
+    report: SearchReport = field(compare=False)
     notes: tuple[Note, ...] = ()
     partial: bool = False
     token: Token = field(default="", compare=False)
@@ -171,7 +171,7 @@ class Answers(Sequence[Answer]):
         report: what each stage did, over all of them; None where they were not searched by one cascade.
     """
 
-    def __init__(self, answers: Iterable[Answer], report: Report | None) -> None:
+    def __init__(self, answers: Iterable[Answer], report: SearchReport | None) -> None:
         self._answers = tuple(answers)
         self.report = report
 

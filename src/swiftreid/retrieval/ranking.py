@@ -18,7 +18,7 @@ from swiftreid.retrieval.answer import AttributeFit, Hit
 from swiftreid.retrieval.descriptions import DescriptionStage
 from swiftreid.retrieval.resolving import Resolved
 from swiftreid.search.cascade import Cascade
-from swiftreid.search.results import Report, SearchResult
+from swiftreid.search.results import SearchReport, SearchResult
 from swiftreid.search.stages import EMBEDDING
 from swiftreid.search.table import CodeTable
 
@@ -79,7 +79,7 @@ class RankedQueries:
     queries: list[RankedQuery]
     passing: int | None
     compared: int
-    report: Report
+    report: SearchReport
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from swiftreid.retrieval.query import Query
 from swiftreid.retrieval.ranking import RankedQuery, Settings, rank_queries
 from swiftreid.retrieval.resolving import Resolved, resolve
 from swiftreid.retrieval.searchable import OnBad
-from swiftreid.search.results import Report
+from swiftreid.search.results import SearchReport
 
 _BLOCK = 64
 """Queries searched for together where there is a deadline."""
@@ -93,7 +93,7 @@ class Searcher:
         plans = [self._plan(query) for query in queries]
         resolved = resolve(queries, self._gallery, self._encoder, on_bad=on_bad, progress=progress)
         answers: dict[int, Answer] = {}
-        reports: list[Report] = []
+        reports: list[SearchReport] = []
         for members in self._groups(resolved, plans, bounded=end is not None):
             late = end is not None and time.monotonic() >= end
             chosen = [resolved[i] for i in members]
@@ -101,7 +101,9 @@ class Searcher:
             answers |= dict(zip(members, made, strict=True))
             reports += [report] if len(report) else []
         one = len({str(answer.cascade) for answer in answers.values()}) == 1
-        return Answers((answers[i] for i in range(len(queries))), Report.total(reports) if one and reports else None)
+        return Answers(
+            (answers[i] for i in range(len(queries))), SearchReport.total(reports) if one and reports else None
+        )
 
     def _plan(self, query: Query) -> _Plan:
         stage = None if query.description is None else self._stage(query)
@@ -151,7 +153,7 @@ class Searcher:
 
     def _group(
         self, queries: Sequence[Resolved], plan: _Plan, write: int, progress: Progress, *, late: bool
-    ) -> tuple[list[Answer], Report]:
+    ) -> tuple[list[Answer], SearchReport]:
         first = queries[0]
         notes = [plan.why] if plan.why else []
         if late:
@@ -159,7 +161,7 @@ class Searcher:
         if not _usable(first):
             notes.append(Note("unreadable", "no picture of this query could be used"))
         if late or not _usable(first):
-            return [_answer(query, plan, "", notes, partial=late) for query in queries], Report([])
+            return [_answer(query, plan, "", notes, partial=late) for query in queries], SearchReport([])
         filters = first.query.filters
         own = first.camera if filters.other_cameras else None
         if own is not None and own not in (known := self._gallery.cameras()):
@@ -213,7 +215,7 @@ def _answer(
     searched: int = 0,
     passing: int | None = None,
     compared: int = 0,
-    report: Report | None = None,
+    report: SearchReport | None = None,
     partial: bool = False,
 ) -> Answer:
     description = plan.settings.description
@@ -230,7 +232,7 @@ def _answer(
         searched=searched,
         passing=passing,
         compared=compared,
-        report=report or Report([]),
+        report=report or SearchReport([]),
         notes=tuple(notes),
         partial=partial,
         token=token,

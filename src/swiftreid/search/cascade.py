@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from swiftreid.errors import UsageError
 from swiftreid.search import engine, kernels
-from swiftreid.search.certified import Sample
+from swiftreid.search.certified import BitSample
 from swiftreid.search.codes import bits_of, check_packed, row_bytes_of
-from swiftreid.search.job import Answer, Job, Order
+from swiftreid.search.job import Job, JobResult, Order
 from swiftreid.search.list_groups import TableLists
 from swiftreid.search.numbers import whole_number
-from swiftreid.search.results import Report, SearchResult, StageReport
+from swiftreid.search.results import SearchReport, SearchResult, StageReport
 from swiftreid.search.segment import LARGEST
 from swiftreid.search.stages import EMBEDDING, Stage
 from swiftreid.search.table import CodeTable
@@ -221,7 +221,7 @@ class Cascade:
             if k is None:
                 raise UsageError(f"a full ranking compares every whole code: leave miss out of {self}")
             code = self.stages[0].code
-            sample = Sample.of(code, codes[code], self.stages[0].miss / k)
+            sample = BitSample.of(code, codes[code], self.stages[0].miss / k)
         live = None if mask is None else _bitmap(mask, entries)
         width = k if k is not None else (entries if live is None else int(np.bitwise_count(live).sum()))
         job = Job(
@@ -239,7 +239,7 @@ class Cascade:
             whole_number("threads", threads, 1),
         )
         answer = engine.run(job, kernel)
-        report = Report(partial(_reports, job, answer))
+        report = SearchReport(partial(_reports, job, answer))
         distances: NDArray[np.int32] | NDArray[np.float32] = answer.distances
         if self.stages[-1].code == EMBEDDING:
             distances = _with_floats(answer, len(self.stages) - 1)
@@ -338,13 +338,13 @@ def _vectors(given: NDArray[Any]) -> NDArray[np.float32]:
     return vectors
 
 
-def _with_floats(answer: Answer, last: int) -> NDArray[np.float32]:
+def _with_floats(answer: JobResult, last: int) -> NDArray[np.float32]:
     """Distances where those of stage ``last`` are stored as the bits of a float32."""
     distances: NDArray[np.float32] = answer.distances.astype(np.float32)
     return np.where(answer.stages == last, answer.distances.view(np.float32), distances)
 
 
-def _reports(job: Job, answer: Answer) -> list[StageReport]:
+def _reports(job: Job, answer: JobResult) -> list[StageReport]:
     figures = zip(job.stages, *answer.figures.tolist(), strict=True)
     queries = len(answer.counts)
     reports = []

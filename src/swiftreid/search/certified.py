@@ -28,7 +28,7 @@ MANY_ENTRIES = 131_072
 
 
 @dataclass(frozen=True)
-class Sample:
+class BitSample:
     """What a certified search needs besides codes.
 
     Attributes:
@@ -46,7 +46,7 @@ class Sample:
     least: NDArray[np.uint16]
 
     @classmethod
-    def of(cls, code: str, queries: NDArray[np.uint8], chance: float) -> Sample:
+    def of(cls, code: str, queries: NDArray[np.uint8], chance: float) -> BitSample:
         """The sample of some queries' codes, uint8 [q, row bytes], for a chance to miss one entry."""
         bits = 8 * queries.shape[1]
         most, least = tables(bits, len(sampled_bits(bits)[0]), chance)

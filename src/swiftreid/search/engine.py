@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from swiftreid.search import kernels, reference
-from swiftreid.search.job import Answer, Job
+from swiftreid.search.job import Job, JobResult
 
 
 def _columns(job: Job) -> list[Any]:
@@ -16,16 +16,16 @@ def _columns(job: Job) -> list[Any]:
     return job.table.native_columns(tuple(stage.code for stage in job.stages), scanned if sliced else None)
 
 
-def run(job: Job, kernel: str | None = None) -> Answer:
+def run(job: Job, kernel: str | None = None) -> JobResult:
     """Answer a checked job with a kernel (see `kernels.active_kernel`)."""
     chosen = kernels.active_kernel(kernel)
     if chosen == "reference":
-        answer = Answer.empty(job)
+        answer = JobResult.empty(job)
         reference.run(job, answer)
         return answer
     native = kernels.native_module()
     assert native is not None
-    answer = Answer.empty(job, native.room)
+    answer = JobResult.empty(job, native.room)
     native.cascade(
         _columns(job),
         None if job.lists is None else job.lists.native(job.stages),

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from swiftreid.search.certified import Sample
+from swiftreid.search.certified import BitSample
 from swiftreid.search.list_groups import TableLists
 from swiftreid.search.stages import Stage
 from swiftreid.search.table import CodeTable
@@ -43,7 +43,7 @@ class Job:
     rules: Any
     table: CodeTable
     lists: TableLists | None
-    sample: Sample | None
+    sample: BitSample | None
     queries: list[NDArray[Any]]
     weights: list[NDArray[np.uint8] | None]
     live: NDArray[np.uint8] | None
@@ -54,7 +54,7 @@ class Job:
 
 
 @dataclass(slots=True)
-class Answer:
+class JobResult:
     """Result arrays, allocated by the caller of an engine and filled by the engine (see `SearchResult`).
 
     Distances by embedding are stored as the bits of a float32. ``figures`` is float64 [3, stages]: entries in, entries
@@ -86,7 +86,7 @@ class Answer:
         return row
 
     @classmethod
-    def empty(cls, job: Job, room: Callable[[int], NDArray[np.uint8]] | None = None) -> Answer:
+    def empty(cls, job: Job, room: Callable[[int], NDArray[np.uint8]] | None = None) -> JobResult:
         """Room for the job's answer; the engine fills rows to their end.
 
         Args:

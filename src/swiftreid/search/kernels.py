@@ -38,7 +38,7 @@ def native_module() -> ModuleType | None:
 
 
 def available_kernels() -> list[str]:
-    """Names that this machine can run, quickest first: some of ``avx2``, ``portable``, and always ``reference``."""
+    """Names that this machine can run, quickest first: of ``avx512 avx2 neon portable`` some, ``reference`` always."""
     return list(_available())
 
 
@@ -113,7 +113,7 @@ def slice_planes(column: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """A column as bit planes, with which native kernels count 512 entries at once.
 
     Args:
-        column: uint8 [n, b], contiguous, b at most 16.
+        column: uint8 [n, b], contiguous, b at most `MAX_SLICED_BYTES`.
 
     Returns:
         uint8 [ceil(n / 512) * 512 * b]: blocks of 512 entries, in each block one line of 64 bytes for each bit. Empty

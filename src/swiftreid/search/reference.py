@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swiftreid.search.distances import cosine, hamming, weighted
-from swiftreid.search.job import Answer, Job
+from swiftreid.search.job import Job, JobResult
 from swiftreid.search.list_groups import TableLists
 from swiftreid.search.stages import EMBEDDING, Stage
 
@@ -78,7 +78,7 @@ def share_of(share: float, count: int) -> int:
     return min(count, max(0, math.ceil(share * count - 1e-9)))
 
 
-def run(job: Job, answer: Answer) -> None:
+def run(job: Job, answer: JobResult) -> None:
     """Fill ``answer``, one query after the other."""
     for array in (answer.indices, answer.distances, answer.stages):
         array.fill(-1)
@@ -89,7 +89,7 @@ def run(job: Job, answer: Answer) -> None:
         _answer(job, answer, query, live)
 
 
-def _answer(job: Job, answer: Answer, query: int, live: NDArray[np.intp]) -> None:
+def _answer(job: Job, answer: JobResult, query: int, live: NDArray[np.intp]) -> None:
     last = len(job.stages) - 1
     answer.counts[query] = len(live)
     entries = live  # those that reached the stage, in gallery order
@@ -144,7 +144,9 @@ def _answer(job: Job, answer: Answer, query: int, live: NDArray[np.intp]) -> Non
         answer.seconds[number] += perf_counter() - start
 
 
-def _certified(job: Job, answer: Answer, query: int, entries: NDArray[np.intp], distances: NDArray[np.int32]) -> None:
+def _certified(
+    job: Job, answer: JobResult, query: int, entries: NDArray[np.intp], distances: NDArray[np.int32]
+) -> None:
     """The closest by the larger of distance and what the sample says (see `certified`), then ordered by distance."""
     assert job.sample is not None
     samples = np.concatenate([segment.sample(job.sample.code)[0] for segment in job.table.segments])[entries]

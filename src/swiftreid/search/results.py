@@ -48,7 +48,7 @@ class StageReport:
         return f"{self.rule}: {self.in_per_query:,.1f} in, {self.kept_per_query:,.1f} kept, {micros:,.1f} us a query"
 
 
-class Report(Sequence[StageReport]):
+class SearchReport(Sequence[StageReport]):
     """The stages' reports, in order; prints as a table."""
 
     def __init__(self, stages: Sequence[StageReport] | Callable[[], Sequence[StageReport]]) -> None:
@@ -72,7 +72,7 @@ class Report(Sequence[StageReport]):
         return iter(self._stages)
 
     @classmethod
-    def total(cls, reports: Sequence[Report]) -> Report:
+    def total(cls, reports: Sequence[SearchReport]) -> SearchReport:
         """The reports of several calls of one cascade as if it had been one call."""
         return cls(
             [
@@ -124,7 +124,7 @@ class SearchResult:
     distances: NDArray[np.int32] | NDArray[np.float32]
     stages: NDArray[np.int8]
     counts: NDArray[np.int64]
-    report: Report
+    report: SearchReport
 
     def __init__(
         self,
@@ -132,7 +132,7 @@ class SearchResult:
         distances: NDArray[np.int32] | NDArray[np.float32],
         stages: NDArray[np.int8],
         counts: NDArray[np.int64],
-        report: Report,
+        report: SearchReport,
     ) -> None:
         # All at once: setting the fields of a frozen class one by one takes as long as some of a search's stages.
         self.__dict__.update(indices=indices, distances=distances, stages=stages, counts=counts, report=report)

@@ -14,7 +14,7 @@ LEAST_TALL = 32  # pixels of the camera's picture; a smaller person would not ha
 
 
 @dataclass(frozen=True)
-class Camera:
+class VirtualCamera:
     """One camera. It hangs in every scene, at a place of its own.
 
     Attributes:
@@ -37,7 +37,7 @@ class Camera:
 
 
 @dataclass(frozen=True)
-class View:
+class CameraView:
     """A camera in a scene: its eye (metres), where it looks, and pixels for a ray's slope of 1."""
 
     eye: Floats
@@ -62,13 +62,13 @@ class Crop:
         return Crop(self.corner, self.step_x / across, self.step_y / down, (height * down, width * across))
 
 
-def sample_cameras(count: int, seed: int, *, light: bool = True, wear: bool = True) -> list[Camera]:
+def sample_cameras(count: int, seed: int, *, light: bool = True, wear: bool = True) -> list[VirtualCamera]:
     """Surveillance cameras; `light` and `wear` False give them all the same colours, or clean and sharp pictures."""
     cameras = []
     for number in range(1, count + 1):
         rng = np.random.default_rng([seed, 2, number])
         cameras.append(
-            Camera(
+            VirtualCamera(
                 number=number,
                 azimuth=float(rng.uniform(0, 2 * np.pi)),
                 distance=float(np.exp(rng.uniform(np.log(4.2), np.log(14.0)))),
@@ -83,7 +83,7 @@ def sample_cameras(count: int, seed: int, *, light: bool = True, wear: bool = Tr
     return cameras
 
 
-def hang(camera: Camera, scene: Scene, rng: np.random.Generator) -> View:
+def hang(camera: VirtualCamera, scene: Scene, rng: np.random.Generator) -> CameraView:
     """Where the camera hangs in this scene, and where it looks."""
     azimuth = camera.azimuth + rng.normal(0.0, 0.35)
     aim = np.array(
@@ -104,10 +104,10 @@ def hang(camera: Camera, scene: Scene, rng: np.random.Generator) -> View:
     down = np.cross(forward, right)
     cos, sin = np.cos(camera.roll), np.sin(camera.roll)
     right, down = right * cos + down * sin, down * cos - right * sin
-    return View(eye, forward, right, down, camera.tall * float(reach) / 1.7)
+    return CameraView(eye, forward, right, down, camera.tall * float(reach) / 1.7)
 
 
-def spots(view: View, scene: Scene, rng: np.random.Generator) -> tuple[Floats, Floats]:
+def spots(view: CameraView, scene: Scene, rng: np.random.Generator) -> tuple[Floats, Floats]:
     """Places `[n, 2]` in the scene where people may stand, and how badly `[n]` the camera sees them: 0 is well."""
     places = rng.uniform(-1.0, 1.0, (160, 2)) * np.array(scene.zone)
     flat = view.forward[:2] / np.linalg.norm(view.forward[:2])
@@ -118,14 +118,14 @@ def spots(view: View, scene: Scene, rng: np.random.Generator) -> tuple[Floats, F
     return places, 2.0 * near + np.maximum(aside - 0.5 * np.maximum(depth, 0), 0) + far
 
 
-def project(view: View, points: Floats) -> Floats:
+def project(view: CameraView, points: Floats) -> Floats:
     """Pixels `[n, 2]` (x, y) of points `[n, 3]`, from the middle of the camera's picture."""
     offset = points - view.eye
     depth = np.maximum(offset @ view.forward, 0.05)
     return np.stack([offset @ view.right / depth, offset @ view.down / depth], 1) * view.focal
 
 
-def detect(view: View, points: Floats, rng: np.random.Generator, *, errors: bool, most: int) -> Crop:
+def detect(view: CameraView, points: Floats, rng: np.random.Generator, *, errors: bool, most: int) -> Crop:
     """The window that a person detector would cut around `points [n, 3]`.
 
     Args:

@@ -23,7 +23,7 @@ from swiftreid.synthetic.extra import check_extra
 from swiftreid.synthetic.ingredients import INGREDIENTS, check_ingredients
 from swiftreid.synthetic.people import Attributes, Person
 from swiftreid.synthetic.plan import QUERY, TEST, TRAIN, Group, Numbers, plan, training_people
-from swiftreid.synthetic.studio import Stage
+from swiftreid.synthetic.studio import StudioSettings
 from swiftreid.synthetic.workers import missing, render_groups
 
 GENERATOR = 2  # raised whenever the same seed would give other pictures
@@ -133,7 +133,7 @@ def synthesize(  # noqa: PLR0917
         ("workers", workers, 1, 1024),
     )
     numbers = Numbers(people, distractors, shots, min(seen_by, cameras), train_share)
-    stage = Stage(seed, cameras, scenes, size, left_out)
+    stage = StudioSettings(seed, cameras, scenes, size, left_out)
     settings = {
         "people": people,
         "cameras": cameras,
@@ -216,7 +216,7 @@ def _settings_in(card: Path) -> dict[str, Any] | None:
     return settings if isinstance(settings, dict) else None
 
 
-def _render_all(out: Path, groups: list[Group], stage: Stage, workers: int, progress: Progress) -> int:
+def _render_all(out: Path, groups: list[Group], stage: StudioSettings, workers: int, progress: Progress) -> int:
     total = sum(len(group.shots) for group in groups)
     wanting = [part for group in groups if (part := missing(out, group)).shots]
     written = sum(len(group.shots) for group in wanting)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from swiftreid.synthetic.studio import Stage
+from swiftreid.synthetic.studio import StudioSettings
 
 TRAIN, QUERY, TEST = "bounding_box_train", "query", "bounding_box_test"
 GROUP = 12  # people who may stand about in each other's pictures
@@ -68,7 +68,7 @@ def training_people(numbers: Numbers, seed: int) -> set[int]:
     return set(order[: numbers.train].tolist())
 
 
-def plan(numbers: Numbers, stage: Stage) -> list[Group]:
+def plan(numbers: Numbers, stage: StudioSettings) -> list[Group]:
     """Every picture of the data set, in groups of people of the same split, in the order of rendering.
 
     A test person's first picture at each camera is a query; the others are in the gallery, and so are all pictures of
@@ -88,7 +88,7 @@ def plan(numbers: Numbers, stage: Stage) -> list[Group]:
     return groups
 
 
-def _visits(person: int, train: bool, numbers: Numbers, stage: Stage, taken: set[str]) -> list[Shot]:
+def _visits(person: int, train: bool, numbers: Numbers, stage: StudioSettings, taken: set[str]) -> list[Shot]:
     """A person's pictures; a distractor passes one camera only."""
     seed, stranger = stage.seed, person >= STRANGER
     among = np.random.default_rng([seed, 14, person]).permutation(stage.cameras) + 1

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from swiftreid.synthetic import materials as mt
 from swiftreid.synthetic.body import Floats, Ints, Pose
-from swiftreid.synthetic.camera import Crop, View
+from swiftreid.synthetic.camera import CameraView, Crop
 from swiftreid.synthetic.extra import load_warp
 from swiftreid.synthetic.light import Light
 from swiftreid.synthetic.scene import Scene
@@ -114,7 +114,7 @@ def trace(  # noqa: PLR0917
     scene: Scene,
     backdrop: Instance,
     light: Light,
-    view: View,
+    view: CameraView,
     crop: Crop,
     *,
     seed: int,

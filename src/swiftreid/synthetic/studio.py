@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from swiftreid.synthetic.body import Floats, Pose, bodies, sample_pose
-from swiftreid.synthetic.camera import View, detect, hang, sample_cameras, spots
+from swiftreid.synthetic.camera import CameraView, detect, hang, sample_cameras, spots
 from swiftreid.synthetic.light import Light, even_light, sample_light
 from swiftreid.synthetic.people import Person, sample_person
 from swiftreid.synthetic.props import PROPS, sample_prop
@@ -22,7 +22,7 @@ LEAST_SEEN = 0.42  # share of a person that must be in view; with less, what hid
 
 
 @dataclass(frozen=True)
-class Stage:
+class StudioSettings:
     """What all pictures of a data set share, but for the people.
 
     Attributes:
@@ -49,7 +49,7 @@ class Stage:
 class Studio:
     """Renders the pictures of one data set."""
 
-    def __init__(self, stage: Stage, keep: int = 16) -> None:
+    def __init__(self, stage: StudioSettings, keep: int = 16) -> None:
         self.stage = stage
         self._scenes = sample_scenes(stage.scenes, np.random.default_rng([stage.seed, 1]))
         if "backgrounds" in stage.without:
@@ -61,7 +61,7 @@ class Studio:
         self._models: OrderedDict[int, Model] = OrderedDict()
         self._backdrops: dict[int, Instance] = {}
         self._props: dict[int, Instance] = {}
-        self._views: dict[tuple[int, int], tuple[View, Floats]] = {}
+        self._views: dict[tuple[int, int], tuple[CameraView, Floats]] = {}
 
     def picture(self, person: int, camera: int, scene: int, shot: int, company: Sequence[int]) -> bytes:
         """JPEG bytes of one picture.
@@ -116,7 +116,7 @@ class Studio:
         self._models.move_to_end(number)
         return self._models[number]
 
-    def _view(self, camera: int, scene: int) -> tuple[View, Floats]:
+    def _view(self, camera: int, scene: int) -> tuple[CameraView, Floats]:
         """A camera in a scene, and places `[n, 2]` where it sees people whole."""
         if (camera, scene) not in self._views:
             where, best = self._scenes[scene - 1], -1.0
@@ -149,7 +149,7 @@ class Studio:
         return sample_light(rng, inside=scene.inside, floor=scene.floor.first)
 
     def _others(
-        self, subject: Instance, view: View, company: Sequence[int], rng: np.random.Generator
+        self, subject: Instance, view: CameraView, company: Sequence[int], rng: np.random.Generator
     ) -> list[Instance]:
         """People and things behind, beside and in front of somebody."""
         toward = view.eye[:2] - np.array([subject.x, subject.y])
@@ -204,5 +204,5 @@ def _pose(person: Person, rng: np.random.Generator) -> Pose:
     return sample_pose(rng, held=(1 in sides, -1 in sides))
 
 
-def _depth(view: View, one: Instance) -> float:
+def _depth(view: CameraView, one: Instance) -> float:
     return float((np.array([one.x, one.y, 1.0]) - view.eye) @ view.forward)

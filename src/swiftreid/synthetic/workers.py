@@ -14,7 +14,7 @@ from typing import Any
 from swiftreid.durable import write_file
 from swiftreid.errors import SwiftReIDError
 from swiftreid.synthetic.plan import Group, Shot
-from swiftreid.synthetic.studio import Stage, Studio
+from swiftreid.synthetic.studio import Studio, StudioSettings
 
 Done = Callable[[], None]
 
@@ -24,7 +24,7 @@ def usable_processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def render_groups(out: Path, groups: Sequence[Group], stage: Stage, workers: int, done: Done) -> None:
+def render_groups(out: Path, groups: Sequence[Group], stage: StudioSettings, workers: int, done: Done) -> None:
     """Render every shot of `groups` into `out`; `done` is called in this process after each.
 
     A picture depends on its group and the stage only, so that any number of workers gives the same bytes.
@@ -71,7 +71,7 @@ def render_groups(out: Path, groups: Sequence[Group], stage: Stage, workers: int
 
 
 def _work(  # noqa: PLR0917
-    out: Path, groups: list[Group], stage: Stage, turn: Any, news: Any, parent: int
+    out: Path, groups: list[Group], stage: StudioSettings, turn: Any, news: Any, parent: int
 ) -> None:
     """What a worker process does; it ends when its parent has."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

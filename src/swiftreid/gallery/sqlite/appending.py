@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +44,7 @@ def append(
     token = next_token(db)
     first = get_state(db, "next_seq")
     numbers = count_cameras(db, Counter(entry.camera for entry in entries))
-    rows = [
-        to_row(seq, entry if entry.arrival is not None else replace(entry, arrival=arrival))
-        for seq, entry in enumerate(entries, first)
-    ]
+    rows = [to_row(seq, entry, arrival) for seq, entry in enumerate(entries, first)]
     db.executemany(_INSERT_ENTRY, (by_number(row, numbers) for row in rows))
     db.executemany(
         "INSERT INTO thumbnail VALUES (?, ?)",

@@ -17,7 +17,7 @@ from swiftreid.gallery.chunks import decode_chunk
 from swiftreid.gallery.columns import CAMERA, TIME, Columns
 from swiftreid.gallery.entries import Entry, changed_row, check_entries, from_row
 from swiftreid.gallery.errors import EntryNotFound
-from swiftreid.gallery.filters import Filters
+from swiftreid.gallery.filters import CameraTimes
 from swiftreid.gallery.meta import Layout
 from swiftreid.gallery.sqlite.appending import by_number, count_cameras, drop_chunk, index_labels, put_chunk
 from swiftreid.gallery.sqlite.connection import fetch, get_state, next_token
@@ -112,7 +112,7 @@ def _change_columns(
         return np.array([np.nan if time is None else float(time) + 0.0 for time in known], TIME)
 
     for row, inside in segments_of(db, seqs):
-        new_filters = Filters(cameras(inside), times(inside))
+        new_filters = CameraTimes(cameras(inside), times(inside))
         write_filters(db, gallery, row, places(row, inside), new=new_filters, token=token)
     for chunk, inside in chunks_of(db, seqs):
         stored = last_chunk(db, chunk.first)

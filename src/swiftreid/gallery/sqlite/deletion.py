@@ -21,7 +21,7 @@ from swiftreid.gallery.chunks import Chunk, decode_chunk
 from swiftreid.gallery.columns import CAMERA, TIME
 from swiftreid.gallery.digests import filter_digest
 from swiftreid.gallery.errors import EntriesHeld
-from swiftreid.gallery.filters import Filters, decode_filters
+from swiftreid.gallery.filters import CameraTimes, decode_filters
 from swiftreid.gallery.meta import Layout
 from swiftreid.gallery.sqlite.appending import count_cameras, drop_chunk, put_chunk
 from swiftreid.gallery.sqlite.connection import fetch, get_state, next_token, set_state
@@ -72,7 +72,7 @@ def mask_sealed(db: apsw.Connection, gallery: Path, seqs: NDArray[np.int64], pla
     """Mark entries of segments as deleted, and overwrite their times."""
     for row, inside in segments_of(db, seqs):
         at = places(row, inside)
-        erased = Filters(np.zeros(len(at), CAMERA), np.full(len(at), np.nan, TIME))
+        erased = CameraTimes(np.zeros(len(at), CAMERA), np.full(len(at), np.nan, TIME))
         write_filters(db, gallery, row, at, new=erased, token=token)
         db.execute("UPDATE segment SET deleted = deleted + ? WHERE number = ?", (len(inside), row.number))
 
@@ -83,7 +83,7 @@ def write_filters(
     row: SegmentRow,
     places: NDArray[np.int64],
     *,
-    new: Filters,
+    new: CameraTimes,
     token: int,
 ) -> None:
     """Set camera numbers and times of some rows of a segment, in place."""

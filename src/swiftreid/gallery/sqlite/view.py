@@ -12,7 +12,7 @@ import apsw
 import numpy as np
 from numpy.typing import NDArray
 
-from swiftreid.gallery.catalogue import Camera, EntryRow, FilterColumns, SegmentRow, Selection
+from swiftreid.gallery.catalogue import CameraRow, EntryRow, FilterColumns, SegmentRow, Selection
 from swiftreid.gallery.chunks import Chunk, StoredChunk
 from swiftreid.gallery.sqlite.connection import ReadPool, fetch, get_state
 from swiftreid.gallery.sqlite.errors import sqlite_errors
@@ -93,9 +93,9 @@ class SqliteView:
         query = f"SELECT {_CHUNK} FROM chunk WHERE first BETWEEN ? AND ? ORDER BY first"
         return map(stored_chunk, self._fetch(query, first, last))
 
-    def cameras(self) -> list[Camera]:
+    def cameras(self) -> list[CameraRow]:
         """See `CatalogueView.cameras`."""
-        return [Camera(*row) for row in self._fetch("SELECT number, name, entries FROM camera ORDER BY name")]
+        return [CameraRow(*row) for row in self._fetch("SELECT number, name, entries FROM camera ORDER BY name")]
 
     def seqs_of(self, ids: Collection[str]) -> NDArray[np.int64]:
         """See `CatalogueView.seqs_of`."""

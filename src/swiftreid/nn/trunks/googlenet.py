@@ -18,7 +18,7 @@ MEAN = (0.485, 0.456, 0.406)
 DEVIATION = (0.229, 0.224, 0.225)
 
 
-class NormedConv(nn.Module):
+class BasicConv2d(nn.Module):
     """Convolution, BN, ReLU."""
 
     def __init__(self, inside: int, outside: int, size: int, *, stride: int = 1) -> None:
@@ -44,10 +44,10 @@ class Inception(nn.Module):
 
     def __init__(self, inside: int, single: int, middle: tuple[int, int], wide: tuple[int, int], pooled: int) -> None:
         super().__init__()
-        self.branch1 = NormedConv(inside, single, 1)
-        self.branch2 = nn.Sequential(NormedConv(inside, middle[0], 1), NormedConv(*middle, 3))
-        self.branch3 = nn.Sequential(NormedConv(inside, wide[0], 1), NormedConv(*wide, 3))
-        self.branch4 = nn.Sequential(nn.MaxPool2d(3, stride=1, padding=1), NormedConv(inside, pooled, 1))
+        self.branch1 = BasicConv2d(inside, single, 1)
+        self.branch2 = nn.Sequential(BasicConv2d(inside, middle[0], 1), BasicConv2d(*middle, 3))
+        self.branch3 = nn.Sequential(BasicConv2d(inside, wide[0], 1), BasicConv2d(*wide, 3))
+        self.branch4 = nn.Sequential(nn.MaxPool2d(3, stride=1, padding=1), BasicConv2d(inside, pooled, 1))
 
     def forward(self, value: Tensor) -> Tensor:
         """Map to map."""
@@ -70,10 +70,10 @@ class GoogLeNet(Trunk):
         scale, shift = torch.tensor(DEVIATION) * 2, torch.tensor(MEAN) * 2 - 1
         self.register_buffer("scale", scale.view(3, 1, 1), persistent=False)
         self.register_buffer("shift", shift.view(3, 1, 1), persistent=False)
-        self.conv1 = NormedConv(3, 64, 7, stride=2)
+        self.conv1 = BasicConv2d(3, 64, 7, stride=2)
         self.maxpool1 = nn.MaxPool2d(3, stride=2, ceil_mode=True)
-        self.conv2 = NormedConv(64, 64, 1)
-        self.conv3 = NormedConv(64, 192, 3)
+        self.conv2 = BasicConv2d(64, 64, 1)
+        self.conv3 = BasicConv2d(64, 192, 3)
         self.maxpool2 = nn.MaxPool2d(3, stride=2, ceil_mode=True)
         self.inception3a = Inception(192, 64, (96, 128), (16, 32), 32)
         self.inception3b = Inception(256, 128, (128, 192), (32, 96), 64)

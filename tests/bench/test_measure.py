@@ -157,4 +157,7 @@ def test_what_does_not_fit_in_memory_is_left_out(data: SyntheticCodes, monkeypat
 
 def test_graphs_are_built_when_asked(data: SyntheticCodes) -> None:
     _, missing = gather(data, Options(queries=12, only=("*HNSW",), graphs=False))
-    assert {one.name for one in missing if one.reason == "graphs are left out"} == {"faiss IndexBinaryHNSW", "usearch HNSW"}
+    assert {one.name for one in missing if one.reason == "graphs are left out"} == {
+        "faiss IndexBinaryHNSW",
+        "usearch HNSW",
+    }

@@ -63,7 +63,7 @@ def demo(
             f"gallery create {gallery} --encoder {calibrated} --rendered",
         )
         galleries.create(gallery, encoder=str(calibrated), rendered=True, quiet=quiet)
-        (gallery / _MARK).touch()
+        (gallery / _MARK).touch(mode=0o600)
         step(
             "   ... and add the pictures of the other people.",
             f"gallery add {gallery} {data}/bounding_box_test",

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from safetensors.numpy import save
 
-from swiftreid.durable import save_bytes
+from swiftreid.durable import PRIVATE_FILE, save_bytes
 from swiftreid.encoding.abstract import Encoder
 from swiftreid.encoding.encoding import Encoding
 from swiftreid.encoding.headed_file import load_headed
@@ -79,6 +79,8 @@ def save_encodings(
 ) -> None:
     """Write packed codes, the embedding if there is one, and whose they are, to one safetensors file, atomically.
 
+    Its owner alone can read it: a code tells a person apart as a picture does.
+
     Args:
         path: the file.
         encoder: what made the encoding.
@@ -111,7 +113,7 @@ def save_encodings(
         columns[EMBEDDING] = np.ascontiguousarray(encoding.embedding)
     # What is not stated is left out: versions before it can read the file then.
     text = header.model_dump_json(exclude={"bit_order"} | ({"times"} if not header.times else set()))
-    save_bytes(path, save(columns, metadata={"encodings": text}))
+    save_bytes(path, save(columns, metadata={"encodings": text}), mode=PRIVATE_FILE)
 
 
 def load_encodings(path: Path) -> Encodings:

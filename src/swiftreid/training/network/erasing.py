@@ -26,10 +26,10 @@ def erased(values: Tensor, share: float, generator: torch.Generator) -> Tensor:
     """Random erasing (Zhong et al., 'Random Erasing Data Augmentation', AAAI 2020) with the sampler of re-ID toolboxes.
 
     Height and width come from `rectangles`; the place is uniform among those where the rectangle lies in the picture.
-    The authors' released code and torchreid sample so, hence the figures that papers report. The paper's Algorithm 1
-    also draws again where the place does not fit, which makes large rectangles rarer. torchvision draws the logarithm
-    of the aspect ratio uniformly, which makes rectangles flatter: on pictures twice as high as wide the median height
-    over width is 1.9 here.
+    Re-ID toolboxes such as torchreid sample so, and with them the figures that papers report are made. The paper's
+    Algorithm 1 also draws again where the place does not fit, which makes large rectangles rarer. torchvision draws the
+    logarithm of the aspect ratio uniformly, which makes rectangles flatter: on pictures twice as high as wide the
+    median height over width is 1.9 here.
 
     Args:
         values: normalised pictures, float [n, c, h, w]: 0 is the mean.

@@ -222,6 +222,6 @@ def test_a_calibration_that_saw_too_few_with_an_attribute_does_not_say_how_well_
     fitted = fit_calibration(PEOPLE, SPEC, data="drawn", data_fingerprint="f", attributes=[few, bag])
     card = encoder.card.model_copy(update={"attributes": ["bag", "hat"], "attribute_scores": [own]})
     assert card.known_scores == [own]
-    assert card.model_copy(update={"calibration": fitted}).told == [bag, own]
+    assert card.model_copy(update={"calibration": fitted}).known_scores == [bag, own]
     told = fitted.model_copy(update={"attributes": [enough]})
-    assert card.model_copy(update={"calibration": told}).told == [enough]
+    assert card.model_copy(update={"calibration": told}).known_scores == [enough]

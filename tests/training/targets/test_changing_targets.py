@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from toy_clusters import MOST, run
+from toy_clusters import MOST, ClusterMemory, run
 
 from swiftreid.encoding.encoder import open_encoder
 from swiftreid.errors import SwiftReIDError
+from swiftreid.methods import METHODS
 from swiftreid.training.network.checkpoint import load_checkpoint
 from swiftreid.training.network.labelling import Labelling
 from swiftreid.training.network.processes import World
@@ -25,6 +26,12 @@ from swiftreid.training.targets.targets import Embed, EpochLabels, Targets, Targ
 pytestmark = pytest.mark.timeout(1800)  # a busy machine needs minutes where an idle one needs seconds
 
 STEPS = 4 * (72 // 8 // 2)
+
+
+@pytest.fixture(autouse=True)
+def _toy_method(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The toy is registered for these tests only: others look at every method that there is."""
+    monkeypatch.setitem(METHODS._methods, "toy_clusters", ClusterMemory)
 
 
 def same(one: Path, other: Path) -> None:

@@ -107,9 +107,6 @@ class ClusterMemory(Method):
         return functional.normalize(self.pooling(self.trunk(pictures)))
 
 
-METHODS.register("toy_clusters", ClusterMemory)
-
-
 def run(
     data: Path, folder: Path, *, resume: bool = False, stop: int | None = None, method: str = "toy_clusters"
 ) -> list[Clusters]:
@@ -136,6 +133,7 @@ def run(
 
 
 if __name__ == "__main__":
+    METHODS.register("toy_clusters", ClusterMemory)
     parser = argparse.ArgumentParser()
     parser.add_argument("data", type=Path)
     parser.add_argument("folder", type=Path)

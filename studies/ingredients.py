@@ -34,7 +34,7 @@ class IngredientRow:
     name: str
     without: str = ""
     fewer: bool = False
-    taught: bool = True
+    with_teacher: bool = True
     reseeded: bool = False
 
 
@@ -43,7 +43,7 @@ ROWS = (
     IngredientRow("other seeds", reseeded=True),
     *(IngredientRow(f"no {ingredient}", without=ingredient) for ingredient in INGREDIENTS),
     IngredientRow("fewer people", fewer=True),
-    IngredientRow("no teacher", taught=False),
+    IngredientRow("no teacher", with_teacher=False),
 )
 
 
@@ -78,14 +78,14 @@ def learned(row: IngredientRow, args: argparse.Namespace) -> Path:
     """The row's encoder."""
     folder = args.out / "runs" / row.name.replace(" ", "_")
     steps = f"schedule.per_epoch={args.pictures // 8}", "schedule.epochs=8"
-    alone = () if row.taught else ("method=all_in_one", "views=1")
+    alone = () if row.with_teacher else ("method=all_in_one", "views=1")
     return trained(
         "shipped",
         rendered(row, args),
         folder,
         changes=[*steps, *alone, *args.set],
         seed=int(row.reseeded),
-        teacher=args.teacher if row.taught else None,
+        teacher=args.teacher if row.with_teacher else None,
         reports=training_reports(),
     )
 

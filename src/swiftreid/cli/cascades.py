@@ -11,13 +11,13 @@ from swiftreid.retrieval.cascades import check_codes
 from swiftreid.search.cascade import Cascade
 
 
-def read_cascade(text: str, codes: Collection[str], whose: str = "the gallery") -> Cascade:
+def read_cascade(text: str, codes: Collection[str], owner: str = "the gallery") -> Cascade:
     """A cascade that a command was given.
 
     Args:
         text: the option's.
         codes: what there is to compare.
-        whose: whose these codes are, for messages.
+        owner: who has these codes, for messages.
 
     Raises:
         UsageError: the text cannot be read, a code is not there, or the cascade probes inverted lists, which no
@@ -30,7 +30,7 @@ def read_cascade(text: str, codes: Collection[str], whose: str = "the gallery") 
             f"{cascade.stages[0]}: "
             "leave that stage out, or see 'Millions of entries: inverted lists' in docs/search.md"
         )
-    check_codes(cascade, codes, whose)
+    check_codes(cascade, codes, owner)
     return cascade
 
 

@@ -97,14 +97,14 @@ class Report:
         if self.as_json:
             return
         self._out.print(Text(title, style="bold"), soft_wrap=True)  # not the table's own title, which would be padded
-        shown = Table()
+        table = Table()
         body = [[_cell(value) for value in row] for row in rows]
         for i, name in enumerate(columns):
             numeric = bool(body) and all(_numeric(row[i]) for row in body)
-            shown.add_column(name, justify="right" if numeric else "left", overflow="fold", no_wrap=i == 0)
+            table.add_column(name, justify="right" if numeric else "left", overflow="fold", no_wrap=i == 0)
         for row in body:
-            shown.add_row(*(Text(printable(cell)) for cell in row))
-        self._out.print(shown)
+            table.add_row(*(Text(printable(cell)) for cell in row))
+        self._out.print(table)
 
     def document(self, content: Mapping[str, Any]) -> None:
         """The JSON document of the run; nothing without --json."""

@@ -26,9 +26,9 @@ def print_card(report: Report, card: EncoderCard) -> None:
         ]
         report.table("measured, %", ["data", "search", "rank-1", "mAP"], rows)
     if card.attributes:
-        told = {score.name: score for score in card.known_scores}
+        score_of = {score.name: score for score in card.known_scores}
         names = attribute_names(card.attributes)
-        scores = [(name, told.get(name)) for name in names]
+        scores = [(name, score_of.get(name)) for name in names]
         cells = [
             [name, *map(_percent, (score.accuracy, score.balanced)), score.positives, score.known]
             if score
@@ -41,7 +41,7 @@ def print_card(report: Report, card: EncoderCard) -> None:
             report.text(
                 f"each has a second bit, such as {seconds[0]}: set where the probability is above {100 * SURE:g} %"
             )
-        if told:
+        if score_of:
             report.text(attributes_in_words(card.known_scores))
             report.text("mA of an attribute: (recall + specificity) / 2, 50 % for a coin; mA of all: the mean of these")
     if card.calibration is None:

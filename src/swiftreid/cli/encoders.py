@@ -158,13 +158,13 @@ def stripes(
         report.progress("reading", int(batch.indices[-1]) + 1, len(paths))
     if not parts:
         raise SwiftReIDError(f"none of the {len(paths)} pictures under {pictures} could be read")
-    shown, who = np.concatenate(parts), np.array(kept, np.int64)
+    stacked, who = np.concatenate(parts), np.array(kept, np.int64)
     somebody = ~np.isin(who, list(NOBODY))
     if data is not None:  # junk and distractors of a training split teach nothing
-        shown, who = shown[somebody], who[somebody]
+        stacked, who = stacked[somebody], who[somebody]
     labelled = data is not None or bool(somebody.all())
     encoder = fit_stripes(
-        shown,
+        stacked,
         who if labelled else None,
         provenance=provenance or (f"training split of {data.name}" if data else "not stated"),
         licence=licence,
@@ -173,7 +173,7 @@ def stripes(
     )
     encoder.save(output)
     known = f"of {len(np.unique(who)):,} people" if labelled else "without persons, since not every name tells one"
-    report.text(f"wrote {output}, fitted to {len(shown):,} pictures {known}")
+    report.text(f"wrote {output}, fitted to {len(stacked):,} pictures {known}")
     report.document({"encoder": str(output), "fingerprint": encoder.fingerprint, **bad.as_dict()})
 
 

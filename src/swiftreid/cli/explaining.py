@@ -85,7 +85,7 @@ def explain(
     covering = Covering(patch, stride, _fill(fill))
     used = open_encoder(encoder)
     covering.windows(*used.size)  # refused before pictures are read
-    asked = NamedPicture(str(query), read_picture(query))
+    query_picture = NamedPicture(str(query), read_picture(query))
     bad = BadPictures(report)
     others = _readable(candidates or [], bad, alone=count == 1)
     if gallery is not None:
@@ -96,11 +96,11 @@ def explain(
         raise SwiftReIDError(f"none of the {len(candidates)} pictures to compare with could be read")
     progress = report.progress
     if attribute:
-        found = explain_attributes(used, [asked, *others], attribute, covering=covering, progress=progress)
+        found = explain_attributes(used, [query_picture, *others], attribute, covering=covering, progress=progress)
     elif others:
-        found = explain_pairs(used, asked, others, code=code, fine=fine, covering=covering, progress=progress)
+        found = explain_pairs(used, query_picture, others, code=code, fine=fine, covering=covering, progress=progress)
     else:
-        found = explain_code(used, asked, code=code, fine=fine, covering=covering, progress=progress)
+        found = explain_code(used, query_picture, code=code, fine=fine, covering=covering, progress=progress)
     for table in found.tables:
         report.table(table.title, table.columns, table.rows)
     content = io.BytesIO()

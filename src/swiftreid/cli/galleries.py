@@ -161,12 +161,12 @@ def info(gallery: GalleryPath, as_json: JsonOption = False, quiet: QuietOption =
     report = Report(as_json=as_json, quiet=quiet)
     with Gallery.open(gallery, read_only=True) as opened:
         facts = asdict(opened.info())
-    shown = facts | {
+    rows = facts | {
         "cameras": ", ".join(f"{name}: {count:,}" for name, count in facts["cameras"].items()),
         "first_time": moment(facts["first_time"]),
         "last_time": moment(facts["last_time"]),
     }
-    report.table(str(gallery), ["what", "value"], shown.items())
+    report.table(str(gallery), ["what", "value"], rows.items())
     report.document(facts)
 
 

@@ -59,6 +59,6 @@ def synth(
     )
     facts = made.as_dict()
     counts = {f"pictures, {split}": count for split, count in made.counts.items()}
-    shown = {**{name: value for name, value in facts.items() if name not in ("out", "counts")}, **counts}
-    report.table(f"Rendered into {out}", ["what", "value"], shown.items())
+    rows = {**{name: value for name, value in facts.items() if name not in ("out", "counts")}, **counts}
+    report.table(f"Rendered into {out}", ["what", "value"], rows.items())
     report.document(facts)

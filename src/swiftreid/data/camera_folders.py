@@ -80,8 +80,8 @@ def cameras_or_people(folders: Sequence[Path], root: Path) -> tuple[Folders, lis
         )
     below = {name for folder in cameras for name in _folders_below(folder)}
     if any(camera_name(name) for name in below):
-        told = f"the folders {names} are named like cameras, but are read as people: camera folders lie in them"
-        return "people", [Doubt("folders-as-people", told, "If they are cameras, give folders 'cameras'.")]
+        message = f"the folders {names} are named like cameras, but are read as people: camera folders lie in them"
+        return "people", [Doubt("folders-as-people", message, "If they are cameras, give folders 'cameras'.")]
     if below:
         return "cameras", [_guess(names, "the folders in them are people")]
     if any(parse_name(Path(name).stem) for folder in cameras for name in names_in(folder) if is_picture(name)):
@@ -94,8 +94,8 @@ def cameras_or_people(folders: Sequence[Path], root: Path) -> tuple[Folders, lis
 
 
 def _guess(names: str, why: str) -> Doubt:
-    told = f"the folders {names} are named like cameras and are read as cameras: {why}"
-    return Doubt("folders-as-cameras", told, "If they are people, give folders 'people'.")
+    message = f"the folders {names} are named like cameras and are read as cameras: {why}"
+    return Doubt("folders-as-cameras", message, "If they are people, give folders 'people'.")
 
 
 def _folders_below(folder: Path) -> list[str]:

@@ -215,8 +215,8 @@ def _doubts(root: Path, places: Collection[Path], folders: Folders) -> list[Doub
 def _cameras_known(pictures: list[NamedSample]) -> tuple[bool, list[str]]:
     unknown = sum(picture.camera is None for picture in pictures)
     if unknown and unknown < len(pictures):
-        told = f"{unknown:,} of {len(pictures):,} pictures state no camera, so no camera is used"
-        return False, [told, NO_CAMERAS]
+        note = f"{unknown:,} of {len(pictures):,} pictures state no camera, so no camera is used"
+        return False, [note, NO_CAMERAS]
     if unknown:
         return False, [NO_CAMERAS]
     if len({picture.camera for picture in pictures}) == 1:

@@ -107,8 +107,8 @@ def read_manifest(
 
 
 def _check(manifest: Path, columns: list[str], rows: Rows) -> None:
-    if (near := next((name for name in columns if name.strip().lower() == "path" != name), None)) is not None:
-        raise UsageError(f"{manifest} has the column {near!r}: names of columns are in lower case, without spaces")
+    if (misspelt := next((name for name in columns if name.strip().lower() == "path" != name), None)) is not None:
+        raise UsageError(f"{manifest} has the column {misspelt!r}: names of columns are in lower case, without spaces")
     if "path" not in columns:
         raise UsageError(
             f"{manifest} needs a header line with a column 'path'; it has {columns or 'nothing'}; {LAYOUT}"
@@ -139,8 +139,8 @@ def _column(name: str, manifest: Path, columns: list[str], rows: Rows) -> list[s
             )
         return cells
     parsed = [parse_name(Path(row["path"]).stem) for _, row in rows]
-    told = [str(found[name == "camera"]) for found in parsed if found is not None]
-    return told if len(told) == len(rows) else None
+    stated = [str(found[name == "camera"]) for found in parsed if found is not None]
+    return stated if len(stated) == len(rows) else None
 
 
 def _splits(manifest: Path, columns: list[str], rows: Rows, need: Collection[SplitName]) -> list[str]:

@@ -211,8 +211,8 @@ def attribute_maps(
     Raises:
         UsageError: the encoder tells no attributes, or none of such a name; or pictures or patches that do not fit.
     """
-    told = [_called(encoder, name) for name in names]
-    bits = [encoder.card.attributes.index(name) for name in told]
+    bit_names = [_called(encoder, name) for name in names]
+    bits = [encoder.card.attributes.index(name) for name in bit_names]
     code = f"attr{len(encoder.card.attributes)}"
 
     def logits(encoding: Encoding) -> NDArray[np.float32]:
@@ -226,7 +226,7 @@ def attribute_maps(
     against = (answers - covered) * np.where(answers > 0, np.float32(1), np.float32(-1))
     return [
         AttributeMap(name, float(answer), found)
-        for name, answer, found in zip(told, answers[0], _maps(windows, against), strict=True)
+        for name, answer, found in zip(bit_names, answers[0], _maps(windows, against), strict=True)
     ]
 
 

@@ -92,20 +92,20 @@ def draw_maps(
     cell_width, cell_height = cell_size(crop_height, text)
     line, letters = round(24 * text), font(round(14 * text))
     words = [(1, legend.above), *([] if legend.below is None else [(-1, legend.below)])]
-    for_words = max(_SCALE_WIDTH + GAP + ceil(letters.getlength(said)) for _, said in words)
+    for_words = max(_SCALE_WIDTH + GAP + ceil(letters.getlength(line_text)) for _, line_text in words)
     room = max(max(map(len, rows)) * (cell_width + GAP) - GAP, for_words)
     titles = [
         (part, size, colour)
-        for number, said in enumerate(title.splitlines())
+        for number, line_text in enumerate(title.splitlines())
         for size, colour in [(round(14 * text), FAINT) if number else (round(18 * text), INK)]
-        for part in wrapped(said, room, size, _MOST_LINES)
+        for part in wrapped(line_text, room, size, _MOST_LINES)
     ]
     heading = line * len(titles) + (GAP if titles else 0)
     height = 2 * MARGIN + heading + len(rows) * (cell_height + GAP) + line * len(words)
     canvas = Image.new("RGB", (room + 2 * MARGIN, height), PAPER)
     draw = ImageDraw.Draw(canvas)
-    for number, (said, size, colour) in enumerate(titles):
-        draw.text((MARGIN, MARGIN + number * line), fitted(said, room, size), colour, font(size))
+    for number, (line_text, size, colour) in enumerate(titles):
+        draw.text((MARGIN, MARGIN + number * line), fitted(line_text, room, size), colour, font(size))
     top = MARGIN + heading
     for row in rows:
         limit = _strongest(row)
@@ -116,11 +116,11 @@ def draw_maps(
                 canvas, corner, picture, crop_height, label=panel.label, caption=panel.caption, border=None, text=text
             )
         top += cell_height + GAP
-    for sign, said in words:
+    for sign, line_text in words:
         ramp = np.broadcast_to(np.linspace(0, sign, _SCALE_WIDTH, dtype=np.float32), (_SCALE_HEIGHT, _SCALE_WIDTH))
         blank = np.full((_SCALE_HEIGHT, _SCALE_WIDTH, 3), 128, np.uint8)
         canvas.paste(Image.fromarray(overlay(blank, ramp, 1.0)), (MARGIN, top + 2))
-        draw.text((MARGIN + _SCALE_WIDTH + GAP, top), said, INK, letters)
+        draw.text((MARGIN + _SCALE_WIDTH + GAP, top), line_text, INK, letters)
         top += line
     return canvas
 

@@ -46,8 +46,8 @@ def _seal_one(catalogue: Catalogue, store: SegmentStore, gallery: Path) -> bool 
         view.close()
     statistics = tail.chunks[0].statistics
     ends = np.cumsum([chunk.rows for chunk in tail.chunks])
-    alike = next((i for i, chunk in enumerate(tail.chunks) if chunk.statistics != statistics), len(tail.chunks))
-    count = min(meta.segment_size, int(ends[alike - 1]))
+    end = next((i for i, chunk in enumerate(tail.chunks) if chunk.statistics != statistics), len(tail.chunks))
+    count = min(meta.segment_size, int(ends[end - 1]))
     chunks = tail.chunks[: int(np.searchsorted(ends, count)) + 1]
     columns = tail.columns
     sealed, rest = columns.take(slice(0, count)), columns.take(slice(count, int(ends[len(chunks) - 1])))

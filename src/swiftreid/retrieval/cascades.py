@@ -41,7 +41,7 @@ def codes_of(gallery: Gallery) -> list[str]:
     return [*gallery.spec.names, *([EMBEDDING] if gallery.embedding else [])]
 
 
-def check_codes(cascade: Cascade, codes: Collection[str], whose: str = "the gallery") -> None:
+def check_codes(cascade: Cascade, codes: Collection[str], owner: str = "the gallery") -> None:
     """Refuse a cascade that compares what is not there.
 
     Raises:
@@ -49,8 +49,8 @@ def check_codes(cascade: Cascade, codes: Collection[str], whose: str = "the gall
     """
     missing = [name for name in cascade.codes if name not in codes]
     if missing:
-        floats = " (it keeps no float embeddings)" if EMBEDDING in missing and whose == "the gallery" else ""
+        floats = " (it keeps no float embeddings)" if EMBEDDING in missing and owner == "the gallery" else ""
         raise UsageError(
-            f"the cascade '{cascade}' compares {' and '.join(missing)}, which {whose} does not have{floats}; "
-            f"{whose} has {', '.join(codes)}"
+            f"the cascade '{cascade}' compares {' and '.join(missing)}, which {owner} does not have{floats}; "
+            f"{owner} has {', '.join(codes)}"
         )

@@ -244,9 +244,9 @@ class LocalGallery:
         Raises:
             UsageError, BadPicture, EntryNotFound: as for `search`.
         """
-        asked = [_query(query, options if not isinstance(query, Query) else {}) for query in queries]
+        parsed = [_query(query, options if not isinstance(query, Query) else {}) for query in queries]
         searcher = Searcher(self.store, lambda: self.encoder, lambda: self.card, self.threads)
-        return searcher.answers(asked, after=after, deadline=deadline, on_bad=on_bad, progress=progress)
+        return searcher.answers(parsed, after=after, deadline=deadline, on_bad=on_bad, progress=progress)
 
     def add(
         self,

@@ -211,11 +211,11 @@ def _hits(settings: Settings, query: Resolved, results: _Results, snapshot: Snap
         fits = settings.description.compared(snapshot.table, positions)
     hits = []
     for place, entry in enumerate(snapshot.entries(positions)):
-        shown = place < query.query.thumbnails
+        with_thumbnail = place < query.query.thumbnails
         known = query.person is not None and entry.person is not None
         hits.append(
             Hit(
-                entry=replace(entry, thumbnail=snapshot.thumbnail(positions[place])) if shown else entry,
+                entry=replace(entry, thumbnail=snapshot.thumbnail(positions[place])) if with_thumbnail else entry,
                 distance=results.distances[place],
                 code=settings.cascade.stages[results.stages[place]].code,
                 same_person=None if results.same is None else results.same[place],

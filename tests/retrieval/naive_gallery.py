@@ -92,11 +92,14 @@ class NaiveGallery:
 
 
 def majority(codes: Sequence[bytes]) -> bytes:
-    """Of each bit what most codes have, and what the first has where they are as many."""
-    out = bytearray(len(codes[0]))
+    """Of each bit what most codes have; where votes are equal, the codes' bits in turn."""
+    out, ties = bytearray(len(codes[0])), 0
     for bit in range(8 * len(out)):
         votes = [code[bit // 8] >> (bit % 8) & 1 for code in codes]
         ones = sum(votes)
-        if 2 * ones > len(votes) or (2 * ones == len(votes) and votes[0]):
+        one = 2 * ones > len(votes)
+        if 2 * ones == len(votes):
+            one, ties = bool(votes[ties % len(votes)]), ties + 1
+        if one:
             out[bit // 8] |= 1 << bit % 8
     return bytes(out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 from swiftreid.errors import UsageError
 from swiftreid.search.codes import CodeSpec, bits_of, check_packed, pack_bits, unpack_bits
 from swiftreid.search.table import CodeTable
+
+Ties = Literal["first", "turn"]
 
 
 def expand_embeddings(
@@ -100,13 +103,17 @@ def expand_codes(
     return out
 
 
-def vote(name: str, codes: NDArray[np.uint8], weights: NDArray[np.float64] | None = None) -> NDArray[np.uint8]:
-    """The weighted majority of each bit of some codes; where votes are equal, the bit of the first code.
+def vote(
+    name: str, codes: NDArray[np.uint8], weights: NDArray[np.float64] | None = None, *, ties: Ties = "first"
+) -> NDArray[np.uint8]:
+    """The weighted majority of each bit of some codes.
 
     Args:
         name: name of the code, such as ``id2048``.
         codes: uint8 [m, row bytes], at least one.
         weights: float64 [m], not negative; by default one vote each.
+        ties: whose bit counts where votes are equal: the ``first`` code's, or the codes' in ``turn``: the first such
+            bit is the first code's, the next the second's, and so on. Of two codes every bit that differs is tied.
 
     Returns:
         uint8 [row bytes].
@@ -120,7 +127,9 @@ def vote(name: str, codes: NDArray[np.uint8], weights: NDArray[np.float64] | Non
     votes = (np.ones(len(codes)) if weights is None else weights) @ signs
     # Sums of equal votes that differ in rounding are still equal.
     tied = np.abs(votes) <= 1e-12 * len(codes)
-    majority: NDArray[np.uint8] = pack_bits(np.where(tied, signs[0], votes)[None])[0]
+    turn = np.cumsum(tied) - 1 if ties == "turn" else np.zeros(len(tied), np.int64)
+    chosen = signs[turn % len(codes), np.arange(len(tied))]
+    majority: NDArray[np.uint8] = pack_bits(np.where(tied, chosen, votes)[None])[0]
     return majority
 
 

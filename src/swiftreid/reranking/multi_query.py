@@ -40,7 +40,7 @@ def search_together(
         k: how many results for each person.
         fusion: ``mean`` orders entries by the mean of their distances to the person's pictures, by the code of the
             last stage; ``nearest`` by the smallest of them; ``vote`` searches once with the majority of each bit (the
-            first picture's where votes are equal), which costs one search instead of one a picture. For ``mean`` and
+            pictures' in turn where votes are equal), which costs one search instead of one a picture. For ``mean`` and
             ``nearest`` the entries considered are the k best of each picture.
         threads: as for `Cascade.search`.
         mask: as for `Cascade.search`.
@@ -78,7 +78,9 @@ def search_together(
 
 
 def fuse_codes(codes: Mapping[str, NDArray[np.uint8]], people: ArrayLike) -> dict[str, NDArray[np.uint8]]:
-    """One code for each person by majority of each bit; where votes are equal, the bit of the person's first picture.
+    """One code for each person by majority of each bit; where votes are equal, the pictures' bits in turn.
+
+    So of two pictures neither counts more: the code lies between them (`swiftreid.reranking.expansion.vote`).
 
     Args:
         codes: for each code uint8 [q, row bytes].
@@ -92,9 +94,9 @@ def fuse_codes(codes: Mapping[str, NDArray[np.uint8]], people: ArrayLike) -> dic
     """
     person_of, count = _people(codes, people)
     return {
-        name: np.array([vote(name, code[person_of == person]) for person in range(count)], np.uint8).reshape(
-            count, code.shape[1]
-        )
+        name: np.array(
+            [vote(name, code[person_of == person], ties="turn") for person in range(count)], np.uint8
+        ).reshape(count, code.shape[1])
         for name, code in codes.items()
     }
 

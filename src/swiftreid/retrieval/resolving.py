@@ -156,7 +156,7 @@ def _resolved(query: Query, own: _Parts) -> Resolved:
 
 
 def _fused(parts: Sequence[Codes]) -> Codes:
-    """One code of several: of each bit what most have, and what the first has where they are as many."""
+    """One code of several: the majority of each bit, and the parts' bits in turn where votes are equal."""
     if len(parts) < 2:
         return parts[0] if parts else {}
     names = [name for name in parts[0] if all(name in part for part in parts)]

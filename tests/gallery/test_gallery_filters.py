@@ -7,6 +7,8 @@ from itertools import product
 import numpy as np
 import pytest
 
+from swiftreid.errors import UsageError
+
 IDS = [f"e{i}" for i in range(64)]
 
 
@@ -76,3 +78,12 @@ def test_a_search_in_a_snapshot_finds_only_what_may_be_found(filled, codes_of):
     assert ids[0] == "e40"
     assert result.distances[0, 0] == 0
     assert sorted(ids) == sorted(entry.id for entry in entries if entry.id != "e39")
+
+
+@pytest.mark.parametrize("wrong", ["2026-09-22", "100", float("nan"), True])
+@pytest.mark.parametrize("name", ["after", "before"])
+def test_times_that_are_no_seconds_are_refused(filled, name, wrong):
+    gallery, _ = filled
+    for ask in (gallery.list, gallery.snapshot):
+        with pytest.raises(UsageError, match=f"{name} must be seconds since 1970 UTC"):
+            ask(**{name: wrong})

@@ -83,6 +83,7 @@ def test_adding_goes_on_where_it_was_interrupted(drawn_people: Path, tmp_path: P
         ({"vectors": few_vectors(0, 2)}, "one id for each"),
         ({"vectors": few_vectors(0, 2), "ids": ["a"], "camera": "door"}, "1 ids came with 2"),
         ({"vectors": few_vectors(0, 2), "ids": ["a", "b"]}, "ids and a camera"),
+        ({"vectors": few_vectors(0, 2), "ids": "ab", "camera": "door"}, r"pass \['ab'\]"),
         ({"vectors": few_vectors(0, 2), "ids": "ab", "entries": [Entry("a", "b")] * 2}, "of their own"),
         ({"vectors": np.zeros((2, 8), int), "ids": ["a", "b"], "camera": "door"}, "float array"),
         ({"pictures": np.zeros((64, 32, 3), np.uint8), "ids": ["a"], "camera": "door"}, r"write \[crop\]"),
@@ -117,6 +118,25 @@ def test_a_search_by_entries_needs_no_encoder(tmp_path: Path) -> None:
         assert people.search(vectors=vectors[0], k=1).hits[0].distance == 0
     with pytest.raises(OtherEncoder):
         open_gallery(tmp_path / "people", encoder="stripes")
+
+
+def test_a_search_sees_a_write_to_the_store_itself(tmp_path: Path) -> None:
+    with open_gallery(tmp_path / "people", encoder=small_encoder(), create=True) as people:
+        people.add(vectors=few_vectors(0, 2), ids=["a", "b"], camera="door")
+        written = people.store.update("a", person="somebody")
+        answer = people.search(vectors=few_vectors(0, 1), k=1, after=written.token)
+        assert answer.hits[0].entry.person == "somebody"
+        with pytest.raises(UsageError, match=r"pass \['ab'\]"):
+            people.entries("ab")
+
+
+def test_of_two_parts_of_a_query_neither_counts_more(tmp_path: Path) -> None:
+    with open_gallery(tmp_path / "people", encoder=small_encoder(), create=True) as people:
+        people.add(vectors=few_vectors(0, 20), ids=[f"e{i}" for i in range(20)], camera="door")
+        pair, turned = (people.search(vectors=few_vectors(1, 2)[order], k=20) for order in ([0, 1], [1, 0]))
+        first = people.search(vectors=few_vectors(1, 2)[0], k=20)
+        assert [hit.distance for hit in pair.hits] != [hit.distance for hit in first.hits]
+        assert abs(pair.hits[0].distance - turned.hits[0].distance) <= 2
 
 
 def test_a_gallery_is_created_only_where_it_is_asked_for(tmp_path: Path) -> None:

@@ -549,4 +549,16 @@ def _selection(
     if labels is not None and not isinstance(labels, Mapping):
         raise UsageError(f"labels must map names to values, as in {{'bag': 'yes'}}, got {labels!r}")
     wanted = {name: [value] if isinstance(value, str) else value for name, value in (labels or {}).items()}
-    return Selection(**named, labels=wanted, after=after, before=before)
+    return Selection(**named, labels=wanted, after=_moment("after", after), before=_moment("before", before))
+
+
+def _moment(name: str, given: object) -> float | None:
+    """A time filter in seconds since 1970 UTC; what is no number is refused, as it would be compared with anything."""
+    if given is None:
+        return None
+    if isinstance(given, bool) or not isinstance(given, (int, float, np.integer, np.floating)) or np.isnan(given):
+        raise UsageError(
+            f"{name} must be seconds since 1970 UTC, got {given!r}: of a text or a datetime take "
+            "datetime.fromisoformat(...).timestamp()"
+        )
+    return float(given)

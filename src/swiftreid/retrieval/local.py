@@ -403,7 +403,10 @@ class LocalGallery:
 
         Raises:
             EntryNotFound: one of them is not there.
+            UsageError: ids are one text.
         """
+        if isinstance(ids, str):
+            raise UsageError(f"entries takes a list of ids, got the text {ids!r}: pass [{ids!r}]")
         return [self.store.get(id_).entry for id_ in ids]
 
     def ids(self, filters: Filters | None = None) -> list[str]:
@@ -448,6 +451,8 @@ def _entries(
         return entries
     if ids is None or camera is None:
         raise UsageError("what has no file name needs entries, or ids and a camera: one id for each picture or row")
+    if isinstance(ids, str):
+        raise UsageError(f"ids must be a list, got the text {ids!r}: pass [{ids!r}]")
     if len(ids) != count:
         raise UsageError(f"{len(ids)} ids came with {count} pictures or rows: give one id for each")
     return [Entry(id=id_, camera=camera) for id_ in ids]

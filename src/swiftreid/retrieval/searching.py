@@ -31,7 +31,7 @@ def token_of(gallery: Gallery, write: int) -> Token:
     return f"{_name_of(gallery)}#{write}"
 
 
-def write_of(gallery: Gallery, token: Token | None) -> int:
+def write_of(gallery: Gallery, token: Token | int | None) -> int:
     """The number of the write that a token stands for; 0 without one.
 
     Raises:
@@ -39,6 +39,8 @@ def write_of(gallery: Gallery, token: Token | None) -> int:
     """
     if token is None:
         return 0
+    if isinstance(token, int):  # of a write to the store itself
+        return token
     name, _, number = token.rpartition("#")
     if name != _name_of(gallery) or not number.isdecimal():
         raise UsageError(f"the token {token!r} is of another gallery than {gallery.path}")

@@ -78,8 +78,8 @@ def learn_vectors(
     vectors: Vectors,
     *,
     data: str,
-    name: str,
-    recipe: FrozenRecipe,
+    name: str = "hashed",
+    recipe: FrozenRecipe | None = None,
     beta: float | None = None,
     max_loss: float = 0.005,
     seed: int = 0,
@@ -93,7 +93,7 @@ def learn_vectors(
         vectors: of people, each seen by at least two cameras.
         data: what the vectors are of, for the card.
         name: on the card.
-        recipe: how to learn. It has one view of each vector, and no attributes.
+        recipe: how to learn; by default as `FrozenRecipe` says. It has one view of each vector, and no attributes.
         beta: weight of recall in the thresholds; None: chosen by ``max_loss``.
         max_loss: mAP that the coarse-to-fine cascade may lose, as a share of 1.
         seed: of the codes.
@@ -104,6 +104,7 @@ def learn_vectors(
         UsageError: the base takes pictures, a person or camera is not known, the recipe asks for views or attributes,
             or as `learn_hash` raises.
     """
+    recipe = recipe or FrozenRecipe()
     _refuse_what_cannot_be(base, recipe)
     if recipe.views > 1 or recipe.attributes:
         raise UsageError("vectors have one view and no attributes: set views=1 and attributes=false in the recipe")

@@ -65,10 +65,10 @@ def test_an_empty_gallery(gallery, tmp_path):
     faiss = pytest.importorskip("faiss")
     pytest.importorskip("pyarrow")
     with gallery.snapshot() as view:
-        files = export_npy(view, tmp_path / "out")
+        files = export_npy(view, str(tmp_path / "out"))
         assert {len(np.load(file)) for file in files} == {0}
-        export_parquet(view, tmp_path / "e.parquet")
-        index, _ = export_faiss(view, tmp_path / "e.faiss")
+        export_parquet(view, str(tmp_path / "e.parquet"))
+        index, _ = export_faiss(view, str(tmp_path / "e.faiss"))
     assert faiss.read_index_binary(str(index)).ntotal == 0
 
 

@@ -28,7 +28,7 @@ _TEXTS = ("person", "source", "track")
 _TIMES = ("time", "start", "end", "arrival")
 
 
-def export_npy(snapshot: Snapshot, folder: Path) -> list[Path]:
+def export_npy(snapshot: Snapshot, folder: Path | str) -> list[Path]:
     """Write a folder with one array for each code, and ``ids.npy``, ``cameras.npy``, ``persons.npy`` and ``times.npy``.
 
     Row i of every array is the same entry. Codes are uint8 [n, row bytes], ids, cameras and people text [n] (an unknown
@@ -46,6 +46,7 @@ def export_npy(snapshot: Snapshot, folder: Path) -> list[Path]:
         UsageError: something is there.
         SwiftReIDError: it could not be written; nothing is left behind.
     """
+    folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder} exists already and is not an empty folder: choose another path")
     with plain_errors(folder, "exporting"):
@@ -91,7 +92,7 @@ def _write_arrays(snapshot: Snapshot, folder: Path) -> list[str]:
     return [*(f"{name}.npy" for name in snapshot.table.segments[0].codes), *(f"{name}.npy" for name in named)]
 
 
-def export_parquet(snapshot: Snapshot, path: Path) -> None:
+def export_parquet(snapshot: Snapshot, path: Path | str) -> None:
     """Write one Parquet file, a row an entry: its fields but the thumbnail, labels as JSON, and every code.
 
     Codes are fixed-size binary, the embedding a fixed-size list.
@@ -108,6 +109,7 @@ def export_parquet(snapshot: Snapshot, path: Path) -> None:
         from pyarrow import parquet
     except ImportError as error:
         raise SwiftReIDError("Parquet needs the package pyarrow: pip install 'swiftreid[data]'") from error
+    path = Path(path)
     codes = snapshot.table.segments[0].codes
     fields = [("id", pa.string()), ("camera", pa.string()), *((name, pa.string()) for name in _TEXTS)]
     fields += [(name, pa.float64()) for name in _TIMES]
@@ -142,7 +144,7 @@ def _arrow_values(name: str, column: NDArray[Any]) -> Sequence[Any]:
     return list(column) if name == EMBEDDING else [row.tobytes() for row in column]
 
 
-def export_faiss(snapshot: Snapshot, path: Path, code: str | None = None) -> list[Path]:
+def export_faiss(snapshot: Snapshot, path: Path | str, code: str | None = None) -> list[Path]:
     """Write a FAISS index of one code, and beside it the ids by FAISS's numbers: ``people.faiss.ids.npy``.
 
     A binary code becomes an ``IndexBinaryFlat`` of its padded length (``faiss.read_index_binary``), which finds what
@@ -164,6 +166,7 @@ def export_faiss(snapshot: Snapshot, path: Path, code: str | None = None) -> lis
         import faiss
     except ImportError as error:
         raise SwiftReIDError("a FAISS index needs the package faiss-cpu: pip install 'swiftreid[bench]'") from error
+    path = Path(path)
     name = code or (snapshot.table.spec.final if len(snapshot.table.spec) else EMBEDDING)
     width = snapshot.table.column(name)[0].shape[1]
     index: Any = faiss.IndexFlatL2(width) if name == EMBEDDING else faiss.IndexBinaryFlat(8 * width)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import pickle
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -229,8 +230,24 @@ def test_every_runtime_keeps_the_contract(path: str) -> None:
     assert isinstance(runtime, Runtime)
     assert runtime.name
     assert runtime.formats
-    assert runtime.devices
+    device = runtime.devices[0]
+    assert registry.runtime_for(runtime.formats[0], device).name == runtime.name, "its first device is its own"
     with pytest.raises(SwiftReIDError, match=r"could not load the network|could not be loaded"):
         registry.start_network(
-            NetworkFile(runtime.formats[0], dict.fromkeys(("onnx", "xml", "bin"), b"no network")), RunOptions()
+            NetworkFile(runtime.formats[0], dict.fromkeys(("onnx", "xml", "bin"), b"no network")),
+            RunOptions(device=device),
         )
+
+
+def test_two_threads_may_be_the_first_to_use_openvino() -> None:
+    """They waited for each other for ever, in one process of four."""
+    pytest.importorskip("openvino")
+    program = (
+        "import sys, numpy as np; sys.setswitchinterval(1e-6)\n"
+        "from swiftreid import open_encoder\n"
+        "encoder = open_encoder('rendered', device='openvino')\n"
+        "print(encoder.encode(np.zeros((9, *encoder.size, 3), np.uint8)).embedding.shape)"
+    )
+    for _ in range(4):
+        ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=600, check=False)
+        assert ran.stdout.startswith("(9,"), ran.stderr

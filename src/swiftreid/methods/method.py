@@ -72,7 +72,7 @@ class Method(nn.Module, ABC):
         trunk: the trunk; `swiftreid.nn.trunks.load_weights` fills it from an ImageNet file.
         pooling: of the trunk's last map.
         embedding_length: numbers in an embedding.
-        unit: whether an embedding is divided by its Euclidean norm before codes are made of it.
+        unit: whether an embedding is divided by its Euclidean norm before codes are made of it; by default not.
         pyramid: turns embeddings into codes, or None where the method learns no codes.
         config_type: its settings: a frozen dataclass made of `NetworkConfig`, which pydantic can check.
         learns_from: what its labels are, by a name of `swiftreid.training.targets.catalogue`: numbers of ``persons``,
@@ -95,6 +95,7 @@ class Method(nn.Module, ABC):
         self.trunk = trunk_of(network)
         self.pooling = make_pooling(network.pooling)
         self.embedding_length = self.trunk.channels
+        self.unit = False
         self.pyramid = None
 
     def forward(self, pictures: Tensor, labels: Tensor, attributes: Tensor | None = None) -> dict[str, Tensor]:

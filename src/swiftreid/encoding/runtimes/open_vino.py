@@ -71,6 +71,9 @@ class OpenVinoRuntime(Runtime):
                 "ENABLE_CPU_PINNING": False,  # other work runs on this machine too
             }
         compiled = core.compile_model(model, _PLUGINS[device], settings)
+        # Looks at NumPy's version once, in a C++ static. Two threads that do so first wait for each other for ever: one
+        # for the static, with the interpreter's lock, the other for that lock.
+        openvino.Tensor(np.zeros(1, np.float32)).data[:] = 0
         idle: SimpleQueue[Any] = SimpleQueue()  # a request serves one caller at a time
 
         def run(values: NDArray[np.float32]) -> NDArray[np.float32]:

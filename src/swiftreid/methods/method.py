@@ -87,7 +87,7 @@ class Method(nn.Module, ABC):
     trunk: Trunk
     pooling: nn.Module
     embedding_length: int
-    unit: bool
+    unit: bool = False
     pyramid: CodePyramid | Signs | None
 
     def __init__(self, network: NetworkConfig) -> None:
@@ -95,7 +95,6 @@ class Method(nn.Module, ABC):
         self.trunk = trunk_of(network)
         self.pooling = make_pooling(network.pooling)
         self.embedding_length = self.trunk.channels
-        self.unit = False
         self.pyramid = None
 
     def forward(self, pictures: Tensor, labels: Tensor, attributes: Tensor | None = None) -> dict[str, Tensor]:

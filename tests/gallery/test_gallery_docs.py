@@ -9,9 +9,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "gallery.md"
 
 
 def test_the_example_runs(tmp_path, monkeypatch, capsys):
-    block = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)[
-        0
-    ]  # tests/docs runs the others
+    # tests/docs runs the other blocks.
+    block = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)[0]
     monkeypatch.chdir(tmp_path)
     exec(compile(block, str(PAGE), "exec"), {})
     first, second, third = capsys.readouterr().out.splitlines()

@@ -22,8 +22,8 @@ from program import progress, run
 
 from swiftreid.data.market import read_market
 from swiftreid.experiments.unreadable import Unreadable
-from swiftreid.retrieval.filters import Filters
-from swiftreid.retrieval.local import open_gallery
+from swiftreid.gallery.filters import Filters
+from swiftreid.retrieval.opening import open_gallery
 from swiftreid.retrieval.query import Query
 from swiftreid.retrieval.samples import samples_in
 

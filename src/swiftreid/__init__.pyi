@@ -71,6 +71,11 @@ from swiftreid.figures.ranking_picture import Candidate as Candidate
 from swiftreid.figures.ranking_picture import RankedPictures as RankedPictures
 from swiftreid.figures.ranking_picture import draw_rankings as draw_rankings
 from swiftreid.gallery.entries import Entry as Entry
+from swiftreid.gallery.errors import EntryNotFound as EntryNotFound
+from swiftreid.gallery.errors import GalleryBusy as GalleryBusy
+from swiftreid.gallery.errors import GalleryError as GalleryError
+from swiftreid.gallery.errors import OtherEncoder as OtherEncoder
+from swiftreid.gallery.filters import Filters as Filters
 from swiftreid.gallery.snapshot import Snapshot as Snapshot
 from swiftreid.gallery.store import Gallery as Gallery
 from swiftreid.methods import Method as Method
@@ -96,9 +101,8 @@ from swiftreid.retrieval.answer import Answers as Answers
 from swiftreid.retrieval.answer import Hit as Hit
 from swiftreid.retrieval.answer import Verdict as Verdict
 from swiftreid.retrieval.drawing import rankings_of as rankings_of
-from swiftreid.retrieval.filters import Filters as Filters
 from swiftreid.retrieval.local import LocalGallery as LocalGallery
-from swiftreid.retrieval.local import open_gallery as open_gallery
+from swiftreid.retrieval.opening import open_gallery as open_gallery
 from swiftreid.retrieval.query import PersonDescription as PersonDescription
 from swiftreid.retrieval.query import Query as Query
 from swiftreid.retrieval.searchable import Searchable as Searchable

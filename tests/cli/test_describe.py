@@ -46,24 +46,24 @@ def test_whom_a_description_finds_first_is_as_described(described: Run, tmp_path
     assert found["cascade"] == "attr114"
     assert Path(found["picture"]).name == "search.png"
     (query,) = found["queries"]
-    assert (query["query"], query["unknown"], len(query["results"])) == ("backpack, not hat", None, 20)
+    assert (query["query"], query["unknown"], len(query["hits"])) == ("backpack, not hat", None, 20)
     encoder = open_encoder(tmp_path / "e.safetensors")
     names = encoder.card.attributes
-    distances = [hit["distance"] for hit in query["results"]]
+    distances = [hit["distance"] for hit in query["hits"]]
     assert distances == sorted(distances)
-    for hit in query["results"]:
+    for hit in query["hits"]:
         assert (hit["distance"] == 0) == (hit["differs"] == hit["unsure"] == [])
         assert set(hit["differs"]) <= {"backpack", "hat"}
     # The bits that are stored are those that it went by.
-    _, shown = encode_all(encoder, [STATION / "bounding_box_train" / hit["id"] for hit in query["results"]])
+    _, shown = encode_all(encoder, [STATION / "bounding_box_train" / hit["id"] for hit in query["hits"]])
     bits = unpack_bits(shown.codes["attr114"], len(names))
-    for row, hit in zip(bits, query["results"], strict=True):
+    for row, hit in zip(bits, query["hits"], strict=True):
         told = dict(zip(names, row, strict=True))
         differs = [n for n, wanted in (("backpack", True), ("hat", False)) if told[n] != wanted]
         unsure = ["backpack"] if told["backpack"] and not told["surely_backpack"] else []
         assert (hit["differs"], hit["unsure"]) == (differs, unsure)
     people = _told()
-    right = [people[f"{int(hit['person']):04d}"]["backpack"] != "no" for hit in query["results"]]
+    right = [people[f"{int(hit['person']):04d}"]["backpack"] != "no" for hit in query["hits"]]
     share = sum(row["backpack"] != "no" for row in people.values()) / len(people)
     assert sum(right) / len(right) > 2 * share, "better than chance, on the people whom it learned from"
 
@@ -73,7 +73,7 @@ def test_those_who_surely_fit_come_before_those_who_probably_do(described: Run) 
     described("gallery", "add", "others", STATION / "query", STATION / "bounding_box_test")
     asked = ("search", "others", "--has", "backpack", "-k", 200, "--no-picture")
     (query,) = described(*asked, "--json").json["queries"]
-    answers = [(hit["differs"], hit["unsure"]) for hit in query["results"]]
+    answers = [(hit["differs"], hit["unsure"]) for hit in query["hits"]]
     groups = [([], []), ([], ["backpack"]), (["backpack"], [])]
     assert [group for group in groups if group in answers] == groups
     assert answers == sorted(answers, key=groups.index)
@@ -86,7 +86,7 @@ def test_a_picture_is_searched_among_those_who_fit(described: Run) -> None:
         hit["id"]
         for hit in described("search", "g", "--has", "backpack", "-k", 450, "--no-picture", "--json").json["queries"][
             0
-        ]["results"]
+        ]["hits"]
         if not hit["differs"]
     ]
     assert 45 < len(fits) < 450
@@ -96,7 +96,7 @@ def test_a_picture_is_searched_among_those_who_fit(described: Run) -> None:
         (answer,) = found["queries"]
         assert answer["passing"] == len(fits)
         assert found["stages"][0]["entries_in"] == len(fits)
-        hits = [hit["id"] for hit in answer["results"]]
+        hits = [hit["id"] for hit in answer["hits"]]
         assert (len(hits) == 5 and set(hits) <= set(fits)) if options[1] == 5 else sorted(hits) == sorted(fits)
     given = "attr114:top=40 > id2048"  # by the picture's own attributes
     found = described(*asked, "--cascade", given, "--json").json

@@ -30,7 +30,7 @@ def test_create_add_info_search_delete_verify(swiftreid: Run, drawn_people: Path
 
     query = drawn_people / "query" / "0015_c2s1_000001_01.jpg"
     found = swiftreid("search", "g", query, "--other-cameras", "-k", 4, "--picture", "out/s.png", "--json").json
-    results = found["queries"][0]["results"]
+    results = found["queries"][0]["hits"]
     assert [r["rank"] for r in results] == [1, 2, 3, 4]
     assert all(r["camera"] != "2" for r in results)
     assert results[0]["person"] == "15"
@@ -40,7 +40,7 @@ def test_create_add_info_search_delete_verify(swiftreid: Run, drawn_people: Path
         assert drawn.width > 400
 
     assert swiftreid("gallery", "delete", "g", "--person", "15", "--compact", "--json").json["deleted"] == 3
-    again = swiftreid("search", "g", query, "-k", 100, "--no-picture", "--json").json["queries"][0]["results"]
+    again = swiftreid("search", "g", query, "-k", 100, "--no-picture", "--json").json["queries"][0]["hits"]
     assert len(again) == 21
     assert all(r["person"] != "15" for r in again)
     assert swiftreid("gallery", "verify", "g", "--json").json["ok"] is True
@@ -57,13 +57,13 @@ def test_filters_by_camera_and_time_from_a_manifest(swiftreid: Run, tmp_path: Pa
 
     def ids(*filters: str) -> set[str]:
         found = swiftreid("search", "g", "0.png", "--no-picture", "--json", *filters).json
-        return {r["id"] for r in found["queries"][0]["results"]}
+        return {r["id"] for r in found["queries"][0]["hits"]}
 
     assert ids("--camera", "door-1") == {"1.png", "3.png", "5.png"}
     assert ids("--not-camera", "door-1") == {"0.png", "2.png", "4.png"}
     assert ids("--after", "2026-11-03T12:00:00", "--before", "2026-11-05") == {"2.png", "3.png"}
     found = swiftreid("search", "g", "--like", "4.png", "-k", "1", "--no-picture", "--json").json
-    (result,) = found["queries"][0]["results"]
+    (result,) = found["queries"][0]["hits"]
     assert result["labels"] == {"note": f"n{result['id'][0]}"}
     assert result["time"] == 1793534400 + 86400 * int(result["id"][0])
 
@@ -196,7 +196,7 @@ def test_an_entry_is_no_result_of_its_own_search(swiftreid: Run, drawn_people: P
     swiftreid("gallery", "create", "g")
     swiftreid("gallery", "add", "g", drawn_people / "query")
     id_ = "0015_c2s1_000001_01.jpg"
-    found = swiftreid("search", "g", "--like", id_, "-k", 5, "--no-picture", "--json").json["queries"][0]["results"]
+    found = swiftreid("search", "g", "--like", id_, "-k", 5, "--no-picture", "--json").json["queries"][0]["hits"]
     assert len(found) == 5
     assert id_ not in {result["id"] for result in found}
 
@@ -210,8 +210,8 @@ def test_a_person_who_is_not_there_is_unknown(swiftreid: Run, drawn_people: Path
     threshold = told["same_person"]["threshold"]
     assert told["same_person"]["code"] == "id2048"
     for query in told["queries"]:
-        near = [result["distance"] <= threshold for result in query["results"]]
-        assert [result["same_person"] for result in query["results"]] == near
+        near = [result["distance"] <= threshold for result in query["hits"]]
+        assert [result["same_person"] for result in query["hits"]] == near
         assert query["unknown"] == (not any(near))
     assert not all(query["unknown"] for query in told["queries"])
     stricter = swiftreid(*search, "--same-person", 1).out

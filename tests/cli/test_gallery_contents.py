@@ -54,7 +54,7 @@ def test_list_by_filters(swiftreid: Run, listed: Path) -> None:
 
 def test_search_by_labels_which_results_show(swiftreid: Run, listed: Path) -> None:
     search = ("search", "g", "--like", "1.png", "--no-picture")
-    found = swiftreid(*search, "--label", "bag=no", "--json").json["queries"][0]["results"]
+    found = swiftreid(*search, "--label", "bag=no", "--json").json["queries"][0]["hits"]
     assert {result["id"]: result["labels"]["bag"] for result in found} == {"0.png": "no", "3.png": "no"}
     assert "no entry passes --label bag=perhaps" in swiftreid(*search, "--label", "bag=perhaps").err
     assert "write NAME=VALUE" in swiftreid(*search, "--label", "=x", code=2).err

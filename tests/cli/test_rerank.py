@@ -81,14 +81,14 @@ def test_search_is_reranked_among_what_the_filters_pass(swiftreid: Run, filled: 
         own, codes = asked.encoding.codes["id2048"][row : row + 1], entries.encoding.codes["id2048"][others]
         [ranking] = rerank_codes("id2048", own, codes, Reciprocal(4, 2, 0.1))
         expected = [entries.header.ids[i] for i in others[ranking][:7]]
-        assert [Path(hit["id"]).name for hit in query["results"]] == [Path(id_).name for id_ in expected]
+        assert [Path(hit["id"]).name for hit in query["hits"]] == [Path(id_).name for id_ in expected]
         apart = kernels.hamming(codes, own)[0][ranking][:7]
-        assert [hit["distance"] for hit in query["results"]] == apart.tolist()
-        final = [hit["reranked"] for hit in query["results"]]
+        assert [hit["distance"] for hit in query["hits"]] == apart.tolist()
+        final = [hit["reranked"] for hit in query["hits"]]
         assert final == sorted(final)
         assert 0 <= final[0] <= final[-1] <= 1
-        assert {hit["reranked"] for hit in before["results"]} == {None}
-        changed += [hit["id"] for hit in query["results"]] != [hit["id"] for hit in before["results"]]
+        assert {hit["reranked"] for hit in before["hits"]} == {None}
+        changed += [hit["id"] for hit in query["hits"]] != [hit["id"] for hit in before["hits"]]
     assert changed > 5, "re-ranking must be seen to do something"
     table = swiftreid(*search, *settings)
     assert "re-ranked" in table.out
@@ -100,24 +100,24 @@ def test_the_query_itself_is_nobodys_neighbour(swiftreid: Run, filled: Path) -> 
     """Searching like an entry is searching its picture in a gallery without it."""
     name = "0015_c2s1_000002_01.jpg"
     search = ("search", "g", "--rerank", "--no-picture", "-k", 30, "--json")
-    like = swiftreid(*search, "--like", name).json["queries"][0]["results"]
+    like = swiftreid(*search, "--like", name).json["queries"][0]["hits"]
     assert len(like) == 23
     swiftreid("gallery", "delete", "g", name)
     picture = filled.parent / "bounding_box_test" / name
-    assert like == swiftreid(*search, picture).json["queries"][0]["results"]
+    assert like == swiftreid(*search, picture).json["queries"][0]["hits"]
 
 
 def test_unknown_goes_by_the_distance_whatever_is_shown_first(swiftreid: Run, filled: Path) -> None:
     search = ("search", "g", filled, "--no-picture", "--other-cameras", "-k", 1, "--exact", "--json")
     plain = swiftreid(*search).json["queries"]
-    nearest = sorted(query["results"][0]["distance"] for query in plain)
+    nearest = sorted(query["hits"][0]["distance"] for query in plain)
     threshold = nearest[len(nearest) // 2]
     settings = ("--rerank", "--k1", 2, "--lambda", 0, "--same-person", threshold)
     again = swiftreid(*search, *settings).json["queries"]
     for query, before in zip(again, plain, strict=True):
-        assert query["unknown"] == (before["results"][0]["distance"] > threshold)
-        assert query["results"][0]["same_person"] == (query["results"][0]["distance"] <= threshold)
-    shown_far = [not query["unknown"] and not query["results"][0]["same_person"] for query in again]
+        assert query["unknown"] == (before["hits"][0]["distance"] > threshold)
+        assert query["hits"][0]["same_person"] == (query["hits"][0]["distance"] <= threshold)
+    shown_far = [not query["unknown"] and not query["hits"][0]["same_person"] for query in again]
     assert any(shown_far), "somebody near must be seen to be shown behind somebody further"
 
 
@@ -132,8 +132,8 @@ def test_a_gallery_larger_than_the_pool_is_told(monkeypatch: pytest.MonkeyPatch,
     assert "the other 15 entries do not count" in ran.output
     nine = CliRunner().invoke(app, [*search, "-k", "9", "--json"]).output
     best = CliRunner().invoke(app, [*search, "--rerank", "-k", "9", "--json"]).output
-    ids = [{hit["id"] for hit in json.loads(text)["queries"][0]["results"]} for text in (nine, best)]
+    ids = [{hit["id"] for hit in json.loads(text)["queries"][0]["hits"]} for text in (nine, best)]
     assert ids[0] == ids[1]
     more = CliRunner().invoke(app, [*search, "--rerank", "-k", "12", "--json"]).output
     assert json.loads(more)["reranking"]["pool"] == 12
-    assert len(json.loads(more)["queries"][0]["results"]) == 12
+    assert len(json.loads(more)["queries"][0]["hits"]) == 12

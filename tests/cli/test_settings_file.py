@@ -102,8 +102,8 @@ def test_the_command_takes_options_then_the_environment_then_the_file(
     swiftreid("gallery", "create", "g")  # SWIFTREID_ENCODER is stripes
     swiftreid("gallery", "add", "g", drawn_people / "query", "-q")
     search = ("search", "g", drawn_people / "query" / "0015_c2s1_000001_01.jpg", "--encoder", "stripes")
-    assert len(swiftreid(*search).json["queries"][0]["results"]) == 3
-    assert len(swiftreid(*search, "-k", "2").json["queries"][0]["results"]) == 2
+    assert len(swiftreid(*search).json["queries"][0]["hits"]) == 3
+    assert len(swiftreid(*search, "-k", "2").json["queries"][0]["hits"]) == 2
     assert not Path("search.png").exists()
     assert "not there" in swiftreid("search", "not there", search[2], code=1).json["error"]
     monkeypatch.delenv("SWIFTREID_ENCODER")

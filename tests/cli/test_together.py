@@ -31,10 +31,10 @@ def test_pictures_together_are_one_query(swiftreid: Run, filled: Path, tmp_path:
     codes = fuse_codes({name: code[rows] for name, code in queries.encoding.codes.items()}, np.zeros(2, int))
     cascade = Cascade.parse(found["cascade"])
     expected = cascade.search(CodeTable(gallery.encoding.codes), codes, k=5)
-    assert [Path(hit["id"]).name for hit in query["results"]] == [
+    assert [Path(hit["id"]).name for hit in query["hits"]] == [
         Path(gallery.header.ids[i]).name for i in expected.indices[0]
     ]
-    assert [hit["distance"] for hit in query["results"]] == expected.distances[0].tolist()
+    assert [hit["distance"] for hit in query["hits"]] == expected.distances[0].tolist()
     ran = swiftreid("search", "g", *pictures, "--together", "--other-cameras", code=2)
     assert "has no known camera, or several" in ran.err
 
@@ -42,16 +42,16 @@ def test_pictures_together_are_one_query(swiftreid: Run, filled: Path, tmp_path:
 def test_entries_together_do_not_find_themselves(swiftreid: Run, filled: Path) -> None:
     ids = [
         hit["id"]
-        for hit in swiftreid("search", "g", next(filled.iterdir()), "-k", 3, "--json").json["queries"][0]["results"]
+        for hit in swiftreid("search", "g", next(filled.iterdir()), "-k", 3, "--json").json["queries"][0]["hits"]
     ]
     likes = [part for id_ in ids for part in ("--like", id_)]
     (query,) = swiftreid("search", "g", *likes, "--together", "-k", 10_000, "--json").json["queries"]
-    others = [hit["id"] for hit in query["results"]]
+    others = [hit["id"] for hit in query["hits"]]
     assert not set(ids) & set(others)
     entries = swiftreid("gallery", "info", "g", "--json").json["entries"]
     assert len(others) == entries - 3
     (query,) = swiftreid("search", "g", *likes, "--together", "-k", 5, "--json").json["queries"]
-    assert [hit["id"] for hit in query["results"]] == others[:5]
+    assert [hit["id"] for hit in query["hits"]] == others[:5]
 
 
 def test_one_picture_together_is_itself(swiftreid: Run, filled: Path) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from swiftreid.data.table_file import read_table, seconds
+from swiftreid.data.table_file import read_table
+from swiftreid.data.times import seconds
 from swiftreid.errors import UsageError
 from swiftreid.retrieval.samples import samples_in
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from itertools import product
 
 import numpy as np
@@ -80,10 +81,10 @@ def test_a_search_in_a_snapshot_finds_only_what_may_be_found(filled, codes_of):
     assert sorted(ids) == sorted(entry.id for entry in entries if entry.id != "e39")
 
 
-@pytest.mark.parametrize("wrong", ["2026-09-22", "100", float("nan"), True])
+@pytest.mark.parametrize("wrong", ["soon", "1e99", float("nan"), True, datetime(2026, 9, 22), [3]])
 @pytest.mark.parametrize("name", ["after", "before"])
-def test_times_that_are_no_seconds_are_refused(filled, name, wrong):
+def test_times_that_are_none_are_refused(filled, name, wrong):
     gallery, _ = filled
     for ask in (gallery.list, gallery.snapshot):
-        with pytest.raises(UsageError, match=f"{name} must be seconds since 1970 UTC"):
+        with pytest.raises(UsageError, match=f"{name}: .* (is no time|has no time zone)"):
             ask(**{name: wrong})

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from swiftreid.gallery import Gallery, GalleryDamaged, Written
-from swiftreid.gallery.catalogue import Selection
+from swiftreid.gallery.filters import Filters
 from swiftreid.gallery.reader import GalleryReader
 from swiftreid.gallery.sealing import seal
 from swiftreid.gallery.segment_store import StoredSegment
@@ -77,7 +77,7 @@ def test_everything_works_over_another_segment_store(gallery):
     assert writer.compact(0).remaining == ()
     assert reader.verify()[0].problems == []
     left = [id_ for id_ in IDS if id_ not in {"e3", "e21", "e33"}]
-    with reader.snapshot(Selection(), None, 0) as view:
+    with reader.snapshot(Filters(), None, 0) as view:
         assert view.ids(np.arange(len(view))) == left
         for name, expected in samples.codes_of(left).items():
             assert np.array_equal(view.table.rows(name, np.arange(len(view))), expected)
@@ -89,7 +89,7 @@ def test_everything_works_over_another_segment_store(gallery):
 
     def look_afresh() -> None:
         GalleryReader(catalogue, store, gallery.path, Cache(store, gallery.path, catalogue.meta.layout)).snapshot(
-            Selection(), None, 0
+            Filters(), None, 0
         )
 
     with pytest.raises(GalleryDamaged, match=rf"{name} does not match its checksum \(id96\)"):

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from swiftreid.errors import UsageError
 from swiftreid.gallery import DuplicateIds, Entry, Gallery
 from swiftreid.search.codes import CodeSpec
 
@@ -90,8 +91,11 @@ class GalleryMachine(RuleBasedStateMachine):
         exclude=st.none() | st.lists(IDS, max_size=5),
     )
     def filtered(self, cameras, without, after, before, exclude):
-        there = {entry.camera for entry, _ in self.model.values()}
-        names = None if cameras is None else {f"c{c}" for c in cameras} & there
+        if after is not None and before is not None and after >= before:
+            with pytest.raises(UsageError, match="no time is both"):
+                self.gallery.snapshot(after=after, before=before)
+            return
+        names = None if cameras is None else {f"c{c}" for c in cameras}
         others = None if without is None else {f"c{c}" for c in without}
         wanted = [
             id_
@@ -102,7 +106,9 @@ class GalleryMachine(RuleBasedStateMachine):
             and (before is None or (entry.time is not None and entry.time < before))
             and id_ not in (exclude or [])
         ]
-        with self.gallery.snapshot(names, others, after, before, exclude) as view:
+        with self.gallery.snapshot(
+            cameras=names, not_cameras=others or (), after=after, before=before, exclude_ids=exclude or ()
+        ) as view:
             mask = np.ones(len(view), bool) if view.mask is None else view.mask
             assert view.ids(np.flatnonzero(mask)) == wanted
             assert view.live == len(wanted)

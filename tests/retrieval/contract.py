@@ -22,8 +22,8 @@ from swiftreid.encoding.vector_encoder import vector_encoder
 from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.gallery.entries import Entry
 from swiftreid.gallery.errors import EntryNotFound
+from swiftreid.gallery.filters import Filters
 from swiftreid.retrieval.answer import Answer
-from swiftreid.retrieval.filters import Filters
 from swiftreid.retrieval.query import Query
 from swiftreid.retrieval.searchable import Searchable
 
@@ -181,16 +181,60 @@ class SearchableContract:
         people, vectors = make(small_encoder()), few_vectors(7, 2)
         people.add(entries=[Entry("a", "door"), Entry("b", "hall")], vectors=vectors)
         for query in (
-            Query(ids="a", filters=Filters(cameras=["cellar"])),
-            Query(ids="a", filters=Filters(not_cameras=["cellar"])),
             Query(ids="a", cascade="id64"),
             Query(ids="a", threshold=129),
+            Query(ids="a", threshold=0.3),
             Query(vectors=vectors[0], filters=Filters(other_cameras=True)),
             Query(vectors=np.zeros(9, np.float32)),
             Query(codes={"id128": np.zeros((1, 4), np.uint8)}),
         ):
             with pytest.raises(UsageError):
                 people.search(query)
+
+    def test_a_camera_without_entries_is_noted(self, make: Make) -> None:
+        people, vectors = make(small_encoder()), few_vectors(7, 2)
+        empty = people.search(Query(vectors=vectors[0], filters=Filters(cameras=["door"])))
+        assert [note.kind for note in empty.notes if note.kind != "no-calibration"] == [
+            "unknown-camera", "nothing-to-search",
+        ]  # fmt: skip
+        people.add(entries=[Entry("a", "door"), Entry("b", "hall")], vectors=vectors)
+        for filters, found in (
+            (Filters(cameras=["cellar"]), []),
+            (Filters(cameras=["cellar", "hall"]), ["b"]),
+            (Filters(not_cameras=["cellar"]), ["a", "b"]),
+        ):
+            answer = people.search(Query(vectors=vectors[0], filters=filters))
+            assert sorted(hit.id for hit in answer) == found
+            note = answer.noted("unknown-camera")
+            assert note is not None
+            assert note.facts == {"cameras": ["cellar"]}
+            assert "door, hall" in note.message
+        assert people.search(Query(ids="a", filters=Filters(cameras=["hall"]))).noted("unknown-camera") is None
+
+    def test_entries_are_listed_and_updated(self, make: Make) -> None:
+        people = make(small_encoder())
+        entries = [Entry(f"{i}", CAMERAS[i % 3], time=float(i), labels={"coat": "red"}) for i in range(9)]
+        people.add(entries=entries, vectors=few_vectors(9, 9))
+        assert people.list() == entries
+        assert people.list(limit=2, after_id="3") == entries[4:6]
+        assert people.list(Filters(cameras=["door"], after=1)) == [entries[3], entries[6]]
+        done = people.update(["1", "4"], person="mia", labels={"bag": "yes", "coat": None}, time="1970-01-01T00:01")
+        assert done.count == 2
+        changed = Entry("1", "hall", time=60.0, person="mia", labels={"bag": "yes"})
+        assert people.entries(["1"]) == [changed]
+        assert people.ids(Filters(labels={"bag": "yes"})) == ["1", "4"]
+        answer = people.search(Query(ids="0", k=9, filters=Filters(persons=["mia"])), after=done.token)
+        assert sorted(hit.id for hit in answer.hits) == ["1", "4"]
+        assert people.update("1", labels=None).count == 1
+        assert people.entries(["1"])[0].labels == {}
+        for wrong in ({}, {"id": "x"}, {"camera": ""}, {"time": "soon"}, {"labels": ["bag"]}):
+            with pytest.raises(UsageError):
+                people.update("1", **wrong)
+        with pytest.raises(EntryNotFound, match="'nobody'"):
+            people.update(["2", "nobody"], person="mia")
+        with pytest.raises(EntryNotFound, match="'nobody'"):
+            people.list(after_id="nobody")
+        assert people.entries(["2"])[0].person is None
 
     def test_codes_and_vectors_are_the_same_entries(self, make: Make) -> None:
         encoder, vectors = small_encoder(), few_vectors(8, 4)
@@ -285,13 +329,13 @@ def machine_of(make: Make) -> type[RuleBasedStateMachine]:
                 cascade=cascade,
                 threshold=data.draw(st.sampled_from([None, "calibrated", 0, 12, 40])),
                 filters=Filters(
-                    cameras=data.draw(some),
+                    cameras=data.draw(st.none() | some),
                     not_cameras=data.draw(some),
                     other_cameras=vector is None and one_camera and data.draw(st.booleans()),
                     after=after,
                     before=before,
-                    persons=data.draw(st.sampled_from([[], [], ["mia"], ["mia", "jon"]])),
-                    tracks=data.draw(st.sampled_from([[], [], ["t1"]])),
+                    persons=data.draw(st.sampled_from([None, None, [], ["mia"], ["mia", "jon"]])),
+                    tracks=data.draw(st.sampled_from([None, None, [], ["t1"]])),
                     labels=data.draw(
                         st.sampled_from([{}, {}, {"coat": "red"}, {"coat": ["red", "blue"], "bag": "yes"}])
                     ),

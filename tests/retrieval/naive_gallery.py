@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import naive_cascade
-from swiftreid.data.table_file import seconds
+from swiftreid.data.times import seconds
 from swiftreid.gallery.entries import Entry
 from swiftreid.retrieval.query import Query
 
@@ -53,9 +53,9 @@ class NaiveGallery:
             time = entry.time
             late = filters.after is None or (time is not None and time >= seconds(str(filters.after), ""))
             early = filters.before is None or (time is not None and time < seconds(str(filters.before), ""))
-            named = not filters.cameras or entry.camera in filters.cameras
-            named = named and (not filters.persons or entry.person in filters.persons)
-            named = named and (not filters.tracks or entry.track in filters.tracks)
+            named = filters.cameras is None or entry.camera in filters.cameras
+            named = named and (filters.persons is None or entry.person in filters.persons)
+            named = named and (filters.tracks is None or entry.track in filters.tracks)
             named = named and all(entry.labels.get(name) in values for name, values in filters.labels.items())
             if late and early and named and entry.camera not in (*filters.not_cameras, own):
                 chosen.append((entry, codes))

@@ -14,7 +14,8 @@ from swiftreid.calibration.same_person import SamePerson
 from swiftreid.encoding.encoder import Encoder
 from swiftreid.gallery.entries import Entry
 from swiftreid.retrieval.answer import Verdict
-from swiftreid.retrieval.local import LocalGallery, open_gallery
+from swiftreid.retrieval.local import LocalGallery
+from swiftreid.retrieval.opening import open_gallery
 from swiftreid.retrieval.query import Query, Threshold
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from drawn_figures import draw_person
 from retrieval.contract import few_vectors, small_encoder
@@ -16,12 +17,12 @@ from swiftreid.encoding.encodings_file import load_encodings
 from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.gallery.entries import Entry
 from swiftreid.gallery.errors import NotAGallery, OtherEncoder
+from swiftreid.gallery.filters import Filters
 from swiftreid.gallery.store import Gallery
 from swiftreid.reranking.reciprocal import Reciprocal
 from swiftreid.retrieval import ranking
 from swiftreid.retrieval.encodings import encode_to_file
-from swiftreid.retrieval.filters import Filters
-from swiftreid.retrieval.local import open_gallery
+from swiftreid.retrieval.opening import open_gallery
 from swiftreid.retrieval.query import PersonDescription, Query
 from swiftreid.retrieval.samples import samples_below
 
@@ -80,11 +81,21 @@ def test_adding_goes_on_where_it_was_interrupted(drawn_people: Path, tmp_path: P
     [
         ({}, "give one of these"),
         ({"pictures": "a", "manifest": "b"}, "give one of these"),
-        ({"vectors": few_vectors(0, 2)}, "one id for each"),
+        ({"vectors": few_vectors(0, 2)}, "say what the entries are called"),
         ({"vectors": few_vectors(0, 2), "ids": ["a"], "camera": "door"}, "1 ids came with 2"),
-        ({"vectors": few_vectors(0, 2), "ids": ["a", "b"]}, "ids and a camera"),
+        ({"vectors": few_vectors(0, 2), "ids": ["a", "b"]}, "no camera is known of 'a'"),
         ({"vectors": few_vectors(0, 2), "ids": "ab", "camera": "door"}, r"pass \['ab'\]"),
-        ({"vectors": few_vectors(0, 2), "ids": "ab", "entries": [Entry("a", "b")] * 2}, "of their own"),
+        ({"vectors": few_vectors(0, 2), "ids": "ab", "entries": [Entry("a", "b")] * 2}, "leave out ids"),
+        ({"vectors": few_vectors(0, 2), "entries": [Entry("a", "b")] * 2, "camera": "d"}, "leave out camera"),
+        ({"vectors": few_vectors(0, 2), "ids": ["a", "b"], "cameras": ["d", None]}, "no camera is known of 'b'"),
+        ({"vectors": few_vectors(0, 1), "ids": ["a"], "camera": "d", "times": ["soon"]}, "'soon' is no time"),
+        ({"vectors": few_vectors(0, 1), "ids": ["a"], "camera": "d", "person": ["mia"]}, "knows no 'person'"),
+        ({"vectors": few_vectors(0, 1), "ids": ["a"], "camera": "d", "persons": "m"}, r"pass \['m'\]"),
+        ({"vectors": few_vectors(0, 1), "ids": ["a"], "camera": "d", "persons": 7}, "persons must be a list"),
+        ({"manifest": "list.csv", "ids": ["a"]}, "leave out ids"),
+        ({"pictures": ".", "ids": ["a"], "camera": "d"}, "is a folder"),
+        ({"pictures": "a.jpg", "colour": "bgr"}, "arrays of pixels"),
+        ({"pictures": [Image.new("RGB", (64, 128))], "ids": ["a"], "camera": "d"}, r"numpy.asarray\(image"),
         ({"vectors": np.zeros((2, 8), int), "ids": ["a", "b"], "camera": "door"}, "float array"),
         ({"pictures": np.zeros((64, 32, 3), np.uint8), "ids": ["a"], "camera": "door"}, r"write \[crop\]"),
         (

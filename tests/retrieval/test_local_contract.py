@@ -10,7 +10,8 @@ import pytest
 
 from retrieval.contract import Make, SearchableContract
 from swiftreid.encoding.encoder import Encoder
-from swiftreid.retrieval.local import LocalGallery, open_gallery
+from swiftreid.retrieval.local import LocalGallery
+from swiftreid.retrieval.opening import open_gallery
 
 
 class TestLocalGallery(SearchableContract):

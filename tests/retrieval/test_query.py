@@ -6,10 +6,11 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from swiftreid.errors import UsageError
+from swiftreid.gallery.filters import Filters
 from swiftreid.reranking.reciprocal import Reciprocal
-from swiftreid.retrieval.filters import Filters
 from swiftreid.retrieval.query import PersonDescription, Query
 from swiftreid.search.cascade import Cascade
 
@@ -33,6 +34,13 @@ def test_one_or_several_of_each() -> None:
         ({"ids": "a", "colour": "cmyk"}, "'rgb' or 'bgr'"),
         ({"ids": "a", "cascade": "id128", "exact": True}, "one of the two"),
         ({"ids": "a", "threshold": "near"}, "'calibrated' or None"),
+        ({"ids": "a", "threshold": True}, "'calibrated' or None"),
+        ({"ids": "a", "filters": {"cameras": ["door"]}}, r"write filters=Filters\("),
+        ({"ids": "a", "description": "hat"}, r"write description=PersonDescription\("),
+        ({"codes": np.zeros((1, 4), np.uint8)}, "write codes="),
+        ({"pictures": np.zeros(8, np.float32)}, "give embeddings as vectors="),
+        ({"pictures": "a.jpg", "colour": "bgr"}, "arrays of pixels"),
+        ({"pictures": Image.new("RGB", (64, 128))}, r"numpy.asarray\(image"),
         ({"description": HAT, "exact": True}, "a description alone is one stage"),
         ({"description": HAT, "threshold": 3.0}, "a description alone is one stage"),
         ({"description": HAT, "cascade": "id128"}, "a description alone is one stage"),
@@ -53,6 +61,11 @@ def test_times_are_seconds_or_iso() -> None:
         Filters(after="soon")
     with pytest.raises(UsageError, match="no time is both"):
         Filters(after=5, before=5)
-    with pytest.raises(UsageError, match=r"cameras=\['door'\]"):
+    with pytest.raises(UsageError, match=r"pass \['door'\]"):
         Filters(cameras="door")
+    assert Filters(after=datetime(2026, 11, 20, 12, tzinfo=UTC)).after == moment
+    with pytest.raises(UsageError, match="has no time zone"):
+        Filters(after=datetime(2026, 11, 20, 12))
+    with pytest.raises(UsageError, match="persons must be texts, got 7: write '7'"):
+        Filters(persons=[7])  # type: ignore[list-item]
     assert hash(Filters(cameras=["door"])) == hash(Filters(cameras=("door",)))

@@ -94,6 +94,6 @@ def test_how_well_attributes_are_told_goes_with_it(tmp_path: Path) -> None:
     weights = Description({"backpack": True, "hat": False}).weights(shipped.attributes, shipped.reliability)
     stated = weights[weights > 0].tolist()
     assert len(set(stated)) > 1, "one is told better than the other"
-    found = {hit["distance"] for hit in swiftreid(*asked, "-k", 60).json["queries"][0]["results"]}
+    found = {hit["distance"] for hit in swiftreid(*asked, "-k", 60).json["queries"][0]["hits"]}
     assert found <= {sum(some) for r in range(len(stated) + 1) for some in itertools.combinations(stated, r)}
     assert shipped.fingerprint == open_encoder(tmp_path / "hashed.safetensors").fingerprint

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from swiftreid.calibration.same_person import EMBEDDING, SamePerson
+from swiftreid.calibration.same_person import EMBEDDING
 from swiftreid.cli.cascades import why
 from swiftreid.cli.console import Report
 from swiftreid.cli.filters import FilterOptions
 from swiftreid.cli.sources import moment
 from swiftreid.encoding.card import EncoderCard
-from swiftreid.retrieval.answer import Answer, DescriptionFacts, Hit, Note, Verdict
+from swiftreid.retrieval.answer import Answer, DescriptionFacts, Note, Verdict
 
 _BY_SIZE = ("reranking-pool", "larger-gallery")
 """Kinds of notes that depend on how many entries were searched: of several, that about most is printed."""
@@ -70,7 +70,7 @@ def warn(report: Report, answers: Sequence[Answer], filters: FilterOptions) -> N
 def notes(report: Report, answers: Sequence[Answer], card: EncoderCard | None) -> None:
     """What else the reader should know."""
     for note in _different(answers):
-        if note.kind not in (*_BY_SIZE, "no-such-camera", "nothing-to-search"):
+        if note.kind not in (*_BY_SIZE, "no-such-camera", "unknown-camera", "nothing-to-search"):
             report.note(note.message if note.kind == "deadline" else f"not calibrated: {note.message}")
     for kind in _BY_SIZE:
         found = [note for answer in answers for note in answer.notes if note.kind == kind]
@@ -108,35 +108,7 @@ def _describe(report: Report, answers: Sequence[Answer], facts: DescriptionFacts
 def answer_document(answer: Answer) -> dict[str, Any]:
     """One query for a JSON document."""
     decided = answer.decision in (Verdict.SAME_PERSON, Verdict.UNKNOWN)
-    return {
-        "query": answer.name,
-        "person": answer.person,
-        "camera": answer.camera,
-        "unknown": answer.decision == Verdict.UNKNOWN if decided else None,
-        "decision": answer.decision,
-        "passing": answer.passing,
-        "results": [_hit_document(rank, hit) for rank, hit in enumerate(answer.hits, 1)],
-    }
-
-
-def _hit_document(rank: int, hit: Hit) -> dict[str, Any]:
-    entry = hit.entry
-    return {
-        "rank": rank,
-        "id": entry.id,
-        "distance": hit.distance,
-        "code": hit.code,
-        "camera": entry.camera,
-        "time": entry.time,
-        "person": entry.person,
-        "labels": dict(entry.labels),
-        "track": entry.track,
-        "right": hit.right,
-        "same_person": hit.same_person,
-        "reranked": hit.reranked,
-        "differs": list(hit.fit.differs) if hit.fit else None,
-        "unsure": list(hit.fit.unsure) if hit.fit else None,
-    }
+    return {**answer.to_dict(), "unknown": answer.decision == Verdict.UNKNOWN if decided else None}
 
 
 def description_document(answer: Answer) -> dict[str, Any]:
@@ -152,8 +124,8 @@ def description_document(answer: Answer) -> dict[str, Any]:
 
 def threshold_document(answer: Answer) -> dict[str, Any] | None:
     """The same-person threshold for a JSON document."""
+    if answer.calibration is not None:
+        return asdict(answer.calibration)
     if answer.threshold is None:
         return None
-    if isinstance(answer.threshold, SamePerson):
-        return asdict(answer.threshold)
     return {"code": answer.cascade.stages[-1].code, "threshold": answer.threshold}

@@ -23,7 +23,7 @@ from swiftreid.retrieval.explanation import (
     explain_code,
     explain_pairs,
 )
-from swiftreid.retrieval.local import open_gallery
+from swiftreid.retrieval.opening import open_gallery
 
 _MOST = 24
 _WRITABLE = {".png": "PNG", ".jpg": "JPEG", ".webp": "WEBP"}

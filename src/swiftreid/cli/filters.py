@@ -1,52 +1,52 @@
-"""The options of a search that leave entries out, and what it says when none is left."""
+"""The options of a search, a list or an export that leave entries out, and what a search says when none is left."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
-from swiftreid.data.table_file import seconds
+import typer
+
+from swiftreid.data.times import seconds
 from swiftreid.errors import UsageError
+from swiftreid.gallery.filters import Filters
+from swiftreid.gallery.store import Gallery
 from swiftreid.retrieval.answer import Note
-from swiftreid.retrieval.filters import Filters, UnknownCamera
+from swiftreid.retrieval.filters import cameras_of
 
-_OPTIONS = {"cameras": "--camera", "not_cameras": "--not-camera"}
-
-
-def labels_of(texts: Sequence[str]) -> dict[str, list[str]]:
-    """Labels by name, with the values of which one must be there, of options ``NAME=VALUE``.
-
-    Raises:
-        UsageError: an option is something else.
-    """
-    labels: dict[str, list[str]] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not (name and equals):
-            raise UsageError(f"--label {text!r}: write NAME=VALUE, such as --label coat=red")
-        labels.setdefault(name, []).append(value)
-    return labels
+Names = list[str] | None
+CameraOption = Annotated[Names, typer.Option(help="Only entries of this camera; may be repeated.")]
+NotCameraOption = Annotated[Names, typer.Option(help="No entries of this camera; may be repeated.")]
+PersonOption = Annotated[Names, typer.Option(help="Only entries of this person; may be repeated.")]
+TrackOption = Annotated[Names, typer.Option(help="Only entries of this track; may be repeated.")]
+LabelOption = Annotated[
+    Names,
+    typer.Option(help="Only entries with this label, NAME=VALUE; may be repeated: of one name one value is enough."),
+]
+AfterOption = Annotated[str | None, typer.Option(help="Only entries from this time on (ISO 8601 or Unix seconds).")]
+BeforeOption = Annotated[str | None, typer.Option(help="Only entries before this time.")]
 
 
 @dataclass(frozen=True)
 class FilterOptions:
     """The options as they were given."""
 
-    cameras: Sequence[str]
-    not_cameras: Sequence[str]
-    after: str | None
-    before: str | None
-    other_cameras: bool
-    labels: Sequence[str]
-    tracks: Sequence[str]
+    camera: Names = None
+    not_camera: Names = None
+    person: Names = None
+    track: Names = None
+    label: Names = None
+    after: str | None = None
+    before: str | None = None
+    other_cameras: bool = False
 
-    @property
-    def filters(self) -> Filters:
+    def filters(self, gallery: Gallery) -> Filters:
         """What they mean to a gallery.
 
         Raises:
-            UsageError: a time is none, or leaves none, or a label is not of the form NAME=VALUE.
+            UsageError: a time is none, or leaves none; a label is not of the form NAME=VALUE; the gallery has no such
+                camera.
         """
         after = seconds(self.after, "--after") if self.after else None
         before = seconds(self.before, "--before") if self.before else None
@@ -55,27 +55,49 @@ class FilterOptions:
                 f"no time is both from --after {self.after} on and before --before {self.before}: "
                 "--after takes the earlier time"
             )
-        labels = labels_of(self.labels)
+        known = set(gallery.cameras())
+        for option, names in (("--camera", self.camera), ("--not-camera", self.not_camera)):
+            unknown = sorted(set(names or ()) - known)
+            if unknown:
+                raise UsageError(
+                    f"{option}: gallery {gallery.path} has no camera {', '.join(map(repr, unknown))}; its cameras are "
+                    f"{cameras_of(gallery)}"
+                )
         return Filters(
-            self.cameras, self.not_cameras, self.other_cameras, after, before, tracks=self.tracks, labels=labels
+            cameras=self.camera or None,
+            not_cameras=self.not_camera or (),
+            other_cameras=self.other_cameras,
+            after=after,
+            before=before,
+            persons=self.person or None,
+            tracks=self.track or None,
+            labels=_labels(self.label or ()),
         )
-
-    @contextmanager
-    def naming_options(self) -> Iterator[None]:
-        """Name the option of a camera that the gallery does not have."""
-        try:
-            yield
-        except UnknownCamera as error:
-            raise UsageError(f"{_OPTIONS[error.field]}: {error}") from error
 
     def why_empty(self, note: Note) -> str:
         """Why a search had nothing to search in, in terms of the options; ``note`` is the answer's."""
         if note.facts["why"] != "filters":
             return note.message
         own = note.facts["camera"]
-        given = [f"--camera {name}" for name in self.cameras] + [f"--not-camera {name}" for name in self.not_cameras]
+        given = [
+            f"--{option} {name}"
+            for option, names in (
+                ("camera", self.camera), ("not-camera", self.not_camera), ("person", self.person),
+                ("track", self.track), ("label", self.label),
+            )
+            for name in names or ()
+        ]  # fmt: skip
         given += [f"--other-cameras (all but {own})"] if own is not None else []
         given += [f"--after {self.after}"] if self.after else []
         given += [f"--before {self.before}"] if self.before else []
-        given += [f"--label {text}" for text in self.labels] + [f"--track {name}" for name in self.tracks]
         return f"no entry passes {' '.join(given)}{' together' if len(given) > 1 else ''}"
+
+
+def _labels(texts: Sequence[str]) -> dict[str, list[str]]:
+    labels: dict[str, list[str]] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (name and equals):
+            raise UsageError(f"--label {text!r}: write NAME=VALUE, such as --label coat=red")
+        labels.setdefault(name, []).append(value)
+    return labels

@@ -20,7 +20,7 @@ from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.gallery.entries import valid_text
 from swiftreid.gallery.store import Gallery
 from swiftreid.retrieval.ingest import IdsExist, OtherPicture
-from swiftreid.retrieval.local import create_gallery, open_gallery
+from swiftreid.retrieval.opening import create_gallery, open_gallery
 from swiftreid.retrieval.samples import NoCamera, SameIds, samples_in
 from swiftreid.retrieval.searchable import OnExisting
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,31 +9,32 @@ from typing import Annotated, Any
 import typer
 
 from swiftreid.cli.console import JsonOption, QuietOption, Report
-from swiftreid.cli.filters import labels_of
+from swiftreid.cli.filters import (
+    AfterOption,
+    BeforeOption,
+    CameraOption,
+    FilterOptions,
+    LabelOption,
+    NotCameraOption,
+    PersonOption,
+    TrackOption,
+)
 from swiftreid.cli.sources import moment
-from swiftreid.data.table_file import seconds
 from swiftreid.errors import UsageError
 from swiftreid.gallery.entries import Entry
-from swiftreid.gallery.export import export_faiss, export_npy, export_parquet
+from swiftreid.gallery.export import export as export_entries
 from swiftreid.gallery.store import Gallery
 
 GalleryPath = Annotated[Path, typer.Argument(help="The gallery's folder.")]
-CameraOption = Annotated[list[str] | None, typer.Option(help="Only of this camera; may be given several times.")]
-PersonOption = Annotated[list[str] | None, typer.Option(help="Only of this person; may be given several times.")]
-LabelOption = Annotated[
-    list[str] | None, typer.Option(help="Only with this label, NAME=VALUE; several values of one name: any of them.")
-]
-TrackOption = Annotated[list[str] | None, typer.Option(help="Only of this track; may be given several times.")]
-AfterOption = Annotated[str | None, typer.Option(help="Only from this time on: ISO 8601, or seconds since 1970 UTC.")]
-BeforeOption = Annotated[str | None, typer.Option(help="Only before this time.")]
 
 
 def list_entries(
     gallery: GalleryPath,
-    label: LabelOption = None,
     camera: CameraOption = None,
+    not_camera: NotCameraOption = None,
     person: PersonOption = None,
     track: TrackOption = None,
+    label: LabelOption = None,
     after: AfterOption = None,
     before: BeforeOption = None,
     limit: Annotated[int | None, typer.Option(help="At most so many.", min=0)] = None,
@@ -45,9 +45,8 @@ def list_entries(
     """List entries in gallery order, with what is known of them."""
     report = Report(as_json=as_json, quiet=quiet)
     with Gallery.open(gallery, read_only=True) as opened:
-        entries = opened.list(
-            **_filters(opened, label, camera, person, track, after, before), limit=limit, after_id=after_id
-        )
+        filters = FilterOptions(camera, not_camera, person, track, label, after, before).filters(opened)
+        entries = opened.list(filters, limit=limit, after_id=after_id)
     columns = ["id", "camera", "time", "person", "track", "frame", "labels"]
     report.table(f"{len(entries):,} entries of {gallery}", columns, [_row(entry) for entry in entries])
     report.document({"gallery": str(gallery), "entries": [_document(entry) for entry in entries]})
@@ -69,10 +68,11 @@ def export(
         typer.Argument(help="A file ending in .parquet or .faiss; anything else is a new folder of NumPy arrays."),
     ],
     code: Annotated[str | None, typer.Option(help="For .faiss: which code; by default the longest.")] = None,
-    label: LabelOption = None,
     camera: CameraOption = None,
+    not_camera: NotCameraOption = None,
     person: PersonOption = None,
     track: TrackOption = None,
+    label: LabelOption = None,
     after: AfterOption = None,
     before: BeforeOption = None,
     as_json: JsonOption = False,
@@ -80,24 +80,16 @@ def export(
 ) -> None:
     """Write entries with their codes for other programs: NumPy, Parquet, FAISS."""
     report = Report(as_json=as_json, quiet=quiet)
-    kind = {".parquet": "Parquet", ".faiss": "FAISS"}.get(target.suffix, "NumPy")
-    if code is not None and kind != "FAISS":
-        raise UsageError(f"--code is for .faiss, which holds one code; {kind} holds all of them")
+    if code is not None and target.suffix != ".faiss":
+        raise UsageError("--code is for .faiss, which holds one code; other formats hold all of them")
     with Gallery.open(gallery, read_only=True) as opened:
-        chosen = _filters(opened, label, camera, person, track, after, before)
-        with opened.snapshot(**chosen) as snapshot:
-            count = snapshot.live
-            if kind == "FAISS":
-                files = export_faiss(snapshot, target, code)
-            elif kind == "Parquet":
-                export_parquet(snapshot, target)
-                files = [target]
-            else:
-                files = export_npy(snapshot, target)
-    report.text(f"wrote {count:,} entries to {target} ({kind})")
-    report.document(
-        {"gallery": str(gallery), "format": kind.lower(), "entries": count, "files": [str(file) for file in files]}
-    )
+        filters = FilterOptions(camera, not_camera, person, track, label, after, before).filters(opened)
+        with opened.snapshot(filters) as snapshot:
+            done = export_entries(snapshot, target, code=code)
+    name = {"numpy": "NumPy", "parquet": "Parquet", "faiss": "FAISS"}[done.format]
+    report.text(f"wrote {done.entries:,} entries to {target} ({name})")
+    files = [str(file) for file in done.files]
+    report.document({"gallery": str(gallery), "format": done.format, "entries": done.entries, "files": files})
 
 
 def upgrade(gallery: GalleryPath, as_json: JsonOption = False, quiet: QuietOption = False) -> None:
@@ -107,28 +99,3 @@ def upgrade(gallery: GalleryPath, as_json: JsonOption = False, quiet: QuietOptio
         info = opened.info()
     report.text(f"{gallery} has format {info.format}, with {info.entries:,} entries")
     report.document({"gallery": str(gallery), "format": info.format, "entries": info.entries})
-
-
-def _filters(
-    opened: Gallery,
-    label: Sequence[str] | None,
-    camera: Sequence[str] | None,
-    person: Sequence[str] | None,
-    track: Sequence[str] | None,
-    after: str | None,
-    before: str | None,
-) -> dict[str, Any]:
-    """The options as a gallery takes them."""
-    known = opened.cameras()
-    unknown = sorted(set(camera or ()) - set(known))
-    if unknown:
-        there = ", ".join(known[:20]) or "(none: the gallery is empty)"
-        raise UsageError(f"--camera: gallery {opened.path} has no camera {unknown[0]!r}; its cameras are {there}")
-    return {
-        "labels": labels_of(label or ()),
-        "cameras": camera or None,
-        "persons": person or None,
-        "tracks": track or None,
-        "after": None if after is None else seconds(after, "--after"),
-        "before": None if before is None else seconds(before, "--before"),
-    }

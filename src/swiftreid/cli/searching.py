@@ -15,7 +15,16 @@ from swiftreid.bench.contender import processors
 from swiftreid.cli import answers as printed
 from swiftreid.cli.cascades import read_cascade
 from swiftreid.cli.console import JsonOption, QuietOption, Report
-from swiftreid.cli.filters import FilterOptions
+from swiftreid.cli.filters import (
+    AfterOption,
+    BeforeOption,
+    CameraOption,
+    FilterOptions,
+    LabelOption,
+    NotCameraOption,
+    PersonOption,
+    TrackOption,
+)
 from swiftreid.cli.outputs import output_file, written
 from swiftreid.cli.reranking import K1Option, K2Option, LambdaOption, settings_of, stated_reranking
 from swiftreid.cli.sources import BadPictures
@@ -24,7 +33,7 @@ from swiftreid.figures.ranking_picture import draw_rankings
 from swiftreid.retrieval.answer import Answer
 from swiftreid.retrieval.cascades import codes_of
 from swiftreid.retrieval.drawing import HITS, rankings_of
-from swiftreid.retrieval.local import open_gallery
+from swiftreid.retrieval.opening import open_gallery
 from swiftreid.retrieval.query import PersonDescription, Query
 from swiftreid.retrieval.ranking import pool_of
 from swiftreid.retrieval.samples import samples_below
@@ -62,22 +71,16 @@ def search(
     lower: LowerOption = None,
     lacks: NotOption = None,
     k: Annotated[int, typer.Option("--k", "-k", min=1, max=10_000, help="Results per query.")] = 10,
-    camera: Annotated[list[str] | None, typer.Option(help="Only entries of this camera; may be repeated.")] = None,
-    not_camera: Annotated[list[str] | None, typer.Option(help="No entries of this camera; may be repeated.")] = None,
+    camera: CameraOption = None,
+    not_camera: NotCameraOption = None,
     other_cameras: Annotated[
         bool, typer.Option("--other-cameras", help="No entries of the query's own camera, which its name tells.")
     ] = False,
-    after: Annotated[
-        str | None, typer.Option(help="Only entries from this time on (ISO 8601 or Unix seconds).")
-    ] = None,
-    before: Annotated[str | None, typer.Option(help="Only entries before this time.")] = None,
-    label: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Only entries with this label, NAME=VALUE; may be repeated: of one name one value is enough."
-        ),
-    ] = None,
-    track: Annotated[list[str] | None, typer.Option(help="Only entries of this track; may be repeated.")] = None,
+    person: PersonOption = None,
+    track: TrackOption = None,
+    label: LabelOption = None,
+    after: AfterOption = None,
+    before: BeforeOption = None,
     cascade: Annotated[
         str | None, typer.Option(help="Stages, such as 'id32<=11 > id128<=45 > id2048'. Default: the calibrated one.")
     ] = None,
@@ -124,7 +127,7 @@ def search(
     )
     settings = settings_of(rerank=rerank, k1=k1, k2=k2, lambda_=lambda_)
     drawn = None if no_picture else output_file("--picture", picture or _PICTURE, suffixes=tuple(_DRAWABLE))
-    filters = FilterOptions(camera or [], not_camera or [], after, before, other_cameras, label or [], track or [])
+    options = FilterOptions(camera, not_camera, person, track, label, after, before, other_cameras)
     with open_gallery(gallery, encoder=encoder, read_only=True, threads=_threads(threads, report)) as people:
         asking = partial(
             Query,
@@ -132,7 +135,7 @@ def search(
             k=k,
             cascade=None if cascade is None else read_cascade(cascade, codes_of(people.store)),
             exact=exact,
-            filters=filters.filters,
+            filters=options.filters(people.store),
             threshold=(same_person if same_person is not None else "calibrated") if unknown else None,
             reranking=settings,
         )
@@ -141,14 +144,13 @@ def search(
         if drawn is not None:
             queries[:_WITH_THUMBNAILS] = [replace(query, thumbnails=HITS) for query in queries[:_WITH_THUMBNAILS]]
         bad = BadPictures(report)
-        with filters.naming_options():
-            answers = people.search_batch(queries, on_bad=None if len(files) == 1 else bad, progress=report.progress)
+        answers = people.search_batch(queries, on_bad=None if len(files) == 1 else bad, progress=report.progress)
         card = people.card
     if files and len(bad.found) == len(set(files)):
         raise SwiftReIDError(f"none of the {len(files)} query pictures could be read")
     found = [answer for answer in answers if not answer.noted("unreadable")]
     first, stages = found[0], answers.report or SearchReport([])
-    printed.warn(report, found, filters)
+    printed.warn(report, found, options)
     printed.tables(report, found)
     printed.cascade(report, first, card)
     report.note(str(stages))

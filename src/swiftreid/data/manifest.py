@@ -20,7 +20,8 @@ from swiftreid.data.numbering import (
     numbered,
 )
 from swiftreid.data.samples import SPLITS, NamedSample, ReidData, Sample, Split, SplitName
-from swiftreid.data.table_file import Rows, read_table, seconds
+from swiftreid.data.table_file import Rows, read_table
+from swiftreid.data.times import seconds
 from swiftreid.errors import SwiftReIDError, UsageError
 
 COLUMNS = ("path", "person", "camera", "split", "time")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-from datetime import UTC, datetime
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -79,21 +78,3 @@ def _text(value: Any) -> str:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return value.isoformat() if hasattr(value, "isoformat") else str(value)
-
-
-def seconds(text: str, where: str) -> float:
-    """Unix seconds from a number or an ISO 8601 date and time (UTC unless it says otherwise).
-
-    Raises:
-        UsageError: the text is neither, or a moment outside the years 1 to 9999.
-    """
-    try:
-        try:
-            time = float(text)
-        except ValueError:
-            parsed = datetime.fromisoformat(text)
-            time = (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
-        datetime.fromtimestamp(time, UTC)  # "nan", "inf" and 1e20 are numbers, but no moments
-    except (ValueError, OverflowError, OSError) as error:
-        raise UsageError(f"{where}: {text!r} is no time; write 2026-11-21T10:30:00 (UTC) or Unix seconds") from error
-    return time

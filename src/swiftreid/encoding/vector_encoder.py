@@ -14,6 +14,7 @@ from swiftreid.encoding.checks import architecture_of, float_tensor, refuse
 from swiftreid.encoding.crops import Colour, Inputs
 from swiftreid.encoding.hyperplanes import RandomHyperplanes
 from swiftreid.encoding.runtimes.contract import RunOptions
+from swiftreid.encoding.vectors import Vectors
 from swiftreid.errors import UsageError
 
 DEFAULT_SPEC = "id32 id128 id512 id2048"
@@ -71,7 +72,7 @@ class VectorEncoder(Encoder):
 
 
 def vector_encoder(
-    vectors: NDArray[np.floating[Any]],
+    vectors: NDArray[np.floating[Any]] | Vectors,
     *,
     name: str,
     spec: str = DEFAULT_SPEC,
@@ -86,7 +87,7 @@ def vector_encoder(
     learns better codes where it is known whose the vectors are.
 
     Args:
-        vectors: some of those that will be encoded, float [n, d]; a few hundred show their mean.
+        vectors: some of those that will be encoded, float [n, d] or `Vectors`; a few hundred show their mean.
         name: on the card.
         spec: names and lengths of the codes.
         seed: of the hyperplanes.
@@ -105,7 +106,7 @@ def vector_encoder(
         >>> encoder.encode(vectors).codes["id128"].shape
         (100, 16)
     """
-    vectors = np.asarray(vectors)
+    vectors = vectors.vectors if isinstance(vectors, Vectors) else np.asarray(vectors)
     if vectors.dtype.kind != "f" or vectors.ndim != 2 or not len(vectors) or vectors.shape[1] < 2:
         raise UsageError(f"vectors are a float array [n, d], not {vectors.dtype} {vectors.shape}")
     dimension = vectors.shape[1]

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swiftreid.data.numbering import number_cameras, number_persons
-from swiftreid.data.table_file import read_table, seconds
+from swiftreid.data.table_file import read_table
+from swiftreid.data.times import seconds
 from swiftreid.encoding.abstract import Encoder
 from swiftreid.encoding.encoding import Encoding
 from swiftreid.encoding.encodings_file import load_encodings, save_encodings

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from swiftreid.gallery.chunks import Chunk, StoredChunk
 from swiftreid.gallery.columns import Columns
 from swiftreid.gallery.entries import Entry
+from swiftreid.gallery.filters import Filters
 from swiftreid.gallery.meta import Meta
 
 Token = int
@@ -74,29 +75,6 @@ class CameraRow(NamedTuple):
     entries: int
 
 
-@dataclass(frozen=True)
-class Selection:
-    """Which entries are meant; what is None does not restrict.
-
-    Attributes:
-        cameras: only of these cameras.
-        not_cameras: of none of these.
-        persons: only of these people.
-        tracks: only of these tracks.
-        labels: for each label's name the values of which an entry must have one.
-        after: only with a known time of at least this.
-        before: only with a known time below this.
-    """
-
-    cameras: Collection[str] | None = None
-    not_cameras: Collection[str] | None = None
-    persons: Collection[str] | None = None
-    tracks: Collection[str] | None = None
-    labels: Mapping[str, Collection[str]] = field(default_factory=dict)
-    after: float | None = None
-    before: float | None = None
-
-
 class FilterColumns(NamedTuple):
     """The filter columns of a segment as they are stored: camera numbers, times, and their checksum."""
 
@@ -146,7 +124,7 @@ class CatalogueView(Protocol):
     def seqs_of(self, ids: Collection[str]) -> NDArray[np.int64]:
         """Sequence numbers of the entries with these ids, ascending; unknown ids are passed over."""
 
-    def seqs_with(self, chosen: Selection) -> NDArray[np.int64] | None:
+    def seqs_with(self, chosen: Filters) -> NDArray[np.int64] | None:
         """Sequence numbers of entries by person, track and labels, ascending; None when all entries are meant."""
 
     def known_ids(self, ids: Collection[str]) -> set[str]:
@@ -155,7 +133,7 @@ class CatalogueView(Protocol):
     def entries(self, seqs: Collection[int]) -> list[EntryRow]:
         """The entries with these sequence numbers, in any order; unknown numbers are passed over."""
 
-    def page(self, chosen: Selection, *, past: int, limit: int, offset: int = 0) -> list[EntryRow]:
+    def page(self, chosen: Filters, *, past: int, limit: int, offset: int = 0) -> list[EntryRow]:
         """At most ``limit`` entries in gallery order, past a sequence number and after ``offset`` others."""
 
     def thumbnail(self, seq: int) -> tuple[str, bytes | None, bytes | None] | None:

@@ -118,7 +118,7 @@ def check_entries(entries: Sequence[Entry]) -> None:
             )
         problem = _problem(entry)
         if problem is not None:
-            raise BadEntry(f"entry {index} of the batch, id {entry.id!r}: {problem}. Nothing of this batch was written")
+            raise BadEntry(f"nothing was written: entry {index} of the batch, id {entry.id!r}: {problem}")
     twice = [id_ for id_, count in Counter(entry.id for entry in entries).items() if count > 1]
     if twice:
         raise DuplicateIds(twice)
@@ -167,7 +167,10 @@ def _text_problem(value: object) -> str | None:
 
 def _time_problem(name: str, time: object) -> str | None:
     if isinstance(time, bool) or not isinstance(time, int | float | np.integer | np.floating):
-        return f"{name} must be seconds since 1970 UTC or None, got {time!r} ({type(time).__name__})"
+        return (
+            f"{name} must be seconds since 1970 UTC or None, got {time!r} ({type(time).__name__}): "
+            "datetime.fromisoformat(text).timestamp() makes them of text"
+        )
     if not math.isfinite(float(time)):
         return f"{name} is {float(time)}: use None when it is unknown"
     if not _EARLIEST <= float(time) < _LATEST:

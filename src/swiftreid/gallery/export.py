@@ -10,8 +10,9 @@ import json
 import shutil
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,47 @@ from swiftreid.search.stages import EMBEDDING
 IDS = "ids"
 _TEXTS = ("person", "source", "track")
 _TIMES = ("time", "start", "end", "arrival")
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written.
+
+    Attributes:
+        format: ``numpy``, ``parquet`` or ``faiss``.
+        entries: how many.
+        files: all of them.
+    """
+
+    format: Literal["numpy", "parquet", "faiss"]
+    entries: int
+    files: tuple[Path, ...]
+
+
+def export(snapshot: Snapshot, target: Path | str, *, code: str | None = None) -> Exported:
+    """Write entries with their codes in the format that the target's ending says.
+
+    Args:
+        snapshot: whose searchable entries are written, in gallery order.
+        target: a file that ends in ``.parquet`` or ``.faiss``; anything else is a new folder of NumPy arrays.
+        code: for FAISS, whose index holds one: which; by default the longest that tells persons apart.
+
+    Raises:
+        UsageError: a code is given for another format, or the gallery has none of that name; the folder is there.
+        SwiftReIDError: a package is missing, or a file could not be written.
+
+    Example:
+        ``people.export("people.faiss", cameras=["door"])`` of an open gallery ``people``.
+    """
+    target = Path(target)
+    if target.suffix == ".faiss":
+        return Exported("faiss", snapshot.live, tuple(export_faiss(snapshot, target, code)))
+    if code is not None:
+        raise UsageError(f"code={code!r} is for .faiss, which holds one code; other formats hold all of them")
+    if target.suffix == ".parquet":
+        export_parquet(snapshot, target)
+        return Exported("parquet", snapshot.live, (target,))
+    return Exported("numpy", snapshot.live, tuple(export_npy(snapshot, target)))
 
 
 def export_npy(snapshot: Snapshot, folder: Path | str) -> list[Path]:

@@ -10,10 +10,11 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from swiftreid.gallery.catalogue import Catalogue, CatalogueView, Selection, Token
+from swiftreid.gallery.catalogue import Catalogue, CatalogueView, Token
 from swiftreid.gallery.chunks import decode_chunk
 from swiftreid.gallery.entries import Entry, StoredEntry, check_thumbnail, from_row
 from swiftreid.gallery.errors import EntryNotFound, damaged, plain_errors
+from swiftreid.gallery.filters import Filters
 from swiftreid.gallery.info import GalleryInfo, read_info
 from swiftreid.gallery.segment_store import SegmentStore
 from swiftreid.gallery.snapshot import Snapshot, make_snapshot
@@ -55,7 +56,7 @@ class GalleryReader:
     def _read_view(self, view: CatalogueView) -> GalleryView:
         return read_view(view, self._catalogue.meta.layout, self._cache)
 
-    def snapshot(self, chosen: Selection, exclude_ids: Collection[str] | None, after: Token) -> Snapshot:
+    def snapshot(self, chosen: Filters, exclude_ids: Collection[str], after: Token) -> Snapshot:
         """See `Gallery.snapshot`."""
         with plain_errors(self._gallery, "reading"):
             catalogue, view = look(self._catalogue, self._gallery, "reading", self._read_view, after)
@@ -85,9 +86,7 @@ class GalleryReader:
         with self._view("reading holds") as view:
             return view.held()
 
-    def page(
-        self, chosen: Selection, *, limit: int | None, offset: int = 0, after_id: str | None = None
-    ) -> list[Entry]:
+    def page(self, chosen: Filters, *, limit: int | None, offset: int = 0, after_id: str | None = None) -> list[Entry]:
         """See `Gallery.list`."""
         with self._view("listing entries") as view:
             past = 0
@@ -102,7 +101,7 @@ class GalleryReader:
             rows = view.page(chosen, past=past, limit=-1 if limit is None else limit, offset=offset)
             return [from_row(self._gallery, row) for row in rows]
 
-    def ids(self, chosen: Selection) -> list[str]:
+    def ids(self, chosen: Filters) -> list[str]:
         """Ids of entries in gallery order; those of altered entries too, so that they can be deleted."""
         with self._view("reading ids") as view:
             return [row[1] for row in view.page(chosen, past=0, limit=-1)]
@@ -112,7 +111,7 @@ class GalleryReader:
         past = 0
         while True:
             with self._view("listing entries") as view:
-                rows = view.page(Selection(), past=past, limit=_PAGE)
+                rows = view.page(Filters(), past=past, limit=_PAGE)
                 entries = [from_row(self._gallery, row) for row in rows]
             yield from entries
             if len(rows) < _PAGE:

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swiftreid.errors import UsageError
-from swiftreid.gallery.catalogue import CatalogueView, Selection, Token
+from swiftreid.gallery.catalogue import CatalogueView, Token
 from swiftreid.gallery.entries import Entry, check_thumbnail, from_row
 from swiftreid.gallery.errors import damaged, plain_errors
+from swiftreid.gallery.filters import Filters
 from swiftreid.gallery.view import Cache, GalleryView
 
 _FEW_CAMERAS = 6
@@ -131,20 +132,21 @@ def make_snapshot(
     view: GalleryView,
     cache: Cache,
     *,
-    chosen: Selection,
+    chosen: Filters,
     exclude_ids: Collection[str] | None = None,
 ) -> Snapshot:
     """See `swiftreid.gallery.store.Gallery.snapshot`; the snapshot closes the catalogue's view."""
     with plain_errors(gallery, "reading"):
-        wanted = _camera_choice(catalogue, gallery, chosen)
-        filtered = wanted is not None or chosen.after is not None or chosen.before is not None
+        wanted = _camera_choice(catalogue, chosen)
+        after, before = chosen.times
+        filtered = wanted is not None or after is not None or before is not None
         mask = None
         if filtered or view.live < view.rows:
             columns = [cache.filters(catalogue, row) for row, _ in view.segments]
             pairs = [(column.cameras, column.times) for column in columns]
             pairs += [(part.columns.cameras, part.columns.times) for part in view.tail.parts]
             try:
-                parts = [_searchable(wanted, chosen.after, chosen.before, *pair) for pair in pairs]
+                parts = [_searchable(wanted, after, before, *pair) for pair in pairs]
             except IndexError as error:
                 raise damaged(gallery, "filter columns name cameras that are not known") from error
             mask = np.concatenate([np.empty(0, np.bool_), *parts])
@@ -161,18 +163,14 @@ def make_snapshot(
         return Snapshot(catalogue, gallery, view, mask)
 
 
-def _camera_choice(catalogue: CatalogueView, gallery: Path, chosen: Selection) -> NDArray[np.bool_] | None:
+def _camera_choice(catalogue: CatalogueView, chosen: Filters) -> NDArray[np.bool_] | None:
     """For each camera number whether it is wanted; None when all are."""
     if chosen.cameras is None and not chosen.not_cameras:
         return None
     numbers = {camera.name: camera.number for camera in catalogue.cameras()}
-    unknown = sorted(set(chosen.cameras or ()) - set(numbers))
-    if unknown:
-        known = ", ".join(sorted(numbers)[:20]) or "(none: the gallery is empty)"
-        raise UsageError(f"gallery {gallery} has no camera {', '.join(map(repr, unknown))}; its cameras are {known}")
-    wanted = (set(numbers) if chosen.cameras is None else set(chosen.cameras)) - set(chosen.not_cameras or ())
+    wanted = (set(numbers) if chosen.cameras is None else set(chosen.cameras)) - set(chosen.not_cameras)
     choice = np.zeros(max(numbers.values(), default=0) + 1, np.bool_)
-    choice[[numbers[name] for name in wanted]] = True
+    choice[[numbers[name] for name in wanted if name in numbers]] = True
     return choice
 
 

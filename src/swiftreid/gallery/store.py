@@ -6,21 +6,22 @@ import builtins
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from swiftreid.errors import UsageError
-from swiftreid.gallery.catalogue import Selection, Token
+from swiftreid.gallery.bound_encoder import BoundEncoder
+from swiftreid.gallery.catalogue import Token
+from swiftreid.gallery.changes import EntryChanges, check_changes
 from swiftreid.gallery.compaction import CompactReport
 from swiftreid.gallery.creation import SEGMENT_SIZE, EncoderLike, create_gallery
-from swiftreid.gallery.digests import file_digest
 from swiftreid.gallery.entries import Entry, StoredEntry
-from swiftreid.gallery.errors import OtherEncoder, damaged, plain_errors
+from swiftreid.gallery.filters import FilterFields, Filters, stored_filters
 from swiftreid.gallery.info import GalleryInfo
 from swiftreid.gallery.local_segments import LocalSegments
-from swiftreid.gallery.meta import ENCODER, SEGMENTS, Embedding, FloatName
+from swiftreid.gallery.meta import SEGMENTS, Embedding, FloatName
 from swiftreid.gallery.reader import GalleryReader
 from swiftreid.gallery.rights import warn_if_open_to_others
 from swiftreid.gallery.snapshot import Snapshot
@@ -32,10 +33,6 @@ from swiftreid.search.codes import CodeSpec
 from swiftreid.search.stages import EMBEDDING
 
 WRITER_WAIT = 5.0
-_CHANGEABLE = {"camera", "time", "person", "source", "labels", "track", "frame", "start", "end", "picture_sha256"}
-
-Labels = Mapping[str, str | Collection[str]]
-"""For each label's name the value, or the values of which one, an entry must have."""
 
 
 class Gallery:
@@ -68,8 +65,8 @@ class Gallery:
         self._cache = Cache(store, path, self._meta.layout)
         self._reader = GalleryReader(self._catalogue, store, path, self._cache)
         self._writer = GalleryWriter(self._catalogue, store, path, self._cache, wait=wait)
+        self._encoder = BoundEncoder(path, self._meta)
         self._closed = False
-        self._encoder_checked: tuple[int, ...] | None = None
 
     @classmethod
     def create(
@@ -203,16 +200,7 @@ class Gallery:
         Raises:
             GalleryDamaged: the copy was altered or is missing.
         """
-        if not self._meta.encoder_digest:
-            return None
-        path = self.path / ENCODER
-        with plain_errors(self.path, "reading the encoder"):
-            state = path.stat()
-            now = (state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
-            if now != self._encoder_checked and file_digest(path) != self._meta.encoder_digest:
-                raise damaged(self.path, f"{ENCODER} does not match its checksum")
-            self._encoder_checked = now
-        return path
+        return self._encoder.file()
 
     def check_encoder(self, fingerprint: str, encoder_name: str | None = None) -> None:
         """Refuse an encoder that is not the gallery's; call it before a long encoding run, or before a search.
@@ -220,18 +208,7 @@ class Gallery:
         Raises:
             OtherEncoder: names both encoders.
         """
-        if fingerprint != self.fingerprint:
-            other = "an encoder"
-            if encoder_name:
-                other = f"{'another ' if encoder_name == self.encoder_name else ''}encoder {encoder_name!r}"
-            own = f"the encoder with fingerprint {self.fingerprint}"
-            if self._meta.encoder_digest:
-                own = f"the gallery's own copy, {self.path / ENCODER}"
-            raise OtherEncoder(
-                f"gallery {self.path} holds codes of encoder {self.encoder_name!r} (fingerprint {self.fingerprint}), "
-                f"not of {other} (fingerprint {fingerprint}), and their codes can't be compared: encode with "
-                f"{own}, or create another gallery for the other encoder"
-            )
+        self._encoder.check(fingerprint, encoder_name)
 
     def add(
         self,
@@ -298,50 +275,34 @@ class Gallery:
 
     def list(
         self,
+        filters: Filters | None = None,
         *,
-        cameras: Collection[str] | None = None,
-        not_cameras: Collection[str] | None = None,
-        persons: Collection[str] | None = None,
-        labels: Labels | None = None,
-        tracks: Collection[str] | None = None,
-        after: float | None = None,
-        before: float | None = None,
         limit: int | None = None,
         offset: int = 0,
         after_id: str | None = None,
+        **fields: Unpack[FilterFields],
     ) -> builtins.list[Entry]:
         """Entries in gallery order, without thumbnails.
 
         Args:
-            cameras: only of these cameras.
-            not_cameras: of none of these.
-            persons: only of these people.
-            labels: only with these labels: for each name its value, or several of which one must be there.
-            tracks: only of these tracks.
-            after: only with a known time of at least this, in seconds since 1970 UTC.
-            before: only with a known time below this.
+            filters: which entries; by default all.
             limit: at most so many.
             offset: leave out so many at the beginning.
             after_id: begin after this entry, such as the last one of the page before; quicker than ``offset``.
+            **fields: in place of filters, their fields.
 
         Raises:
-            UsageError: a text in place of a list, or a limit or offset below 0.
+            UsageError: filters that make no sense, or a limit or offset below 0.
             EntryNotFound: there is no entry ``after_id``.
+
+        Example:
+            ``gallery.list(cameras=["door"], after="2026-11-20", limit=100)``
         """
         self._check_open()
         for name, count in (("limit", limit or 0), ("offset", offset)):
             if count < 0:
                 raise UsageError(f"{name} is {count}: give 0 or more")
-        chosen = _selection(
-            cameras=cameras,
-            not_cameras=not_cameras,
-            persons=persons,
-            tracks=tracks,
-            labels=labels,
-            after=after,
-            before=before,
-        )
-        return self._reader.page(chosen, limit=limit, offset=offset, after_id=after_id)
+        return self._reader.page(stored_filters(filters, fields), limit=limit, offset=offset, after_id=after_id)
 
     def cameras(self) -> builtins.list[str]:
         """Names of the cameras of all entries, sorted."""
@@ -351,7 +312,7 @@ class Gallery:
     def ids_of_person(self, person: str) -> builtins.list[str]:
         """Ids of all entries of one person, in gallery order; empty when there is none."""
         self._check_open()
-        return self._reader.ids(Selection(persons=[person]))
+        return self._reader.ids(Filters(persons=[person]))
 
     def get(self, entry_id: str) -> StoredEntry:
         """One entry with its codes and thumbnail.
@@ -362,15 +323,15 @@ class Gallery:
         self._check_open()
         return self._reader.get(entry_id)
 
-    def update(self, ids: str | Collection[str], **fields: Any) -> Written:
+    def update(self, ids: str | Collection[str], **fields: Unpack[EntryChanges]) -> Written:
         """Set fields of one entry or several in one durable transaction; codes and thumbnails stay as they are.
 
         What was there is overwritten; `compact` erases what is left of it.
 
         Args:
             ids: one id, or several.
-            fields: new values by name: ``camera``, ``time``, ``person``, ``source``, ``labels`` (all of them),
-                ``track``, ``frame``, ``start``, ``end``, ``picture_sha256``.
+            **fields: new values, as `swiftreid.gallery.changes.EntryChanges` has them. Labels that are given are set,
+                those that are None go, and others stay.
 
         Returns:
             How many entries were changed, with the write's token.
@@ -391,11 +352,8 @@ class Gallery:
             ['p7']
         """
         self._check_writable("updating")
-        unknown = sorted(set(fields) - _CHANGEABLE)
-        if unknown or not fields:
-            what = f"no field {unknown[0]!r} can be changed" if unknown else "say which fields to change"
-            raise UsageError(f"{what}: update takes {', '.join(sorted(_CHANGEABLE))}")
-        return self._writer.update([ids] if isinstance(ids, str) else ids, fields)
+        changes = check_changes(fields)
+        return self._writer.update([ids] if isinstance(ids, str) else ids, changes)
 
     def delete(self, ids: Collection[str]) -> Written:
         """Delete entries in one durable transaction; ids that are not there are passed over.
@@ -480,42 +438,30 @@ class Gallery:
 
     def snapshot(
         self,
-        cameras: Collection[str] | None = None,
-        not_cameras: Collection[str] | None = None,
-        after: float | None = None,
-        before: float | None = None,
-        exclude_ids: Collection[str] | None = None,
+        filters: Filters | None = None,
         *,
-        persons: Collection[str] | None = None,
-        labels: Labels | None = None,
-        tracks: Collection[str] | None = None,
+        exclude_ids: Collection[str] = (),
         after_token: Token = 0,
+        **fields: Unpack[FilterFields],
     ) -> Snapshot:
         """A consistent view to search in, of one moment, with a mask for the filters; never waits for a writer.
 
         Args:
-            cameras: only these cameras; each must be one of the gallery's.
-            not_cameras: none of these cameras; unknown names are fine.
-            after: only entries with a known time of at least this, in seconds since 1970 UTC.
-            before: only entries with a known time below this.
+            filters: which entries may be searched; by default all.
             exclude_ids: not these entries; unknown ids are fine.
-            persons: only entries of these people.
-            labels: only entries with these labels: for each name its value, or several of which one must be there.
-            tracks: only entries of these tracks.
             after_token: a write that must show, by the token it returned.
+            **fields: in place of filters, their fields.
+
+        Raises:
+            UsageError: filters that make no sense, or there was no such write.
+
+        Example:
+            ``gallery.snapshot(labels={"bag": ["yes", "big"]})``
         """
         self._check_open()
-        _refuse_text(exclude_ids=exclude_ids)
-        chosen = _selection(
-            cameras=cameras,
-            not_cameras=not_cameras,
-            persons=persons,
-            tracks=tracks,
-            labels=labels,
-            after=after,
-            before=before,
-        )
-        return self._reader.snapshot(chosen, exclude_ids, after_token)
+        if isinstance(exclude_ids, str):
+            raise UsageError(f"exclude_ids must be a list of ids, got the text {exclude_ids!r}: pass [{exclude_ids!r}]")
+        return self._reader.snapshot(stored_filters(filters, fields), exclude_ids, after_token)
 
     def _check_open(self) -> None:
         if self._closed:
@@ -525,40 +471,3 @@ class Gallery:
         self._check_open()
         if self.read_only:
             raise UsageError(f"gallery {self.path} was opened read-only, so {doing} is refused: open it for writing")
-
-
-def _refuse_text(**named: Collection[str] | None) -> None:
-    for name, value in named.items():
-        if isinstance(value, str):
-            raise UsageError(f"{name} must be a list of names, got the text {value!r}: pass [{value!r}]")
-
-
-def _selection(
-    *,
-    cameras: Collection[str] | None,
-    not_cameras: Collection[str] | None,
-    persons: Collection[str] | None,
-    tracks: Collection[str] | None,
-    labels: Labels | None,
-    after: float | None,
-    before: float | None,
-) -> Selection:
-    """The filters in one, checked; a label's single value becomes a list."""
-    named = {"cameras": cameras, "not_cameras": not_cameras, "persons": persons, "tracks": tracks}
-    _refuse_text(**named)
-    if labels is not None and not isinstance(labels, Mapping):
-        raise UsageError(f"labels must map names to values, as in {{'bag': 'yes'}}, got {labels!r}")
-    wanted = {name: [value] if isinstance(value, str) else value for name, value in (labels or {}).items()}
-    return Selection(**named, labels=wanted, after=_moment("after", after), before=_moment("before", before))
-
-
-def _moment(name: str, given: object) -> float | None:
-    """A time filter in seconds since 1970 UTC; what is no number is refused, as it would be compared with anything."""
-    if given is None:
-        return None
-    if isinstance(given, bool) or not isinstance(given, (int, float, np.integer, np.floating)) or np.isnan(given):
-        raise UsageError(
-            f"{name} must be seconds since 1970 UTC, got {given!r}: of a text or a datetime take "
-            "datetime.fromisoformat(...).timestamp()"
-        )
-    return float(given)

@@ -14,7 +14,7 @@ from swiftreid.gallery.chunks import decode_chunk
 from swiftreid.gallery.columns import CAMERA, SEQ, TIME, Columns
 from swiftreid.gallery.digests import digest_of, entry_text, file_digest
 from swiftreid.gallery.errors import GalleryDamaged
-from swiftreid.gallery.filters import decode_filters
+from swiftreid.gallery.filter_columns import decode_filters
 from swiftreid.gallery.meta import ENCODER, Meta
 from swiftreid.gallery.segment_store import SegmentStore
 from swiftreid.gallery.segments import SegmentFile, map_segment

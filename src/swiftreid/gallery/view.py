@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from swiftreid.gallery.catalogue import Catalogue, CatalogueView, SegmentRow, Token
 from swiftreid.gallery.columns import empty
 from swiftreid.gallery.errors import damaged
-from swiftreid.gallery.filters import CameraTimes, decode_filters
+from swiftreid.gallery.filter_columns import CameraTimes, decode_filters
 from swiftreid.gallery.meta import Layout
 from swiftreid.gallery.segment_store import SegmentStore
 from swiftreid.gallery.segments import SegmentFile, map_segment

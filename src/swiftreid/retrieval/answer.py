@@ -115,6 +115,25 @@ class Hit:
         """The entry's id."""
         return self.entry.id
 
+    def to_dict(self) -> dict[str, Any]:
+        """The hit in plain values, for JSON."""
+        entry = self.entry
+        return {
+            "id": entry.id,
+            "distance": self.distance,
+            "code": self.code,
+            "camera": entry.camera,
+            "time": entry.time,
+            "person": entry.person,
+            "labels": dict(entry.labels),
+            "track": entry.track,
+            "right": self.right,
+            "same_person": self.same_person,
+            "reranked": self.reranked,
+            "differs": list(self.fit.differs) if self.fit else None,
+            "unsure": list(self.fit.unsure) if self.fit else None,
+        }
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -124,7 +143,8 @@ class Answer:
         name: of the query.
         hits: best first.
         decision: whether the person is there; None where the query asked for no decision or only described somebody.
-        threshold: what decided: a calibrated threshold, or a distance in bits; None where nothing did.
+        threshold: largest distance of the same person, in bits, or of embeddings; None where nothing decided.
+        calibration: its figures, where that threshold was calibrated.
         cascade: that was searched by.
         origin: where that cascade comes from.
         searched: entries that passed the filters.
@@ -144,7 +164,7 @@ class Answer:
     name: str
     hits: tuple[Hit, ...]
     decision: Verdict | None
-    threshold: float | SamePerson | None
+    threshold: float | None
     cascade: Cascade
     origin: CascadeOrigin
     searched: int
@@ -158,6 +178,39 @@ class Answer:
     camera: str | None = None
     thumbnail: bytes | None = field(default=None, repr=False)
     description: DescriptionFacts | None = None
+    calibration: SamePerson | None = None
+
+    def __iter__(self) -> Iterator[Hit]:
+        """The hits."""
+        return iter(self.hits)
+
+    def __len__(self) -> int:
+        """How many hits there are."""
+        return len(self.hits)
+
+    def __getitem__(self, rank: int) -> Hit:
+        """A hit, the best first."""
+        return self.hits[rank]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The answer in plain values, for JSON; without thumbnails and the report."""
+        facts = self.description
+        return {
+            "query": self.name,
+            "person": self.person,
+            "camera": self.camera,
+            "decision": self.decision,
+            "threshold": self.threshold,
+            "cascade": str(self.cascade),
+            "searched": self.searched,
+            "compared": self.compared,
+            "passing": self.passing,
+            "partial": self.partial,
+            "token": self.token,
+            "description": dict(facts.bits) if facts else None,
+            "hits": [{"rank": rank, **hit.to_dict()} for rank, hit in enumerate(self.hits, 1)],
+            "notes": [{"kind": note.kind, "message": note.message} for note in self.notes],
+        }
 
     def noted(self, kind: str) -> Note | None:
         """The note of this kind; None if there is none."""

@@ -19,7 +19,9 @@ from swiftreid.search.cascade import Cascade
 from swiftreid.search.codes import bits_of
 from swiftreid.search.stages import EMBEDDING
 
-_CALIBRATE = "calibrate the encoder on labelled people of your cameras"
+_CALIBRATE = (
+    "calibrate the encoder on labelled people of your cameras (`calibrate_encoder` in Python, `swiftreid calibrate`)"
+)
 
 
 def choose_threshold(
@@ -46,6 +48,8 @@ def choose_threshold(
         most, unit = (2, "") if final == EMBEDDING else (bits_of(final), " bits")
         if not (math.isfinite(wanted) and 0 <= wanted <= most):
             raise UsageError(f"a same-person threshold is a distance of 0 to {most}{unit} of {final}, not {wanted:g}")
+        if final != EMBEDDING and wanted != int(wanted):
+            raise UsageError(f"a same-person threshold of {final} is a whole number of bits, not {wanted:g}")
         return wanted, None
     if card is None:
         return None, Note("no-encoder", "the gallery carries no encoder, so no calibration says who is the same person")

@@ -15,13 +15,13 @@ from swiftreid.encoding.crops import Colour
 from swiftreid.encoding.encoder import Encoder
 from swiftreid.encoding.encodings_file import Encodings
 from swiftreid.errors import UsageError
-from swiftreid.gallery.entries import Entry, valid_text
+from swiftreid.gallery.entries import Entry
 from swiftreid.gallery.store import Gallery
 from swiftreid.gallery.writer import Written
 from swiftreid.progress import Progress, no_progress
 from swiftreid.retrieval.encoded import Codes, columns_for, encode_pictures
 from swiftreid.retrieval.query import Picture
-from swiftreid.retrieval.samples import NoCamera, entry_of
+from swiftreid.retrieval.samples import NoCamera, digest_of_file, entry_of, source_of
 from swiftreid.retrieval.searchable import OnBad, OnExisting
 from swiftreid.search.stages import EMBEDDING
 
@@ -130,7 +130,7 @@ def add_pictures(
 ) -> Ingested:
     """Add entries with a picture each: files, or pixels. As `add_samples`, for entries that are ready.
 
-    An entry without a thumbnail gets one.
+    An entry without a thumbnail gets one, and one of a file that file as its source, with its digest.
 
     Raises:
         UsageError: there are not as many entries as pictures.
@@ -144,10 +144,9 @@ def add_pictures(
     wanted = [row for row, entry in enumerate(entries) if entry.id not in known]
 
     def entries_at(places: Sequence[int], thumbnails: Sequence[bytes]) -> list[Entry]:
-        own = (entries[wanted[place]] for place in places)
         return [
-            entry if entry.thumbnail is not None else replace(entry, thumbnail=small)
-            for entry, small in zip(own, thumbnails, strict=True)
+            _completed(entries[wanted[place]], pictures[wanted[place]], small)
+            for place, small in zip(places, thumbnails, strict=True)
         ]
 
     chosen = [pictures[row] for row in wanted]
@@ -266,7 +265,7 @@ def _refuse_other_pictures(gallery: Gallery, known: Sequence[NamedSample]) -> No
         stored = gallery.get(sample.id).entry.source
         other = Path(stored) if stored else None
         # A file that is no longer where it was may have been moved: that is no reason to refuse.
-        if other is not None and stored != valid_text(str(sample.path.resolve())) and other.exists():
+        if other is not None and stored != source_of(sample.path) and other.exists():
             raise OtherPicture(
                 f"{sample.path} would have the id {sample.id!r}, which {gallery.path} has from another file, {other}; "
                 "nothing was added: tell them apart by other ids"
@@ -308,6 +307,16 @@ def _encode_and_add(
             replace=replacing,
         )
         _note_added(done, made, written, on_added)
+
+
+def _completed(entry: Entry, picture: Picture, thumbnail: bytes) -> Entry:
+    """An entry with what its picture says of itself, where the entry does not."""
+    if entry.thumbnail is None:
+        entry = replace(entry, thumbnail=thumbnail)
+    if not isinstance(picture, np.ndarray) and entry.source is None:
+        file = Path(picture)
+        entry = replace(entry, source=source_of(file), picture_sha256=entry.picture_sha256 or digest_of_file(file))
+    return entry
 
 
 def _note_added(done: Ingested, entries: Sequence[Entry], written: Written, on_added: OnAdded | None) -> None:

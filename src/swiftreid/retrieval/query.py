@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from swiftreid.encoding.crops import Colour
 from swiftreid.errors import UsageError
+from swiftreid.gallery.filters import Filters
 from swiftreid.reranking.reciprocal import Reciprocal
-from swiftreid.retrieval.filters import Filters
 from swiftreid.search.cascade import Cascade
 from swiftreid.search.numbers import whole_number
 
@@ -63,7 +63,7 @@ class Query:
     Attributes:
         pictures: files, or pixels uint8 [height, width, 3] of any size; one, or a list.
         colour: order of the channels of pixels.
-        vectors: embeddings that the encoder's network, or your own, gave: float [d] or [n, d].
+        vectors: embeddings that the encoder's network, or your own, gave: float [d]; or float [n, d], n of one person.
         codes: packed codes by name, uint8 [n, row bytes]; at least those that the search compares.
         ids: entries of the gallery; they are left out of the answer. This needs no encoder.
         description: what is known of the person's looks.
@@ -106,19 +106,21 @@ class Query:
     thumbnails: int = 0
 
     def __post_init__(self) -> None:
-        pictures: Any = self.pictures
-        one = isinstance(pictures, (str, Path)) or (isinstance(pictures, np.ndarray) and pictures.ndim == 3)
-        object.__setattr__(self, "pictures", (pictures,) if one else tuple(pictures))
+        object.__setattr__(self, "pictures", pictures_of(self.pictures, self.colour))
         object.__setattr__(self, "ids", (self.ids,) if isinstance(self.ids, str) else tuple(self.ids))
+        _check_type("filters", self.filters, Filters, "Filters(cameras=[...])")
+        _check_type("description", self.description, (PersonDescription, type(None)), "PersonDescription(has=[...])")
+        _check_type("codes", self.codes, (Mapping, type(None)), "{'id128': codes}")
         whole_number("k", self.k, 1)
-        if self.colour not in ("rgb", "bgr"):
-            raise UsageError(f"colour is 'rgb' or 'bgr', not {self.colour!r}")
         if isinstance(self.cascade, str):
             object.__setattr__(self, "cascade", Cascade.parse(self.cascade))
         if self.exact and self.cascade is not None:
             raise UsageError("exact search has no cascade: give one of the two")
-        if isinstance(self.threshold, str) and self.threshold != "calibrated":
-            raise UsageError(f"a threshold is a distance in bits, 'calibrated' or None, not {self.threshold!r}")
+        threshold: object = self.threshold
+        if threshold not in ("calibrated", None) and (
+            isinstance(threshold, bool) or not isinstance(threshold, (int, float, np.integer, np.floating))
+        ):
+            raise UsageError(f"a threshold is a distance in bits, 'calibrated' or None, not {threshold!r}")
         if self.by_looks:
             return
         if self.description is None:
@@ -133,6 +135,38 @@ class Query:
     def by_looks(self) -> bool:
         """Whether it compares codes of pictures, and not a description alone."""
         return bool(self.pictures or self.ids or self.vectors is not None or self.codes is not None)
+
+
+def pictures_of(pictures: Any, colour: Colour) -> tuple[Picture, ...]:
+    """One picture, or several, in a tuple.
+
+    Raises:
+        UsageError: something is neither a file nor an array, or ``colour`` is given for files.
+    """
+    if colour not in ("rgb", "bgr"):
+        raise UsageError(f"colour is 'rgb' or 'bgr', not {colour!r}")
+    if isinstance(pictures, np.ndarray) and pictures.dtype.kind == "f" and pictures.ndim < 3:
+        raise UsageError(f"a float array {pictures.shape} is no picture: give embeddings as vectors=")
+    one = isinstance(pictures, (str, Path)) or (isinstance(pictures, np.ndarray) and pictures.ndim == 3)
+    try:
+        listed = (pictures,) if one else tuple(pictures)
+    except TypeError:
+        listed = (pictures,)
+    for picture in listed:
+        if isinstance(picture, (str, Path)):
+            if colour != "rgb":
+                raise UsageError("colour='bgr' is about arrays of pixels: files say themselves how they are to be read")
+        elif not isinstance(picture, np.ndarray):
+            raise UsageError(
+                f"a picture is a file or a uint8 array [height, width, 3], not {type(picture).__name__}: of an image "
+                "of Pillow take numpy.asarray(image.convert('RGB'))"
+            )
+    return listed
+
+
+def _check_type(name: str, value: object, kinds: type | tuple[type, ...], example: str) -> None:
+    if not isinstance(value, kinds):
+        raise UsageError(f"{name} got {type(value).__name__}: write {name}={example}")
 
 
 class QueryOptions(TypedDict, total=False):
@@ -153,3 +187,25 @@ class QueryOptions(TypedDict, total=False):
     person: str | None
     camera: str | None
     thumbnails: int
+
+
+def query_of(query: Query | Picture | NDArray[np.floating[Any]] | None, options: Mapping[str, Any]) -> Query:
+    """A `Query`; or one of a picture, a vector or nothing, with the other fields.
+
+    Raises:
+        UsageError: options came with a `Query`, one is not known, or the query makes no sense.
+    """
+    unknown = sorted(set(options) - set(QueryOptions.__annotations__))
+    if unknown:
+        raise UsageError(
+            f"a query has no {unknown[0]!r}: it has {', '.join(['pictures', *QueryOptions.__annotations__])}; k is how "
+            "many hits it wants"
+        )
+    if isinstance(query, Query):
+        if options:
+            raise UsageError(f"{', '.join(options)}: give them to the Query")
+        return query
+    given: Any = query
+    if isinstance(given, np.ndarray) and given.dtype.kind == "f" and given.ndim < 3 and "vectors" not in options:
+        return Query(**options, vectors=given)
+    return Query(pictures=() if given is None else given, **options)

@@ -10,7 +10,8 @@ from pathlib import Path
 from swiftreid.data.market import parse_name
 from swiftreid.data.pictures import find_pictures
 from swiftreid.data.samples import NamedSample, Sample
-from swiftreid.data.table_file import read_table, seconds
+from swiftreid.data.table_file import read_table
+from swiftreid.data.times import seconds
 from swiftreid.errors import UsageError
 from swiftreid.gallery.entries import Entry, valid_text
 
@@ -103,12 +104,12 @@ def entry_of(sample: NamedSample, thumbnail: bytes | None) -> Entry:
         camera=sample.camera or "",
         time=sample.time,
         person=sample.person,
-        source=valid_text(str(sample.path.resolve())),
+        source=source_of(sample.path),
         labels=dict(sample.attributes or {}),
         thumbnail=thumbnail,
         track=sample.tracklet,
         frame=sample.frame,
-        picture_sha256=_digest(sample.path),
+        picture_sha256=digest_of_file(sample.path),
     )
 
 
@@ -142,6 +143,12 @@ def _frame(text: str, where: str) -> int:
     return int(text)
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def source_of(file: Path) -> str:
+    """A picture's file as an entry keeps it."""
+    return valid_text(str(file.resolve()))
+
+
+def digest_of_file(file: Path) -> str:
+    """SHA-256 of a picture's file, 64 hexadecimal digits."""
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()

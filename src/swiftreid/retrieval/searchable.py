@@ -6,20 +6,22 @@ write. `tests/retrieval/contract.py` runs the same calls on every implementation
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from swiftreid.data.pictures import BadPicture
 from swiftreid.encoding.crops import Colour
+from swiftreid.gallery.changes import EntryChanges
 from swiftreid.gallery.entries import Entry
+from swiftreid.gallery.filters import Filters
 from swiftreid.gallery.info import GalleryInfo
 from swiftreid.progress import Progress, no_progress
 from swiftreid.retrieval.answer import Answer, Answers, Token
-from swiftreid.retrieval.filters import Filters
 from swiftreid.retrieval.query import Picture, Query
 
 OnExisting: TypeAlias = Literal["refuse", "skip", "replace"]
@@ -53,6 +55,19 @@ class Deleted:
     Attributes:
         token: give it to a search as ``after``.
         count: how many entries were deleted.
+    """
+
+    token: Token
+    count: int
+
+
+@dataclass(frozen=True)
+class Updated:
+    """What an update did.
+
+    Attributes:
+        token: give it to a search as ``after``.
+        count: how many entries were changed.
     """
 
     token: Token
@@ -116,14 +131,36 @@ class Searchable(Protocol):
     def delete(self, ids: Collection[str]) -> Deleted:
         """Delete entries; ids that are not there are passed over."""
 
-    def entries(self, ids: Sequence[str]) -> list[Entry]:
+    def update(self, ids: str | Collection[str], **fields: Unpack[EntryChanges]) -> Updated:
+        """Set fields of entries; of their labels those that are given, where None removes one.
+
+        Raises:
+            EntryNotFound: one of the ids is not there; nothing was changed.
+            UsageError: there is no such field, or a value cannot be stored.
+        """
+
+    def entries(self, ids: Sequence[str]) -> builtins.list[Entry]:
         """Some entries, with their thumbnails, in that order.
 
         Raises:
             EntryNotFound: one of them is not there.
         """
 
-    def ids(self, filters: Filters | None = None) -> list[str]:
+    def list(
+        self, filters: Filters | None = None, *, limit: int | None = None, after_id: str | None = None
+    ) -> builtins.list[Entry]:
+        """Entries that pass, in the order in which they were added, without thumbnails.
+
+        Args:
+            filters: which entries; by default all.
+            limit: at most so many.
+            after_id: begin after this entry, the last one of the page before.
+
+        Raises:
+            EntryNotFound: there is no entry ``after_id``.
+        """
+
+    def ids(self, filters: Filters | None = None) -> builtins.list[str]:
         """The ids of all entries that pass, in the order in which they were added."""
 
     def info(self) -> GalleryInfo:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from swiftreid.calibration.same_person import SamePerson
 from swiftreid.encoding.card import EncoderCard
 from swiftreid.encoding.encoder import Encoder
 from swiftreid.errors import UsageError
+from swiftreid.gallery.filters import Filters
+from swiftreid.gallery.snapshot import Snapshot
 from swiftreid.gallery.store import Gallery
 from swiftreid.progress import Progress, no_progress
 from swiftreid.retrieval.answer import Answer, Answers, CascadeOrigin, Note, Token, Verdict
 from swiftreid.retrieval.cascades import choose_cascade
 from swiftreid.retrieval.decision import choose_threshold, size_note
 from swiftreid.retrieval.descriptions import DescriptionStage, description_stage
-from swiftreid.retrieval.filters import SHOWN_CAMERAS
+from swiftreid.retrieval.filters import camera_note, empty_note, own_camera_note
 from swiftreid.retrieval.query import Query
 from swiftreid.retrieval.ranking import RankedQuery, Settings, rank_queries
 from swiftreid.retrieval.resolving import Resolved, resolve
@@ -90,8 +93,6 @@ class Searcher:
         """See `swiftreid.retrieval.local.LocalGallery.search_batch`."""
         end = None if deadline is None else time.monotonic() + deadline
         write = write_of(self._gallery, after)
-        for filters in dict.fromkeys(query.filters for query in queries):
-            filters.check(self._gallery)
         plans = [self._plan(query) for query in queries]
         resolved = resolve(queries, self._gallery, self._encoder, on_bad=on_bad, progress=progress)
         answers: dict[int, Answer] = {}
@@ -166,13 +167,12 @@ class Searcher:
             return [_answer(query, plan, "", notes, partial=late) for query in queries], SearchReport([])
         filters = first.query.filters
         own = first.camera if filters.other_cameras else None
-        if own is not None and own not in (known := self._gallery.cameras()):
-            notes.append(_no_such_camera(own, known))
-        with filters.snapshot(self._gallery, own, write) as snapshot:
+        notes += [note for note in (camera_note(filters, self._gallery),) if note]
+        notes += [note for note in (own_camera_note(own, self._gallery) if own is not None else None,) if note]
+        with self._snapshot(filters, own, write) as snapshot:
             token = token_of(self._gallery, snapshot.token)
             if not snapshot.live:
-                why = filters.why_empty(self._gallery, snapshot, own)
-                notes.append(Note("nothing-to-search", _EMPTY[why], {"why": why, "camera": own}))
+                notes.append(empty_note(filters, self._gallery, snapshot, own))
             ranked = rank_queries(plan.settings, queries, snapshot, threads=self._threads, progress=progress)
             notes += [note for note in (size_note(plan.settings.threshold, snapshot.live),) if note]
             if plan.settings.reranking is not None and snapshot.live > plan.settings.pool:
@@ -193,13 +193,10 @@ class Searcher:
             ]
         return made, ranked.report
 
-
-_EMPTY = {
-    "empty": "the gallery is empty",
-    "deleted": "all entries of the gallery are deleted",
-    "no times": "no entry of the gallery has a time",
-    "filters": "no entry passes the filters",
-}
+    def _snapshot(self, filters: Filters, own: str | None, write: int) -> Snapshot:
+        """The gallery now, with a mask of what passes; ``own`` is the camera that ``other_cameras`` leaves out."""
+        excluded = filters.not_cameras if own is None else (*filters.not_cameras, own)
+        return self._gallery.snapshot(replace(filters, not_cameras=excluded, other_cameras=False), after_token=write)
 
 
 def _usable(query: Resolved) -> bool:
@@ -220,7 +217,7 @@ def _answer(
     report: SearchReport | None = None,
     partial: bool = False,
 ) -> Answer:
-    description = plan.settings.description
+    description, threshold = plan.settings.description, plan.settings.threshold
     name = resolved.name
     if description is not None and not resolved.query.by_looks:
         name = resolved.query.name or str(description.description)
@@ -228,7 +225,8 @@ def _answer(
         name=name,
         hits=ranked.hits if ranked else (),
         decision=_verdict(resolved.query, plan, ranked),
-        threshold=plan.settings.threshold,
+        threshold=threshold.threshold if isinstance(threshold, SamePerson) else threshold,
+        calibration=threshold if isinstance(threshold, SamePerson) else None,
         cascade=plan.settings.cascade,
         origin=plan.origin,
         searched=searched,
@@ -251,15 +249,6 @@ def _verdict(query: Query, plan: _Plan, ranked: RankedQuery | None) -> Verdict |
     if ranked.stranger is None:
         return Verdict.NOT_CALIBRATED
     return Verdict.UNKNOWN if ranked.stranger else Verdict.SAME_PERSON
-
-
-def _no_such_camera(camera: str, known: Sequence[str]) -> Note:
-    return Note(
-        "no-such-camera",
-        f"leaving out the query's own camera, {camera}, leaves nobody out: the gallery's cameras are "
-        f"{', '.join(known[:SHOWN_CAMERAS])}; if it is one of these by another name, leave that one out",
-        {"camera": camera, "cameras": list(known)},
-    )
 
 
 def _pool_note(pool: int, entries: int) -> Note:

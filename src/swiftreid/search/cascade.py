@@ -86,6 +86,9 @@ class Cascade:
     def __str__(self) -> str:
         return " > ".join(map(str, self.stages))
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {"stages": self.stages}  # native rules are made again where it is opened
+
     @cached_property
     def codes(self) -> tuple[str, ...]:
         """Names of the codes that the cascade compares, each once, in order."""

@@ -58,6 +58,9 @@ class SearchReport(Sequence[StageReport]):
     def _stages(self) -> tuple[StageReport, ...]:
         return tuple(self._given() if callable(self._given) else self._given)
 
+    def __reduce__(self) -> tuple[type[SearchReport], tuple[tuple[StageReport, ...]]]:
+        return SearchReport, (self._stages,)
+
     @overload
     def __getitem__(self, index: int) -> StageReport: ...
     @overload

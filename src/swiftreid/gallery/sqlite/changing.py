@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,12 @@ import apsw
 import numpy as np
 
 from swiftreid.gallery.catalogue import Places
+from swiftreid.gallery.changes import changed_entry
 from swiftreid.gallery.chunks import decode_chunk
 from swiftreid.gallery.columns import CAMERA, TIME, Columns
 from swiftreid.gallery.entries import Entry, changed_row, check_entries, from_row
 from swiftreid.gallery.errors import EntryNotFound
-from swiftreid.gallery.filters import CameraTimes
+from swiftreid.gallery.filter_columns import CameraTimes
 from swiftreid.gallery.meta import Layout
 from swiftreid.gallery.sqlite.appending import by_number, count_cameras, drop_chunk, index_labels, put_chunk
 from swiftreid.gallery.sqlite.connection import fetch, get_state, next_token
@@ -54,7 +54,7 @@ def change(
     if not rows:
         return 0, get_state(db, "token")
     old = {seq: from_row(gallery, row) for seq, row in rows.items()}
-    new = {seq: replace(entry, **fields) for seq, entry in old.items()}
+    new = {seq: changed_entry(entry, fields) for seq, entry in old.items()}
     check_entries(list(new.values()))
     token = next_token(db)
     counts = Counter(entry.camera for entry in new.values())

@@ -21,7 +21,7 @@ from swiftreid.gallery.chunks import Chunk, decode_chunk
 from swiftreid.gallery.columns import CAMERA, TIME
 from swiftreid.gallery.digests import filter_digest
 from swiftreid.gallery.errors import EntriesHeld
-from swiftreid.gallery.filters import CameraTimes, decode_filters
+from swiftreid.gallery.filter_columns import CameraTimes, decode_filters
 from swiftreid.gallery.meta import Layout
 from swiftreid.gallery.sqlite.appending import count_cameras, drop_chunk, put_chunk
 from swiftreid.gallery.sqlite.connection import fetch, get_state, next_token, set_state

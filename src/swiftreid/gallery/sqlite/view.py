@@ -12,8 +12,9 @@ import apsw
 import numpy as np
 from numpy.typing import NDArray
 
-from swiftreid.gallery.catalogue import CameraRow, EntryRow, FilterColumns, SegmentRow, Selection
+from swiftreid.gallery.catalogue import CameraRow, EntryRow, FilterColumns, SegmentRow
 from swiftreid.gallery.chunks import Chunk, StoredChunk
+from swiftreid.gallery.filters import Filters
 from swiftreid.gallery.sqlite.connection import ReadPool, fetch, get_state
 from swiftreid.gallery.sqlite.errors import sqlite_errors
 
@@ -101,7 +102,7 @@ class SqliteView:
         """See `CatalogueView.seqs_of`."""
         return self._seqs(f"SELECT seq FROM entry WHERE id {_IN} ORDER BY seq", json.dumps(list(ids)))
 
-    def seqs_with(self, chosen: Selection) -> NDArray[np.int64] | None:
+    def seqs_with(self, chosen: Filters) -> NDArray[np.int64] | None:
         """See `CatalogueView.seqs_with`."""
         queries: list[tuple[str, tuple[str, ...]]] = [
             (f"SELECT seq FROM entry WHERE {column} {_IN} ORDER BY seq", (json.dumps(list(values)),))
@@ -130,7 +131,7 @@ class SqliteView:
         )
         return self._fetch(query, json.dumps(list(seqs)))
 
-    def page(self, chosen: Selection, *, past: int, limit: int, offset: int = 0) -> list[EntryRow]:
+    def page(self, chosen: Filters, *, past: int, limit: int, offset: int = 0) -> list[EntryRow]:
         """See `CatalogueView.page`."""
         where = ["entry.seq > ?"]
         values: list[Any] = [past]
@@ -143,7 +144,7 @@ class SqliteView:
             where, values = [*where, f"camera.name NOT {_IN}"], [*values, json.dumps(list(chosen.not_cameras))]
         for name, wanted in chosen.labels.items():
             where, values = [*where, f"entry.seq IN ({_WITH_LABEL})"], [*values, name, json.dumps(list(wanted))]
-        for sign, time in ((">=", chosen.after), ("<", chosen.before)):
+        for sign, time in zip((">=", "<"), chosen.times, strict=True):
             if time is not None:
                 where, values = [*where, f"entry.time {sign} ?"], [*values, time]
         query = (

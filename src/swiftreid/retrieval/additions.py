@@ -1,0 +1,108 @@
+"""What is known of pictures, vectors or codes that are added: entries from columns, names of files, and `Vectors`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypedDict
+
+from swiftreid.data.times import Moment, seconds
+from swiftreid.encoding.vectors import Vectors
+from swiftreid.errors import UsageError
+from swiftreid.gallery.entries import Entry
+from swiftreid.retrieval.samples import samples_below
+
+
+class EntryColumns(TypedDict, total=False):
+    """What is known of each picture or row, in lists of as many.
+
+    Attributes:
+        ids: of the entries.
+        cameras: that took them.
+        times: when: seconds since 1970 UTC, ISO 8601 (UTC unless it says otherwise), or datetimes with a time zone.
+        persons: who it is.
+        tracks: that they belong to.
+        labels: further facts by name, or one mapping for all of them.
+    """
+
+    ids: Sequence[str]
+    cameras: Sequence[str | None]
+    times: Sequence[Moment | None]
+    persons: Sequence[str | None]
+    tracks: Sequence[str | None]
+    labels: Sequence[Mapping[str, str]] | Mapping[str, str]
+
+
+def columns_of(vectors: Vectors, columns: EntryColumns) -> EntryColumns:
+    """What `Vectors` say of themselves, but for what ``columns`` say."""
+    own: EntryColumns = {"ids": vectors.ids, "cameras": vectors.cameras, "persons": vectors.persons}
+    return {**own, "times": vectors.times, **columns}
+
+
+def entries_of_files(files: Sequence[Path], columns: EntryColumns, camera: str | None) -> list[Entry]:
+    """Entries of picture files; what columns do not say comes from the files' names.
+
+    Raises:
+        UsageError: one is a folder, or columns have other lengths, or a camera is not known.
+        SwiftReIDError: a file is not there.
+    """
+    folder = next((file for file in files if file.is_dir()), None)
+    if folder is not None:
+        raise UsageError(
+            f"{folder} is a folder, of nobody knows how many pictures: list its files to give each an id, a time or "
+            "an entry"
+        )
+    samples = samples_below(files, camera=camera)
+    named: EntryColumns = {
+        "ids": [sample.id or "" for sample in samples],
+        "cameras": [sample.camera for sample in samples],
+        "persons": [sample.person for sample in samples],
+    }
+    return entries_of_rows(len(files), {**named, **columns}, camera)
+
+
+def entries_of_rows(count: int, columns: EntryColumns, camera: str | None) -> list[Entry]:
+    """Entries of ``count`` arrays of pixels, vectors or codes.
+
+    Args:
+        count: of pictures or rows.
+        columns: what is known of each; ids are needed.
+        camera: of those that ``cameras`` says nothing of.
+
+    Raises:
+        UsageError: a column is not known, or has another length; ids or a camera are missing; a time is none.
+    """
+    known = EntryColumns.__annotations__
+    unknown = sorted(set(columns) - set(known))
+    if unknown:
+        raise UsageError(f"add knows no {unknown[0]!r}: what is known of each picture or row are {', '.join(known)}")
+    rows = {name: _rows(name, values, count) for name, values in columns.items()}
+    ids = rows.get("ids")
+    if ids is None:
+        raise UsageError("say what the entries are called: ids=[...], one for each picture or row, or entries=[...]")
+    cameras = [own or camera for own in rows.get("cameras", [None] * count)]
+    if None in cameras:
+        raise UsageError(
+            f"no camera is known of {ids[cameras.index(None)]!r}: say camera='door' of all of them, or cameras=[...], "
+            "one for each"
+        )
+    times = [None if time is None else seconds(time, "times") for time in rows.get("times", [None] * count)]
+    persons, tracks, labels = (rows.get(name, [None] * count) for name in ("persons", "tracks", "labels"))
+    return [
+        Entry(ids[i], cameras[i] or "", times[i], persons[i], labels=labels[i] or {}, track=tracks[i])
+        for i in range(count)
+    ]
+
+
+def _rows(name: str, values: Any, count: int) -> list[Any]:
+    if name == "labels" and isinstance(values, Mapping):
+        return [values] * count
+    if isinstance(values, str):
+        raise UsageError(f"{name} must be a list, got the text {values!r}: pass [{values!r}]")
+    try:
+        rows = list(values)
+    except TypeError:
+        raise UsageError(f"{name} must be a list, one for each picture or row, got {values!r}") from None
+    if len(rows) != count:
+        raise UsageError(f"{len(rows)} {name} came with {count} pictures or rows: give one for each")
+    return rows

@@ -194,7 +194,9 @@ class SqliteCatalogue:
 
 def _check_there(folder: Path, *, read_only: bool) -> None:
     if not folder.exists():
-        raise NotAGallery(f"there is no gallery at {folder}: create one with 'swiftreid gallery create'")
+        raise NotAGallery(
+            f"there is no gallery at {folder}: create one with 'swiftreid gallery create' (in Python: create=True)"
+        )
     if not (folder / DATABASE).is_file():
         raise NotAGallery(f"{folder} is not a gallery (it has no file {DATABASE}): check the path")
     if not read_only and not (os.access(folder, os.W_OK) and os.access(folder / DATABASE, os.W_OK)):

@@ -15,6 +15,7 @@ from swiftreid.bench.contender import processors
 from swiftreid.cli import answers as printed
 from swiftreid.cli.cascades import read_cascade
 from swiftreid.cli.console import JsonOption, QuietOption, Report
+from swiftreid.cli.devices import CPU, DeviceOption, EncoderThreadsOption, gallery_encoder
 from swiftreid.cli.filters import FilterOptions
 from swiftreid.cli.outputs import output_file, written
 from swiftreid.cli.reranking import K1Option, K2Option, LambdaOption, settings_of, stated_reranking
@@ -107,6 +108,8 @@ def search(
     threads: Annotated[
         int, typer.Option(min=1, max=256, help="Threads that search; no more are used than there are processors.")
     ] = 1,
+    device: DeviceOption = CPU,
+    encoder_threads: EncoderThreadsOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -125,7 +128,12 @@ def search(
     settings = settings_of(rerank=rerank, k1=k1, k2=k2, lambda_=lambda_)
     drawn = None if no_picture else output_file("--picture", picture or _PICTURE, suffixes=tuple(_DRAWABLE))
     filters = FilterOptions(camera or [], not_camera or [], after, before, other_cameras, label or [], track or [])
-    with open_gallery(gallery, encoder=encoder, read_only=True, threads=_threads(threads, report)) as people:
+    used = (
+        gallery_encoder(gallery, encoder, device=device, threads=encoder_threads, read_only=True)
+        if pictures
+        else encoder
+    )
+    with open_gallery(gallery, encoder=used, read_only=True, threads=_threads(threads, report)) as people:
         asking = partial(
             Query,
             description=_description(has, upper, lower, lacks),

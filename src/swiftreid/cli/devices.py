@@ -10,7 +10,6 @@ import typer
 from swiftreid.encoding.encoder import Encoder, open_encoder
 from swiftreid.encoding.runtimes.contract import RunOptions
 from swiftreid.encoding.runtimes.registry import devices
-from swiftreid.gallery.store import Gallery
 
 CPU: Final = "cpu"
 
@@ -54,6 +53,8 @@ def gallery_encoder(
         return encoder
     if encoder is not None:
         return open_encoder(encoder, threads=threads, device=device)
+    from swiftreid.gallery.store import Gallery  # other commands that encode need no gallery
+
     with Gallery.open(gallery, read_only=read_only) as opened:
         file = opened.encoder_file
     return None if file is None else open_encoder(file, threads=threads, device=device)

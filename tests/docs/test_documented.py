@@ -18,9 +18,12 @@ from typer.main import get_command
 import swiftreid
 from command import all_commands
 from swiftreid.cli.main import app
+from swiftreid.encoding.kinds import KINDS
+from swiftreid.encoding.runtimes.registry import devices
 from swiftreid.methods import METHODS, NetworkConfig
 from swiftreid.nn.trunks import TRUNKS
 from swiftreid.training.network.recipe import NetworkRecipe
+from swiftreid.training.targets.catalogue import TARGETS
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = [" ".join(["swiftreid", *words]) for words in all_commands()]
@@ -160,6 +163,31 @@ def test_every_trunk_and_method_is_on_the_page() -> None:
         for field in fields(config):
             described = re.search(rf"^ {{8}}{field.name}: ", documentation(config), re.M)
             assert described, f"{config.__name__}: 'Attributes:' of its docstring lacks '{field.name}: ...'"
+
+
+def rows_below(page: str, heading: str) -> str:
+    """The first columns of tables between a heading and the next."""
+    section = (ROOT / f"docs/{page}.md").read_text(encoding="utf-8").partition(f"{heading}\n")[2].partition("\n## ")[0]
+    return "\n".join(line.split("|")[1] for line in section.splitlines() if line.startswith("|"))
+
+
+@pytest.mark.parametrize("device", devices())
+def test_every_device_is_on_the_page(device: str) -> None:
+    row = f"| `{device}` | what must be installed |"
+    there = f"`{device}`" in rows_below("encoders", "## Threads and devices")
+    assert there, f"docs/encoders.md: the table of devices below '## Threads and devices' lacks the row '{row}'"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_encoder_is_on_the_page(kind: str) -> None:
+    there = f"`{kind}`" in rows_below("encoders", "# Encoders")
+    assert there, f"docs/encoders.md: the table below '# Encoders' lacks the row '| `{kind}` | what it is |'"
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_every_kind_of_targets_is_on_the_page(name: str) -> None:
+    page = (ROOT / "docs/add_a_method.md").read_text(encoding="utf-8").partition("## Targets")[2]
+    assert f"`{name}`" in page, f"docs/add_a_method.md: nothing below '## Targets' is said of `{name}`"
 
 
 def stated(value: object) -> str:

@@ -180,30 +180,13 @@ def test_limits_of_threads_end_with_the_last_that_works_under_them() -> None:
     assert threads() == before
 
 
-TOY = '''
-"""A toy runtime: its networks are a matrix in bytes, [3, d], and the embedding is the mean colour times it."""
-
-import numpy as np
-
-from swiftreid.encoding.runtimes.contract import Runtime, StartedNetwork
-
-
-class ToyRuntime(Runtime):
-    name = "Toy"
-    formats = ("onnx",)
-    devices = ("toy",)
-
-    def check(self, device):
-        pass
-
-    def start(self, network, device, threads):
-        matrix = np.frombuffer(network.parts["onnx"], np.float32).reshape(3, -1)
-        return StartedNetwork(lambda values: values.mean(axis=(2, 3)) @ matrix)
-'''
+PAGE = Path(__file__).resolve().parents[2] / "docs/add_a_runtime.md"
+TOY = PAGE.read_text(encoding="utf-8").partition("```python\n")[2].partition("\n\n\nprint(")[0]
 
 
 def test_a_new_runtime_is_one_file_and_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As docs/add_a_runtime.md says."""
+    """As docs/add_a_runtime.md says, with its toy."""
+    assert '"toy": "swiftreid.encoding.runtimes.toy_runtime:ToyRuntime",' in PAGE.read_text(encoding="utf-8")
     (tmp_path / "toy_runtime.py").write_text(TOY)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setitem(registry.RUNTIMES, "toy", "toy_runtime:ToyRuntime")

@@ -26,7 +26,8 @@ from typing import Any
 import numpy as np
 
 from swiftreid.encoding.encoder import open_encoder
-from swiftreid.encoding.runtimes.contract import ONNX, processors
+from swiftreid.encoding.runtimes.contract import processors
+from swiftreid.encoding.runtimes.formats import ONNX
 from swiftreid.errors import SwiftReIDError
 
 WORK = {"one picture": 1, "batch of 16": 16, "stream": 256}

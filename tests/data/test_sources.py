@@ -92,6 +92,36 @@ def test_every_layout_is_recognised(tmp_path: Path) -> None:
     assert recognise(STATION) == ["market"]
 
 
+def small_folders(root: Path) -> dict[str, Path]:
+    """One small folder of every kind in `READERS`, which its own reader recognises."""
+    return {
+        **{kind: mini.root for kind, mini in everything(root).items()},
+        "market": miniatures.market1501(root / "mine").root,
+        "folder": miniatures.person_folders(root / "people").root,
+    }
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_every_reader_is_recognised_alone_and_reads(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SWIFTREID_ALLOW_WITHDRAWN", "1")
+    made = small_folders(tmp_path)
+    assert kind in made, f"small_folders() of this file lacks a small folder of kind {kind!r}"
+    own = "market1501" if kind == "market1501+500k" else kind  # the same folder, asked for with distractors
+    found = recognise(made[kind])
+    assert found == [own], f"a folder of kind {kind} is recognised as {found}, not by its reader alone"
+    data = open_data(made[kind], kind=kind)
+    assert data.query
+
+
+@pytest.mark.parametrize("kind", [*READERS, "manifest"])
+def test_the_page_has_every_kind(kind: str) -> None:
+    page = (STATION.parents[1] / "docs/data.md").read_text(encoding="utf-8")
+    table = page.partition("## Which kind a folder is")[2].partition("\n## ")[0]
+    kinds = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    row = f"| `{kind}` | what its folder is known by |"
+    assert any(f"`{kind}`" in each for each in kinds), f"docs/data.md, 'Which kind a folder is', lacks a row '{row}'"
+
+
 def test_the_rendered_station_opens() -> None:
     data = open_data(STATION)
     assert [len(data.train), len(data.query), len(data.gallery)] == [450, 150, 300]
@@ -209,6 +239,8 @@ def test_the_page_shows_the_published_counts() -> None:
     page = (STATION.parents[1] / "docs/data.md").read_text(encoding="utf-8").split("## Attributes")[0]
     rows = {line.split("`")[1]: line.split("|") for line in page.splitlines() if line.startswith("| `")}
     for name, original in PUBLISHED_DATA_SETS.items():
+        lacking = f"docs/data.md: the table below '## Published data sets' lacks a row '| `{name}` | folders | ...'"
+        assert name in rows, lacking
         cells = [cell.strip().split(" ")[0].replace(",", "") for cell in rows[name][-4:-1]]
         counts = original.counts
         last = counts["gallery"].pictures

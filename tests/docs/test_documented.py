@@ -18,9 +18,12 @@ from typer.main import get_command
 import swiftreid
 from command import all_commands
 from swiftreid.cli.main import app
+from swiftreid.encoding.kinds import KINDS
+from swiftreid.encoding.runtimes.registry import devices
 from swiftreid.methods import METHODS, NetworkConfig
 from swiftreid.nn.trunks import TRUNKS
 from swiftreid.training.network.recipe import NetworkRecipe
+from swiftreid.training.targets.catalogue import TARGETS
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = [" ".join(["swiftreid", *words]) for words in all_commands()]
@@ -28,19 +31,21 @@ COMMANDS = [" ".join(["swiftreid", *words]) for words in all_commands()]
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_command_is_documented(command: str) -> None:
-    assert f"`{command}`" in (ROOT / "docs/commands.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/commands.md").read_text(encoding="utf-8")
+    assert f"`{command}`" in page, f"docs/commands.md: the table lacks a row '| `{command}` | what it does |'"
 
 
 def test_documented_commands_exist() -> None:
     told = set(re.findall(r"^\| `(swiftreid [a-z ]+)`", (ROOT / "docs/commands.md").read_text(encoding="utf-8"), re.M))
-    assert told == set(COMMANDS)
+    assert told <= set(COMMANDS), f"docs/commands.md: rows of no command: {sorted(told - set(COMMANDS))}"
 
 
 @pytest.mark.parametrize("name", [name for name in swiftreid.__all__ if name != "__version__"])
 def test_public_name_is_documented_and_there(name: str) -> None:
     value = getattr(swiftreid, name)
     assert inspect.getdoc(value), f"{name} has no docstring"
-    assert re.search(rf"^\.\. auto\w+:: [\w.]+\.{name}$", (ROOT / "docs/api.md").read_text(encoding="utf-8"), re.M)
+    page = (ROOT / "docs/api.md").read_text(encoding="utf-8")
+    assert re.search(rf"^\.\. auto\w+:: [\w.]+\.{name}$", page, re.M), f"docs/api.md lacks '.. auto...:: ....{name}'"
 
 
 def test_the_interface_says_where_names_are_imported_from() -> None:
@@ -61,8 +66,9 @@ def test_the_interface_says_where_names_are_imported_from() -> None:
 
 def test_every_configuration_is_on_the_page_of_the_interface() -> None:
     page = (ROOT / "docs/api.md").read_text(encoding="utf-8")
-    for config in (method.config_type for method in METHODS.values()):
-        assert f".. autoclass:: {config.__module__}.{config.__name__}\n" in page
+    for name, config in ((name, method.config_type) for name, method in METHODS.items()):
+        line = f".. autoclass:: {config.__module__}.{config.__name__}"
+        assert f"{line}\n" in page, f"docs/api.md lacks the settings of method {name}: a line '{line}'"
 
 
 def test_unknown_name_is_an_attribute_error() -> None:
@@ -141,19 +147,47 @@ def test_the_calibrate_command_on_the_pages_runs(tmp_path: Path) -> None:
 def test_pages_are_in_the_index() -> None:
     index = (ROOT / "docs/index.md").read_text(encoding="utf-8")
     for page in (ROOT / "docs").glob("*.md"):
-        assert page.stem == "index" or re.search(rf"^{page.stem}$", index, re.M), page.name
+        listed = page.stem == "index" or re.search(rf"^{page.stem}$", index, re.M)
+        assert listed, f"docs/index.md: no toctree has a line '{page.stem}'"
 
 
 def test_every_trunk_and_method_is_on_the_page() -> None:
     page = (ROOT / "docs/networks.md").read_text(encoding="utf-8")
     for name in TRUNKS:
         family = re.sub(r"osnet_ain_x0_(5|75)$", "osnet_ain_x0_25", name)
-        assert f"`{family}`" in page, name
+        assert f"`{family}`" in page, f"docs/networks.md: the table of trunks lacks `{family}`"
     for name, method in METHODS.items():
         config = method.config_type
-        assert f"### `{name}`" in page
-        assert config.__doc__
-        assert all(re.search(rf"^ {{8}}{field.name}: ", documentation(config), re.M) for field in fields(config)), name
+        assert f"### `{name}`" in page, f"docs/networks.md: no heading '### `{name}`' below '## Methods'"
+        assert config.__doc__, f"{config.__name__} has no docstring"
+        for field in fields(config):
+            described = re.search(rf"^ {{8}}{field.name}: ", documentation(config), re.M)
+            assert described, f"{config.__name__}: 'Attributes:' of its docstring lacks '{field.name}: ...'"
+
+
+def rows_below(page: str, heading: str) -> str:
+    """The first columns of tables between a heading and the next."""
+    section = (ROOT / f"docs/{page}.md").read_text(encoding="utf-8").partition(f"{heading}\n")[2].partition("\n## ")[0]
+    return "\n".join(line.split("|")[1] for line in section.splitlines() if line.startswith("|"))
+
+
+@pytest.mark.parametrize("device", devices())
+def test_every_device_is_on_the_page(device: str) -> None:
+    row = f"| `{device}` | what must be installed |"
+    there = f"`{device}`" in rows_below("encoders", "## Threads and devices")
+    assert there, f"docs/encoders.md: the table of devices below '## Threads and devices' lacks the row '{row}'"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_encoder_is_on_the_page(kind: str) -> None:
+    there = f"`{kind}`" in rows_below("encoders", "# Encoders")
+    assert there, f"docs/encoders.md: the table below '# Encoders' lacks the row '| `{kind}` | what it is |'"
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_every_kind_of_targets_is_on_the_page(name: str) -> None:
+    page = (ROOT / "docs/add_a_method.md").read_text(encoding="utf-8").partition("## Targets")[2]
+    assert f"`{name}`" in page, f"docs/add_a_method.md: nothing below '## Targets' is said of `{name}`"
 
 
 def stated(value: object) -> str:
@@ -162,21 +196,27 @@ def stated(value: object) -> str:
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, str):
         return f"`{value}`"
-    return re.escape(f"{value:g}" if isinstance(value, int | float) else str(list(value)))  # type: ignore[call-overload]
+    return f"{value:g}" if isinstance(value, int | float) else str(list(value))  # type: ignore[call-overload]
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_every_setting_of_a_method_is_on_the_page_with_its_default(name: str) -> None:
     methods = (ROOT / "docs/networks.md").read_text(encoding="utf-8").partition("\n## Methods\n")[2]
     common, *sections = re.split(r"^### ", methods, flags=re.MULTILINE)
-    [own] = [section for section in sections if section.startswith(f"`{name}`")]
+    found = [section for section in sections if section.startswith(f"`{name}`")]
+    assert len(found) == 1, f"docs/networks.md: {len(found)} headings '### `{name}`' below '## Methods', not one"
+    [own] = found
     shared = {field.name for field in fields(NetworkConfig)}
     for field in fields(METHODS[name].config_type):
         page, value = (common, NetworkConfig) if field.name in shared else (own, METHODS[name].config_type)
         default = getattr(value(), field.name)
-        assert re.search(rf"^\| `{field.name}` \| {stated(default)} \| ", page, re.MULTILINE), field.name
+        place = "below '## Methods'" if field.name in shared else f"below '### `{name}`'"
+        row = f"| `{field.name}` | {stated(default)} | "
+        there = re.search(f"^{re.escape(row)}", page, re.MULTILINE)
+        assert there, f"docs/networks.md: the table {place} lacks the row '{row}what it is |'"
         if default != (other := getattr(METHODS[name].config_type(), field.name)):
-            assert f"`{name}` has {stated(other)}" in common
+            words = f"`{name}` has {stated(other)}"
+            assert words in common, f"docs/networks.md: the row of `{field.name}` below '## Methods' lacks '{words}'"
 
 
 def test_every_field_of_a_recipe_is_on_the_page_with_its_default() -> None:
@@ -188,9 +228,14 @@ def test_every_field_of_a_recipe_is_on_the_page_with_its_default() -> None:
     assert len(told) > 30
     for name, value in told.items():
         if name != "method":
-            assert re.search(rf"^\| `{re.escape(name)}` \| {stated(value)} \| ", page, re.MULTILINE), name
-    [methods] = re.findall(r"^\| `method` \| \| (.*);", page, re.MULTILINE)
-    assert set(re.findall(r"`(\w+)`", methods)) == set(METHODS)
+            row = f"| `{name}` | {stated(value)} | "
+            there = re.search(f"^{re.escape(row)}", page, re.MULTILINE)
+            assert there, f"docs/training.md: the table below '## Recipes' lacks the row '{row}what it is |'"
+    methods = re.findall(r"^\| `method` \| \| (.*);", page, re.MULTILINE)
+    assert len(methods) == 1, "docs/training.md: the table below '## Recipes' has no row '| `method` | | names;'"
+    named = set(re.findall(r"`(\w+)`", methods[0]))
+    assert named >= set(METHODS), f"docs/training.md: the row of `method` lacks {sorted(set(METHODS) - named)}"
+    assert named <= set(METHODS), f"docs/training.md: the row of `method` has no methods {sorted(named - set(METHODS))}"
     assert set(re.findall(r"^\| `(\w+\.\w+)` \| [^|]+ \| ", page, re.MULTILINE)) == {n for n in told if "." in n}
 
 

@@ -150,7 +150,7 @@ def test_a_network_as_openvino_ir_gives_the_same(network: Path, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("net.txt", b"x", "neither ONNX"),
+        ("net.txt", b"x", r"of a known format: give ONNX \(\.onnx\) or OpenVINO IR \(\.xml with \.bin beside it\)"),
         ("net.onnx", b"not a network", "could not be loaded"),
         ("net.xml", b"<net/>", r"cannot read .*net\.bin"),
     ],

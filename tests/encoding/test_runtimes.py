@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from swiftreid.encoding.card import Preprocessing
 from swiftreid.encoding.encoder import open_encoder
-from swiftreid.encoding.external import network_encoder
+from swiftreid.encoding.external import network_encoder, wrap_network
 from swiftreid.encoding.runtimes import contract, registry
 from swiftreid.encoding.runtimes.blas import blas_threads
 from swiftreid.encoding.runtimes.contract import NetworkFile, RunOptions, Runtime, StartedNetwork
+from swiftreid.encoding.runtimes.formats import FORMATS, NetworkFormat
 from swiftreid.encoding.runtimes.running import run_in_batches, run_side_by_side
 from swiftreid.errors import SwiftReIDError, UsageError
 
@@ -179,30 +180,13 @@ def test_limits_of_threads_end_with_the_last_that_works_under_them() -> None:
     assert threads() == before
 
 
-TOY = '''
-"""A toy runtime: its networks are a matrix in bytes, [3, d], and the embedding is the mean colour times it."""
-
-import numpy as np
-
-from swiftreid.encoding.runtimes.contract import Runtime, StartedNetwork
-
-
-class ToyRuntime(Runtime):
-    name = "Toy"
-    formats = ("onnx",)
-    devices = ("toy",)
-
-    def check(self, device):
-        pass
-
-    def start(self, network, device, threads):
-        matrix = np.frombuffer(network.parts["onnx"], np.float32).reshape(3, -1)
-        return StartedNetwork(lambda values: values.mean(axis=(2, 3)) @ matrix)
-'''
+PAGE = Path(__file__).resolve().parents[2] / "docs/add_a_runtime.md"
+TOY = PAGE.read_text(encoding="utf-8").partition("```python\n")[2].partition("\n\n\nprint(")[0]
 
 
 def test_a_new_runtime_is_one_file_and_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As docs/add_a_runtime.md says."""
+    """As docs/add_a_runtime.md says, with its toy."""
+    assert '"toy": "swiftreid.encoding.runtimes.toy_runtime:ToyRuntime",' in PAGE.read_text(encoding="utf-8")
     (tmp_path / "toy_runtime.py").write_text(TOY)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setitem(registry.RUNTIMES, "toy", "toy_runtime:ToyRuntime")
@@ -224,17 +208,47 @@ def test_a_new_runtime_is_one_file_and_one_line(tmp_path: Path, monkeypatch: pyt
     del sys.modules["toy_runtime"]
 
 
+def test_a_new_format_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As docs/add_a_runtime.md says: wrapped, saved and opened, its parts travel with the encoder."""
+    runtime = TOY.replace('"onnx"', '"matrix"').replace(
+        ").reshape(3, -1)", ").reshape(3, -1) + len(network.parts['note'])"
+    )
+    (tmp_path / "matrix_runtime.py").write_text(runtime)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setitem(registry.RUNTIMES, "toy", "matrix_runtime:ToyRuntime")
+    monkeypatch.setitem(FORMATS, "matrix", NetworkFormat("Toy matrix", ("matrix", "note")))
+    matrix = np.arange(12, dtype=np.float32).reshape(3, 4)
+    (tmp_path / "net.matrix").write_bytes(matrix.tobytes())
+    size = Preprocessing(height=32, width=16)
+    with pytest.raises(SwiftReIDError, match=r"cannot read .*net\.note"):
+        wrap_network(tmp_path / "net.matrix", size, name="toy", device="toy")
+    (tmp_path / "net.note").write_bytes(b"ab")
+    with pytest.raises(UsageError, match="'cpu' runs no matrix networks: matrix networks run on toy"):
+        wrap_network(tmp_path / "net.matrix", size, name="toy")
+    wrap_network(tmp_path / "net.matrix", size, name="toy", device="toy").save(tmp_path / "toy.safetensors")
+    encoder = open_encoder(tmp_path / "toy.safetensors", device="toy")
+    shots = some(5, 32, 16)
+    expected = shots.astype(np.float32).mean(axis=(1, 2)) @ (matrix + 2)
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    np.testing.assert_allclose(encoder.encode(shots).embedding, expected, rtol=1e-4)
+    with pytest.raises(UsageError, match=r"OpenVINO IR \(.*\) or Toy matrix \(\.matrix with \.note beside it\)"):
+        wrap_network(tmp_path / "net.note", size, name="toy")
+    del sys.modules["matrix_runtime"]
+
+
 @pytest.mark.parametrize("path", registry.RUNTIMES.values())
 def test_every_runtime_keeps_the_contract(path: str) -> None:
     runtime = registry._made(path)
     assert isinstance(runtime, Runtime)
     assert runtime.name
     assert runtime.formats
+    unknown = {*runtime.formats} - {*FORMATS}
+    assert not unknown, f"{path}: formats {unknown} have no line in FORMATS of encoding/runtimes/formats.py"
     device = runtime.devices[0]
     assert registry.runtime_for(runtime.formats[0], device).name == runtime.name, "its first device is its own"
     with pytest.raises(SwiftReIDError, match=r"could not load the network|could not be loaded"):
         registry.start_network(
-            NetworkFile(runtime.formats[0], dict.fromkeys(("onnx", "xml", "bin"), b"no network")),
+            NetworkFile(runtime.formats[0], dict.fromkeys(FORMATS[runtime.formats[0]].parts, b"no network")),
             RunOptions(device=device),
         )
 

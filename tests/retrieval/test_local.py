@@ -13,6 +13,7 @@ from PIL import Image
 from drawn_figures import draw_person
 from retrieval.contract import few_vectors, small_encoder
 from swiftreid.data.pictures import BadPicture
+from swiftreid.encoding.encoder import open_encoder
 from swiftreid.encoding.encodings_file import load_encodings
 from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.gallery.entries import Entry
@@ -268,3 +269,13 @@ def test_what_a_file_and_a_manifest_say_is_kept(tmp_path: Path) -> None:
         (tmp_path / "list.csv").write_text("path,camera,frame\na.png,door,first\n")
         with pytest.raises(UsageError, match=r"line 2: 'first' is no number of a frame"):
             people.add(manifest=tmp_path / "list.csv")
+
+
+def test_the_encoder_of_a_gallery_takes_threads_and_a_device(tmp_path: Path) -> None:
+    with open_gallery(tmp_path / "people", encoder="rendered", create=True, encoder_threads=1) as people:
+        assert people.encoder.options.threads == 1
+    with open_gallery(tmp_path / "people", device="nowhere") as people:
+        with pytest.raises(UsageError, match="there is no device 'nowhere'"):
+            people.add(np.zeros((1, 160, 64, 3), np.uint8), ids=["a"], camera="door")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="give them to open_encoder"):
+        open_gallery(tmp_path / "people", encoder=open_encoder("rendered"), encoder_threads=1)

@@ -23,6 +23,7 @@ from swiftreid.cli.datasets import (
     train_choice,
     with_doubts,
 )
+from swiftreid.cli.devices import CPU, DeviceOption, EncoderThreadsOption
 from swiftreid.cli.encoders import TRAIN, Output
 from swiftreid.cli.outputs import SAFETENSORS, output_file
 from swiftreid.cli.sources import BadPictures
@@ -58,6 +59,8 @@ def encode(
     ],
     output: Output,
     encoder: EncoderOption = DEFAULT,
+    device: DeviceOption = CPU,
+    encoder_threads: EncoderThreadsOption = None,
     labels: LabelsOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -65,7 +68,7 @@ def encode(
     """Encode pictures into one file of packed codes and float embeddings (safetensors)."""
     report = Report(as_json=as_json, quiet=quiet)
     output = output_file("--output", output, suffixes=SAFETENSORS)
-    used, bad = open_encoder(encoder), BadPictures(report)
+    used, bad = open_encoder(encoder, threads=encoder_threads, device=device), BadPictures(report)
     if used.takes == "vectors":
         if len(pictures) > 1:
             raise UsageError(f"give one file of vectors, not {len(pictures)}")
@@ -120,6 +123,8 @@ def calibrate(
         int | None, typer.Option(min=1, help="Entries for which that holds. Default: as many as are held out.")
     ] = None,
     sweep: Annotated[bool, typer.Option("--sweep", help="Print what every beta loses and compares.")] = False,
+    device: DeviceOption = CPU,
+    encoder_threads: EncoderThreadsOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -150,7 +155,7 @@ def calibrate(
         sweep=sweep,
     )
     output = None if output is None else output_file("--output", output, suffixes=SAFETENSORS)
-    used = open_encoder(encoder)
+    used = open_encoder(encoder, threads=encoder_threads, device=device)
     if output is None and not Path(encoder).is_file():
         raise UsageError(f"{encoder} is a shipped encoder and stays as it is: give --output for the calibrated copy")
     read = with_doubts(
@@ -214,6 +219,8 @@ def hash_embedding(
     labels: LabelsOption = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     name: Annotated[str | None, typer.Option(help="Name on the card. Default: the file's.")] = None,
+    device: DeviceOption = CPU,
+    encoder_threads: EncoderThreadsOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -226,7 +233,7 @@ def hash_embedding(
     output = output_file("--output", output, suffixes=SAFETENSORS)
     max_loss = _max_loss(beta, max_loss)
     stated = load_recipe(path, settings or [])
-    base = open_encoder(encoder)
+    base = open_encoder(encoder, threads=encoder_threads, device=device)
     bad = BadPictures(report)
     how: dict[str, Any] = {"name": name or output.stem, "recipe": stated, "beta": beta, "max_loss": max_loss / 100}
     how |= {"seed": seed, "progress": report.progress}

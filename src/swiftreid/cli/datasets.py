@@ -11,6 +11,7 @@ from swiftreid.cli.console import Report
 from swiftreid.data.camera_folders import Folders
 from swiftreid.data.msmt17 import TrainChoice
 from swiftreid.data.published import PUBLISHED_DATA_SETS
+from swiftreid.data.readers import READERS
 from swiftreid.data.samples import ReidData
 from swiftreid.errors import UsageError
 
@@ -23,7 +24,7 @@ DataArgument = Annotated[
 KindOption = Annotated[
     str | None,
     typer.Option(
-        help="What a folder is, where it can be read in several ways: a published data set's name, market or folder."
+        help=f"What the data set is, where a folder can be read in several ways: {', '.join(READERS)} or manifest."
     ),
 ]
 FoldersOption = Annotated[

@@ -11,6 +11,7 @@ import typer
 
 from swiftreid.cli.console import JsonOption, QuietOption, Report
 from swiftreid.cli.datasets import KindOption
+from swiftreid.cli.devices import CPU, DeviceOption
 from swiftreid.cli.encoder_cards import print_card
 from swiftreid.cli.outputs import SAFETENSORS, output_file
 from swiftreid.cli.sources import BadPictures
@@ -25,6 +26,7 @@ from swiftreid.encoding.card import Preprocessing
 from swiftreid.encoding.encoder import open_encoder
 from swiftreid.encoding.external import wrap_network
 from swiftreid.encoding.mirroring import mirrored
+from swiftreid.encoding.runtimes.formats import format_words
 from swiftreid.encoding.stripes import HEIGHT, WIDTH, fit_stripes
 from swiftreid.encoding.vector_encoder import DEFAULT_SPEC, vector_encoder
 from swiftreid.encoding.vectors import read_vectors
@@ -51,7 +53,7 @@ def info(
 
 @app.command("wrap")
 def wrap(
-    model: Annotated[Path, typer.Argument(help="Embedding network: .onnx, or OpenVINO .xml with its .bin beside it.")],
+    model: Annotated[Path, typer.Argument(help=f"Embedding network: {format_words()}.")],
     output: Output,
     height: Annotated[int, typer.Option(min=1, max=4096, help="Picture height that the network takes.")] = 256,
     width: Annotated[int, typer.Option(min=1, max=4096, help="Picture width that the network takes.")] = 128,
@@ -65,6 +67,7 @@ def wrap(
     name: Annotated[str | None, typer.Option(help="Name on the card. Default: the file's.")] = None,
     provenance: Annotated[str, typer.Option(help="What the network was trained on.")] = "not stated",
     licence: Annotated[str, typer.Option(help="The network's licence.")] = "not stated",
+    device: DeviceOption = CPU,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -85,7 +88,9 @@ def wrap(
         std=divisors,
         flip=flip,
     )
-    encoder = wrap_network(model, preprocessing, name=name or model.stem, provenance=provenance, licence=licence)
+    encoder = wrap_network(
+        model, preprocessing, name=name or model.stem, provenance=provenance, licence=licence, device=device
+    )
     encoder.save(output)
     report.text(f"wrote {output}: {encoder.card.embedding} floats a picture, codes {encoder.spec}")
     report.document({"encoder": str(output), "fingerprint": encoder.fingerprint, "embedding": encoder.card.embedding})

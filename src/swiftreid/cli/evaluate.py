@@ -10,6 +10,7 @@ import typer
 from swiftreid.cli.cascades import read_cascade
 from swiftreid.cli.console import EncoderOption, JsonOption, QuietOption, Report
 from swiftreid.cli.datasets import DataArgument, FoldersOption, KindOption, RootOption, folders_choice, with_doubts
+from swiftreid.cli.devices import CPU, DeviceOption, EncoderThreadsOption
 from swiftreid.cli.outputs import output_file
 from swiftreid.cli.reranking import K1Option, K2Option, LambdaOption, settings_of
 from swiftreid.cli.result_table import print_card, print_sweep
@@ -28,6 +29,8 @@ from swiftreid.search.stages import EMBEDDING
 def evaluate(
     data: DataArgument,
     encoder: EncoderOption = DEFAULT,
+    device: DeviceOption = CPU,
+    encoder_threads: EncoderThreadsOption = None,
     kind: KindOption = None,
     folders: FoldersOption = None,
     root: RootOption = None,
@@ -82,7 +85,7 @@ def evaluate(
         rerank=settings_of(rerank=rerank, k1=k1, k2=k2, lambda_=lambda_),
     )
     sizes = None if distractors is None else _sizes(distractors)
-    used = open_encoder(encoder)
+    used = open_encoder(encoder, threads=encoder_threads, device=device)
     for text in cascade or []:
         read_cascade(text, [*used.spec, *([EMBEDDING] if used.card.embedding else [])], f"the encoder {used.card.name}")
     read = with_doubts(report, open_data(data, kind=kind, root=root, folders=folders_choice(folders)))

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from swiftreid.cli.console import JsonOption, QuietOption, Report
+from swiftreid.cli.devices import CPU, DeviceOption, EncoderThreadsOption
 from swiftreid.cli.outputs import output_file, written
 from swiftreid.cli.sources import BadPictures
 from swiftreid.data.pictures import BadPicture, read_picture
@@ -66,6 +67,8 @@ def explain(
     output: Annotated[Path, typer.Option("--output", "-o", help="File to write, .png, .jpg or .webp.")] = Path(
         "explain.png"
     ),
+    device: DeviceOption = CPU,
+    encoder_threads: EncoderThreadsOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -83,7 +86,7 @@ def explain(
     if (count := len(candidates or []) + len(entry or [])) > _MOST:
         raise UsageError(f"{count} pictures are too many to compare with in one picture: give up to {_MOST}")
     covering = Covering(patch, stride, _fill(fill))
-    used = open_encoder(encoder)
+    used = open_encoder(encoder, threads=encoder_threads, device=device)
     covering.windows(*used.size)  # refused before pictures are read
     query_picture = NamedPicture(str(query), read_picture(query))
     bad = BadPictures(report)

@@ -13,7 +13,7 @@ from swiftreid.cli.datasets import folders_choice, with_doubts
 from swiftreid.cli.outputs import output_file, written
 from swiftreid.cli.sources import BadPictures
 from swiftreid.data.sources import open_data
-from swiftreid.encoding.encoder import open_encoder
+from swiftreid.encoding.encoder import Encoder
 from swiftreid.errors import UsageError
 from swiftreid.experiments.encoded import EncodedData, encode_test_set
 from swiftreid.experiments.held_out import NobodyHeldOut, NotHeldOut
@@ -63,12 +63,11 @@ def finish(report: Report, path: Path, figure: Figure, numbers: Mapping[str, Any
 
 
 def encoded_test_set(
-    source: str, encoder: str, report: Report, *, kind: str | None = None, folders: str | None = None
+    source: str, encoder: Encoder, report: Report, *, kind: str | None = None, folders: str | None = None
 ) -> EncodedData:
     """The queries and gallery that a command was given, encoded."""
-    used = open_encoder(encoder)
     data = with_doubts(report, open_data(source, kind=kind, folders=folders_choice(folders)))
-    return encode_test_set(data, used, on_bad=BadPictures(report), progress=report.progress)
+    return encode_test_set(data, encoder, on_bad=BadPictures(report), progress=report.progress)
 
 
 HELD_OUT_ADVICE: Mapping[type[UsageError], str] = dict.fromkeys((NobodyHeldOut, NotHeldOut), "--held-out names them")

@@ -13,6 +13,7 @@ from swiftreid.cli.advice import with_advice
 from swiftreid.cli.cascades import read_cascade
 from swiftreid.cli.console import EncoderOption, JsonOption, QuietOption, Report
 from swiftreid.cli.datasets import DataArgument, FoldersOption, KindOption
+from swiftreid.cli.devices import CPU, DeviceOption, EncoderThreadsOption
 from swiftreid.cli.figure_sources import (
     HELD_OUT_ADVICE,
     CardsArgument,
@@ -29,7 +30,7 @@ from swiftreid.cli.figure_sources import (
 )
 from swiftreid.cli.outputs import written
 from swiftreid.data.pictures import read_picture
-from swiftreid.encoding.encoder import DEFAULT
+from swiftreid.encoding.encoder import DEFAULT, open_encoder
 from swiftreid.errors import UsageError
 from swiftreid.evaluation.card import ResultCard
 from swiftreid.evaluation.verdicts import CardsDiffer
@@ -104,6 +105,8 @@ def time_figure(
 def beta_figure(
     data: DataArgument,
     encoder: EncoderOption = DEFAULT,
+    device: DeviceOption = CPU,
+    encoder_threads: EncoderThreadsOption = None,
     kind: KindOption = None,
     folders: FoldersOption = None,
     held_out_data: HeldOutOption = None,
@@ -121,7 +124,8 @@ def beta_figure(
     path, size = target("beta", output, text)
     paid = _cost(cost)
     tried = None if betas is None else numbers_between("--betas", betas, 0)
-    test = encoded_test_set(data, encoder, report, kind=kind, folders=folders)
+    opened = open_encoder(encoder, threads=encoder_threads, device=device)
+    test = encoded_test_set(data, opened, report, kind=kind, folders=folders)
     with with_advice(HELD_OUT_ADVICE):
         fitted = cascades_by_beta(test, held_out_data, tried, progress=report.progress)
     calibration = test.encoder.card.calibration
@@ -143,6 +147,8 @@ def beta_figure(
 def w_figure(
     data: DataArgument,
     encoder: EncoderOption = DEFAULT,
+    device: DeviceOption = CPU,
+    encoder_threads: EncoderThreadsOption = None,
     kind: KindOption = None,
     folders: FoldersOption = None,
     code: Annotated[
@@ -159,7 +165,8 @@ def w_figure(
     report = Report(as_json=as_json, quiet=quiet)
     path, size = target("w", output, text)
     paid = _cost(cost)
-    test = encoded_test_set(data, encoder, report, kind=kind, folders=folders)
+    opened = open_encoder(encoder, threads=encoder_threads, device=device)
+    test = encoded_test_set(data, opened, report, kind=kind, folders=folders)
     with with_advice(HELD_OUT_ADVICE):
         fitted = short_list_by_rule(test, held_out_data, code, progress=report.progress)
     numbers = short_lists.short_list_figure(
@@ -187,6 +194,8 @@ def _cost(text: str) -> Cost:
 def distances_figure(
     data: DataArgument,
     encoder: EncoderOption = DEFAULT,
+    device: DeviceOption = CPU,
+    encoder_threads: EncoderThreadsOption = None,
     kind: KindOption = None,
     folders: FoldersOption = None,
     held_out_data: HeldOutOption = None,
@@ -198,7 +207,8 @@ def distances_figure(
     """Histograms of Hamming distances for every code, with the calibrated and the same-person thresholds."""
     report = Report(as_json=as_json, quiet=quiet)
     path, size = target("distances", output, text)
-    test = encoded_test_set(data, encoder, report, kind=kind, folders=folders)
+    opened = open_encoder(encoder, threads=encoder_threads, device=device)
+    test = encoded_test_set(data, opened, report, kind=kind, folders=folders)
     with with_advice(HELD_OUT_ADVICE):
         marked = marked_thresholds(test, held_out_data, progress=report.progress)
     histograms = distances.distance_histograms(test.query, test.gallery, marked.by_code, protocol=test.protocol)
@@ -215,6 +225,8 @@ def distances_figure(
 def ranked_figure(
     data: DataArgument,
     encoder: EncoderOption = DEFAULT,
+    device: DeviceOption = CPU,
+    encoder_threads: EncoderThreadsOption = None,
     kind: KindOption = None,
     folders: FoldersOption = None,
     queries: Annotated[
@@ -238,7 +250,8 @@ def ranked_figure(
     path, size = target("ranked", output, text, suffixes=ranked.RANKED_SUFFIXES)
     if sum(given is not None for given in (queries, worst, best)) > 1:
         raise UsageError("give one of --queries, --worst and --best")
-    test = encoded_test_set(data, encoder, report, kind=kind, folders=folders)
+    opened = open_encoder(encoder, threads=encoder_threads, device=device)
+    test = encoded_test_set(data, opened, report, kind=kind, folders=folders)
     spec = test.encoder.spec
     used = (
         Cascade([Stage(spec.final)])

@@ -11,6 +11,7 @@ import typer
 
 from swiftreid.cli.advice import with_advice
 from swiftreid.cli.console import JsonOption, QuietOption, Report
+from swiftreid.cli.devices import CPU, DeviceOption, EncoderThreadsOption
 from swiftreid.cli.gallery_contents import export, list_entries, upgrade
 from swiftreid.cli.sources import BadPictures, moment
 from swiftreid.data.samples import NamedSample
@@ -86,6 +87,8 @@ def add(
     acknowledge: Annotated[
         bool, typer.Option("--acknowledge", help="Print each id on stdout once it is durably stored.")
     ] = False,
+    device: DeviceOption = CPU,
+    encoder_threads: EncoderThreadsOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -95,7 +98,7 @@ def add(
     report = Report(as_json=as_json, quiet=quiet)
     bad = BadPictures(report)
     on_existing: OnExisting = "skip" if skip_existing else "refuse"
-    with open_gallery(gallery) as people, with_advice(_ADVICE):
+    with open_gallery(gallery, device=device, encoder_threads=encoder_threads) as people, with_advice(_ADVICE):
         if codes is not None:
             if pictures or manifest:
                 raise UsageError("give pictures, --manifest or --codes, one of the three")

@@ -15,6 +15,7 @@ from swiftreid.bench.contender import processors
 from swiftreid.cli import answers as printed
 from swiftreid.cli.cascades import read_cascade
 from swiftreid.cli.console import JsonOption, QuietOption, Report
+from swiftreid.cli.devices import CPU, DeviceOption, EncoderThreadsOption
 from swiftreid.cli.filters import (
     AfterOption,
     BeforeOption,
@@ -110,6 +111,8 @@ def search(
     threads: Annotated[
         int, typer.Option(min=1, max=256, help="Threads that search; no more are used than there are processors.")
     ] = 1,
+    device: DeviceOption = CPU,
+    encoder_threads: EncoderThreadsOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -128,7 +131,14 @@ def search(
     settings = settings_of(rerank=rerank, k1=k1, k2=k2, lambda_=lambda_)
     drawn = None if no_picture else output_file("--picture", picture or _PICTURE, suffixes=tuple(_DRAWABLE))
     options = FilterOptions(camera, not_camera, person, track, label, after, before, other_cameras)
-    with open_gallery(gallery, encoder=encoder, read_only=True, threads=_threads(threads, report)) as people:
+    with open_gallery(
+        gallery,
+        encoder=encoder,
+        read_only=True,
+        threads=_threads(threads, report),
+        device=device,
+        encoder_threads=encoder_threads,
+    ) as people:
         asking = partial(
             Query,
             description=_description(has, upper, lower, lacks),

@@ -14,13 +14,13 @@ from swiftreid.encoding.abstract import Encoder
 from swiftreid.encoding.card import EncoderCard, Preprocessing, Tensors
 from swiftreid.encoding.checks import architecture_of, check_bytes, float_tensor, refuse
 from swiftreid.encoding.hyperplanes import RandomHyperplanes
-from swiftreid.encoding.runtimes.contract import ONNX, OPENVINO_IR, NetworkFile, RunOptions, StartedNetwork
+from swiftreid.encoding.runtimes.contract import NetworkFile, RunOptions, StartedNetwork
+from swiftreid.encoding.runtimes.formats import FORMATS, format_words
 from swiftreid.encoding.runtimes.registry import start_network
 from swiftreid.encoding.runtimes.running import run_in_batches, run_side_by_side
 from swiftreid.errors import SwiftReIDError, UsageError
 
 DEFAULT_SPEC = "id32 id128 id512 id2048"
-_PARTS = {ONNX: ("onnx",), OPENVINO_IR: ("xml", "bin")}
 _DEFAULTS = RunOptions()
 
 
@@ -60,7 +60,7 @@ class ExternalEncoder(Encoder):
     @property
     def network(self) -> NetworkFile:
         """The network, as its exporter wrote it."""
-        parts = {part: self.tensors[f"network.{part}"].tobytes() for part in _PARTS[self._format]}
+        parts = {part: self.tensors[f"network.{part}"].tobytes() for part in FORMATS[self._format].parts}
         return NetworkFile(self._format, parts)
 
     def _embed(self, inputs: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -100,24 +100,36 @@ def wrap_network(
     provenance: str = "not stated by whoever wrapped the network",
     licence: str = "not stated",
     seed: int = 0,
+    device: str = "cpu",
 ) -> ExternalEncoder:
     """Make an encoder of an ONNX file, or of an OpenVINO ``.xml`` with its ``.bin`` beside it.
 
+    Args:
+        model: the file, in one of `swiftreid.encoding.runtimes.formats.FORMATS`.
+        preprocessing: how pictures become the network's input.
+        name: on the card.
+        provenance: what the network was trained on.
+        licence: of the network.
+        seed: of the hyperplanes that give codes.
+        device: on which the network is run once, to see what it gives.
+
     Raises:
-        UsageError: the file is of another kind.
+        UsageError: the file is of another format, or nothing runs it on the device.
         SwiftReIDError: a file is missing, cannot be loaded, or does not give one vector a picture.
     """
     network = _read_network(model)
     probe = np.zeros((2, preprocessing.height, preprocessing.width, 3), np.uint8)
-    dimension = run_in_batches(start_network(network, _DEFAULTS), preprocessing.apply(probe)).shape[1]
+    options = RunOptions(device=device)
+    dimension = run_in_batches(start_network(network, options), preprocessing.apply(probe)).shape[1]
     if dimension < 2:
         raise SwiftReIDError(
             f"{model} gives {dimension} value a picture: export it with the embedding as its first output"
         )
-    return network_encoder(
+    made = network_encoder(
         network, preprocessing, np.zeros(dimension, np.float32), name=name, provenance=provenance, licence=licence,
         seed=seed,
     )  # fmt: skip
+    return ExternalEncoder(made.card, made.tensors, options)
 
 
 def network_encoder(
@@ -162,12 +174,11 @@ def network_encoder(
 
 
 def _read_network(model: Path) -> NetworkFile:
-    formats = {".onnx": ONNX, ".xml": OPENVINO_IR}
-    if model.suffix not in formats:
-        raise UsageError(f"{model} is neither ONNX (.onnx) nor OpenVINO IR (.xml with .bin beside it)")
-    format = formats[model.suffix]
+    format = next((name for name, each in FORMATS.items() if each.suffix == model.suffix), None)
+    if format is None:
+        raise UsageError(f"{model} is no network of a known format: give {format_words()}")
     parts: dict[str, bytes] = {}
-    for part in _PARTS[format]:
+    for part in FORMATS[format].parts:
         path = model.with_suffix(f".{part}")
         try:
             parts[part] = path.read_bytes()
@@ -178,13 +189,13 @@ def _read_network(model: Path) -> NetworkFile:
 
 def _format_of(card: EncoderCard, tensors: Tensors) -> str:
     """Format of the network that the tensors hold."""
-    for format, parts in _PARTS.items():
-        names = [f"network.{part}" for part in parts]
+    named = {format: [f"network.{part}" for part in each.parts] for format, each in FORMATS.items()}
+    for format, names in named.items():
         if set(names) <= set(tensors):
             for name in names:
                 check_bytes(card, tensors, name)
             return format
-    raise refuse(card, "it holds no network, neither network.onnx nor network.xml with network.bin")
+    raise refuse(card, f"it holds no network, neither {' nor '.join(' with '.join(names) for names in named.values())}")
 
 
 def _as_they_are(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

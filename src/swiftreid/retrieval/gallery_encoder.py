@@ -8,8 +8,11 @@ from pathlib import Path
 from swiftreid.encoding.artefact import load_artefact
 from swiftreid.encoding.card import EncoderCard
 from swiftreid.encoding.encoder import Encoder, encoder_path, open_encoder
-from swiftreid.errors import SwiftReIDError
+from swiftreid.encoding.runtimes.contract import RunOptions
+from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.gallery.store import Gallery
+
+_DEFAULTS = RunOptions()
 
 EncoderSource = str | Path | Encoder
 """An encoder, its file, or the name of a shipped one."""
@@ -21,14 +24,19 @@ class GalleryEncoder:
     Args:
         gallery: whose codes it makes.
         source: None for the gallery's own copy.
+        options: threads and device of an encoder that is still to be opened.
 
     Raises:
         OtherEncoder: the encoder that was given is not the gallery's.
+        UsageError: it is open already, and has threads and a device of its own.
     """
 
-    def __init__(self, gallery: Gallery, source: EncoderSource | None) -> None:
+    def __init__(self, gallery: Gallery, source: EncoderSource | None, options: RunOptions = _DEFAULTS) -> None:
+        if isinstance(source, Encoder) and options != _DEFAULTS:
+            raise UsageError("an open encoder has threads and a device of its own: give them to open_encoder")
         self._gallery = gallery
         self._source = source
+        self._options = options
         self._lock = threading.Lock()
         self._encoder: Encoder | None = source if isinstance(source, Encoder) else None
         self._card: EncoderCard | None = source.card if isinstance(source, Encoder) else None
@@ -45,7 +53,7 @@ class GalleryEncoder:
                         f"{self._gallery.path} carries no encoder file, only codes of {self._gallery.encoder_name}: "
                         "open it with that encoder, or add and search codes that were made elsewhere"
                     )
-                opened = open_encoder(file)
+                opened = open_encoder(file, threads=self._options.threads, device=self._options.device)
                 self._check(opened.card)
                 self._encoder, self._card = opened, opened.card
             return self._encoder

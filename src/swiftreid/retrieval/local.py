@@ -17,6 +17,7 @@ from swiftreid.encoding.card import EncoderCard
 from swiftreid.encoding.crops import Colour
 from swiftreid.encoding.encoder import Encoder
 from swiftreid.encoding.encodings_file import Encodings
+from swiftreid.encoding.runtimes.contract import RunOptions
 from swiftreid.encoding.vectors import Vectors
 from swiftreid.errors import UsageError
 from swiftreid.gallery.changes import EntryChanges
@@ -49,10 +50,17 @@ class LocalGallery:
         threads: that search.
     """
 
-    def __init__(self, store: Gallery, encoder: EncoderSource | None = None, *, threads: int = 1) -> None:
+    def __init__(
+        self,
+        store: Gallery,
+        encoder: EncoderSource | None = None,
+        *,
+        threads: int = 1,
+        encoder_options: RunOptions | None = None,
+    ) -> None:
         self.store = store
         self.threads = threads
-        self._encoder = GalleryEncoder(store, encoder)
+        self._encoder = GalleryEncoder(store, encoder, encoder_options or RunOptions())
 
     def __repr__(self) -> str:
         return f"<LocalGallery {str(self.store.path)!r}, encoder {self.store.encoder_name!r}>"

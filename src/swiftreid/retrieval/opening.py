@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from swiftreid.encoding.encoder import DEFAULT, Encoder, open_encoder
+from swiftreid.encoding.runtimes.contract import RunOptions
 from swiftreid.errors import UsageError
 from swiftreid.gallery.meta import FloatName
 from swiftreid.gallery.store import Gallery
@@ -21,6 +22,8 @@ def open_gallery(
     embedding: FloatName | None = None,
     read_only: bool = False,
     threads: int = 1,
+    encoder_threads: int | None = None,
+    device: str = "cpu",
 ) -> LocalGallery:
     """Open a gallery to add pictures to and to search.
 
@@ -33,6 +36,9 @@ def open_gallery(
         embedding: for a new gallery: keep the float embeddings beside the codes, as this type.
         read_only: refuse every change; needs no writer lock.
         threads: that search.
+        encoder_threads: that encode, as `swiftreid.open_encoder` takes them; None: one for one picture, for several all
+            processors.
+        device: where the encoder computes: ``cpu``, ``cuda`` and others of `swiftreid.open_encoder`.
 
     Raises:
         NotAGallery: nothing is there, and it is not to be created.
@@ -57,7 +63,8 @@ def open_gallery(
     else:
         store = Gallery.open(path, read_only=read_only)
     try:
-        return LocalGallery(store, encoder, threads=threads)
+        options = RunOptions(encoder_threads, device)
+        return LocalGallery(store, encoder, threads=threads, encoder_options=options)
     except BaseException:
         store.close()
         raise

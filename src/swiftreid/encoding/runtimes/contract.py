@@ -13,15 +13,13 @@ from numpy.typing import NDArray
 
 from swiftreid.errors import UsageError
 
-ONNX, OPENVINO_IR = "onnx", "openvino"
-
 
 @dataclass(frozen=True)
 class NetworkFile:
     """A network as its exporter wrote it.
 
     Attributes:
-        format: ``onnx``, or ``openvino`` for OpenVINO IR.
+        format: a name in `swiftreid.encoding.runtimes.formats.FORMATS`, such as ``onnx``.
         parts: the content of its files by their suffix: ``onnx``, or ``xml`` and ``bin``.
     """
 

@@ -7,7 +7,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from swiftreid.encoding.runtimes.contract import ONNX, NetworkFile, Runtime, StartedNetwork
+from swiftreid.encoding.runtimes.contract import NetworkFile, Runtime, StartedNetwork
+from swiftreid.encoding.runtimes.formats import ONNX
 from swiftreid.encoding.runtimes.onnx_file import refuse_external_data
 from swiftreid.errors import SwiftReIDError
 

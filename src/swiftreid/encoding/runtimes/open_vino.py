@@ -8,14 +8,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from swiftreid.encoding.runtimes.contract import (
-    ONNX,
-    OPENVINO_IR,
-    NetworkFile,
-    Runtime,
-    StartedNetwork,
-    processors,
-)
+from swiftreid.encoding.runtimes.contract import NetworkFile, Runtime, StartedNetwork, processors
+from swiftreid.encoding.runtimes.formats import ONNX, OPENVINO_IR
 from swiftreid.encoding.runtimes.onnx_file import refuse_external_data
 from swiftreid.errors import SwiftReIDError
 

@@ -19,7 +19,8 @@ from swiftreid.encoding.card import Preprocessing, Tensors
 from swiftreid.encoding.composed import compose
 from swiftreid.encoding.encoder import Encoder
 from swiftreid.encoding.external import network_encoder
-from swiftreid.encoding.runtimes.contract import ONNX, NetworkFile
+from swiftreid.encoding.runtimes.contract import NetworkFile
+from swiftreid.encoding.runtimes.formats import ONNX
 from swiftreid.errors import SwiftReIDError
 from swiftreid.methods.method import Method
 from swiftreid.nn.pyramid import Signs

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from swiftreid.encoding.domain import sources_of
 from swiftreid.encoding.encoder import encoder_path, open_encoder
-from swiftreid.encoding.runtimes.contract import ONNX
+from swiftreid.encoding.runtimes.formats import ONNX
 from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.methods.method import Method
 from swiftreid.nn.trunks import load_weights

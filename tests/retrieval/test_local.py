@@ -274,8 +274,10 @@ def test_what_a_file_and_a_manifest_say_is_kept(tmp_path: Path) -> None:
 def test_the_encoder_of_a_gallery_takes_threads_and_a_device(tmp_path: Path) -> None:
     with open_gallery(tmp_path / "people", encoder="rendered", create=True, encoder_threads=1) as people:
         assert people.encoder.options.threads == 1
-    with open_gallery(tmp_path / "people", device="nowhere") as people:
-        with pytest.raises(UsageError, match="there is no device 'nowhere'"):
-            people.add(np.zeros((1, 160, 64, 3), np.uint8), ids=["a"], camera="door")  # type: ignore[arg-type]
+    with (
+        open_gallery(tmp_path / "people", device="nowhere") as people,
+        pytest.raises(UsageError, match="there is no device 'nowhere'"),
+    ):
+        people.add([np.zeros((160, 64, 3), np.uint8)], ids=["a"], camera="door")
     with pytest.raises(UsageError, match="give them to open_encoder"):
         open_gallery(tmp_path / "people", encoder=open_encoder("rendered"), encoder_threads=1)

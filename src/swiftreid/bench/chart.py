@@ -1,4 +1,4 @@
-"""A chart with logarithmic axes as an SVG document, written by hand: no drawing package is needed to show growth."""
+"""Charts with logarithmic axes as SVG documents, written by hand: no drawing package is needed to show a benchmark."""
 
 from __future__ import annotations
 
@@ -33,6 +33,21 @@ class Line:
     dashed: bool = False
 
 
+@dataclass(frozen=True)
+class Series:
+    """Points of one kind, joined by a line.
+
+    Attributes:
+        name: in the legend.
+        points: in any order.
+        own: whether it is drawn filled, as ours; those of others are hollow.
+    """
+
+    name: str
+    points: Sequence[Point]
+    own: bool
+
+
 class _Axis:
     """From values to pixels, logarithmically."""
 
@@ -64,20 +79,11 @@ def log_log_chart(title: str, across: str, up: str, lines: Sequence[Line]) -> st
     points = [point for line in lines for point in (*line.points, *line.paper)]
     x = _Axis([point[0] for point in points], _LEFT, _RIGHT)
     y = _Axis([point[1] for point in points], _BOTTOM, _TOP)
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" '
-        f'font-family="sans-serif" font-size="13"><title>{escape(title)}</title>',
-        f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="#ffffff"/>',
-        _text(_LEFT, 28, title, size=17),
-        _text((_LEFT + _RIGHT) / 2, _HEIGHT - 15, across, anchor="middle"),
-        f'<g transform="translate(20 {(_TOP + _BOTTOM) / 2}) rotate(-90)">{_text(0, 0, up, anchor="middle")}</g>',
-    ]
+    parts = _frame(title, across, up)
     for value, label in x.decades():
-        parts.append(_rule(x(value), _TOP, x(value), _BOTTOM))
-        parts.append(_text(x(value), _BOTTOM + 20, label, anchor="middle"))
+        parts += _tick_across(x(value), label)
     for value, label in y.decades():
-        parts.append(_rule(_LEFT, y(value), _RIGHT, y(value)))
-        parts.append(_text(_LEFT - 8, y(value) + 4, label, anchor="end"))
+        parts += _tick_up(y(value), label)
     colours = [_COLOURS[i % len(_COLOURS)] for i in range(len(lines))]
     for line, colour in zip(lines, colours, strict=True):
         at = [(x(a), y(b)) for a, b in line.points]
@@ -90,6 +96,49 @@ def log_log_chart(title: str, across: str, up: str, lines: Sequence[Line]) -> st
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 
+def scatter_chart(title: str, across: str, up: str, series: Sequence[Series], floor: float) -> str:
+    """Draw points over a logarithmic axis and shares up to 1.
+
+    Args:
+        title: heading.
+        across: what runs from left to right, logarithmically.
+        up: what runs upwards.
+        series: at least one; every value across is above 0.
+        floor: least share that the axis shows; points below it are left out.
+
+    Returns:
+        An SVG document.
+    """
+    x = _Axis([point[0] for one in series for point in one.points], _LEFT, _RIGHT)
+
+    def y(share: float) -> float:
+        return _BOTTOM - (share - floor) / (1 - floor) * (_BOTTOM - _TOP)
+
+    parts = _frame(title, across, up)
+    for value, label in x.decades():
+        parts += _tick_across(x(value), label)
+    for step in range(round(floor * 20), 21):
+        parts += _tick_up(y(step / 20), f"{step / 20:.2f}")
+    for place, one in enumerate(series):
+        colour, sides = _COLOURS[place % len(_COLOURS)], 0 if one.own else 3 + place % 3
+        at = [(x(a), y(b)) for a, b in sorted(one.points) if b >= floor]
+        parts.append(_path(at, colour, "" if one.own else "2 3"))
+        height = _TOP + 8 + place * _LABEL_HEIGHT
+        parts += [_mark(a, b, sides, colour, filled=one.own) for a, b in [*at, (_RIGHT + 16, height)]]
+        parts.append(_text(_RIGHT + 28, height + 4, one.name, colour=colour))
+    return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+def _mark(x: float, y: float, sides: int, colour: str, *, filled: bool) -> str:
+    """A dot, or a polygon of so many sides."""
+    fill = colour if filled else "#ffffff"
+    if not sides:
+        return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4.5" fill="{fill}" stroke="{colour}"/>'
+    turns = [2 * math.pi * side / sides - math.pi / 2 for side in range(sides)]
+    corners = " ".join(f"{x + 5.5 * math.cos(turn):.1f},{y + 5.5 * math.sin(turn):.1f}" for turn in turns)
+    return f'<polygon points="{corners}" fill="{fill}" stroke="{colour}" stroke-width="1.5"/>'
+
+
 def _apart(heights: Sequence[float]) -> list[float]:
     """Heights of labels near those given, from the top, none over another."""
     placed = [0.0] * len(heights)
@@ -98,6 +147,26 @@ def _apart(heights: Sequence[float]) -> list[float]:
         placed[i] = max(heights[i], free)
         free = placed[i] + _LABEL_HEIGHT
     return placed
+
+
+def _frame(title: str, across: str, up: str) -> list[str]:
+    """The document's beginning, its heading and what the axes are."""
+    return [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" '
+        f'font-family="sans-serif" font-size="13"><title>{escape(title)}</title>',
+        f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="#ffffff"/>',
+        _text(_LEFT, 28, title, size=17),
+        _text((_LEFT + _RIGHT) / 2, _HEIGHT - 15, across, anchor="middle"),
+        f'<g transform="translate(20 {(_TOP + _BOTTOM) / 2}) rotate(-90)">{_text(0, 0, up, anchor="middle")}</g>',
+    ]
+
+
+def _tick_across(x: float, label: str) -> list[str]:
+    return [_rule(x, _TOP, x, _BOTTOM), _text(x, _BOTTOM + 20, label, anchor="middle")]
+
+
+def _tick_up(y: float, label: str) -> list[str]:
+    return [_rule(_LEFT, y, _RIGHT, y), _text(_LEFT - 8, y + 4, label, anchor="end")]
 
 
 def _label(power: int) -> str:

@@ -10,6 +10,7 @@ import typer
 
 from swiftreid.bench.growth import growth_chart, measure_growth
 from swiftreid.bench.run import Options, benchmark_size, machine
+from swiftreid.bench.trade_off import search_chart
 from swiftreid.cli.console import JsonOption, QuietOption, Report
 from swiftreid.cli.outputs import output_file, written
 from swiftreid.durable import save_bytes
@@ -25,6 +26,7 @@ CacheOption = Annotated[
     typer.Option("--cache", help="Folder to keep codes and indexes in, 1 to 2 kB an entry; reused by later runs."),
 ]
 SeedOption = Annotated[int, typer.Option(min=0, help="Of people and pictures.")]
+PlotOption = Annotated[Path | None, typer.Option(help="Where to write the chart, an SVG file.")]
 CardOption = Annotated[Path | None, typer.Option(help="Where to write all figures, a .json file.")]
 
 
@@ -67,6 +69,7 @@ def search(
         bool | None, typer.Option("--graphs/--no-graphs", help="Build graph indexes; by default up to 2.5M entries.")
     ] = None,
     cache: CacheOption = None,
+    plot: PlotOption = None,
     card: CardOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -74,6 +77,7 @@ def search(
     """Our search beside FAISS, usearch, NumPy and torch, in turns in one run. Needs the extra 'bench'."""
     report = Report(as_json=as_json, quiet=quiet)
     card = None if card is None else output_file("--card", card, suffixes=(".json",))
+    plot = None if plot is None else output_file("--plot", plot, suffixes=(".svg",))
     sizes = [size_of(text) for text in n or ["16k"]]
     options = Options(
         queries=queries,
@@ -94,6 +98,8 @@ def search(
         _warn_if_busy(report, figures["processor_share"])
         document["sizes"].append(figures)
         _save(card, document)  # after each size: the next may take long
+    if plot is not None:
+        report.text(f"chart of the last size: {written(plot, search_chart(document['sizes'][-1]).encode())}")
     report.document(document)
 
 
@@ -106,7 +112,7 @@ def growth(
     rounds: Annotated[int, typer.Option(min=1, max=1000, help="How often each search comes to its turn.")] = 7,
     seed: SeedOption = 0,
     cache: CacheOption = None,
-    plot: Annotated[Path | None, typer.Option(help="Where to write the chart, an SVG file.")] = None,
+    plot: PlotOption = None,
     card: CardOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,

@@ -14,19 +14,17 @@ from swiftreid.calibration.thresholds import Method
 from swiftreid.cli.calibrations import print_calibration, print_sweep, warn_of_few
 from swiftreid.cli.console import EncoderOption, JsonOption, QuietOption, Report
 from swiftreid.cli.datasets import (
+    TRAIN,
     DataArgument,
     FoldersOption,
     KindOption,
     RootOption,
     TrainOption,
-    folders_choice,
-    train_choice,
-    with_doubts,
+    open_data_set,
 )
-from swiftreid.cli.encoders import TRAIN, Output
+from swiftreid.cli.encoders import Output
 from swiftreid.cli.outputs import SAFETENSORS, output_file
 from swiftreid.cli.sources import BadPictures
-from swiftreid.data.sources import open_data
 from swiftreid.encoding.card import EncoderCard
 from swiftreid.encoding.encoder import DEFAULT, open_encoder
 from swiftreid.encoding.vectors import encode_vectors_to_file, read_vectors
@@ -153,9 +151,7 @@ def calibrate(
     used = open_encoder(encoder)
     if output is None and not Path(encoder).is_file():
         raise UsageError(f"{encoder} is a shipped encoder and stays as it is: give --output for the calibrated copy")
-    read = with_doubts(
-        report, open_data(data, kind=kind, root=root, folders=folders_choice(folders), need=NEEDED[settings.split])
-    )
+    read = open_data_set(report, data, kind=kind, folders=folders, root=root, need=NEEDED[settings.split])
     in_place = output is None or (output.exists() and Path(encoder).exists() and output.samefile(encoder))
     before = used.card.calibration
     if in_place and before is not None and was_learned(used, read, settings.split):
@@ -237,12 +233,7 @@ def hash_embedding(
     elif labels is not None:
         raise UsageError(f"--labels is for vectors, and encoder {base.card.name} takes pictures")
     else:
-        read = with_doubts(
-            report,
-            open_data(
-                data, kind=kind, root=root, folders=folders_choice(folders), need=TRAIN, train=train_choice(train)
-            ),
-        )
+        read = open_data_set(report, data, kind=kind, folders=folders, root=root, train=train, need=TRAIN)
         people = read.name
         learned = learn_hash(base, read, on_bad=bad, **how)
     learned.save(output)

@@ -10,7 +10,7 @@ import numpy as np
 import typer
 
 from swiftreid.cli.console import JsonOption, QuietOption, Report
-from swiftreid.cli.datasets import KindOption
+from swiftreid.cli.datasets import TRAIN, KindOption
 from swiftreid.cli.encoder_cards import print_card
 from swiftreid.cli.outputs import SAFETENSORS, output_file
 from swiftreid.cli.sources import BadPictures
@@ -19,7 +19,7 @@ from swiftreid.data.fingerprint import fingerprint_of
 from swiftreid.data.market import parse_name
 from swiftreid.data.pictures import find_pictures, read_batches
 from swiftreid.data.readers import recognise
-from swiftreid.data.samples import DISTRACTOR, NOBODY, ReidData, SplitName
+from swiftreid.data.samples import DISTRACTOR, NOBODY, ReidData
 from swiftreid.data.sources import open_data
 from swiftreid.encoding.card import Preprocessing
 from swiftreid.encoding.encoder import open_encoder
@@ -32,7 +32,6 @@ from swiftreid.errors import SwiftReIDError, UsageError
 
 app = typer.Typer(help="Make encoders of third-party networks, and look into encoder files.", no_args_is_help=True)
 
-TRAIN: tuple[SplitName, ...] = ("train",)
 Output = Annotated[Path, typer.Option("--output", "-o", help="File to write, .safetensors.")]
 
 

@@ -83,7 +83,7 @@ class Encoder(ABC):
 
     @property
     def attribute_layer(self) -> dict[str, NDArray[Any]]:
-        """The arrays of `swiftreid.encoding.attribute_bits.AttributeBits`; empty where it tells no attributes."""
+        """The arrays of `swiftreid.encoding.attribute_bits.AttributeBits`; empty where it predicts none."""
         return {}
 
     def encode(self, crops: Inputs, colour: Colour = "rgb") -> Encoding:

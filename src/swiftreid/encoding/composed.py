@@ -77,7 +77,7 @@ class PyramidEncoder(Encoder):
 
     @property
     def attribute_layer(self) -> dict[str, NDArray[Any]]:
-        """The arrays of its `AttributeBits`; empty where it tells no attributes."""
+        """The arrays of its `AttributeBits`; empty where it predicts none."""
         return _below(_ATTRIBUTES, self.tensors)
 
     def _inputs(self, crops: Inputs, colour: Colour) -> NDArray[Any]:

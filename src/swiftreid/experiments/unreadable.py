@@ -35,7 +35,7 @@ class Unreadable:
             self._on_bad(error)
 
     def warn(self) -> None:
-        """One warning for all of them, where nobody was told of each."""
+        """One warning for all of them, where none was passed on."""
         if self.found and self._on_bad is None:
             warn(f"{len(self.found)} pictures could not be read and were left out, the first is {self.found[0]}")
 

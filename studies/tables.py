@@ -20,7 +20,7 @@ from program import names_of, over, progress, run, spread, training_reports
 
 from swiftreid.experiments.kept_runs import evaluated, percentages, trained
 from swiftreid.experiments.paper_tables import COLUMNS, LENGTHS, ORDERINGS, TABLES, TableRow
-from swiftreid.training.network.start import CHECKPOINT
+from swiftreid.training.network.checkpoint import CHECKPOINT
 
 # Names of rankings on result cards.
 SHORT = {"CtF, DTO beta 2": "CtF"} | {f"{length} exhaustive": length for length in LENGTHS}

@@ -24,9 +24,10 @@ from swiftreid.data.sources import open_data
 from swiftreid.encoding.card import Preprocessing
 from swiftreid.encoding.encoder import open_encoder
 from swiftreid.encoding.external import wrap_network
+from swiftreid.encoding.hyperplanes import DEFAULT_SPEC
 from swiftreid.encoding.mirroring import mirrored
 from swiftreid.encoding.stripes import HEIGHT, WIDTH, fit_stripes
-from swiftreid.encoding.vector_encoder import DEFAULT_SPEC, vector_encoder
+from swiftreid.encoding.vector_encoder import vector_encoder
 from swiftreid.encoding.vectors import read_vectors
 from swiftreid.errors import SwiftReIDError, UsageError
 

@@ -12,11 +12,10 @@ from swiftreid.encoding.abstract import Encoder
 from swiftreid.encoding.card import EncoderCard, Tensors
 from swiftreid.encoding.checks import architecture_of, float_tensor, refuse
 from swiftreid.encoding.crops import Colour, Inputs
-from swiftreid.encoding.hyperplanes import RandomHyperplanes
+from swiftreid.encoding.hyperplanes import DEFAULT_SPEC, RandomHyperplanes
 from swiftreid.encoding.runtimes.contract import RunOptions
 from swiftreid.errors import UsageError
 
-DEFAULT_SPEC = "id32 id128 id512 id2048"
 _DEFAULTS = RunOptions()
 
 

@@ -30,10 +30,10 @@ from swiftreid.progress import Progress, no_progress
 from swiftreid.recipes import find_recipe
 from swiftreid.training.frozen.hashing import learn_hash
 from swiftreid.training.frozen.recipe import load_recipe
+from swiftreid.training.network.checkpoint import CHECKPOINT
 from swiftreid.training.network.finish import ENCODER
 from swiftreid.training.network.plan import Plan, Reports
 from swiftreid.training.network.recipe import load_network_recipe
-from swiftreid.training.network.start import CHECKPOINT
 from swiftreid.training.network.train import train_network
 
 RECORD: Final = "run.json"

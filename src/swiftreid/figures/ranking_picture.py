@@ -58,21 +58,6 @@ class RankedPictures:
     caption: str = ""
 
 
-def draw_ranking(
-    query: NDArray[np.uint8],
-    candidates: Sequence[Candidate],
-    *,
-    caption: str = "",
-    title: str = "",
-    columns: int = 10,
-    crop_height: int = 192,
-) -> Image.Image:
-    """Draw one query (uint8 [h, w, 3]) and its candidates; see `draw_rankings`."""
-    return draw_rankings(
-        [RankedPictures(query, candidates, caption)], title=title, columns=columns, crop_height=crop_height
-    )
-
-
 def draw_rankings(
     rankings: Sequence[RankedPictures], *, title: str = "", columns: int = 10, crop_height: int = 192, text: float = 1.0
 ) -> Image.Image:

@@ -1,4 +1,4 @@
-"""The distance up to which two pictures are said to show the same person, and the answer 'unknown'.
+"""The distance up to which two pictures count as the same person's, and the answer 'unknown'.
 
 A ranking always has a first entry, even when the person was never seen before. The threshold tells the two cases
 apart. It is set by what a mistake costs: at most a stated share of the queries *without* a match may be given an entry
@@ -79,7 +79,7 @@ class Decision:
     """What a threshold makes of a search.
 
     Attributes:
-        same: bool [q, k], entries said to show the query's person; False where a row has ended.
+        same: bool [q, k], entries that show the query's person by the threshold; False where a row has ended.
         unknown: bool [q], queries for which there is none.
     """
 

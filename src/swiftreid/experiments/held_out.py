@@ -82,8 +82,8 @@ def learned_from(encoder: Encoder, data: ReidData) -> bool:
     return bool(encoder.card.training.get("data_fingerprint") == fingerprint_of(data))
 
 
-def somebody(people: HeldOut | None, test: EncodedData) -> HeldOut:
-    """The people themselves.
+def required(people: HeldOut | None, test: EncodedData) -> HeldOut:
+    """The people to fit on, where there must be some.
 
     Raises:
         NobodyHeldOut: there are none.

@@ -29,7 +29,6 @@ from swiftreid.figures.trials import (
 from swiftreid.progress import Progress, no_progress
 from swiftreid.search import kernels
 from swiftreid.search.cascade import Cascade, Stage
-from swiftreid.search.codes import bits_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -64,21 +63,6 @@ class ShortListFigure:
     rule: int
     share: float
     fitted_on: str
-
-
-def short_and_final(codes: LabelledCodes, code: str | None = None) -> tuple[str, str]:
-    """The short code, by default the attributes if there are any, else the shortest; and the longest identity code.
-
-    Raises:
-        UsageError: there is no such code, or only one.
-    """
-    names = sorted(codes.codes, key=lambda name: (not name.startswith("attr"), bits_of(name)))
-    if code is not None and code not in names:
-        raise UsageError(f"there is no code {code!r}; there is: {', '.join(names)}")
-    short, final = code or names[0], names[-1]
-    if short == final:
-        raise UsageError(f"a short list needs two codes, a short one and a final one; both are {short}")
-    return short, final
 
 
 def lengths(entries: int) -> list[int]:

@@ -197,7 +197,7 @@ class GalleryGraph:
         jaccard = Inverted(encoded.rows(1, len(own))).jaccard(encoded, np.zeros(1, np.int64))[0]
         share = np.float32(settings.lambda_)
         original = lists.scaled(np.zeros_like(entries), entries + 1)
-        final: NDArray[np.float32] = (1 - share) * jaccard + share * original
+        final: NDArray[np.float32] = (1 - share) * jaccard + share * original  # equation 12
         return final
 
     def _require(self, entries: Ids) -> None:

@@ -22,7 +22,7 @@ def published_findings(data: ReidData, counts: Mapping[str, SplitCounts], train:
     if data.published is None:
         return
     original = PUBLISHED_DATA_SETS[data.published]
-    compared = 0
+    compared, different = 0, False
     for split in original.counts:
         expected, found = original.expected(split, train=train), counts.get(split)
         if expected is None or found is None or not found.pictures:
@@ -35,8 +35,8 @@ def published_findings(data: ReidData, counts: Mapping[str, SplitCounts], train:
                 "if it is your own selection."
             )
             yield Finding("warning", f"published-{split}", message, advice)
-            compared = -len(original.counts)
-    if compared > 0:
+            different = True
+    if compared and not different:
         message = f"all counts are those of {original.title} as published ({original.source})"
         yield Finding("note", "as-published", message)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -29,6 +28,7 @@ from swiftreid.figures.trials import (
 from swiftreid.progress import Progress, no_progress
 from swiftreid.search import kernels
 from swiftreid.search.cascade import Cascade, Stage
+from swiftreid.search.reference import share_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -98,7 +98,7 @@ def short_list_figure(
         UsageError: a code is not there, or a length is below 1 or beyond the gallery.
     """
     entries = len(gallery)
-    rule = max(1, math.ceil(fitted.share * entries))
+    rule = max(1, share_of(fitted.share, entries))
     tried = sorted({*(lengths(entries) if widths is None else widths), rule})
     if tried[0] < 1 or tried[-1] > entries:
         raise UsageError(

@@ -31,7 +31,16 @@ def random_signs(rows: int, columns: int, seed: int) -> NDArray[np.float32]:
 
 
 class RandomHyperplanes:
-    """Codes of every length in ``spec`` from one set of hyperplanes; a short code is the beginning of the longest."""
+    """Codes of every length in ``spec`` from one set of hyperplanes; a short code is the beginning of the longest.
+
+    Args:
+        dimension: of the embeddings.
+        spec: names of the codes.
+        seed: of the hyperplanes.
+
+    Raises:
+        UsageError: there is no code, or the hyperplanes would take more than a GiB.
+    """
 
     def __init__(self, dimension: int, spec: CodeSpec, seed: int = 0) -> None:
         longest = max(bits_of(name) for name in spec) if len(spec) else 0

@@ -161,11 +161,11 @@ def draw_short_lists(
     Raises:
         SwiftReIDError: matplotlib is not installed.
     """
-    with styled(text) as points:
+    with styled(text):
         figure = new_figure(6.4, 5.4, text)
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=[2.4, 1])
         at, look, matched = [t.at for t in numbers.trials], LOOKS[3], [100 * share for share in numbers.matched]
-        low, high = accuracy_panel(above, numbers.trials, numbers.exhaustive, points)
+        low, high = accuracy_panel(above, numbers.trials, numbers.exhaustive)
         above.plot(
             at,
             matched,

@@ -125,7 +125,11 @@ def load_checkpoint(path: Path) -> tuple[CheckpointHeader, dict[str, Tensor]]:
 
 
 def network_weights(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The weights to start another run from: the average where there is one, else the last step's."""
+    """The weights to start another run from: the average where there is one, else the last step's.
+
+    Raises:
+        UsageError: there are none.
+    """
     for prefix in (_AVERAGE, _MODEL):
         found = without_prefix(prefix, tensors)
         if found:

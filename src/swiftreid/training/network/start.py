@@ -26,7 +26,11 @@ from swiftreid.training.targets.targets import Targets
 
 
 def hold_out_people(known: Split, plan: Plan) -> tuple[Split, Split]:
-    """Pictures of the people that are learned, and of those who are held out."""
+    """Pictures of the people that are learned, and of those who are held out.
+
+    Raises:
+        UsageError: there are too few people to hold some out, or nobody held out could be found.
+    """
     if not plan.recipe.held_out:
         return known, []
     kept = hold_out(persons_of(known), plan.recipe.held_out, plan.seed)

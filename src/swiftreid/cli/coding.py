@@ -14,7 +14,6 @@ from swiftreid.calibration.thresholds import Method
 from swiftreid.cli.calibrations import print_calibration, print_sweep, warn_of_few
 from swiftreid.cli.console import EncoderOption, JsonOption, QuietOption, Report
 from swiftreid.cli.datasets import (
-    TRAIN,
     DataArgument,
     FoldersOption,
     KindOption,
@@ -36,6 +35,7 @@ from swiftreid.experiments.calibrate import (
     calibrate_encoder,
     was_learned,
 )
+from swiftreid.experiments.inputs import TRAIN
 from swiftreid.recipes import find_recipe
 from swiftreid.retrieval.encodings import encode_to_file
 from swiftreid.retrieval.samples import samples_below

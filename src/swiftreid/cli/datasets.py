@@ -37,9 +37,6 @@ RootOption = Annotated[
     Path | None, typer.Option("--root", help="Of a manifest: the folder that its paths start from. Default: its own.")
 ]
 
-TRAIN: tuple[SplitName, ...] = ("train",)
-"""Splits that commands need which learn."""
-
 
 def open_data_set(
     report: Report,

@@ -11,7 +11,6 @@ import typer
 from swiftreid.cli.calibrations import print_calibration, warn_of_few
 from swiftreid.cli.console import JsonOption, QuietOption, Report
 from swiftreid.cli.datasets import (
-    TRAIN,
     DataArgument,
     FoldersOption,
     KindOption,
@@ -21,6 +20,7 @@ from swiftreid.cli.datasets import (
 )
 from swiftreid.cli.sources import BadPictures
 from swiftreid.encoding.encoder import open_encoder
+from swiftreid.experiments.inputs import TRAIN
 from swiftreid.recipes import find_recipe
 
 if TYPE_CHECKING:

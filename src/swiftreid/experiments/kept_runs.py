@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from swiftreid.data.fingerprint import fingerprint_of
-from swiftreid.data.samples import ReidData, SplitName
+from swiftreid.data.samples import ReidData
 from swiftreid.data.sources import open_data
 from swiftreid.durable import save_bytes
 from swiftreid.encoding.encoder import Encoder, open_encoder
@@ -22,7 +22,7 @@ from swiftreid.evaluation.attributes import AttributeScores
 from swiftreid.evaluation.card import ResultCard
 from swiftreid.experiments.calibrate import MAX_LOSS
 from swiftreid.experiments.evaluate import evaluate
-from swiftreid.experiments.inputs import Data, EncoderSource, data_set, encoder_of
+from swiftreid.experiments.inputs import TRAIN, Data, EncoderSource, data_set, encoder_of
 from swiftreid.experiments.settings import EvaluationSettings
 from swiftreid.experiments.unreadable import Unreadable
 from swiftreid.methods import learns_attributes
@@ -38,8 +38,6 @@ from swiftreid.training.network.train import train_network
 
 RECORD: Final = "run.json"
 """File in a run's folder with its settings, and whether it came to its end."""
-
-TRAIN: tuple[SplitName, ...] = ("train",)
 
 
 def once(folder: Path, settings: Mapping[str, Any], work: Callable[[], object]) -> None:

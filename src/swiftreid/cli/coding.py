@@ -263,7 +263,7 @@ def hash_embedding(
 
 
 def _compare_attributes(report: Report, base: str, card: EncoderCard) -> None:
-    """What the encoder hashed told of the same attributes before, and a warning where it told them better."""
+    """How well the encoder predicted the same attributes before, and a warning where it did so better."""
     before = card.training.get("attributes_before")
     if before is None or before["mA"] is None or before["mA_now"] is None:
         return
@@ -271,6 +271,6 @@ def _compare_attributes(report: Report, base: str, card: EncoderCard) -> None:
     report.text(f"attributes of {base} on the same people: {line}; now mA of these {100 * before['mA_now']:.1f} %")
     if before["mA"] > before["mA_now"]:
         report.warn(
-            f"{base} tells attributes better, perhaps because it learned them from more people: keep them "
+            f"{base} predicts attributes better, perhaps because it learned them from more people: keep them "
             "(--set attributes=keep learns new codes beside them)"
         )

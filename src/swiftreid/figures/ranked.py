@@ -1,4 +1,4 @@
-"""Ranked lists: queries with their first results, right, wrong and ignored told by frame and mark."""
+"""Ranked lists: queries with their first results, right, wrong and ignored shown by frame and mark."""
 
 from __future__ import annotations
 

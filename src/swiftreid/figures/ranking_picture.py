@@ -1,4 +1,4 @@
-"""Ranked people as a picture: the query at the left, crops in rows, right and wrong told by mark and border."""
+"""Ranked people as a picture: the query at the left, crops in rows, right and wrong shown by mark and border."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def published_findings(data: ReidData, counts: Mapping[str, SplitCounts], train:
     for split in original.counts:
         expected, found = original.expected(split, train=train), counts.get(split)
         if expected is None or found is None or not found.pictures:
-            continue  # an empty split is told of by itself
+            continue  # an empty split has a finding of its own
         compared += 1
         if differing := _differing(found, expected):
             message = f"{split} differs from {original.title} as published: {'; '.join(differing)}"

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from program import run
 
 from swiftreid.data.pictures import find_pictures
 from swiftreid.encoding.encoder import Encoder, open_encoder
@@ -59,4 +60,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

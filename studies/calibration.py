@@ -45,6 +45,7 @@ from swiftreid.experiments.encoded import encode_test_set
 from swiftreid.search import kernels
 from swiftreid.search.cascade import Cascade, Stage
 from swiftreid.search.codes import bits_of, pack_bits
+from swiftreid.search.reference import share_of
 from swiftreid.search.table import CodeTable
 
 PROMISES = ((0.90, 0.95), (0.95, 0.95), (0.99, 0.95))
@@ -154,7 +155,7 @@ class Judge:
             return np.full(count, stage.threshold)
         assert stage.share is not None
         code = self._people.codes[stage.code]
-        place = math.ceil(stage.share * count - 1e-9) - 1
+        place = share_of(stage.share, count) - 1
         return np.concatenate(
             [
                 np.partition(kernels.hamming(code, code[i : i + 256]), place, axis=1)[:, place]

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
+from program import run
 
 from swiftreid.data.schemas import attribute_bits, schema_of
 from swiftreid.data.sources import open_data
@@ -85,4 +86,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

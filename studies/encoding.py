@@ -19,6 +19,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
+from program import run
+
 from swiftreid.data.pictures import find_pictures, read_batches
 from swiftreid.encoding.encoder import Encoder, open_encoder
 from swiftreid.encoding.stream import encode_paths
@@ -94,4 +96,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

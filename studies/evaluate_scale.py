@@ -21,13 +21,14 @@ from pathlib import Path
 import numpy as np
 
 from swiftreid.bench.codes import SyntheticCodes, synthetic_codes
+from swiftreid.bench.ours import CTF
 from swiftreid.evaluation.labelled import LabelledCodes
 from swiftreid.evaluation.protocol import Metrics, Protocol
 from swiftreid.evaluation.ranking_metrics import metrics_of_cascade, metrics_of_rankings, pairs_of
 from swiftreid.search.cascade import Cascade
 from swiftreid.search.table import CodeTable
 
-CASCADES = {"CtF": "id32<=11 > id128<=45 > id512<=195 > id2048", "exhaustive": "id2048"}
+CASCADES = {"CtF": CTF, "exhaustive": "id2048"}
 JUNK_SHARE = 3_819 / 19_732
 """Of Market-1501's own gallery, without the 500,000."""
 

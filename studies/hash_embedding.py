@@ -28,6 +28,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from program import run
 
 from swiftreid.data.market import read_market
 from swiftreid.data.samples import Split, cameras_of, persons_of
@@ -232,4 +233,4 @@ def _split(query: Split, gallery: Split) -> tuple[tuple[str, Split], tuple[str, 
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

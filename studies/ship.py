@@ -1,7 +1,7 @@
 """The last step of the shipped encoder: its name, its licence, and on its card what result cards say of it.
 
-How well attributes are told is taken from the first card that says it. A calibration is left out: thresholds depend on
-the cameras of whoever uses the encoder. See docs/shipped.md for every step before this one.
+How well attributes are predicted is taken from the first card that states it. A calibration is left out: thresholds
+depend on the cameras of whoever uses the encoder. See docs/shipped.md for every step before this one.
 
     python studies/ship.py hashed.safetensors -o rendered.safetensors --card rendered.json --card cuhk01.json
 
@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+
+from program import run
 
 from swiftreid.encoding.encoder import open_encoder
 from swiftreid.evaluation.card import ResultCard
@@ -80,4 +82,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

@@ -1,10 +1,10 @@
 """The papers' ablation tables in small: a few seeds of each row, on data sets of the user's own, on a CPU if need be.
 
-Every row is a recipe of `small/` with a few settings changed, trained on the training people of each
-data set and measured on its test people. Runs are kept in folders: a script that
-was stopped goes on where it was. Then the table: mean and standard deviation over the seeds, rank-1 / mAP in percent
-(of attributes: accuracy / mA), and whether each ordering that the paper reports holds: by the mAP (mA) of every seed,
-of some ("not seen"), or of none. One seed says nothing of that.
+Every row is a recipe of `small/` with a few settings changed, trained on the training people of each data set and
+measured on its test people. Runs are kept in folders: a script that was stopped goes on where it was. Then the table:
+mean and standard deviation over the seeds, rank-1 / mAP in percent (of attributes: accuracy / mA), and whether each
+ordering that the paper reports holds: by the mAP (mA) of every seed, of some ("not seen"), or of none. One seed says
+nothing of that.
 
     python studies/tables.py all_in_one rendered cuhk03-np-pair1 --out tables --seeds 3
     python studies/tables.py ranking rendered --out tables --set schedule.epochs=10 --init run/checkpoint.safetensors
@@ -20,7 +20,7 @@ from program import names_of, over, progress, run, spread, training_reports
 
 from swiftreid.experiments.kept_runs import evaluated, percentages, trained
 from swiftreid.experiments.paper_tables import COLUMNS, LENGTHS, ORDERINGS, TABLES, TableRow
-from swiftreid.training.network.start import CHECKPOINT
+from swiftreid.training.network.checkpoint import CHECKPOINT
 
 # Names of rankings on result cards.
 SHORT = {"CtF, DTO beta 2": "CtF"} | {f"{length} exhaustive": length for length in LENGTHS}

@@ -1,4 +1,4 @@
-"""TrunkSpeed and size of every trunk: which fits a small encoder, which a CPU can train.
+"""Speed and size of every trunk: which fits a small encoder, which a CPU can train.
 
 For each trunk, without its pooling and heads: parameters, multiply-adds of convolutions for one picture, and pictures
 per second of the forward pass in torch (in torch's own layout and channels last) and in ONNX Runtime, if it is

@@ -116,6 +116,14 @@ def test_packed_codes_are_no_embeddings() -> None:
     assert fit_same_person(codes.astype(np.float64), persons, cameras).code == "embedding"
 
 
+def test_embeddings_that_are_not_finite_are_refused() -> None:
+    codes, persons, cameras = drawn(0)
+    vectors = codes.astype(np.float32)
+    vectors[3, 1], vectors[7, 0] = np.nan, np.inf
+    with pytest.raises(UsageError, match=r"embedding 3 \(and 1 more\) holds a number that is not finite"):
+        fit_same_person(vectors, persons, cameras)
+
+
 THRESHOLD = SamePerson("id64", 20, 100, 0.05, 0.001, 0.5, 0.4, True, 5, 30)
 
 

@@ -97,7 +97,7 @@ def test_attributes_are_explained(swiftreid: Run, people: Path, telling: str) ->
     assert "female" in swiftreid("explain", telling, "a.png", *COARSE, "--attribute", "male").out
     unknown = swiftreid("explain", telling, "a.png", "--attribute", "beg", code=2)
     assert "there is no attribute 'beg'; did you mean bag?" in unknown.err
-    assert "tells no attributes" in swiftreid("explain", "stripes", "a.png", "--attribute", "hat", code=2).err
+    assert "predicts no attributes" in swiftreid("explain", "stripes", "a.png", "--attribute", "hat", code=2).err
 
 
 def test_pictures_that_cannot_be_read_are_skipped(swiftreid: Run, people: Path) -> None:

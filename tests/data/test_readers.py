@@ -8,6 +8,7 @@ import pytest
 import miniatures
 from miniatures import Miniature
 from swiftreid.data.cuhk03 import read_cuhk03
+from swiftreid.data.fingerprint import fingerprint_of
 from swiftreid.data.folders import EVERY_PICTURE, NO_CAMERAS, read_folders
 from swiftreid.data.manifest import read_manifest
 from swiftreid.data.market import read_market
@@ -292,6 +293,17 @@ def test_manifest_with_names_and_absolute_paths(tmp_path: Path) -> None:
     assert data.root == tmp_path
     assert "people are numbered 1 to 2 in the order of their names" in data.notes
     assert "cameras are numbered 1 to 2 in the order of their names" in data.notes
+
+
+def test_manifest_with_relative_and_absolute_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lists, far = tmp_path / "lists", tmp_path / "far"
+    rows = [f"{miniatures.paint(lists / f'{n}.png', n, 1).name},{n},1" for n in range(1, 3)]
+    rows += [f"{miniatures.paint(far / f'{n}.png', n, 2)},{n},2" for n in range(1, 3)]
+    (lists / "m.csv").write_text("path,person,camera\n" + "\n".join(rows) + "\n")
+    monkeypatch.chdir(lists)
+    data = read_manifest("m.csv")
+    assert data.root == tmp_path
+    assert fingerprint_of(data) == fingerprint_of(read_manifest(lists / "m.csv"))
 
 
 def test_names_that_may_be_one_person_are_told(tmp_path: Path) -> None:

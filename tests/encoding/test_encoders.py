@@ -86,13 +86,12 @@ def test_no_pictures_give_an_empty_encoding() -> None:
     assert encoding.embedding.shape == (0, encoder.card.embedding)
 
 
-def test_hyperplane_codes_are_signs_of_projections_and_nested() -> None:
+def test_hyperplanes_give_projections_and_short_codes_are_the_beginning_of_long_ones() -> None:
     spec = CodeSpec.parse("id32 id96")
     values = np.random.default_rng(0).standard_normal((5, 7)).astype(np.float32)
-    codes = RandomHyperplanes(7, spec, seed=3)(values)
-    expected = values @ random_signs(7, 96, 3) > 0
-    np.testing.assert_array_equal(unpack_bits(codes["id96"], 96), expected)
-    np.testing.assert_array_equal(codes["id32"], codes["id96"][:, :4])
+    found = RandomHyperplanes(7, spec, seed=3).values(values)
+    np.testing.assert_array_equal(found["id96"], values @ random_signs(7, 96, 3))
+    np.testing.assert_array_equal(found["id32"], found["id96"][:, :32])
 
 
 def test_random_signs_never_change() -> None:

@@ -213,7 +213,7 @@ def test_what_cannot_be_mapped_is_explained() -> None:
             dependence_map(blind, one, **wanted)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="compared as they are"):
         dependence_map(looking(), one, code="embedding", fine=True)
-    with pytest.raises(UsageError, match=r"swiftreid hash --set attributes=true"):
+    with pytest.raises(UsageError, match="attributes=true in the recipe"):
         attribute_maps(blind, one, ["light_top"])
     with pytest.raises(UsageError, match="no attribute 'lite_top'; did you mean light_top"):
         attribute_maps(looking(), one, ["lite_top"])

@@ -9,7 +9,9 @@ from PIL import Image
 from drawn_figures import draw_person
 from swiftreid.data.pictures import BadPicture, find_pictures, read_picture
 from swiftreid.encoding.encoder import open_encoder
+from swiftreid.encoding.labelled import encode_samples
 from swiftreid.encoding.stream import encode_all, encode_paths
+from swiftreid.errors import UsageError
 
 
 @pytest.fixture
@@ -60,3 +62,8 @@ def test_a_folder_without_readable_pictures(tmp_path: Path) -> None:
     kept, encoding = encode_all(open_encoder("stripes"), find_pictures(tmp_path), on_bad=lambda _: None)
     assert len(kept) == 0
     assert encoding.codes["id32"].shape == (0, 4)
+
+
+def test_no_samples_are_no_unreadable_pictures() -> None:
+    with pytest.raises(UsageError, match="there are no pictures to encode"):
+        encode_samples(open_encoder("stripes"), [])

@@ -21,6 +21,26 @@ from swiftreid.search.codes import unpack_bits
 VALUES = np.random.default_rng(0).normal(size=(6, 16)).astype(np.float32)
 
 
+class CountedId(str):
+    """Counts how often ids are compared."""
+
+    __slots__ = ()
+    compared = 0
+
+    def __eq__(self, other: object) -> bool:
+        CountedId.compared += 1
+        return str.__eq__(self, other)
+
+    __hash__ = str.__hash__
+
+
+def test_an_id_given_twice_is_found_without_comparing_all_with_all() -> None:
+    ids = [CountedId(i) for i in range(1000)] + [CountedId(999)]
+    with pytest.raises(UsageError, match="the id '999' is given twice"):
+        Vectors(np.ones((1001, 2), np.float32), ids)
+    assert CountedId.compared < 10_000
+
+
 def test_npy_files_and_a_table_of_labels(tmp_path: Path) -> None:
     np.save(tmp_path / "v.npy", VALUES.astype(np.float64))
     (tmp_path / "labels.csv").write_text(

@@ -58,6 +58,17 @@ def test_the_train_split_is_held_out_and_the_test_set_never_is(drawn: EncodedDat
     assert marked_thresholds(bare).by_code == {}
 
 
+def test_unreadable_pictures_of_held_out_people_are_warned_of(drawn_people: Path, tmp_path: Path) -> None:
+    shutil.copytree(drawn_people, tmp_path / "drawn")
+    next((tmp_path / "drawn" / "bounding_box_train").iterdir()).write_bytes(b"broken")
+    test = encode_test_set(tmp_path / "drawn", "stripes")
+    people = held_out_people(test)
+    assert people is not None
+    with pytest.warns(SwiftReIDWarning, match="1 pictures could not be read and were left out"):
+        assert len(people.encode(test)) == len(people.samples) - 1
+    assert len(test.unreadable.found) == 1
+
+
 def test_thresholds_are_fitted_on_the_held_out_people(drawn: EncodedData) -> None:
     fitted = cascades_by_beta(drawn, betas=[1, 4])
     assert fitted.fitted_on == "drawn train"

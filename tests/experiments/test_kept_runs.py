@@ -11,13 +11,17 @@ import pytest
 
 pytest.importorskip("torch")
 
+from swiftreid.data.fingerprint import fingerprint_of
 from swiftreid.data.samples import ReidData
 from swiftreid.encoding.encoder import open_encoder
 from swiftreid.errors import UsageError
 from swiftreid.evaluation.card import DataCard, EvaluatedEncoder, ProtocolCard, ResultCard, ResultRow
 from swiftreid.evaluation.protocol import evaluate_rankings
 from swiftreid.experiments import kept_runs
-from swiftreid.experiments.kept_runs import RECORD, evaluated, once, percentages
+from swiftreid.experiments.kept_runs import RECORD, evaluated, hashed, once, percentages
+
+STATION = Path(__file__).resolve().parents[2] / "examples" / "station"
+CHANGES = ["training.epochs=1", "training.lengths=[128,32]"]
 
 
 def test_work_is_done_once_and_other_settings_are_refused(tmp_path: Path) -> None:
@@ -47,12 +51,14 @@ def test_work_that_was_stopped_goes_on(tmp_path: Path) -> None:
     assert starts == [False, True]
 
 
-def test_the_card_of_another_encoder_is_replaced(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_card_of_another_encoder_or_data_set_is_replaced(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     metrics = evaluate_rankings(np.array([[1, 0]]), [1], [1], [1, 0], [2, 2])
 
-    def card(fingerprint: str) -> ResultCard:
+    data, path = ReidData("two", tmp_path), tmp_path / "cards" / "card.json"
+
+    def card(fingerprint: str, pictures: str = fingerprint_of(data)) -> ResultCard:
         return ResultCard(
-            data=DataCard(name="two", fingerprint="0" * 16, pictures={"gallery": 2}, persons={}),
+            data=DataCard(name="two", fingerprint=pictures, pictures={"gallery": 2}, persons={}),
             encoder=EvaluatedEncoder(name="stripes", fingerprint=fingerprint),
             protocol=ProtocolCard.of(metrics),
             rows=[ResultRow.of("id32 exhaustive", metrics)],
@@ -65,12 +71,25 @@ def test_the_card_of_another_encoder_is_replaced(monkeypatch: pytest.MonkeyPatch
         return card(own)
 
     monkeypatch.setattr(kept_runs, "evaluate", evaluate)
-    data, path = ReidData("two", tmp_path), tmp_path / "cards" / "card.json"
-    for fingerprint, times in ((own, 0), ("f00d", 1)):
-        card(fingerprint).save(path)
+    for before, times in ((card(own), 0), (card("f00d"), 1), (card(own, "0" * 16), 2)):
+        before.save(path)
         found = evaluated("stripes", data, path)
         assert percentages(found) == {"id32 exhaustive": (0, 50)}
         assert found.encoder is not None
         assert found.encoder.fingerprint == own
         assert len(calls) == times
-    assert ResultCard.load(path).encoder == card(own).encoder
+    assert (found.encoder, found.data) == (card(own).encoder, card(own).data)
+
+
+def test_an_encoder_that_was_learned_otherwise_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "hashed.safetensors"
+    open_encoder("stripes").save(file)
+    with pytest.raises(UsageError, match="holds the result of other settings"):
+        hashed("stripes", STATION, file)
+    made = hashed("stripes", STATION, tmp_path / "made.safetensors", changes=CHANGES)
+    content = made.read_bytes()
+    assert hashed("stripes", STATION, made, changes=CHANGES) == made
+    assert made.read_bytes() == content
+    for other in ({"changes": [*CHANGES, "training.epochs=2"]}, {"seed": 1, "changes": CHANGES}):
+        with pytest.raises(UsageError, match="holds the result of other settings"):
+            hashed("stripes", STATION, made, **other)

@@ -10,7 +10,7 @@ import pytest
 from figure_samples import SPEC, card, people, split
 
 from swiftreid.calibration.pairs import pair_histograms
-from swiftreid.calibration.short_list import fit_short_list
+from swiftreid.calibration.short_list import ShortList, fit_short_list
 from swiftreid.calibration.thresholds import fit_thresholds
 from swiftreid.errors import UsageError
 from swiftreid.evaluation.confidence import bootstrap_intervals
@@ -26,6 +26,7 @@ from swiftreid.figures.ranked import choose_queries, ranked_lists, ranking_metri
 from swiftreid.figures.short_lists import first_match_ranks, short_list_figure
 from swiftreid.search.cascade import Cascade
 from swiftreid.search.codes import unpack_bits
+from swiftreid.search.table import CodeTable
 
 QUERY, GALLERY = split(people(1))
 
@@ -176,8 +177,6 @@ def test_beta_is_fitted_on_the_held_out_and_measured_on_the_test_set() -> None:
 
 
 def ranked_metrics(text: str):  # type: ignore[no-untyped-def]
-    from swiftreid.search.table import CodeTable
-
     result = Cascade.parse(text).rank(CodeTable(dict(GALLERY.codes)), dict(QUERY.codes))
     return evaluate_rankings(result.indices, QUERY.persons, QUERY.cameras, GALLERY.persons, GALLERY.cameras)
 
@@ -199,6 +198,14 @@ def test_short_lists_of_every_length_and_what_the_rule_chose() -> None:
         assert matched == pytest.approx(found / asked, abs=1e-12)
     with pytest.raises(UsageError, match="entries of this gallery"):
         short_list_figure(fitted, QUERY, GALLERY, fitted_on="others", widths=[len(GALLERY) + 1])
+
+
+def test_the_rules_length_is_as_many_as_a_search_keeps() -> None:
+    entries = GALLERY.take(np.arange(25))
+    rule = ShortList("id32", "id128", 0.97, 7, 0.28, 10, 25)  # 0.28 * 25 is 7.000000000000001
+    numbers = short_list_figure(rule, QUERY, entries, fitted_on="others", widths=[1])
+    kept = rule.cascade().search(CodeTable(dict(entries.codes)), QUERY.codes, k=1).report[0].kept_per_query
+    assert numbers.rule == kept == 7
 
 
 def test_first_match_ranks_are_those_of_the_whole_ranking() -> None:

@@ -4,16 +4,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from swiftreid.errors import UsageError
 from swiftreid.figures.ranking_picture import (
     Candidate,
     RankedPictures,
-    draw_ranking,
     draw_rankings,
 )
 
 GREY = np.full((128, 64, 3), 128, np.uint8)
+
+
+def draw_ranking(query: np.ndarray, candidates: list[Candidate], caption: str = "", **how: Any) -> Image.Image:
+    return draw_rankings([RankedPictures(query, candidates, caption)], **how)
 
 
 def candidates(*verdicts: bool | None) -> list[Candidate]:

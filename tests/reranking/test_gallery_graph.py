@@ -107,8 +107,12 @@ def test_wrong_arguments_are_refused() -> None:
     codes = np.zeros((4, 4), np.uint8)
     table = CodeTable({"id32": codes})
     graph = GalleryGraph.of_codes(table, "id32")
-    with pytest.raises(UsageError, match="candidate 4 is not in the graph"):
+    with pytest.raises(UsageError, match="candidate 4 is not in the gallery, which has 4"):
         graph.rerank(np.array([[4]]), codes[:1])
+    masked = GalleryGraph.of_codes(table, "id32", mask=np.arange(4) < 2)
+    assert masked.rerank(np.array([[3, 0]]), codes[:1]).indices.tolist() == [[0, -1]]
+    with pytest.raises(UsageError, match="candidate 4 is not in the gallery, which has 4"):
+        masked.rerank(np.array([[0, 4]]), codes[:1])
     with pytest.raises(UsageError, match="candidates must be"):
         graph.rerank(np.array([[1]]), codes[:2])
     with pytest.raises(UsageError, match="uint8"):

@@ -34,7 +34,7 @@ def array_offers(data: SyntheticCodes, k: int) -> list[Offer]:
 
 def numpy_exhaustive(column: NDArray[np.uint8], query: NDArray[np.uint8], k: int) -> NDArray[np.int64]:
     """Vectorised NumPy: distances of one query to all rows in blocks that fit the cache, then the k best in order."""
-    words, query_words = _words(column), _words(query)
+    words, query_words = words_of(column), words_of(query)
     distances = np.empty(len(words), np.uint16)
     for at in range(0, len(words), _BLOCK):
         distances[at : at + _BLOCK] = np.bitwise_count(words[at : at + _BLOCK] ^ query_words).sum(
@@ -50,16 +50,17 @@ def numpy_cascade(data: SyntheticCodes, query: int, cascade: Cascade, k: int) ->
     left = np.arange(len(data.table))
     distances = np.zeros(0, np.uint16)
     for stage in cascade.stages:
-        column = _words(data.table.column(stage.code)[0])
+        column = words_of(data.table.column(stage.code)[0])
         rows = column if len(left) == len(column) else column[left]
-        distances = np.bitwise_count(rows ^ _words(data.queries[stage.code][query])).sum(axis=1, dtype=np.uint16)
+        distances = np.bitwise_count(rows ^ words_of(data.queries[stage.code][query])).sum(axis=1, dtype=np.uint16)
         if stage.threshold is not None:
             going = distances <= stage.threshold
             left, distances = left[going], distances[going]
     return left[np.argsort(distances, kind="stable")[:k]]
 
 
-def _words(packed: NDArray[np.uint8]) -> NDArray[np.unsignedinteger]:
+def words_of(packed: NDArray[np.uint8]) -> NDArray[np.unsignedinteger]:
+    """Packed rows as words of 8 bytes, or of 4 where rows end in a half."""
     return packed.view(np.uint32 if packed.shape[-1] % 8 else np.uint64)
 
 

@@ -53,12 +53,12 @@ def doubt(sizes: Sequence[int]) -> str | None:
     if len(sizes) < 2:
         return (
             f"one size, {sizes[0]:,} entries, says nothing of others: a line through it would be a guess, so nothing "
-            "is told on paper; measure several sizes, up to 1M or more"
+            "is extrapolated; measure several sizes, up to 1M or more"
         )
     if sum(size >= _BEYOND_CACHES for size in sizes) < 2:
         return (
             f"fewer than two of the sizes measured are beyond {_BEYOND_CACHES:,} entries, where caches no longer help: "
-            "what is told on paper is a guess; measure up to 1M or more"
+            "the extrapolation is a guess; measure up to 1M or more"
         )
     return None
 

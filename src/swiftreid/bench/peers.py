@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swiftreid.bench.codes import SyntheticCodes
-from swiftreid.bench.contender import Contender, Offer, Ranked, processors
+from swiftreid.bench.contender import Contender, Offer, Ranked
+from swiftreid.encoding.runtimes.contract import processors
 
 FLAT = "faiss IndexBinaryFlat"
 """The baseline of all ratios."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from swiftreid.bench.arrays import words_of
 from swiftreid.bench.codes import SyntheticCodes
 from swiftreid.bench.ours import CTF
 from swiftreid.search.cascade import Cascade
@@ -25,9 +26,7 @@ def numpy_ranking(data: SyntheticCodes, query: int, cascade: Cascade) -> NDArray
     left: NDArray[np.int64] | None = None  # all
     stopped: list[NDArray[np.int64]] = []
     for stage in cascade.stages:
-        column = data.table.column(stage.code)[0]
-        words = np.uint32 if column.shape[1] % 8 else np.uint64
-        rows, query_words = column.view(words), data.queries[stage.code][query].view(words)
+        rows, query_words = words_of(data.table.column(stage.code)[0]), words_of(data.queries[stage.code][query])
         differ = (rows if left is None else rows[left]) ^ query_words
         counts = np.bitwise_count(differ)
         distances = counts[:, 0] if counts.shape[1] == 1 else counts.sum(axis=1, dtype=np.uint16)

@@ -12,11 +12,12 @@ from typing import Any
 
 from swiftreid.bench.arrays import NUMPY, array_offers
 from swiftreid.bench.codes import SyntheticCodes, kept_shares, synthetic_codes
-from swiftreid.bench.contender import Contender, Missing, Offer, available_bytes, processors
+from swiftreid.bench.contender import Contender, Missing, Offer, available_bytes
 from swiftreid.bench.measure import BenchRow, Truth, measure, processor_share, read_gigabytes_per_second
 from swiftreid.bench.ours import THRESHOLDS, TIGHT_THRESHOLDS, check_cascades, our_contenders
 from swiftreid.bench.peers import FLAT, peer_offers
 from swiftreid.bench.rankings import measure_rankings
+from swiftreid.encoding.runtimes.contract import processors
 from swiftreid.errors import UsageError
 from swiftreid.progress import Progress, no_progress
 from swiftreid.search.kernels import active_kernel

@@ -51,7 +51,7 @@ class Calibration(BaseModel):
     same_person_embedding: SamePerson | None = None
     """That on the cosine distance of float embeddings; None when the encoder gives none."""
     attributes: list[AttributeScore] = Field(default_factory=list)
-    """How well each attribute was told; those that were not known of these people are left out."""
+    """How well each attribute was predicted; those that were not known of these people are left out."""
 
     @property
     def cascades(self) -> dict[str, Cascade]:

@@ -68,8 +68,8 @@ def fit_calibration(
     """Fit the cascade of all identity codes, shortest first, and all other thresholds, to held-out identities.
 
     An encoder of one identity code and attributes has no such cascade: its own is attribute-based fast retrieval. The
-    short list has the length of the w rule, or a multiple of it that loses at most ``max_loss`` on these people; where
-    that would be more than half of them, search is exhaustive. ``method`` and ``beta`` are not used.
+    short list has the length of the w rule, or a multiple of it up to half of these people's pictures, whichever loses
+    at most ``max_loss`` first; where none does, search is exhaustive. ``method`` and ``beta`` are not used.
 
     Certified thresholds (`swiftreid.calibration.recall`), the w rule (`swiftreid.calibration.short_list`) and the
     same-person threshold (`swiftreid.calibration.same_person`) are fitted besides, whatever the method of the cascade.

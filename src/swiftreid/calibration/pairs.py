@@ -24,6 +24,9 @@ class PairHistogram:
         code: the code's name.
         relevant: int64 [bits + 1], pairs of the same person from different cameras at each distance.
         other: int64 [bits + 1], pairs of different people at each distance.
+
+    Raises:
+        UsageError: another number of counts, or no pair of one of the two kinds.
     """
 
     code: str

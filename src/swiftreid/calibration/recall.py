@@ -66,7 +66,7 @@ class RecallThresholds:
         share: least expected share of a new person's exhaustive result that passes all stages.
         confidence: of that statement.
         depth: share of strangers within ``reach``; None when every relevant entry counts.
-        reach: largest distance by the final code, in bits, of an entry that exhaustive search is said to find.
+        reach: largest distance by the final code, in bits, of an entry that counts as found by exhaustive search.
         shaping: people who fixed the chain.
         certifying: people who certified it.
         kept: share kept of these people's results, as measured; above ``share`` by the price of the confidence.
@@ -159,8 +159,7 @@ def recall_thresholds(
         raise TooFewPeople(
             f"only {len(losses)} of the {len(present) - len(shaping)} certifying people have a relevant entry within "
             f"{reach} bits; to promise {_percent(share)} at {_percent(confidence)} confidence takes "
-            f"{_least(share, confidence)}: "
-            f"ask for less, or calibrate on more people"
+            f"{_least(share, confidence)}: ask for less, or calibrate on more people"
         )
     place = certified_place(shape, losses, share, confidence)
     values = dict(zip(names[:-1], chain[place].tolist(), strict=True))
@@ -217,7 +216,7 @@ def certified_place(shape: NDArray[np.float64], losses: NDArray[np.float64], sha
 
     Args:
         shape: what the shaping people lose at each place, float64 [people, places], growing along the places.
-        losses: the same of the certifying people.
+        losses: the same of the certifying people, at least as many as `people_needed` asks for.
         share: what is to be kept.
         confidence: of the promise.
     """
@@ -287,7 +286,7 @@ def _passed(enough: NDArray[np.bool_]) -> int:
 
 
 def _percent(share: float) -> str:
-    """Messages speak per cent, as the command's options do."""
+    """A share in per cent, for messages."""
     return f"{100 * share:.4g} %"
 
 

@@ -1,4 +1,4 @@
-"""The distance up to which two pictures are said to show the same person, and the answer 'unknown'.
+"""The distance up to which two pictures count as the same person's, and the answer 'unknown'.
 
 A ranking always has a first entry, even when the person was never seen before. The threshold tells the two cases
 apart. It is set by what a mistake costs: at most a stated share of the queries *without* a match may be given an entry
@@ -79,7 +79,7 @@ class Decision:
     """What a threshold makes of a search.
 
     Attributes:
-        same: bool [q, k], entries said to show the query's person; False where a row has ended.
+        same: bool [q, k], entries that show the query's person by the threshold; False where a row has ended.
         unknown: bool [q], queries for which there is none.
     """
 
@@ -136,7 +136,8 @@ def fit_same_person(
         seed: above 2,048 pictures that many are drawn as queries.
 
     Raises:
-        UsageError: an argument is out of range, or there are no two people, or none was seen by two cameras.
+        UsageError: an argument is out of range or a number not finite, or there are no two people, or none was seen by
+            two cameras.
     """
     if not 0 < false_accepts < 1:
         raise UsageError(f"false_accepts must be above 0 and below 1, got {false_accepts}")
@@ -148,6 +149,8 @@ def fit_same_person(
             f"embeddings are floats, and these vectors are {vectors.dtype}: for packed codes give their name, "
             "as in code='id2048'"
         )
+    if code == EMBEDDING and len(bad := np.flatnonzero(~np.isfinite(vectors).all(axis=1))):
+        raise UsageError(f"embedding {int(bad[0])} (and {len(bad) - 1} more) holds a number that is not finite")
     real = np.flatnonzero(people >= 0)
     counted = _count(vectors[real], people[real], places[real], code, np.random.default_rng(seed))
     if not counted.matches.sum() or not counted.strangers.sum():

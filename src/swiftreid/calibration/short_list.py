@@ -18,7 +18,7 @@ which means nothing, and short codes tie much.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,6 +64,27 @@ class ShortList:
         return Cascade([Stage(self.code, share=self.share), Stage(self.final)])
 
 
+def short_and_final(codes: Iterable[str], code: str | None = None, final: str | None = None) -> tuple[str, str]:
+    """The two codes of a short list.
+
+    Args:
+        codes: names of those that there are.
+        code: the short one; by default the attributes (``attrN``) if there are any, else the shortest.
+        final: the one that orders the list; by default the longest.
+
+    Raises:
+        UsageError: there is no such code, or both are the same.
+    """
+    names = sorted(codes, key=lambda name: (not name.startswith("attr"), bits_of(name)))
+    short, last = code or next(iter(names), ""), final or next(iter(names[::-1]), "")
+    for name in (short, last):
+        if name not in names:
+            raise UsageError(f"there is no code {name!r}; there is: {', '.join(names) or 'none'}")
+    if short == last:
+        raise UsageError(f"a short list needs two codes, a short one and a final one; both are {short}")
+    return short, last
+
+
 def fit_short_list(
     codes: Mapping[str, NDArray[np.uint8]],
     persons: ArrayLike,
@@ -79,8 +100,8 @@ def fit_short_list(
         codes: packed codes by name, uint8 [n, row bytes].
         persons: int [n]; identities below zero (junk) are left out.
         cameras: int [n].
-        code: the short code; by default the attributes (``attrN``) if there are any, else the shortest code.
-        final: by default the longest code.
+        code: the short code; by default as `short_and_final` chooses it.
+        final: the code that orders the list; likewise.
         rank_share: share of the queries whose first match must be kept; above 0, at most 1.
 
     Raises:
@@ -88,13 +109,7 @@ def fit_short_list(
     """
     if not 0 < rank_share <= 1:
         raise UsageError(f"rank_share must be above 0 and at most 1, got {rank_share}")
-    names = sorted(codes, key=lambda name: (not name.startswith("attr"), bits_of(name)))
-    short, last = code or next(iter(names), ""), final or next(iter(names[::-1]), "")
-    for name in (short, last):
-        if name not in codes:
-            raise UsageError(f"there is no code {name!r}; there is: {', '.join(codes) or 'none'}")
-    if short == last:
-        raise UsageError(f"a short list needs two codes, a short one and a final one; both are {short}")
+    short, last = short_and_final(codes, code, final)
     people, places = people_and_places(persons, cameras, CodeSpec(tuple(codes)).check(codes))
     real = np.flatnonzero(people >= 0)
     people, places, column = people[real], places[real], np.ascontiguousarray(codes[short][real])

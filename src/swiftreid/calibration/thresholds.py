@@ -21,8 +21,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, Self, get_args
+from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,10 +53,13 @@ class Thresholds:
         beta: weight of recall against precision.
         method: how the distributions were estimated.
         formula: which form of F_beta was maximised.
+
+    Raises:
+        UsageError: a value is out of range.
     """
 
     values: dict[str, int]
-    beta: float = 2.0
+    beta: float = PAPER_BETA
     method: Method = "gaussian"
     formula: Formula = "derived"
 
@@ -69,48 +72,41 @@ class Thresholds:
         """The cascade with these thresholds that ends in the code ``final``, which needs none."""
         return Cascade([*(Stage(c, threshold=t) for c, t in self.values.items() if c != final), Stage(final)])
 
-    def to_dict(self) -> dict[str, Any]:
-        """As plain values, for an encoder's card."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """The inverse of `to_dict`.
-
-        Raises:
-            UsageError: a field is missing, unknown or out of range.
-        """
-        try:
-            return cls(**{**values, "values": {str(code): value for code, value in values["values"].items()}})
-        except (TypeError, KeyError, AttributeError) as error:
-            raise UsageError(f"these are not thresholds: {dict(values)!r} ({error}); calibrate again") from None
-
 
 def f_beta(
     relevant: NDArray[np.float64], other: NDArray[np.float64], beta: float, formula: Formula = "derived"
 ) -> NDArray[np.float64]:
-    """F_beta from the two cumulative shares, ``CDFr`` and ``CDFn``, each of shape [t]."""
+    """F_beta from the two cumulative shares, ``CDFr`` and ``CDFn``, float64 [t] each; float64 [t]."""
     weight = beta * beta
     if formula == "derived":
-        return (1 + weight) * relevant / (relevant + other + weight)
-    return (1 + weight) * relevant / (other + relevant + weight * (1 - other + relevant))
+        return (1 + weight) * relevant / (relevant + other + weight)  # from Eq. 6
+    return (1 + weight) * relevant / (other + relevant + weight * (1 - other + relevant))  # Eq. 8
 
 
 def cumulative_shares(counts: NDArray[np.int64], method: Method) -> NDArray[np.float64]:
-    """Share of pairs at distance t or less, for t = 0..bits: counted, or of a Gaussian of equal mean and deviation."""
+    """Share of pairs at distance t or less, for t = 0..bits: counted, or of a Gaussian of equal mean and deviation.
+
+    Args:
+        counts: pairs at each distance, int64 [bits + 1].
+        method: ``empirical`` or ``gaussian``.
+
+    Returns:
+        float64 [bits + 1].
+    """
     total, at = float(counts.sum()), np.arange(len(counts))
     if method == "empirical":
         return np.cumsum(counts) / total
     mean = float((counts * at).sum()) / total
     # A deviation of zero (all pairs at one distance) would divide by zero; far below one bit it makes the same step.
     deviation = max(math.sqrt(float((counts * (at - mean) ** 2).sum()) / total), 1e-3)
+    # The integral of Eq. 7, with the square that it lacks in print.
     return np.array([0.5 * math.erfc((mean - t - 0.5) / (deviation * math.sqrt(2))) for t in at])
 
 
 def fit_thresholds(
     histograms: Mapping[str, PairHistogram],
     *,
-    beta: float = 2.0,
+    beta: float = PAPER_BETA,
     method: Method = "gaussian",
     formula: Formula = "derived",
 ) -> Thresholds:

@@ -10,7 +10,11 @@ from swiftreid.errors import UsageError
 
 @contextmanager
 def with_advice(advice: Mapping[type[UsageError], str]) -> Iterator[None]:
-    """Add to errors of these kinds what to do on the command line."""
+    """Add to errors of these kinds what to do on the command line.
+
+    Raises:
+        UsageError: one came; the advice is added to its message.
+    """
     try:
         yield
     except tuple(advice) as error:

@@ -39,7 +39,7 @@ def print_calibration(report: Report, found: Calibration) -> None:
 
 
 def warn_of_few(people: int, held_out: str, report: Report) -> None:
-    """Say it where there are too few people held out to go by."""
+    """Warn where figures rest on too few held-out people."""
     if people < FEW:
         report.warn(
             f"figures and thresholds rest on {held_out}: on others they may be far off; calibrate on more people"
@@ -58,7 +58,7 @@ def _chosen_by(found: Calibration) -> str:
 
 
 def attributes_in_words(scores: Sequence[AttributeScore]) -> str:
-    """One line on how well attributes were told: mean accuracy and mA, the worst and the best."""
+    """One line on how well attributes were predicted: mean accuracy and mA, the worst and the best."""
     known = [score for score in scores if score.accuracy is not None]
     means = AttributeScores(known)
     if means.accuracy is None:

@@ -19,15 +19,12 @@ from swiftreid.cli.datasets import (
     KindOption,
     RootOption,
     TrainOption,
-    folders_choice,
-    train_choice,
-    with_doubts,
+    open_data_set,
 )
 from swiftreid.cli.devices import CPU, DeviceOption, EncoderThreadsOption
-from swiftreid.cli.encoders import TRAIN, Output
+from swiftreid.cli.encoders import Output
 from swiftreid.cli.outputs import SAFETENSORS, output_file
 from swiftreid.cli.sources import BadPictures
-from swiftreid.data.sources import open_data
 from swiftreid.encoding.card import EncoderCard
 from swiftreid.encoding.encoder import DEFAULT, open_encoder
 from swiftreid.encoding.vectors import encode_vectors_to_file, read_vectors
@@ -39,6 +36,7 @@ from swiftreid.experiments.calibrate import (
     calibrate_encoder,
     was_learned,
 )
+from swiftreid.experiments.inputs import TRAIN
 from swiftreid.recipes import find_recipe
 from swiftreid.retrieval.encodings import encode_to_file
 from swiftreid.retrieval.samples import samples_below
@@ -158,9 +156,7 @@ def calibrate(
     used = open_encoder(encoder, threads=encoder_threads, device=device)
     if output is None and not Path(encoder).is_file():
         raise UsageError(f"{encoder} is a shipped encoder and stays as it is: give --output for the calibrated copy")
-    read = with_doubts(
-        report, open_data(data, kind=kind, root=root, folders=folders_choice(folders), need=NEEDED[settings.split])
-    )
+    read = open_data_set(report, data, kind=kind, folders=folders, root=root, need=NEEDED[settings.split])
     in_place = output is None or (output.exists() and Path(encoder).exists() and output.samefile(encoder))
     before = used.card.calibration
     if in_place and before is not None and was_learned(used, read, settings.split):
@@ -244,12 +240,7 @@ def hash_embedding(
     elif labels is not None:
         raise UsageError(f"--labels is for vectors, and encoder {base.card.name} takes pictures")
     else:
-        read = with_doubts(
-            report,
-            open_data(
-                data, kind=kind, root=root, folders=folders_choice(folders), need=TRAIN, train=train_choice(train)
-            ),
-        )
+        read = open_data_set(report, data, kind=kind, folders=folders, root=root, train=train, need=TRAIN)
         people = read.name
         learned = learn_hash(base, read, on_bad=bad, **how)
     learned.save(output)
@@ -279,7 +270,7 @@ def hash_embedding(
 
 
 def _compare_attributes(report: Report, base: str, card: EncoderCard) -> None:
-    """What the encoder hashed told of the same attributes before, and a warning where it told them better."""
+    """How well the encoder predicted the same attributes before, and a warning where it did so better."""
     before = card.training.get("attributes_before")
     if before is None or before["mA"] is None or before["mA_now"] is None:
         return
@@ -287,6 +278,6 @@ def _compare_attributes(report: Report, base: str, card: EncoderCard) -> None:
     report.text(f"attributes of {base} on the same people: {line}; now mA of these {100 * before['mA_now']:.1f} %")
     if before["mA"] > before["mA_now"]:
         report.warn(
-            f"{base} tells attributes better, perhaps because it learned them from more people: keep them "
+            f"{base} predicts attributes better, perhaps because it learned them from more people: keep them "
             "(--set attributes=keep learns new codes beside them)"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, cast
 
@@ -12,7 +13,8 @@ from swiftreid.data.camera_folders import Folders
 from swiftreid.data.msmt17 import TrainChoice
 from swiftreid.data.published import PUBLISHED_DATA_SETS
 from swiftreid.data.readers import READERS
-from swiftreid.data.samples import ReidData
+from swiftreid.data.samples import ReidData, SplitName
+from swiftreid.data.sources import open_data
 from swiftreid.errors import UsageError
 
 DataArgument = Annotated[
@@ -37,8 +39,31 @@ RootOption = Annotated[
 ]
 
 
-def with_doubts(report: Report, data: ReidData) -> ReidData:
-    """The data set, once its reader's doubts are told."""
+def open_data_set(
+    report: Report,
+    source: str,
+    *,
+    kind: str | None = None,
+    folders: str | None = None,
+    root: Path | None = None,
+    train: str = "train+val",
+    need: Collection[SplitName] = ("query", "gallery"),
+    attributes: bool = True,
+) -> ReidData:
+    """The data set that a command was given by these options; warns of what its reader doubts.
+
+    Raises:
+        UsageError, SwiftReIDError: as for `swiftreid.data.sources.open_data`.
+    """
+    data = open_data(
+        source,
+        kind=kind,
+        need=need,
+        train=train_choice(train),
+        root=root,
+        attributes=attributes,
+        folders=folders_choice(folders),
+    )
     for doubt in data.doubts:
         report.warn(f"{data.name}: {doubt.message}. {doubt.advice}")
     return data

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -19,6 +20,12 @@ from swiftreid.cli.datasets import (
     train_choice,
 )
 from swiftreid.cli.outputs import output_file, written
+
+_COMMANDS: Final[Mapping[str, str]] = {
+    "one-camera": "swiftreid evaluate --no-cameras",
+    "further-distractors": "swiftreid evaluate --distractors",
+}
+"""Kind of a finding -> the command that does what is advised."""
 
 
 def doctor(
@@ -58,7 +65,8 @@ def doctor(
     for finding in diagnosis.findings:
         report.text(f"{finding.severity}: {finding.message}")
         if finding.advice:
-            report.text(f"    {finding.advice}")
+            command = f" (`{_COMMANDS[finding.kind]}`)" if finding.kind in _COMMANDS else ""
+            report.text(f"    {finding.advice}{command}")
     if not diagnosis.findings:
         report.text("nothing to complain about")
     document = diagnosis.to_dict()

@@ -6,7 +6,6 @@ import math
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 
 from swiftreid.cli.console import JsonOption, QuietOption, Report
@@ -15,26 +14,19 @@ from swiftreid.cli.devices import CPU, DeviceOption
 from swiftreid.cli.encoder_cards import print_card
 from swiftreid.cli.outputs import SAFETENSORS, output_file
 from swiftreid.cli.sources import BadPictures
-from swiftreid.data.camera_folders import AmbiguousFolders
-from swiftreid.data.fingerprint import fingerprint_of
-from swiftreid.data.market import parse_name
-from swiftreid.data.pictures import find_pictures, read_batches
-from swiftreid.data.readers import recognise
-from swiftreid.data.samples import DISTRACTOR, NOBODY, ReidData, SplitName
-from swiftreid.data.sources import open_data
 from swiftreid.encoding.card import Preprocessing
 from swiftreid.encoding.encoder import open_encoder
 from swiftreid.encoding.external import wrap_network
+from swiftreid.encoding.hyperplanes import DEFAULT_SPEC
 from swiftreid.encoding.mirroring import mirrored
 from swiftreid.encoding.runtimes.formats import format_words
-from swiftreid.encoding.stripes import HEIGHT, WIDTH, fit_stripes
-from swiftreid.encoding.vector_encoder import DEFAULT_SPEC, vector_encoder
+from swiftreid.encoding.vector_encoder import vector_encoder
 from swiftreid.encoding.vectors import read_vectors
-from swiftreid.errors import SwiftReIDError, UsageError
+from swiftreid.errors import UsageError
+from swiftreid.experiments.stripes import fit_stripes_to
 
 app = typer.Typer(help="Make encoders of third-party networks, and look into encoder files.", no_args_is_help=True)
 
-TRAIN: tuple[SplitName, ...] = ("train",)
 Output = Annotated[Path, typer.Option("--output", "-o", help="File to write, .safetensors.")]
 
 
@@ -147,39 +139,24 @@ def stripes(
     """Fit the whitening of the hand-made 'stripes' encoder to your own pictures."""
     report = Report(as_json=as_json, quiet=quiet)
     output = output_file("--output", output, suffixes=SAFETENSORS)
-    data = None if every else _data_set(pictures, kind)
-    if data is None:
-        paths = find_pictures(pictures)
-        names = [parse_name(path.stem) for path in paths]
-        persons = [parsed[0] if parsed else DISTRACTOR for parsed in names]
-    else:
-        paths = [sample.path for sample in data.train]
-        persons = [sample.person for sample in data.train]
     bad = BadPictures(report)
-    parts, kept = [], []
-    for batch in read_batches(paths, HEIGHT, WIDTH, on_bad=bad):
-        parts.append(batch.pictures)
-        kept += [persons[i] for i in batch.indices]
-        report.progress("reading", int(batch.indices[-1]) + 1, len(paths))
-    if not parts:
-        raise SwiftReIDError(f"none of the {len(paths)} pictures under {pictures} could be read")
-    stacked, who = np.concatenate(parts), np.array(kept, np.int64)
-    somebody = ~np.isin(who, list(NOBODY))
-    if data is not None:  # junk and distractors of a training split teach nothing
-        stacked, who = stacked[somebody], who[somebody]
-    labelled = data is not None or bool(somebody.all())
-    encoder = fit_stripes(
-        stacked,
-        who if labelled else None,
-        provenance=provenance or (f"training split of {data.name}" if data else "not stated"),
-        licence=licence,
+    fitted = fit_stripes_to(
+        pictures,
+        kind=kind,
+        every=every,
         name=name,
-        training={"data": data.name, "data_fingerprint": fingerprint_of(data), "pictures": len(who)} if data else None,
+        provenance=provenance,
+        licence=licence,
+        on_bad=bad,
+        progress=report.progress,
     )
-    encoder.save(output)
-    known = f"of {len(np.unique(who)):,} people" if labelled else "without persons, since not every name tells one"
-    report.text(f"wrote {output}, fitted to {len(stacked):,} pictures {known}")
-    report.document({"encoder": str(output), "fingerprint": encoder.fingerprint, **bad.as_dict()})
+    fitted.encoder.save(output)
+    if fitted.people is None:
+        known = "without persons, since not every name tells one"
+    else:
+        known = f"of {fitted.people:,} people"
+    report.text(f"wrote {output}, fitted to {fitted.pictures:,} pictures {known}")
+    report.document({"encoder": str(output), "fingerprint": fitted.encoder.fingerprint, **bad.as_dict()})
 
 
 @app.command("vectors")
@@ -210,13 +187,3 @@ def vectors(
     encoder.save(output)
     report.text(f"wrote {output}: takes {encoder.card.embedding} floats a row, codes {encoder.spec}")
     report.document({"encoder": str(output), "fingerprint": encoder.fingerprint, "embedding": encoder.card.embedding})
-
-
-def _data_set(pictures: Path, kind: str | None) -> ReidData | None:
-    """The data set that a folder or manifest is, with a training split; None for any other pictures."""
-    if kind is None and pictures.is_dir() and not recognise(pictures):
-        return None
-    try:
-        return open_data(pictures, kind=kind, need=TRAIN, attributes=False)
-    except AmbiguousFolders:  # people are a help here, but no need
-        return None

@@ -9,13 +9,12 @@ import typer
 
 from swiftreid.cli.cascades import read_cascade
 from swiftreid.cli.console import EncoderOption, JsonOption, QuietOption, Report
-from swiftreid.cli.datasets import DataArgument, FoldersOption, KindOption, RootOption, folders_choice, with_doubts
+from swiftreid.cli.datasets import DataArgument, FoldersOption, KindOption, RootOption, open_data_set
 from swiftreid.cli.devices import CPU, DeviceOption, EncoderThreadsOption
 from swiftreid.cli.outputs import output_file
 from swiftreid.cli.reranking import K1Option, K2Option, LambdaOption, settings_of
 from swiftreid.cli.result_table import print_card, print_sweep
 from swiftreid.cli.sources import BadPictures
-from swiftreid.data.sources import open_data
 from swiftreid.encoding.encoder import DEFAULT, open_encoder
 from swiftreid.errors import UsageError
 from swiftreid.evaluation.metrics import AP_RULES
@@ -88,7 +87,7 @@ def evaluate(
     used = open_encoder(encoder, threads=encoder_threads, device=device)
     for text in cascade or []:
         read_cascade(text, [*used.spec, *([EMBEDDING] if used.card.embedding else [])], f"the encoder {used.card.name}")
-    read = with_doubts(report, open_data(data, kind=kind, root=root, folders=folders_choice(folders)))
+    read = open_data_set(report, data, kind=kind, folders=folders, root=root)
     found = evaluations(read, used, settings, distractors=sizes, on_bad=BadPictures(report), progress=report.progress)
     several, cards = len(distractor_sizes(sizes, read)) > 1, []
     for each in found:

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from swiftreid.cli.console import Report
-from swiftreid.cli.datasets import folders_choice, with_doubts
+from swiftreid.cli.datasets import open_data_set
 from swiftreid.cli.outputs import output_file, written
 from swiftreid.cli.sources import BadPictures
-from swiftreid.data.sources import open_data
 from swiftreid.encoding.encoder import Encoder
 from swiftreid.errors import UsageError
 from swiftreid.experiments.encoded import EncodedData, encode_test_set
@@ -66,7 +65,7 @@ def encoded_test_set(
     source: str, encoder: Encoder, report: Report, *, kind: str | None = None, folders: str | None = None
 ) -> EncodedData:
     """The queries and gallery that a command was given, encoded."""
-    data = with_doubts(report, open_data(source, kind=kind, folders=folders_choice(folders)))
+    data = open_data_set(report, source, kind=kind, folders=folders)
     return encode_test_set(data, encoder, on_bad=BadPictures(report), progress=report.progress)
 
 

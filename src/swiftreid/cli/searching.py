@@ -11,7 +11,6 @@ from typing import Annotated
 
 import typer
 
-from swiftreid.bench.contender import processors
 from swiftreid.cli import answers as printed
 from swiftreid.cli.cascades import read_cascade
 from swiftreid.cli.console import JsonOption, QuietOption, Report
@@ -29,6 +28,7 @@ from swiftreid.cli.filters import (
 from swiftreid.cli.outputs import output_file, written
 from swiftreid.cli.reranking import K1Option, K2Option, LambdaOption, settings_of, stated_reranking
 from swiftreid.cli.sources import BadPictures
+from swiftreid.encoding.runtimes.contract import processors
 from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.figures.ranking_picture import draw_rankings
 from swiftreid.retrieval.answer import Answer

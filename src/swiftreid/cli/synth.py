@@ -11,7 +11,7 @@ from swiftreid.cli.console import JsonOption, QuietOption, Report
 from swiftreid.errors import UsageError
 
 SEEN_BY = 6
-"""Cameras that see a person unless told otherwise; all of them, if there are fewer."""
+"""Cameras that see a person by default; all of them, if there are fewer."""
 
 
 def synth(

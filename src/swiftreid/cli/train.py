@@ -16,21 +16,16 @@ from swiftreid.cli.datasets import (
     KindOption,
     RootOption,
     TrainOption,
-    folders_choice,
-    train_choice,
-    with_doubts,
+    open_data_set,
 )
 from swiftreid.cli.sources import BadPictures
-from swiftreid.data.samples import SplitName
-from swiftreid.data.sources import open_data
 from swiftreid.encoding.encoder import open_encoder
+from swiftreid.experiments.inputs import TRAIN
 from swiftreid.recipes import find_recipe
 
 if TYPE_CHECKING:
     from swiftreid.evaluation.measure import Measured
     from swiftreid.training.network.loop import StepReport
-
-TRAINING: tuple[SplitName, ...] = ("train",)
 
 
 def train(
@@ -92,17 +87,15 @@ def train(
         check_tensorboard()
     with joined(device) as world:
         report = Report(as_json=as_json and world.first, quiet=quiet or not world.first)
-        read = with_doubts(
+        read = open_data_set(
             report,
-            open_data(
-                data,
-                kind=kind,
-                root=root,
-                folders=folders_choice(folders),
-                need=TRAINING,
-                train=train_choice(train_split),
-                attributes=learns_attributes(stated.method, stated.settings),
-            ),
+            data,
+            kind=kind,
+            folders=folders,
+            root=root,
+            train=train_split,
+            need=TRAIN,
+            attributes=learns_attributes(stated.method, stated.settings),
         )
         bad = BadPictures(report)
 

@@ -58,6 +58,8 @@ def read_manifest(
     columns, rows = read_table(manifest)
     _check(manifest, columns, rows)
     folder = manifest.parent if root is None else Path(root)
+    if any(Path(row["path"]).is_absolute() for _, row in rows):  # then all are: they need one root
+        folder = Path(os.path.abspath(folder))  # noqa: PTH100 (links stay as they are)
     present = Present(folder)
     persons = _column("person", manifest, columns, rows)
     if persons is None or (blank := [line for (line, _), cell in zip(rows, persons, strict=True) if not cell]):
@@ -165,4 +167,4 @@ def _root_of(folder: Path, rows: Rows) -> Path:
     """The folder, or what all pictures have in common where some lie outside of it."""
     paths = (Path(row["path"]) for _, row in rows)
     outside = [path for path in paths if path.is_absolute() and not path.is_relative_to(folder)]
-    return Path(os.path.commonpath([folder.resolve(), *(path.parent for path in outside)])) if outside else folder
+    return Path(os.path.commonpath([folder, *(path.parent for path in outside)])) if outside else folder

@@ -59,7 +59,11 @@ class _Read:
 
 
 def resize(picture: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """Scale uint8 [h, w, 3] to [height, width, 3], bilinear and antialiased (as Pillow does it)."""
+    """Scale uint8 [h, w, 3] to [height, width, 3], bilinear and antialiased (as Pillow does it).
+
+    Raises:
+        UsageError: a height or width below 1.
+    """
     if height < 1 or width < 1:
         raise UsageError(f"a picture cannot be scaled to {width} x {height} pixels")
     if picture.shape[:2] == (height, width):

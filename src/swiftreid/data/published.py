@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-
-from swiftreid.errors import UsageError
+from dataclasses import dataclass
 
 MARKET = "market1501"
 MARKET_500K = "market1501+500k"
@@ -55,6 +53,7 @@ class PublishedDataSet:
         notes: what to know before comparing figures.
         train_only: counts of "train" where training and validation lists are told apart and only the first is used.
         withdrawn: why the reader is off by default; None where it is not.
+        source: who published it, and where.
     """
 
     name: str
@@ -66,7 +65,7 @@ class PublishedDataSet:
     notes: tuple[str, ...] = ()
     train_only: PublishedCounts | None = None
     withdrawn: str | None = None
-    source: str = field(default="")
+    source: str = ""
 
     def expected(self, split: str, *, train: str = "train+val") -> PublishedCounts | None:
         """Published counts of a split; None if it has no such split."""
@@ -189,14 +188,3 @@ _LIST = (
 
 PUBLISHED_DATA_SETS: Mapping[str, PublishedDataSet] = {data_set.name: data_set for data_set in _LIST}
 """Published data sets by name."""
-
-
-def published_data_set(name: str) -> PublishedDataSet:
-    """The published data set with this name.
-
-    Raises:
-        UsageError: there is none; the message lists those there are.
-    """
-    if name not in PUBLISHED_DATA_SETS:
-        raise UsageError(f"no published data set is called {name!r}; there are {', '.join(PUBLISHED_DATA_SETS)}")
-    return PUBLISHED_DATA_SETS[name]

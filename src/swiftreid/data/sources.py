@@ -165,7 +165,7 @@ def _recognised(root: Path) -> str:
     if len(kinds) == 1:
         return kinds[0]
     if kinds:
-        raise UsageError(f"{root} can be read as {' or as '.join(kinds)}; say which with --kind (kind= in Python)")
+        raise UsageError(f"{root} can be read as {' or as '.join(kinds)}; say which: give its kind")
     inner = next((path for path in sorted(root.iterdir()) if path.is_dir() and {*recognise(path)} - {"folder"}), None)
     meant = f"Did you mean {inner}? " if inner else ""
     layouts = "".join(

@@ -59,17 +59,15 @@ def _read_parquet(source: Path, called: str) -> tuple[list[str], Rows]:
             f"{source} is a Parquet file, which needs pyarrow: pip install 'swiftreid[data]', or save it as CSV"
         ) from error
     try:
-        table = parquet.read_table(source)
+        table: Any = parquet.read_table(source)
     except FileNotFoundError as error:
         raise SwiftReIDError(f"no {called} at {source}") from error
     except (OSError, pyarrow.ArrowException) as error:
         raise SwiftReIDError(f"{source} cannot be read as a Parquet file: {error}") from error
-    rows = [(number, {name: _text(value) for name, value in row.items()}) for number, row in _numbered(table)]
+    rows = [
+        (number, {name: _text(value) for name, value in row.items()}) for number, row in enumerate(table.to_pylist(), 1)
+    ]
     return list(table.column_names), rows
-
-
-def _numbered(table: Any) -> Any:
-    return enumerate(table.to_pylist(), 1)
 
 
 def _text(value: Any) -> str:

@@ -27,6 +27,14 @@ class Encoder(ABC):
 
     An encoder can be pickled, to send it to another process. It is not opened from pickles: its file is safetensors.
     Several threads may encode with one encoder at once.
+
+    Args:
+        card: what it is; a fingerprint that it lacks is filled in.
+        tensors: by name.
+        options: where it computes, and on how many processors.
+
+    Raises:
+        SwiftReIDError: the card or the tensors are not what this kind needs.
     """
 
     kind: ClassVar[str]
@@ -83,7 +91,7 @@ class Encoder(ABC):
 
     @property
     def attribute_layer(self) -> dict[str, NDArray[Any]]:
-        """The arrays of `swiftreid.encoding.attribute_bits.AttributeBits`; empty where it tells no attributes."""
+        """The arrays of `swiftreid.encoding.attribute_bits.AttributeBits`; empty where it predicts none."""
         return {}
 
     def encode(self, crops: Inputs, colour: Colour = "rgb") -> Encoding:

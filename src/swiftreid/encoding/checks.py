@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
 from swiftreid.encoding.card import EncoderCard, Tensors
-from swiftreid.errors import SwiftReIDError
+from swiftreid.errors import SwiftReIDError, UsageError
 
 Architecture = TypeVar("Architecture", bound=BaseModel)
 
@@ -57,6 +58,27 @@ def check_bytes(card: EncoderCard, tensors: Tensors, name: str) -> None:
     found = tensors[name]
     if found.dtype != np.uint8 or found.ndim != 1:
         raise SwiftReIDError(f"encoder {card.name}: {name!r} is {found.dtype} {found.shape}, not bytes; {_REMEDY}")
+
+
+def check_finite(vectors: NDArray[Any], what: str = "vector") -> None:
+    """Make sure that rows of numbers [n, d] hold neither NaN nor infinity.
+
+    Raises:
+        UsageError: one does; the message has its place.
+    """
+    bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
+    if len(bad):
+        raise UsageError(f"{what} {int(bad[0])} (and {len(bad) - 1} more) holds a number that is not finite")
+
+
+def repeated(ids: Sequence[str]) -> str | None:
+    """The first id that is given a second time; None where each is given once."""
+    seen: set[str] = set()
+    for each in ids:
+        if each in seen:
+            return each
+        seen.add(each)
+    return None
 
 
 def refuse(card: EncoderCard, what: str) -> SwiftReIDError:

@@ -14,6 +14,7 @@ from swiftreid.encoding.attribute_bits import AttributeBits
 from swiftreid.encoding.card import EncoderCard, Tensors
 from swiftreid.encoding.checks import architecture_of, refuse
 from swiftreid.encoding.crops import Colour, Inputs
+from swiftreid.encoding.headed_file import without_prefix
 from swiftreid.encoding.kinds import build_encoder
 from swiftreid.encoding.pyramid import PyramidCodes
 from swiftreid.encoding.runtimes.contract import NetworkFile, RunOptions
@@ -41,7 +42,7 @@ class PyramidEncoder(Encoder):
             raise refuse(card, f"codes lie on codes more than {_MOST_LEVELS} times over")
         # Messages name the encoder that users know.
         named = base.model_copy(update={"name": card.name})
-        self._base = build_encoder(named, _below(_BASE, tensors), options)
+        self._base = build_encoder(named, without_prefix(_BASE, tensors), options)
         self._pyramid = PyramidCodes(self.pyramid)
         self._attributes = AttributeBits(self.attribute_layer) if self.attribute_layer else None
         self._check()
@@ -73,12 +74,12 @@ class PyramidEncoder(Encoder):
     @property
     def pyramid(self) -> dict[str, NDArray[Any]]:
         """The arrays of its `PyramidCodes`."""
-        return _below(_PYRAMID, self.tensors)
+        return without_prefix(_PYRAMID, self.tensors)
 
     @property
     def attribute_layer(self) -> dict[str, NDArray[Any]]:
-        """The arrays of its `AttributeBits`; empty where it tells no attributes."""
-        return _below(_ATTRIBUTES, self.tensors)
+        """The arrays of its `AttributeBits`; empty where it predicts none."""
+        return without_prefix(_ATTRIBUTES, self.tensors)
 
     def _inputs(self, crops: Inputs, colour: Colour) -> NDArray[Any]:
         return self._base._inputs(crops, colour)
@@ -166,7 +167,3 @@ def _essentials(card: EncoderCard) -> dict[str, Any]:
 
 def _under(prefix: str, tensors: Tensors) -> dict[str, NDArray[Any]]:
     return {prefix + name: tensor for name, tensor in tensors.items()}
-
-
-def _below(prefix: str, tensors: Tensors) -> dict[str, NDArray[Any]]:
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

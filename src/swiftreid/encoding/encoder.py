@@ -21,7 +21,7 @@ SHIPPED: Mapping[str, Path] = {
 """Encoders that come with the package, by name."""
 
 DEFAULT: Final = "rendered"
-"""The shipped encoder that commands take unless told otherwise: a network that learned from rendered people."""
+"""The shipped encoder that is taken where none is named: a network that learned from rendered people."""
 
 
 def open_encoder(source: str | Path, *, threads: int | None = None, device: str = "cpu") -> Encoder:

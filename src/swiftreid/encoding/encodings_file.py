@@ -17,6 +17,7 @@ from safetensors.numpy import save
 
 from swiftreid.durable import PRIVATE_FILE, save_bytes
 from swiftreid.encoding.abstract import Encoder
+from swiftreid.encoding.checks import repeated
 from swiftreid.encoding.encoding import Encoding
 from swiftreid.encoding.headed_file import load_headed
 from swiftreid.errors import SwiftReIDError, UsageError
@@ -170,8 +171,7 @@ def _filled(header: EncodingsHeader, rows: int) -> EncodingsHeader:
     """The header with a value in each list for each row."""
     if len(header.ids) != rows:
         raise UsageError(f"it lists {len(header.ids)} ids for {rows} rows of codes")
-    if len(set(header.ids)) != rows:
-        twice = next(one for one in header.ids if header.ids.count(one) > 1)
+    if (twice := repeated(header.ids)) is not None:
         raise UsageError(f"it lists the id {twice!r} twice")
     lists: dict[str, list[Any]] = {name: getattr(header, name) for name in ("cameras", "persons", "times")}
     for name, values in lists.items():

@@ -13,14 +13,13 @@ from pydantic import BaseModel, Field
 from swiftreid.encoding.abstract import Encoder
 from swiftreid.encoding.card import EncoderCard, Preprocessing, Tensors
 from swiftreid.encoding.checks import architecture_of, check_bytes, float_tensor, refuse
-from swiftreid.encoding.hyperplanes import RandomHyperplanes
+from swiftreid.encoding.hyperplanes import DEFAULT_SPEC, RandomHyperplanes
 from swiftreid.encoding.runtimes.contract import NetworkFile, RunOptions, StartedNetwork
 from swiftreid.encoding.runtimes.formats import FORMATS, format_words
 from swiftreid.encoding.runtimes.registry import start_network
 from swiftreid.encoding.runtimes.running import run_in_batches, run_side_by_side
 from swiftreid.errors import SwiftReIDError, UsageError
 
-DEFAULT_SPEC = "id32 id128 id512 id2048"
 _DEFAULTS = RunOptions()
 
 
@@ -125,10 +124,8 @@ def wrap_network(
         raise SwiftReIDError(
             f"{model} gives {dimension} value a picture: export it with the embedding as its first output"
         )
-    made = network_encoder(
-        network, preprocessing, np.zeros(dimension, np.float32), name=name, provenance=provenance, licence=licence,
-        seed=seed,
-    )  # fmt: skip
+    centre = np.zeros(dimension, np.float32)
+    made = network_encoder(network, preprocessing, centre, name=name, provenance=provenance, licence=licence, seed=seed)
     return ExternalEncoder(made.card, made.tensors, options)
 
 

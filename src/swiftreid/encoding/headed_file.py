@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from swiftreid.errors import SwiftReIDError
 
 Header = TypeVar("Header", bound=BaseModel)
+Value = TypeVar("Value")
 
 
 def load_headed(
@@ -50,6 +52,11 @@ def load_headed(
             first = error.errors()[0]
             why = f"{'.'.join(map(str, first['loc']))}: {first['msg']}; {remedy}"
         raise SwiftReIDError(f"{path} has a header that this version cannot read: {why}") from error
+
+
+def without_prefix(prefix: str, arrays: Mapping[str, Value]) -> dict[str, Value]:
+    """The arrays whose names begin with a prefix, by what follows it."""
+    return {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}
 
 
 def _format_of(text: str) -> int:

@@ -13,7 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swiftreid.errors import UsageError
-from swiftreid.search.codes import CodeSpec, bits_of, pack_bits
+from swiftreid.search.codes import CodeSpec, bits_of
+
+DEFAULT_SPEC: Final = "id32 id128 id512 id2048"
+"""Codes of an encoder of which nothing else is stated."""
 
 _MOST: Final = 1 << 28
 """Numbers in all hyperplanes of an encoder, a GiB: a file cannot ask for more memory."""
@@ -28,7 +31,16 @@ def random_signs(rows: int, columns: int, seed: int) -> NDArray[np.float32]:
 
 
 class RandomHyperplanes:
-    """Codes of every length in ``spec`` from one set of hyperplanes; a short code is the beginning of the longest."""
+    """Codes of every length in ``spec`` from one set of hyperplanes; a short code is the beginning of the longest.
+
+    Args:
+        dimension: of the embeddings.
+        spec: names of the codes.
+        seed: of the hyperplanes.
+
+    Raises:
+        UsageError: there is no code, or the hyperplanes would take more than a GiB.
+    """
 
     def __init__(self, dimension: int, spec: CodeSpec, seed: int = 0) -> None:
         longest = max(bits_of(name) for name in spec) if len(spec) else 0
@@ -43,7 +55,3 @@ class RandomHyperplanes:
         """float32 [n, dimension] -> for each code float32 [n, bits], the projections whose signs are its bits."""
         projected = embedding @ self._planes
         return {name: projected[:, : bits_of(name)] for name in self._spec}
-
-    def __call__(self, embedding: NDArray[np.float32]) -> dict[str, NDArray[np.uint8]]:
-        """float32 [n, dimension] -> packed codes by name."""
-        return {name: pack_bits(values) for name, values in self.values(embedding).items()}

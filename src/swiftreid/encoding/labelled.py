@@ -41,8 +41,11 @@ def encode_samples(
         cache: None for the user's own (`EncodingCache.default`); ``EncodingCache(None)`` for none.
 
     Raises:
-        SwiftReIDError: no sample could be read.
+        UsageError: there are no samples.
+        SwiftReIDError: none could be read.
     """
+    if not samples:
+        raise UsageError("there are no pictures to encode: the data set has none where some are needed")
     paths = [sample.path for sample in samples]
     if encoder.card.embedding is None:
         kept, encoding = encode_all(encoder, paths, on_bad=on_bad, progress=progress, task=task)

@@ -199,7 +199,7 @@ def attribute_maps(
     """What some attributes of a picture were read off.
 
     Args:
-        encoder: one that tells attributes (``encoder.card.attributes``).
+        encoder: one that predicts attributes (``encoder.card.attributes``).
         picture: uint8 [h, w, 3] RGB of any size.
         names: of the attributes, as on the encoder's card or as `Description.of` takes them for ``has``.
         covering: how patches are laid and covered.
@@ -209,9 +209,9 @@ def attribute_maps(
         One map an attribute, called as on the card.
 
     Raises:
-        UsageError: the encoder tells no attributes, or none of such a name; or pictures or patches that do not fit.
+        UsageError: the encoder predicts no attributes, or none of such a name; or pictures or patches that do not fit.
     """
-    bit_names = [_called(encoder, name) for name in names]
+    bit_names = [_attribute_named(encoder, name) for name in names]
     bits = [encoder.card.attributes.index(name) for name in bit_names]
     code = f"attr{len(encoder.card.attributes)}"
 
@@ -290,11 +290,12 @@ def _values(encoder: Encoder, encoding: Encoding, code: str) -> NDArray[np.float
     return encoder.values_of(_embedding(encoder, encoding))[code]
 
 
-def _called(encoder: Encoder, word: str) -> str:
-    """The attribute that tells of a word."""
+def _attribute_named(encoder: Encoder, word: str) -> str:
+    """The attribute that a word names."""
     if not attribute_names(encoder.card.attributes):
         raise UsageError(
-            f"encoder {encoder.card.name} tells no attributes; `swiftreid hash --set attributes=true` teaches them"
+            f"encoder {encoder.card.name} predicts no attributes: learn some beside its codes (`swiftreid hash` with "
+            "attributes=true in the recipe)"
         )
     [name] = Description.of(encoder.card.attributes, has=[word]).bits
     return name

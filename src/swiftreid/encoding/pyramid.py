@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from swiftreid.encoding.checks import check_finite
 from swiftreid.errors import UsageError
 from swiftreid.search.codes import CodeSpec, pack_bits
 
@@ -68,9 +69,7 @@ class PyramidCodes:
                 f"this pyramid takes embeddings of {self.embedding_length} numbers, got shape {embeddings.shape}: "
                 "use the network that it was trained on"
             )
-        bad = np.flatnonzero(~np.isfinite(embeddings).all(axis=1))
-        if len(bad):
-            raise UsageError(f"embedding {int(bad[0])} (and {len(bad) - 1} more) holds a number that is not finite")
+        check_finite(embeddings, "embedding")
         t = self._tensors
         source = embeddings
         if t["input.unit"][0]:

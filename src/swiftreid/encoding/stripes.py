@@ -16,12 +16,11 @@ from numpy.typing import NDArray
 from swiftreid.encoding.abstract import Encoder
 from swiftreid.encoding.card import EncoderCard, Preprocessing, Tensors
 from swiftreid.encoding.checks import float_tensor, refuse
-from swiftreid.encoding.hyperplanes import RandomHyperplanes
+from swiftreid.encoding.hyperplanes import DEFAULT_SPEC, RandomHyperplanes
 from swiftreid.encoding.runtimes.contract import RunOptions
 from swiftreid.errors import UsageError
 
 HEIGHT, WIDTH = 128, 64
-SPEC = "id32 id128 id512 id2048"
 DIMENSION = 192
 _STRIPES = 8
 _HUES, _SATURATIONS, _VALUES, _ORIENTATIONS = 12, 3, 4, 8
@@ -199,7 +198,7 @@ def fit_stripes(
         kind=StripesEncoder.kind,
         name=name,
         architecture={"stripes": _STRIPES, "descriptor": raw.shape[1], "dimension": DIMENSION},
-        spec=SPEC,
+        spec=DEFAULT_SPEC,
         embedding=DIMENSION,
         preprocessing=Preprocessing(height=HEIGHT, width=WIDTH),
         provenance=provenance,

@@ -10,14 +10,13 @@ from pydantic import BaseModel, Field
 
 from swiftreid.encoding.abstract import Encoder
 from swiftreid.encoding.card import EncoderCard, Tensors
-from swiftreid.encoding.checks import architecture_of, float_tensor, refuse
+from swiftreid.encoding.checks import architecture_of, check_finite, float_tensor, refuse
 from swiftreid.encoding.crops import Colour, Inputs
-from swiftreid.encoding.hyperplanes import RandomHyperplanes
+from swiftreid.encoding.hyperplanes import DEFAULT_SPEC, RandomHyperplanes
 from swiftreid.encoding.runtimes.contract import RunOptions
 from swiftreid.encoding.vectors import Vectors
 from swiftreid.errors import UsageError
 
-DEFAULT_SPEC = "id32 id128 id512 id2048"
 _DEFAULTS = RunOptions()
 
 
@@ -54,9 +53,7 @@ class VectorEncoder(Encoder):
                 f"encoder {self.card.name} takes float vectors [n, {dimension}], got {vectors.dtype} {vectors.shape}: "
                 "give it vectors of the network that it was made for, one a row"
             )
-        bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
-        if len(bad):
-            raise UsageError(f"vector {int(bad[0])} (and {len(bad) - 1} more) holds a number that is not finite")
+        check_finite(vectors)
         return vectors.astype(np.float32, copy=False)
 
     def _embed(self, inputs: NDArray[Any]) -> NDArray[np.float32]:

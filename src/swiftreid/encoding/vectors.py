@@ -15,6 +15,7 @@ from swiftreid.data.numbering import number_cameras, number_persons
 from swiftreid.data.table_file import read_table
 from swiftreid.data.times import seconds
 from swiftreid.encoding.abstract import Encoder
+from swiftreid.encoding.checks import check_finite, repeated
 from swiftreid.encoding.encoding import Encoding
 from swiftreid.encoding.encodings_file import load_encodings, save_encodings
 from swiftreid.errors import SwiftReIDError, UsageError
@@ -53,9 +54,7 @@ class Vectors:
         if vectors.dtype.kind != "f" or vectors.ndim != 2 or 0 in vectors.shape:
             raise UsageError(f"vectors are a float array [n, d], one a row, not {vectors.dtype} {vectors.shape}")
         vectors = np.ascontiguousarray(vectors, np.float32)
-        bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
-        if len(bad):
-            raise UsageError(f"vector {int(bad[0])} (and {len(bad) - 1} more) holds a number that is not finite")
+        check_finite(vectors)
         count = len(vectors)
         object.__setattr__(self, "vectors", vectors)
         object.__setattr__(self, "ids", list(self.ids) or [str(row) for row in range(count)])
@@ -64,8 +63,7 @@ class Vectors:
         for name in ("ids", "persons", "cameras", "times"):
             if len(getattr(self, name)) != count:
                 raise UsageError(f"there are {len(getattr(self, name)):,} {name} for {count:,} vectors")
-        if len(set(self.ids)) != count:
-            twice = next(one for one in self.ids if self.ids.count(one) > 1)
+        if (twice := repeated(self.ids)) is not None:
             raise UsageError(f"the id {twice!r} is given twice: each vector needs one of its own")
 
     def __len__(self) -> int:
@@ -73,7 +71,7 @@ class Vectors:
 
     @property
     def fingerprint(self) -> str:
-        """Which vectors a figure was measured on: 16 hexadecimal digits of a hash of all of it."""
+        """Which vectors, of which people and cameras, a figure was measured on: 16 hexadecimal digits of a hash."""
         digest = hashlib.sha256(self.vectors.tobytes())
         digest.update(repr((self.ids, self.persons, self.cameras)).encode("utf-8", "surrogateescape"))
         return digest.hexdigest()[:16]

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
-from swiftreid.calibration.calibration import Calibration
 from swiftreid.calibration.fit import CascadeMethod, fit_calibration
 from swiftreid.calibration.recall import CONFIDENCE, SHARE
 from swiftreid.calibration.same_person import FALSE_ACCEPTS
+from swiftreid.calibration.thresholds import Method
 from swiftreid.data.fingerprint import fingerprint_of
 from swiftreid.data.samples import ReidData, Split, SplitName
 from swiftreid.data.schemas import unusable
@@ -65,7 +65,7 @@ class CalibrationSettings:
     def __post_init__(self) -> None:
         if self.split not in get_args(CalibrationSplit):
             raise UsageError(f"split is train or test, not {self.split!r}")
-        if self.method not in ("gaussian", "empirical", "recall"):
+        if self.method not in (*get_args(Method), "recall"):
             raise UsageError(f"method is gaussian, empirical or recall, not {self.method!r}")
         if self.method == "recall" and self.beta is not None:
             raise UsageError("beta chooses the thresholds of gaussian and empirical; the method recall has none")
@@ -115,7 +115,7 @@ def calibrate_encoder(
     unreadable = Unreadable(on_bad)
     held_out = encode_samples(used, samples, on_bad=unreadable, progress=progress)
     unreadable.warn()
-    fitted: Calibration = fit_calibration(
+    fitted = fit_calibration(
         held_out,
         used.spec,
         data=f"{read.name} {settings.split}",

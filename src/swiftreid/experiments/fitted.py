@@ -7,14 +7,13 @@ from dataclasses import dataclass
 
 from swiftreid.calibration.calibration import Calibration
 from swiftreid.calibration.fit import fit_calibration
-from swiftreid.calibration.short_list import ShortList, fit_short_list
+from swiftreid.calibration.short_list import ShortList, fit_short_list, short_and_final
 from swiftreid.calibration.thresholds import PAPER_BETA
 from swiftreid.errors import UsageError
 from swiftreid.experiments.encoded import EncodedData
-from swiftreid.experiments.held_out import HeldOut, held_out_people, somebody
+from swiftreid.experiments.held_out import HeldOut, held_out_people, required
 from swiftreid.experiments.inputs import Data
 from swiftreid.figures.beta import BETAS, dto_cascades
-from swiftreid.figures.short_lists import short_and_final
 from swiftreid.progress import Progress, no_progress
 from swiftreid.search.cascade import Cascade
 
@@ -70,7 +69,7 @@ def cascades_by_beta(
     trials = calibration.details.get("trials", []) if calibration else []
     if betas is None and trials and calibration is not None and (people is None or people.learned):
         return BetaCascades({float(t["beta"]): Cascade.parse(t["cascade"]) for t in trials}, _on_card(calibration))
-    found = somebody(people, test)
+    found = required(people, test)
     return BetaCascades(dto_cascades(found.encode(test, progress=progress), betas or BETAS), found.name)
 
 
@@ -90,7 +89,7 @@ def short_list_by_rule(
         UsageError: there is no such code, or those people are in the test set.
     """
     people = held_out_people(test, held_out)
-    short, final = short_and_final(test.gallery, code)
+    short, final = short_and_final(test.gallery.codes, code)
     calibration = test.encoder.card.calibration
     stored = calibration.short_list if calibration else None
     if (
@@ -100,7 +99,7 @@ def short_list_by_rule(
         and (people is None or people.learned)
     ):
         return FittedShortList(stored, _on_card(calibration))
-    found = somebody(people, test)
+    found = required(people, test)
     codes = found.encode(test, progress=progress)
     rule = fit_short_list(codes.codes, codes.persons, codes.cameras, code=short, final=final)
     return FittedShortList(rule, found.name)

@@ -40,14 +40,17 @@ class HeldOut:
     learned: bool
 
     def encode(self, test: EncodedData, *, progress: Progress = no_progress) -> LabelledCodes:
-        """Their pictures by the test set's encoder; warns where the encoder knows them."""
+        """Their pictures by the test set's encoder; warns where the encoder knows them, and of unreadable ones."""
         if self.learned:
             warn(
                 f"the encoder was trained on the very people of {self.name}, so thresholds fitted on them will be too "
                 "tight for others: hold out other people"
             )
         task = "encoding held-out people"
-        return encode_samples(test.encoder, self.samples, on_bad=test.unreadable, progress=progress, task=task)
+        unreadable, known = test.unreadable, len(test.unreadable.found)
+        people = encode_samples(test.encoder, self.samples, on_bad=unreadable, progress=progress, task=task)
+        unreadable.warn(known)
+        return people
 
 
 def held_out_people(test: EncodedData, source: Data | None = None) -> HeldOut | None:
@@ -82,8 +85,8 @@ def learned_from(encoder: Encoder, data: ReidData) -> bool:
     return bool(encoder.card.training.get("data_fingerprint") == fingerprint_of(data))
 
 
-def somebody(people: HeldOut | None, test: EncodedData) -> HeldOut:
-    """The people themselves.
+def required(people: HeldOut | None, test: EncodedData) -> HeldOut:
+    """The people to fit on, where there must be some.
 
     Raises:
         NobodyHeldOut: there are none.

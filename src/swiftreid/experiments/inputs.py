@@ -17,6 +17,9 @@ Data = ReidData | str | Path
 EncoderSource = Encoder | str | Path
 """An encoder, its file, or the name of a shipped one."""
 
+TRAIN: tuple[SplitName, ...] = ("train",)
+"""Splits that a data set needs to be learned from."""
+
 
 def data_set(source: Data, *, need: Collection[SplitName] = ("query", "gallery")) -> ReidData:
     """The data set itself; one that is opened here warns of what its reader doubts.

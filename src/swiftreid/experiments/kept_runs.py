@@ -12,16 +12,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from swiftreid.data.samples import SplitName
+from swiftreid.data.fingerprint import fingerprint_of
+from swiftreid.data.samples import ReidData
 from swiftreid.data.sources import open_data
 from swiftreid.durable import save_bytes
-from swiftreid.encoding.encoder import open_encoder
+from swiftreid.encoding.encoder import Encoder, open_encoder
 from swiftreid.errors import UsageError
 from swiftreid.evaluation.attributes import AttributeScores
 from swiftreid.evaluation.card import ResultCard
 from swiftreid.experiments.calibrate import MAX_LOSS
 from swiftreid.experiments.evaluate import evaluate
-from swiftreid.experiments.inputs import Data, EncoderSource, encoder_of
+from swiftreid.experiments.inputs import TRAIN, Data, EncoderSource, data_set, encoder_of
 from swiftreid.experiments.settings import EvaluationSettings
 from swiftreid.experiments.unreadable import Unreadable
 from swiftreid.methods import learns_attributes
@@ -29,16 +30,14 @@ from swiftreid.progress import Progress, no_progress
 from swiftreid.recipes import find_recipe
 from swiftreid.training.frozen.hashing import learn_hash
 from swiftreid.training.frozen.recipe import load_recipe
+from swiftreid.training.network.checkpoint import CHECKPOINT
 from swiftreid.training.network.finish import ENCODER
 from swiftreid.training.network.plan import Plan, Reports
 from swiftreid.training.network.recipe import load_network_recipe
-from swiftreid.training.network.start import CHECKPOINT
 from swiftreid.training.network.train import train_network
 
 RECORD: Final = "run.json"
 """File in a run's folder with its settings, and whether it came to its end."""
-
-TRAIN: tuple[SplitName, ...] = ("train",)
 
 
 def once(folder: Path, settings: Mapping[str, Any], work: Callable[[], object]) -> None:
@@ -58,10 +57,13 @@ def once(folder: Path, settings: Mapping[str, Any], work: Callable[[], object]) 
         raise UsageError(f"{folder} holds the result of other settings: take another folder, or delete it")
     if before is not None and before["finished"]:
         return
-    for finished in (False, True):
+
+    def note(*, finished: bool) -> None:
         save_bytes(record, json.dumps({"settings": stated, "finished": finished}).encode())
-        if not finished:
-            work()
+
+    note(finished=False)
+    work()
+    note(finished=True)
 
 
 def trained(
@@ -139,21 +141,30 @@ def hashed(
         progress: takes how far each task is.
 
     Raises:
-        UsageError, SwiftReIDError: as for `swiftreid.training.frozen.hashing.learn_hash`.
+        UsageError: the file holds what was learned otherwise, or as for `learn_hash`.
+        SwiftReIDError: as for `swiftreid.training.frozen.hashing.learn_hash`.
     """
-    if not file.is_file():
-        learned = learn_hash(
-            encoder_of(encoder),
-            open_data(data, need=TRAIN),
-            name=file.stem,
-            recipe=load_recipe(None, list(changes)),
-            beta=None,
-            max_loss=MAX_LOSS,
-            seed=seed,
-            on_bad=Unreadable(),
-            progress=progress,
-        )
-        learned.save(file)
+    base, read, recipe = encoder_of(encoder), open_data(data, need=TRAIN), load_recipe(None, list(changes))
+    if file.is_file():
+        there = open_encoder(file)
+        record = there.card.training
+        wanted = {"recipe": recipe.model_dump(mode="json"), "data_fingerprint": fingerprint_of(read), "seed": seed}
+        kept = {"seed": seed, **record}  # attributes alone are learned without a seed
+        if there.base.fingerprint != base.base.fingerprint or any(kept.get(key) != wanted[key] for key in wanted):
+            raise UsageError(f"{file} holds the result of other settings: take another file, or delete it")
+        return file
+    learned = learn_hash(
+        base,
+        read,
+        name=file.stem,
+        recipe=recipe,
+        beta=None,
+        max_loss=MAX_LOSS,
+        seed=seed,
+        on_bad=Unreadable(),
+        progress=progress,
+    )
+    learned.save(file)
     return file
 
 
@@ -163,15 +174,22 @@ def evaluated(encoder: EncoderSource, data: Data, card: Path, *, progress: Progr
     Args:
         encoder: what is measured.
         data: on what.
-        card: the card's file; one of another encoder is replaced.
+        card: the card's file; one of another encoder or data set is replaced.
         progress: takes how far encoding and measuring are.
     """
-    used = encoder_of(encoder)
+    used, read = encoder_of(encoder), data_set(data)
     found = ResultCard.load(card) if card.is_file() else None
-    if found is None or found.encoder is None or found.encoder.fingerprint != used.fingerprint:
-        found = evaluate(data, used, EvaluationSettings(timed=False, per_query=False), progress=progress)
+    if found is None or not _is_of(found, used, read):
+        found = evaluate(read, used, EvaluationSettings(timed=False, per_query=False), progress=progress)
         found.save(card)
     return found
+
+
+def _is_of(card: ResultCard, encoder: Encoder, data: ReidData) -> bool:
+    """Whether a card is of this encoder and of these pictures."""
+    if card.encoder is None or card.encoder.fingerprint != encoder.fingerprint:
+        return False
+    return card.data.fingerprint == fingerprint_of(data, distractors=card.protocol.distractors > 0)
 
 
 def percentages(card: ResultCard) -> dict[str, tuple[float, float]]:

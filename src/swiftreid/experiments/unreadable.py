@@ -34,10 +34,10 @@ class Unreadable:
         if self._on_bad is not None:
             self._on_bad(error)
 
-    def warn(self) -> None:
-        """One warning for all of them, where nobody was told of each."""
-        if self.found and self._on_bad is None:
-            warn(f"{len(self.found)} pictures could not be read and were left out, the first is {self.found[0]}")
+    def warn(self, first: int = 0) -> None:
+        """One warning for all of them, or for those from the place ``first`` on, where none was passed on."""
+        if (found := self.found[first:]) and self._on_bad is None:
+            warn(f"{len(found)} pictures could not be read and were left out, the first is {found[0]}")
 
     def as_dict(self) -> dict[str, Any]:
         """How many and which, as plain values for JSON."""

@@ -106,10 +106,10 @@ def draw_beta(numbers: BetaFigure, about: Sequence[str], *, cost: Cost = "bytes"
     Raises:
         SwiftReIDError: matplotlib is not installed.
     """
-    with styled(text) as points:
+    with styled(text):
         figure = new_figure(6.4, 5.2, text)
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=[2.2, 1])
-        accuracy_panel(above, numbers.trials, numbers.exhaustive, points)
+        accuracy_panel(above, numbers.trials, numbers.exhaustive)
         cost_panel(below, numbers.trials, numbers.exhaustive, cost)
         decades_axis(below, [trial.at for trial in numbers.trials])
         below.set_xlabel("beta: weight of recall in F_beta (logarithmic)")

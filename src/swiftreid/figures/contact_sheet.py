@@ -17,9 +17,10 @@ from swiftreid.data.doctor.words import count
 from swiftreid.data.pictures import BadPicture, read_picture
 from swiftreid.data.samples import DISTRACTOR, JUNK, NumberedSample, Split
 from swiftreid.errors import UsageError
+from swiftreid.figures.crops import EMPTY, FAINT, INK, PAPER, drawn_size
 from swiftreid.figures.lettering import fitted, font, wrapped
 
-_INK, _FAINT, _PAPER, _EMPTY, _BAD = (28, 28, 30), (110, 110, 116), (255, 255, 255), (240, 240, 242), (176, 32, 32)
+_BAD = (176, 32, 32)
 _MARGIN, _GAP, _LINE, _CAPTION_LINES = 16, 10, 16, 3
 
 
@@ -55,18 +56,18 @@ def draw_contact_sheet(
         raise UsageError("there is no picture to draw: the data set is empty or could not be opened")
     cell, tall = crop_height // 2, crop_height + _CAPTION_LINES * _LINE + _GAP
     width = 2 * _MARGIN + columns * (cell + _GAP) - _GAP
-    canvas = Image.new("RGB", (width, 2 * _MARGIN + len(rows) * (tall + 2 * _LINE) - _GAP), _PAPER)
+    canvas = Image.new("RGB", (width, 2 * _MARGIN + len(rows) * (tall + 2 * _LINE) - _GAP), PAPER)
     draw = ImageDraw.Draw(canvas)
     top = _MARGIN
     for row in rows:
-        draw.text((_MARGIN, top), fitted(row.heading, width - 2 * _MARGIN, 15), _INK, font(15))
+        draw.text((_MARGIN, top), fitted(row.heading, width - 2 * _MARGIN, 15), INK, font(15))
         top += 2 * _LINE - 6
         for number, (path, caption) in enumerate(row.cells):
             left = _MARGIN + number * (cell + _GAP)
             _draw_cell(canvas, (left, top), path, crop_height)
             for line, text in enumerate(wrapped(caption, cell, 12, _CAPTION_LINES)):
                 at = (left, top + crop_height + 3 + line * (_LINE - 2))
-                draw.text(at, fitted(text, cell, 12), _FAINT, font(12))
+                draw.text(at, fitted(text, cell, 12), FAINT, font(12))
         top += tall + 6
     return canvas
 
@@ -130,7 +131,7 @@ def _draw_cell(canvas: Image.Image, corner: tuple[int, int], path: Path, height:
     left, top = corner
     box = (left, top, left + height // 2 - 1, top + height - 1)
     draw = ImageDraw.Draw(canvas)
-    draw.rectangle(box, _EMPTY)
+    draw.rectangle(box, EMPTY)
     try:
         picture: NDArray[np.uint8] = read_picture(path)
     except BadPicture:
@@ -138,8 +139,6 @@ def _draw_cell(canvas: Image.Image, corner: tuple[int, int], path: Path, height:
         draw.line((*box[:2], *box[2:]), _BAD, width=2)
         draw.line((box[0], box[3], box[2], box[1]), _BAD, width=2)
         return
-    crop = Image.fromarray(picture)
-    scale = min(height / crop.height, (height // 2) / crop.width)
-    size = (max(1, round(crop.width * scale)), max(1, round(crop.height * scale)))
+    size = drawn_size(picture, height)
     place = (left + (height // 2 - size[0]) // 2, top + (height - size[1]) // 2)
-    canvas.paste(crop.resize(size, Image.Resampling.BICUBIC), place)
+    canvas.paste(Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC), place)

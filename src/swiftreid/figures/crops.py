@@ -13,6 +13,7 @@ from swiftreid.figures.lettering import fitted, font, wrapped
 INK: Final = (28, 28, 30)
 FAINT: Final = (110, 110, 116)
 PAPER: Final = (255, 255, 255)
+EMPTY: Final = (240, 240, 242)  # of a cell, around a crop of another shape
 RULE: Final = (214, 214, 218)
 BLUE: Final = (0, 114, 178)
 VERMILION: Final = (213, 94, 0)  # differs from that blue to colour-blind eyes too
@@ -51,7 +52,7 @@ def draw_cell(
     draw = ImageDraw.Draw(canvas)
     left, top = corner
     right, bottom = left + height // 2 + 2 * BORDER - 1, top + height + 2 * BORDER - 1
-    draw.rectangle((left + BORDER, top + BORDER, right - BORDER, bottom - BORDER), (240, 240, 242))
+    draw.rectangle((left + BORDER, top + BORDER, right - BORDER, bottom - BORDER), EMPTY)
     crop = Image.fromarray(picture)
     size = drawn_size(picture, height)
     crop = crop.resize(size, Image.Resampling.BICUBIC)

@@ -1,4 +1,4 @@
-"""Ranked lists: queries with their first results, right, wrong and ignored told by frame and mark."""
+"""Ranked lists: queries with their first results, right, wrong and ignored shown by frame and mark."""
 
 from __future__ import annotations
 
@@ -163,6 +163,9 @@ def draw_ranked(
         read_entry: gives an entry's picture.
         title: lines above all.
         text: size of the text.
+
+    Raises:
+        UsageError: there is no such size, or no list.
     """
     if text not in TEXT_SIZES:
         raise UsageError(f"the size of text is {' or '.join(TEXT_SIZES)}, not {text!r}")

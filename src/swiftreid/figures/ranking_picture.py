@@ -1,4 +1,4 @@
-"""Ranked people as a picture: the query at the left, crops in rows, right and wrong told by mark and border."""
+"""Ranked people as a picture: the query at the left, crops in rows, right and wrong shown by mark and border."""
 
 from __future__ import annotations
 
@@ -56,21 +56,6 @@ class RankedPictures:
     query: NDArray[np.uint8]
     candidates: Sequence[Candidate]
     caption: str = ""
-
-
-def draw_ranking(
-    query: NDArray[np.uint8],
-    candidates: Sequence[Candidate],
-    *,
-    caption: str = "",
-    title: str = "",
-    columns: int = 10,
-    crop_height: int = 192,
-) -> Image.Image:
-    """Draw one query (uint8 [h, w, 3]) and its candidates; see `draw_rankings`."""
-    return draw_rankings(
-        [RankedPictures(query, candidates, caption)], title=title, columns=columns, crop_height=crop_height
-    )
 
 
 def draw_rankings(

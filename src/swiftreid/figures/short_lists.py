@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -29,7 +28,7 @@ from swiftreid.figures.trials import (
 from swiftreid.progress import Progress, no_progress
 from swiftreid.search import kernels
 from swiftreid.search.cascade import Cascade, Stage
-from swiftreid.search.codes import bits_of
+from swiftreid.search.reference import share_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -66,21 +65,6 @@ class ShortListFigure:
     fitted_on: str
 
 
-def short_and_final(codes: LabelledCodes, code: str | None = None) -> tuple[str, str]:
-    """The short code, by default the attributes if there are any, else the shortest; and the longest identity code.
-
-    Raises:
-        UsageError: there is no such code, or only one.
-    """
-    names = sorted(codes.codes, key=lambda name: (not name.startswith("attr"), bits_of(name)))
-    if code is not None and code not in names:
-        raise UsageError(f"there is no code {code!r}; there is: {', '.join(names)}")
-    short, final = code or names[0], names[-1]
-    if short == final:
-        raise UsageError(f"a short list needs two codes, a short one and a final one; both are {short}")
-    return short, final
-
-
 def lengths(entries: int) -> list[int]:
     """Lengths of short lists to try: 1, 2 and 5 of each power of ten from 10 on, and the whole gallery."""
     found = [m * 10**p for p in range(1, 8) for m in (1, 2, 5)]
@@ -114,7 +98,7 @@ def short_list_figure(
         UsageError: a code is not there, or a length is below 1 or beyond the gallery.
     """
     entries = len(gallery)
-    rule = max(1, math.ceil(fitted.share * entries))
+    rule = max(1, share_of(fitted.share, entries))
     tried = sorted({*(lengths(entries) if widths is None else widths), rule})
     if tried[0] < 1 or tried[-1] > entries:
         raise UsageError(
@@ -177,11 +161,11 @@ def draw_short_lists(
     Raises:
         SwiftReIDError: matplotlib is not installed.
     """
-    with styled(text) as points:
+    with styled(text):
         figure = new_figure(6.4, 5.4, text)
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=[2.4, 1])
         at, look, matched = [t.at for t in numbers.trials], LOOKS[3], [100 * share for share in numbers.matched]
-        low, high = accuracy_panel(above, numbers.trials, numbers.exhaustive, points)
+        low, high = accuracy_panel(above, numbers.trials, numbers.exhaustive)
         above.plot(
             at,
             matched,

@@ -103,7 +103,7 @@ def intervals_of(metrics: Metrics) -> tuple[tuple[float, float], tuple[float, fl
     return (a, b), (c, d)
 
 
-def accuracy_panel(axes: Axes, trials: Sequence[Trial], whole: Trial, points: float) -> tuple[float, float]:
+def accuracy_panel(axes: Axes, trials: Sequence[Trial], whole: Trial) -> tuple[float, float]:
     """Draw mAP and rank-1 with their bands, and exhaustive search as level lines; gives the range in per cent."""
     at = [trial.at for trial in trials]
     drawn: list[float] = []

@@ -67,8 +67,12 @@ class GalleryGraph:
         (1, 3)
     """
 
-    def __init__(self, space: CodeSpace | VectorSpace, settings: Reciprocal, live: Ids | None = None) -> None:
-        self._space, self.settings, self._live = space, settings, live
+    def __init__(
+        self, space: CodeSpace | VectorSpace, settings: Reciprocal, mask: NDArray[np.bool_] | None = None
+    ) -> None:
+        self._space, self.settings = space, settings
+        self._positions = len(space) if mask is None else len(mask)
+        self._live = None if mask is None else np.flatnonzero(mask)
         count, width = len(space), min(settings.neighbours, len(space))
         self._numbers, self._distances = np.empty((count, width), np.int32), np.empty((count, width), np.float32)
         self._furthest = np.empty(count, np.float32)
@@ -98,8 +102,7 @@ class GalleryGraph:
             return cls(CodeSpace(name, table.column(name)), settings or Reciprocal())
         if mask.dtype != np.bool_ or mask.shape != (len(table),):
             raise UsageError(f"mask must be bool of shape ({len(table)},), got {mask.dtype} of shape {mask.shape}")
-        live = np.flatnonzero(mask)
-        return cls(CodeSpace(name, [table.rows(name, live)]), settings or Reciprocal(), live)
+        return cls(CodeSpace(name, [table.rows(name, np.flatnonzero(mask))]), settings or Reciprocal(), mask)
 
     @classmethod
     def of_embeddings(cls, embeddings: NDArray[np.float32], settings: Reciprocal | None = None) -> GalleryGraph:
@@ -138,7 +141,7 @@ class GalleryGraph:
 
         Args:
             candidates: positions in the gallery, int64 [q, m], such as a search's ``indices``; negative ones are
-                padding. Those that the graph was told to mask are left out.
+                padding. Those that the graph's mask leaves out are left out here too.
             queries: the queries' codes, uint8 [q, row bytes], or embeddings, float32 [q, d]. Each is compared with
                 the whole gallery.
 
@@ -161,9 +164,9 @@ class GalleryGraph:
 
     def _entries(self, positions: Ids) -> Ids:
         """Numbers in the graph's own space of ascending positions in the gallery."""
+        if len(positions) and positions[-1] >= self._positions:
+            raise UsageError(f"candidate {positions[-1]} is not in the gallery, which has {self._positions} entries")
         if self._live is None:
-            if len(positions) and positions[-1] >= len(self):
-                raise UsageError(f"candidate {positions[-1]} is not in the graph, which has {len(self)} entries")
             return positions
         return np.flatnonzero(np.isin(self._live, positions, assume_unique=True))
 
@@ -194,7 +197,7 @@ class GalleryGraph:
         jaccard = Inverted(encoded.rows(1, len(own))).jaccard(encoded, np.zeros(1, np.int64))[0]
         share = np.float32(settings.lambda_)
         original = lists.scaled(np.zeros_like(entries), entries + 1)
-        final: NDArray[np.float32] = (1 - share) * jaccard + share * original
+        final: NDArray[np.float32] = (1 - share) * jaccard + share * original  # equation 12
         return final
 
     def _require(self, entries: Ids) -> None:

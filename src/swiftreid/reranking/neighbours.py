@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from swiftreid.errors import UsageError
 from swiftreid.search import kernels
-from swiftreid.search.codes import bits_of, check_packed
+from swiftreid.search.codes import check_packed, row_bytes_of
 
 BLOCK_BYTES = 2**26
 """About as much memory as any block of distances takes, whatever the size of the gallery."""
@@ -23,11 +23,6 @@ class Space(Protocol):
     """Pictures by number, 0..n-1, and the distances between them."""
 
     def __len__(self) -> int: ...
-
-    @property
-    def row_bytes(self) -> int:
-        """Bytes of one picture's code or vector."""
-        ...
 
     def block(self, rows: NDArray[np.int64]) -> NDArray[np.int32] | NDArray[np.float32]:
         """Distances of some pictures to all: [len(rows), n]."""
@@ -50,7 +45,7 @@ class CodeSpace:
     """
 
     def __init__(self, name: str, columns: Sequence[NDArray[np.uint8]]) -> None:
-        self.name, self.bits = name, bits_of(name)
+        self.name = name
         for column in columns:
             check_packed(name, column)
         self._columns = [np.ascontiguousarray(column) for column in columns]
@@ -62,7 +57,7 @@ class CodeSpace:
     @property
     def row_bytes(self) -> int:
         """Bytes of one packed code."""
-        return (self.bits + 31) // 32 * 4
+        return row_bytes_of(self.name)
 
     def block(self, rows: NDArray[np.int64]) -> NDArray[np.int32]:
         """See `Space.block`."""

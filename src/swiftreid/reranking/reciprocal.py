@@ -118,7 +118,7 @@ def encode(lists: Lists, rows: Ids, distances: Distances, settings: Reciprocal) 
     for start in range(0, len(rows), _BLOCK):
         block = rows[start : start + _BLOCK]
         owner, members = _expanded(lists, block, settings)
-        weight = np.exp(-distances(block[owner], members).astype(np.float64))
+        weight = np.exp(-distances(block[owner], members).astype(np.float64))  # equation 7
         weight /= np.bincount(owner, weight, len(block))[owner]
         counts.append(np.bincount(owner, minlength=len(block)))
         columns.append(members)
@@ -127,7 +127,7 @@ def encode(lists: Lists, rows: Ids, distances: Distances, settings: Reciprocal) 
 
 
 def _reciprocal(lists: Lists, rows: Ids, k: int) -> tuple[Ids, NDArray[np.bool_]]:
-    """N(p, k), int64 [..., k + 1], and which of it are in R(p, k)."""
+    """N(p, k), int64 [..., k + 1], and which of it are in R(p, k) (equation 3)."""
     neighbours = lists.take(rows, k + 1)
     return neighbours, (lists.take(neighbours, k + 1) == rows[..., None, None]).any(axis=-1)
 
@@ -143,7 +143,7 @@ def _expanded(lists: Lists, rows: Ids, settings: Reciprocal) -> tuple[Ids, Ids]:
     half, half_mutual = half[which], half_mutual[which]
     known = np.where(mutual, neighbours, -1)
     shared = (half[:, :, None] == known[owner][:, None, :]).any(axis=2) & half_mutual
-    accepted = 3 * shared.sum(axis=1) > 2 * half_mutual.sum(axis=1)
+    accepted = 3 * shared.sum(axis=1) > 2 * half_mutual.sum(axis=1)  # equation 5
     added = half_mutual & accepted[:, None]
     keys = np.concatenate([owner, np.broadcast_to(owner[:, None], half.shape)[added]])
     keys <<= 32
@@ -157,10 +157,10 @@ def average(encoded: Sparse, neighbours: Ids) -> Sparse:
 
     Args:
         encoded: encodings.
-        neighbours: row numbers in ``encoded``, int64 [r, k2].
+        neighbours: row numbers in ``encoded``, int64 [r, k2], k2 at least 1.
     """
     counts, columns, weights = [np.zeros(1, np.int64)], [np.zeros(0, np.int64)], [np.zeros(0, np.float32)]
-    share = np.float32(1 / neighbours.shape[1]) if neighbours.shape[1] else np.float32(0)
+    share = np.float32(1 / neighbours.shape[1])
     for start in range(0, len(neighbours), _BLOCK):
         block = neighbours[start : start + _BLOCK]
         places, owner = encoded.expand(block.ravel())
@@ -170,7 +170,7 @@ def average(encoded: Sparse, neighbours: Ids) -> Sparse:
         first = np.flatnonzero(np.diff(keys, prepend=-1))
         counts.append(np.bincount(keys[first] >> 32, minlength=len(block)))
         columns.append(keys[first] & 0xFFFFFFFF)
-        weights.append(np.add.reduceat(encoded.weights[places][order], first) * share)
+        weights.append(np.add.reduceat(encoded.weights[places][order], first) * share)  # equation 11
     return Sparse(np.cumsum(np.concatenate(counts)), np.concatenate(columns), np.concatenate(weights))
 
 

@@ -15,7 +15,7 @@ from swiftreid.search.codes import check_packed
 from swiftreid.search.table import CodeTable
 
 POOL = 1000
-"""Results of a query that `swiftreid search --rerank` re-ranks among themselves."""
+"""Results of a query that a search re-ranks among themselves where nothing else is stated."""
 
 
 def rerank_codes(
@@ -120,7 +120,7 @@ def reranked_distances(space: Space, queries: int, settings: Reciprocal | None =
         UsageError: more queries than pictures.
     """
     if not 0 <= queries <= len(space):
-        raise UsageError(f"{queries} queries were said to be among {len(space)} pictures")
+        raise UsageError(f"queries must be 0 to {len(space)}, the number of pictures, got {queries}")
     return _distances(space, queries, settings or Reciprocal())
 
 
@@ -143,6 +143,7 @@ def _distances(space: Space, queries: int, settings: Reciprocal) -> Iterator[NDA
     for start in range(0, queries, step):
         rows = everyone[start : min(start + step, queries)]
         final = inverted.jaccard(encoded, rows) * (1 - share)
+        # Equation 12.
         final += share * (space.block(rows)[:, queries:] / scale[rows][:, None])
         yield final
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from math import cos, pi
 
 import numpy as np
@@ -15,6 +16,7 @@ from swiftreid.training.network.batches import EpochBatches, steps_of_epoch
 from swiftreid.training.network.optimisers import make_optimiser
 from swiftreid.training.network.recipe import Augmentation, Batches, Optimiser, Schedule
 from swiftreid.training.network.schedule import rate_at
+from swiftreid.training.network.stopping import stop_requests
 
 PERSONS = np.repeat(np.arange(10), 12)
 STILL = Augmentation(flip=0, shift=0, erase=0)
@@ -202,3 +204,12 @@ def test_normalisations_and_biases_do_not_decay_and_the_trunk_has_its_rate() -> 
     everything = make_optimiser(method, Optimiser(weight_decay=0.3, decay_all=True))
     assert {group["weight_decay"] for group in everything.param_groups} == {0.3}
     assert sum(len(group["params"]) for group in everything.param_groups) == len(named)
+
+
+def test_a_thread_that_gets_no_signals_can_train() -> None:
+    def stopped() -> bool:
+        with stop_requests() as requests:
+            return bool(requests)
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(stopped).result() is False

@@ -1,7 +1,7 @@
 """Targets and a method for tests: clusters of the current embeddings, learned by distances to their centroids.
 
 Run as a program, it trains on a data set, alone or among processes of torchrun: `python toy_clusters.py DATA FOLDER
-[--resume] [--stop STEP] [--method clusters|baseline]`.
+[--resume] [--stop STEP]`.
 """
 
 from __future__ import annotations

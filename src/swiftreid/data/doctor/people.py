@@ -49,7 +49,7 @@ def people_findings(data: ReidData) -> Iterable[Finding]:
         yield Finding("note", "distractors", message)
     if further := len(data.distractors):
         message = f"further distractors are there, and join the gallery when asked for: {count(further, 'picture')}"
-        yield Finding("note", "further-distractors", message, "See `swiftreid evaluate --distractors`.")
+        yield Finding("note", "further-distractors", message, "State how many when you evaluate.")
 
 
 def _one_camera(data: ReidData, train: set[int]) -> Iterable[Finding]:

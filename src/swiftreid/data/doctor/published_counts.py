@@ -22,11 +22,11 @@ def published_findings(data: ReidData, counts: Mapping[str, SplitCounts], train:
     if data.published is None:
         return
     original = PUBLISHED_DATA_SETS[data.published]
-    compared = 0
+    compared, different = 0, False
     for split in original.counts:
         expected, found = original.expected(split, train=train), counts.get(split)
         if expected is None or found is None or not found.pictures:
-            continue  # an empty split is told of by itself
+            continue  # an empty split has a finding of its own
         compared += 1
         if differing := _differing(found, expected):
             message = f"{split} differs from {original.title} as published: {'; '.join(differing)}"
@@ -35,8 +35,8 @@ def published_findings(data: ReidData, counts: Mapping[str, SplitCounts], train:
                 "if it is your own selection."
             )
             yield Finding("warning", f"published-{split}", message, advice)
-            compared = -len(original.counts)
-    if compared > 0:
+            different = True
+    if compared and not different:
         message = f"all counts are those of {original.title} as published ({original.source})"
         yield Finding("note", "as-published", message)
 

@@ -65,7 +65,7 @@ def _why_none(data: ReidData, reasons: Counter[str], gallery_people: set[int]) -
     if data.cross_camera and len(seen) == 1:
         return "one-camera", (
             f"Every picture is by camera {seen.pop()}. If the cameras differ, put the true number after _c in each "
-            "name; if they are unknown, evaluate without them: `swiftreid evaluate --no-cameras`."
+            "name; if they are unknown, evaluate without cameras."
         )
     if reasons[_JUNK_QUERY] == len(data.query):
         return "all-junk", "Give the queries their person's number; -1 stands for junk."

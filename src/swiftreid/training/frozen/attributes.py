@@ -17,13 +17,13 @@ WEIGHT_DECAY = 1e-5
 """Of weights for standardised embeddings."""
 
 _STEPS = 200
-_EASILY_TOLD = 1e-6  # a spread below this share of the largest is no information
+_LEAST_SPREAD = 1e-6  # of the largest: a smaller one is no information
 
 
 def fit_attributes(
     embeddings: NDArray[np.float32], attributes: NDArray[np.float32], *, weight_decay: float = WEIGHT_DECAY
 ) -> dict[str, NDArray[np.float32]]:
-    """The linear layer that tells attributes from embeddings; the same arrays give the same layer.
+    """The linear layer that predicts attributes of embeddings; the same arrays give the same layer.
 
     Args:
         embeddings: float [n, d].
@@ -41,7 +41,7 @@ def fit_attributes(
     if np.isnan(attributes).all():
         raise UsageError("no attribute of these people is known")
     mean, spread = embeddings.mean(axis=0), embeddings.std(axis=0)
-    spread = np.maximum(spread, _EASILY_TOLD * spread.max() + 1e-12)
+    spread = np.maximum(spread, _LEAST_SPREAD * spread.max() + 1e-12)
     inputs, targets = torch.from_numpy((embeddings - mean) / spread), torch.from_numpy(attributes)
     weight = torch.zeros(attributes.shape[1], embeddings.shape[1], requires_grad=True)
     bias = torch.zeros(attributes.shape[1], requires_grad=True)

@@ -132,6 +132,11 @@ def embed_views(
     """The base's embedding of every view of every readable picture, the view 0 being the picture as it is.
 
     They are kept in the user's cache, and taken from there when codes are learned on the same pictures again.
+
+    Raises:
+        BadPicture: a picture cannot be used and there is no ``on_bad``.
+        UsageError: the base gives no embedding, or an attribute's value is none of the schema's.
+        SwiftReIDError: no picture could be read.
     """
     paths = [sample.path for sample in samples]
     seen = seeded_views(views, seed)

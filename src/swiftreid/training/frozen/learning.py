@@ -60,7 +60,24 @@ class Origin:
 def learn_codes(
     base: Encoder, embedded: Views, learning: Learning, data: Origin, *, name: str, beta: float | None, max_loss: float
 ) -> Encoder:
-    """Learn on some people and measure on the rest, then learn on all."""
+    """Learn on some people and measure on the rest, then learn on all.
+
+    Args:
+        base: whose embeddings they are.
+        embedded: the people's pictures.
+        learning: what is learned and kept.
+        data: where the pictures are from, for the card.
+        name: on the card.
+        beta: weight of recall in the thresholds; None has it chosen by ``max_loss``.
+        max_loss: mAP that thresholds may cost on the held-out people, as a share of 1.
+
+    Returns:
+        The new encoder, calibrated where the recipe holds people out.
+
+    Raises:
+        UsageError: there are too few people, or no held-out person was seen by two cameras.
+        SwiftReIDError: training failed.
+    """
     recipe, before, network = learning.recipe, learning.before, base.base
     calibration: Calibration | None = None
     scores: list[AttributeScore] = []

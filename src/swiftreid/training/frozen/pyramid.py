@@ -59,6 +59,9 @@ class FrozenConfig:
         classifier_rate: the same for the classifiers, which always start at random.
         dropout: share of the embedding's values dropped in training.
         unit: divide embeddings by their Euclidean norm first.
+
+    Raises:
+        UsageError: a value is out of range.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")

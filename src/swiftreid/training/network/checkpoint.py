@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -12,9 +12,12 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from swiftreid.durable import save_bytes
-from swiftreid.encoding.headed_file import load_headed
+from swiftreid.encoding.headed_file import load_headed, without_prefix
 from swiftreid.errors import UsageError
 from swiftreid.training.network.average import WeightAverage
+
+CHECKPOINT: Final = "checkpoint.safetensors"
+"""Name of the file in a run's folder."""
 
 _MODEL, _AVERAGE, _OPTIMISER, _TARGETS = "model.", "average.", "optimiser.", "targets."
 
@@ -122,9 +125,13 @@ def load_checkpoint(path: Path) -> tuple[CheckpointHeader, dict[str, Tensor]]:
 
 
 def network_weights(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The weights to start another run from: the average where there is one, else the last step's."""
+    """The weights to start another run from: the average where there is one, else the last step's.
+
+    Raises:
+        UsageError: there are none.
+    """
     for prefix in (_AVERAGE, _MODEL):
-        found = _below(prefix, tensors)
+        found = without_prefix(prefix, tensors)
         if found:
             return found
     raise UsageError("this checkpoint holds no network")
@@ -138,15 +145,15 @@ def restore(
     average: WeightAverage | None,
 ) -> None:
     """Put a checkpoint's weights and the optimiser's state into a run of the same recipe."""
-    network.load_state_dict(_below(_MODEL, tensors))
+    network.load_state_dict(without_prefix(_MODEL, tensors))
     if average is not None:
-        for name, value in _below(_AVERAGE, tensors).items():
+        for name, value in without_prefix(_AVERAGE, tensors).items():
             average.values[name].copy_(value)
     state: dict[int, dict[str, Any]] = {}
     numbers = {
         name.removeprefix(_OPTIMISER): value for name, value in header.numbers.items() if name.startswith(_OPTIMISER)
     }
-    kept: dict[str, Any] = {**_below(_OPTIMISER, tensors), **numbers}
+    kept: dict[str, Any] = {**without_prefix(_OPTIMISER, tensors), **numbers}
     for name, value in kept.items():
         place, key = name.split(".", 1)
         state.setdefault(int(place), {})[key] = value
@@ -155,8 +162,4 @@ def restore(
 
 def targets_state(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """What a checkpoint holds of the targets."""
-    return _below(_TARGETS, tensors)
-
-
-def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+    return without_prefix(_TARGETS, tensors)

@@ -18,7 +18,7 @@ from swiftreid.encoding.runtimes.formats import ONNX
 from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.methods.method import Method
 from swiftreid.nn.trunks import load_weights
-from swiftreid.training.network.checkpoint import load_checkpoint, network_weights
+from swiftreid.training.network.checkpoint import CHECKPOINT, load_checkpoint, network_weights
 
 _PREFIX: Final = "method."
 _STORED: Final = ".parametrizations.weight.original"  # how torch names a weight that is kept in half precision
@@ -86,7 +86,7 @@ def read_start(source: str) -> Start:
     if not any(name.startswith("trunk.") for name in weights):
         why = "holds no network" if network is None else "has its layers fused"
         raise UsageError(
-            f"encoder {encoder.card.name} {why}, so there is nothing to start from: give the checkpoint.safetensors of "
+            f"encoder {encoder.card.name} {why}, so there is nothing to start from: give the {CHECKPOINT} of "
             "a run, or an encoder that `swiftreid train` made with `export: fp16`"
         )
     card = encoder.card

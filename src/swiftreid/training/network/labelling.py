@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from swiftreid.encoding.headed_file import without_prefix
 from swiftreid.errors import SwiftReIDError
 from swiftreid.training.network.processes import World, average_tensors, share_tensors
 from swiftreid.training.targets.targets import Embed, EpochLabels, Targets
 
 _ROWS, _GROUPS, _VALUES, _CLASSES = "rows", "groups", "values", "classes"
-_MEMORY: Final = "memory."
-_STATE: Final = "state."
-_LABELS: Final = "labels."
+_MEMORY, _STATE, _LABELS = "memory.", "state.", "labels."
 
 
 class Labelling:
@@ -75,8 +73,8 @@ class Labelling:
         """
         if not self._targets.changing:
             return
-        self._targets.restore(_below(_STATE, tensors))
-        labels = _below(_LABELS, tensors)
+        self._targets.restore(without_prefix(_STATE, tensors))
+        labels = without_prefix(_LABELS, tensors)
         if not labels:
             raise SwiftReIDError("the checkpoint holds no labels: it is of a run with other targets; start a new one")
         self._current = _on_device(_unpacked(labels), self._world.device)
@@ -98,14 +96,10 @@ def _unpacked(tensors: Mapping[str, Tensor]) -> EpochLabels:
         tensors[_GROUPS].numpy(),
         tensors[_VALUES],
         int(tensors[_CLASSES]),
-        _below(_MEMORY, tensors),
+        without_prefix(_MEMORY, tensors),
     )
 
 
 def _on_device(labels: EpochLabels, device: torch.device) -> EpochLabels:
     memory = {name: value.to(device) for name, value in labels.memory.items()}
     return EpochLabels(labels.rows, labels.groups, labels.values, labels.classes, memory)
-
-
-def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

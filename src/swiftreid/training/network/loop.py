@@ -22,7 +22,7 @@ from swiftreid.progress import Progress, no_progress
 from swiftreid.training.network.augmentation import augmented
 from swiftreid.training.network.average import WeightAverage
 from swiftreid.training.network.batches import EpochBatches, steps_of_epoch
-from swiftreid.training.network.checkpoint import CheckpointHeader, restore, save_checkpoint, targets_state
+from swiftreid.training.network.checkpoint import CHECKPOINT, CheckpointHeader, restore, save_checkpoint, targets_state
 from swiftreid.training.network.embedding import embed_pictures
 from swiftreid.training.network.labelling import Labelling
 from swiftreid.training.network.optimisers import make_optimiser
@@ -203,7 +203,7 @@ class Run:
             labels.rows, labels.groups, recipe, seed=self.header.seed, epoch=epoch, steps=self._steps_of_epoch
         )
 
-    def _embeddings(self, progress: Progress = no_progress) -> NDArray[np.float32]:
+    def _embeddings(self, progress: Progress) -> NDArray[np.float32]:
         """Embeddings of all training pictures as the encoder would give them now, float32 [n, d]."""
         with self.averaged():
             return embed_pictures(self.method, self._pictures, mirror=self.recipe.mirror, progress=progress)
@@ -232,7 +232,7 @@ class Run:
         """Write the checkpoint."""
         if self._folder is not None:
             self.log.flush()
-            path = self._folder / "checkpoint.safetensors"
+            path = self._folder / CHECKPOINT
             targets = self._labelling.tensors()
             save_checkpoint(path, self.header, self.method, self.optimiser, self.average, targets=targets)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.methods import learns_attributes
 from swiftreid.methods.method import Method
 from swiftreid.training.holding_out import hold_out
-from swiftreid.training.network.checkpoint import CheckpointHeader, load_checkpoint
+from swiftreid.training.network.checkpoint import CHECKPOINT, CheckpointHeader, load_checkpoint
 from swiftreid.training.network.initial_weights import Start, load_trunk, read_start
 from swiftreid.training.network.plan import Plan, Reports
 from swiftreid.training.network.processes import World
@@ -24,11 +24,13 @@ from swiftreid.training.network.recipe import NetworkRecipe
 from swiftreid.training.pictures import schema_to_learn
 from swiftreid.training.targets.targets import Targets
 
-CHECKPOINT: Final = "checkpoint.safetensors"
-
 
 def hold_out_people(known: Split, plan: Plan) -> tuple[Split, Split]:
-    """Pictures of the people that are learned, and of those who are held out."""
+    """Pictures of the people that are learned, and of those who are held out.
+
+    Raises:
+        UsageError: there are too few people to hold some out, or nobody held out could be found.
+    """
     if not plan.recipe.held_out:
         return known, []
     kept = hold_out(persons_of(known), plan.recipe.held_out, plan.seed)

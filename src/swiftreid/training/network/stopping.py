@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -16,8 +17,14 @@ class Stopped(SwiftReIDError):
 
 @contextmanager
 def stop_requests() -> Iterator[list[int]]:
-    """A list that is no longer empty once SIGTERM or SIGINT came; the second one ends the process as usual."""
+    """A list that is no longer empty once SIGTERM or SIGINT came; the second one ends the process as usual.
+
+    Python takes signals in the main thread alone: training in another one is not stopped by them.
+    """
     requests: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield requests
+        return
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
 
     def note(number: int, _frame: FrameType | None) -> None:

@@ -180,6 +180,10 @@ class Targets(ABC):
         return {}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Take back what `state` gave."""
+        """Take back what `state` gave.
+
+        Raises:
+            SwiftReIDError: it is of other targets.
+        """
         if state:
             raise SwiftReIDError(f"the checkpoint is of other targets, with a state ({', '.join(state)})")

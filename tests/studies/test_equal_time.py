@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from warm import run_python
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "studies" / "equal_time.py"
@@ -15,7 +16,7 @@ STATION = ROOT / "examples" / "station"
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, str(SCRIPT), *arguments], capture_output=True, text=True, check=False)
+    return run_python(SCRIPT, *arguments)
 
 
 def test_equal_work_is_the_papers(monkeypatch: pytest.MonkeyPatch) -> None:

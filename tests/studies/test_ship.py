@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,14 +12,13 @@ from command import run_in
 from swiftreid.encoding.encoder import open_encoder
 from swiftreid.evaluation.card import ResultCard
 from swiftreid.search.description import Description
+from warm import run_python
 
 SCRIPT = Path(__file__).resolve().parents[2] / "studies" / "ship.py"
 
 
 def ship(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, str(SCRIPT), *arguments], cwd=folder, capture_output=True, text=True, check=False
-    )
+    return run_python(SCRIPT, *arguments, folder=folder)
 
 
 def test_the_card_has_the_figures_of_result_cards_and_no_calibration(drawn_people: Path, tmp_path: Path) -> None:

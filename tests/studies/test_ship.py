@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -67,11 +68,11 @@ def test_the_shipped_encoder_names_the_sampler_it_was_trained_with() -> None:
     assert "log-uniform" in open_encoder("rendered").card.training["random_erasing"]
 
 
-def test_how_well_attributes_are_told_goes_with_it(tmp_path: Path) -> None:
+def test_how_well_attributes_are_told_goes_with_it(hashed_station: Path, tmp_path: Path) -> None:
     pytest.importorskip("torch")
     swiftreid = run_in(tmp_path)
     station = SCRIPT.parents[1] / "examples" / "station"
-    swiftreid("hash", station, "--encoder", "stripes", "--set", "attributes=true", "-o", "hashed.safetensors", "-q")
+    shutil.copy(hashed_station, tmp_path / "hashed.safetensors")
     swiftreid("evaluate", station, "--encoder", "hashed.safetensors", "--untimed", "--card", "card.json")
     done = ship(tmp_path, "hashed.safetensors", "-o", "shipped.safetensors", "--card", "card.json")
     assert done.returncode == 0, done.stderr

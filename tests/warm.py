@@ -41,8 +41,13 @@ class _Server:
             request.seek(0)
             files = [file.fileno() for file in (request, out, err)]
             with self._one_at_a_time:
-                socket.send_fds(self._channel, [b"\0"], files)
-                code = self._channel.recv(4, socket.MSG_WAITALL)
+                try:
+                    socket.send_fds(self._channel, [b"\0"], files)
+                    code = self._channel.recv(4, socket.MSG_WAITALL)
+                except BaseException:  # such as a test's time limit: the next answer would be this program's
+                    self._channel.close()
+                    _server.cache_clear()
+                    raise
             assert len(code) == 4, "the process that runs programs for tests has died"
             out.seek(0)
             err.seek(0)

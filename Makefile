@@ -11,7 +11,7 @@ demo: .venv/.core
 	$(BIN)/swiftreid demo
 
 test: .venv/.dev
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 test-slow: .venv/.dev
 	$(BIN)/python -m pytest -m slow

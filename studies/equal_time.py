@@ -26,9 +26,6 @@ from swiftreid.experiments.encoded import encode_test_set
 from swiftreid.search.cascade import Cascade
 from swiftreid.search.codes import bits_of
 
-STEPS = 24
-"""Lengths on the ladder, from 10 to the whole gallery, each the same share longer than the one before."""
-
 Seeds = Sequence[Measured]
 """One search, measured with each encoder."""
 
@@ -67,6 +64,12 @@ def main() -> None:
         "encoder", nargs="+", help="With attributes and several identity codes: a file, or a shipped one."
     )
     parser.add_argument("data", help="Data set with query and gallery pictures.")
+    parser.add_argument(
+        "--steps",
+        type=int,
+        default=24,
+        help="Lengths on the ladder, from 10 to the whole gallery, each the same share longer than the one before.",
+    )
     args = parser.parse_args()
     encoders, data = [open_encoder(name) for name in args.encoder], open_data(args.data)
     spec, entries = encoders[0].spec, len(data.gallery)
@@ -76,7 +79,7 @@ def main() -> None:
     shorts = [name for name in spec if name.startswith("id") and name != final]
     if not encoders[0].card.attributes or not shorts:
         raise SystemExit(f"error: {args.encoder[0]} has not both attributes and a code shorter than {final}: {spec}")
-    ladder = np.unique(np.geomspace(min(10, entries), entries, STEPS).astype(int)).tolist()
+    ladder = np.unique(np.geomspace(min(10, entries), entries, args.steps).astype(int)).tolist()
     same_work = {name: ideal(bits_of(name), bits_of(attributes), bits_of(final), entries) for name in shorts}
     lengths = sorted({*ladder, *filter(None, same_work.values())})
     cascades = {name: Cascade.parse(name) for name in [*shorts, final]}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 from typer.main import get_command
 
 from swiftreid.cli.main import COMMANDS, app
+from warm import run_python
 
 COMMAND = str(Path(sys.executable).with_name("swiftreid"))
 
@@ -32,7 +32,7 @@ def run_in(folder: Path) -> Callable[..., Ran]:
     """A function that runs the command in that folder and checks its exit code."""
 
     def run(*arguments: object, code: int = 0) -> Ran:
-        done = subprocess.run([COMMAND, *map(str, arguments)], cwd=folder, capture_output=True, text=True, check=False)
+        done = run_python(COMMAND, *arguments, folder=folder, package=True)
         assert "Traceback" not in done.stderr, done.stderr
         assert done.returncode == code, f"exit {done.returncode}, not {code}\n{done.stdout}\n{done.stderr}"
         return Ran(done.returncode, done.stdout, done.stderr)

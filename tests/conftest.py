@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from command import run_in
 from drawn_figures import draw_person
 
 # Two processes of tests, and the commands they start, share two cores: threads that wait by spinning would only disturb
@@ -43,3 +45,19 @@ def drawn_people(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 draw_person(person, camera, shot).save(path, quality=92)
     return root
+
+
+@pytest.fixture(scope="session")
+def hashed_station(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An encoder that learned codes and attributes of the rendered station: once for all processes of tests."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    made = shared / "hashed_station.safetensors"
+    with (shared / "hashed_station.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not made.is_file():
+            station = Path(__file__).resolve().parents[1] / "examples" / "station"
+            learn = ("hash", station, "--encoder", "stripes", "--set", "attributes=true", "-q")
+            run_in(own)(*learn, "-o", "hashed_station_part.safetensors")
+            (own / "hashed_station_part.safetensors").rename(made)
+    return made

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from command import Ran
+from command import Ran, run_in
 
 pytest.importorskip("matplotlib")
 
@@ -21,13 +21,8 @@ Command = Callable[..., Ran]
 @pytest.fixture(scope="module")
 def cards(tmp_path_factory: pytest.TempPathFactory, drawn_people: Path) -> Path:
     """Cards of the drawn people, made once: one as it is, one of other pictures."""
-    import subprocess
-
-    from command import COMMAND
-
     folder = tmp_path_factory.mktemp("cards")
-    made = [COMMAND, "evaluate", str(drawn_people), "--card", str(folder / "a.json"), "--quiet"]
-    subprocess.run(made, check=True, capture_output=True)
+    run_in(folder)("evaluate", drawn_people, "--card", "a.json", "--quiet")
     card = json.loads((folder / "a.json").read_text())
     card["data"]["fingerprint"] = "1" * 16
     (folder / "other.json").write_text(json.dumps(card))

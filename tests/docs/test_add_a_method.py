@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
+
+from warm import run_python
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs/add_a_method.md").read_text(encoding="utf-8")
@@ -35,12 +35,6 @@ def test_the_file_and_the_line_of_the_page_are_a_method(tmp_path: Path) -> None:
     (tmp_path / "recipe.yaml").write_text("method: cosine_softmax\nsettings: {trunk: osnet_x0_25}\n")
     assert "swiftreid.methods.cosine_softmax:" in line
     registered = line.replace('": "', '", "').replace("swiftreid.methods.", "")  # where this test may write
-    ran = subprocess.run(
-        [sys.executable, "-c", PROGRAM.format(line=registered)],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ran = run_python("-c", PROGRAM.format(line=registered), folder=tmp_path)
     assert ran.returncode == 0, ran.stderr
     assert "which method cosine_softmax has not" in ran.stdout

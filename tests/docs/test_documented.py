@@ -5,8 +5,6 @@ from __future__ import annotations
 import inspect
 import re
 import shlex
-import subprocess
-import sys
 from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
@@ -16,7 +14,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 import swiftreid
-from command import all_commands
+from command import all_commands, run_in
 from swiftreid.cli.main import app
 from swiftreid.encoding.kinds import KINDS
 from swiftreid.encoding.runtimes.registry import devices
@@ -24,6 +22,7 @@ from swiftreid.methods import METHODS, NetworkConfig
 from swiftreid.nn.trunks import TRUNKS
 from swiftreid.training.network.recipe import NetworkRecipe
 from swiftreid.training.targets.catalogue import TARGETS
+from warm import run_python
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = [" ".join(["swiftreid", *words]) for words in all_commands()]
@@ -104,7 +103,7 @@ def test_python_on_the_pages_runs(page: Path, block: str, printed: str | None, t
     for other in PYTHON.finditer(page.read_text(encoding="utf-8")):
         if name := FILE.match(other[1]):
             (tmp_path / name[1]).write_text(other[1], encoding="utf-8")
-    ran = subprocess.run([sys.executable, "-c", block], cwd=tmp_path, capture_output=True, text=True, check=False)
+    ran = run_python("-c", block, folder=tmp_path)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout if printed is None and not FILE.match(block) else ran.stdout == (printed or "")
 
@@ -138,9 +137,7 @@ def test_the_calibrate_command_on_the_pages_runs(tmp_path: Path) -> None:
         for page in ("calibration", "commands")
         for found in shown.finditer((ROOT / f"docs/{page}.md").read_text(encoding="utf-8"))
     }
-    command = [str(Path(sys.executable).with_name("swiftreid")), "calibrate", *options.split()]
-    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert ran.returncode == 0, ran.stderr
+    run_in(tmp_path)("calibrate", *options.split())
     assert (tmp_path / options.split()[-1]).is_file()
 
 

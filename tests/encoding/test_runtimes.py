@@ -65,7 +65,7 @@ class Calls:
     def __init__(self, batch: int | None = None, together: int = 1) -> None:
         self.sizes: list[int] = []
         self.network = StartedNetwork(self.run, batch=batch)
-        self.barrier = threading.Barrier(together, timeout=60)
+        self.barrier = threading.Barrier(together, timeout=1200)
 
     def run(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         self.sizes.append(len(values))
@@ -263,5 +263,5 @@ def test_two_threads_may_be_the_first_to_use_openvino() -> None:
         "print(encoder.encode(np.zeros((9, *encoder.size, 3), np.uint8)).embedding.shape)"
     )
     for _ in range(4):
-        ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=600, check=False)
+        ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=1200, check=False)
         assert ran.stdout.startswith("(9,"), ran.stderr

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from command import COMMAND
+from command import run_in
 from swiftreid.encoding.encoder import SHIPPED, open_encoder
 from swiftreid.search.description import attribute_names
 
@@ -41,9 +39,8 @@ def test_rendered_learned_from_rendered_people_and_names_its_teacher() -> None:
 
 def evaluated(encoder: str) -> dict[str, float]:
     """mAP by ranking on the rendered station."""
-    command = ["evaluate", str(STATION), "--encoder", encoder, "--untimed", "--no-per-query", "--json"]
-    ran = subprocess.run([COMMAND, *command], capture_output=True, text=True, check=True)
-    return {row["ranking"]: row["map_standard"] for row in json.loads(ran.stdout)["rows"]}
+    ran = run_in(Path.cwd())("evaluate", STATION, "--encoder", encoder, "--untimed", "--no-per-query", "--json")
+    return {row["ranking"]: row["map_standard"] for row in ran.json["rows"]}
 
 
 def test_rendered_finds_people_of_an_older_renderer_better_than_stripes() -> None:

@@ -77,7 +77,8 @@ def kill_again_and_again(path, times, rng):
     there, acknowledged = set(), 0
     for attempt in range(times):
         process = start(path, f"w{attempt}", "all" if attempt % 2 else "add")
-        lines = kill_after(process, float(rng.uniform(0.0, 0.5)))
+        # Some time after so many batches: by time alone, a busy machine would kill each before its first.
+        lines = kill_after(process, float(rng.uniform(0.0, 0.5)), added=attempt // 2 % 4)
         acknowledged += sum(word == "added" for word, *_ in lines)
         there = check(path, lines, there)
     assert acknowledged > times  # the writers got somewhere before they were killed
@@ -146,10 +147,11 @@ def test_two_writers_take_turns(path, create):
 def test_a_writer_that_waits_too_long_says_for_whom(path, create, add):
     create(path).close()
     code = (
-        "import sys, time; from pathlib import Path; from swiftreid.gallery.locking import writer_lock\n"
-        "with writer_lock(Path(sys.argv[1]), 'compacting', 1): print('held', flush=True); time.sleep(60)"
+        "import sys; from pathlib import Path; from swiftreid.gallery.locking import writer_lock\n"
+        "with writer_lock(Path(sys.argv[1]), 'compacting', 1): print('held', flush=True); sys.stdin.read()"
     )
-    with subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True) as holder:
+    command = [sys.executable, "-c", code, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout.readline() == "held\n"
         try:
             with Gallery.open(path, wait=0.1) as gallery:

@@ -12,7 +12,7 @@ import pytest
 from swiftreid.gallery import Gallery
 from swiftreid.search.cascade import Cascade
 
-LONG = 120  # seconds that nobody needs unless something waits
+LONG = 1200  # seconds that nobody needs unless something waits
 IDS = [f"e{i}" for i in range(25)]
 
 

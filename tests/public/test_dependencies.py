@@ -6,7 +6,7 @@ import ast
 import re
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.metadata import packages_distributions, requires
 from pathlib import Path
@@ -40,8 +40,13 @@ def imported(folder: str) -> Iterator[str]:
 @cache
 def distributions(folder: str) -> frozenset[str]:
     """The distributions that files of a folder import from."""
-    homes = packages_distributions()
-    return frozenset(named(home) for module in imported(folder) for home in homes[module])
+    return frozenset(named(home) for module in imported(folder) for home in homes()[module])
+
+
+@cache
+def homes() -> Mapping[str, list[str]]:
+    """The distributions that each package comes with."""
+    return packages_distributions()
 
 
 @pytest.mark.parametrize("dependency", [named(each) for each in PROJECT["dependencies"]])

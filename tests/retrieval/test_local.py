@@ -226,7 +226,7 @@ def test_threads_share_one_gallery(tmp_path: Path) -> None:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(120)
+            thread.join()
         assert not problems
         assert len(people) == 54
 

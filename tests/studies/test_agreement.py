@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +11,13 @@ import pytest
 from drawn_figures import draw_person
 from swiftreid.data.pictures import read_batches
 from swiftreid.encoding.encoder import open_encoder
+from warm import run_python
 
 SCRIPT = Path(__file__).resolve().parents[2] / "studies" / "agreement.py"
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(SCRIPT), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return run_python(SCRIPT, *arguments)
 
 
 def test_an_encoder_agrees_with_itself_and_not_with_its_permuted_self(tmp_path: Path) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from warm import run_python
 
 SCRIPT = Path(__file__).resolve().parents[2] / "studies" / "encoder_threads.py"
 
@@ -15,7 +15,8 @@ SCRIPT = Path(__file__).resolve().parents[2] / "studies" / "encoder_threads.py"
 def test_every_setting_is_measured(tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")
     options = ["--devices", "cpu", "--threads", "1", "--rounds", "1", "--calls", "1", "--json", tmp_path / "t.json"]
-    ran = subprocess.run([sys.executable, SCRIPT, *map(str, options)], capture_output=True, text=True, check=True)
+    ran = run_python(SCRIPT, *options)
+    assert ran.returncode == 0, ran.stderr
     document = json.loads((tmp_path / "t.json").read_text(encoding="utf-8"))
     settings = {(cost["device"], cost["threads"], cost["work"]) for cost in document["costs"]}
     works = ("one picture", "batch of 16", "stream")

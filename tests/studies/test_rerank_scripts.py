@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -25,6 +23,7 @@ from swiftreid.reranking.rerank import rerank_codes
 from swiftreid.search import kernels
 from swiftreid.search.cascade import Cascade
 from swiftreid.search.table import CodeTable
+from warm import run_python
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "studies"
 Script = Callable[[str], ModuleType]
@@ -37,8 +36,7 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Script:
 
 
 def run(name: str, tmp_path: Path, *arguments: object) -> tuple[str, Any]:
-    command = [sys.executable, str(SCRIPTS / name), *map(str, arguments), "--json", "out.json"]
-    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    ran = run_python(SCRIPTS / name, *arguments, "--json", "out.json", folder=tmp_path)
     assert ran.returncode == 0, ran.stderr
     return ran.stdout, json.loads((tmp_path / "out.json").read_text())
 
@@ -192,7 +190,6 @@ def test_calibration_of_a_few_people_and_of_made_codes(drawn_people: Path, tmp_p
 
 
 def test_nothing_to_measure_is_wrong_usage(tmp_path: Path) -> None:
-    command = [sys.executable, str(SCRIPTS / "calibration.py")]
-    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    ran = run_python(SCRIPTS / "calibration.py", folder=tmp_path)
     assert ran.returncode == 2
     assert "give data sets and --encoder" in ran.stderr

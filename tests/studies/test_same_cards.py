@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,13 +12,13 @@ import pytest
 
 from swiftreid.experiments.evaluate import evaluate
 from swiftreid.experiments.settings import EvaluationSettings
+from warm import run_python
 
 SCRIPT = Path(__file__).resolve().parents[2] / "studies" / "same_cards.py"
 
 
 def run(tmp_path: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(SCRIPT), "old", "new"]
-    return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    return run_python(SCRIPT, "old", "new", folder=tmp_path)
 
 
 @pytest.fixture(scope="module")

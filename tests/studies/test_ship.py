@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,14 +13,13 @@ from command import run_in
 from swiftreid.encoding.encoder import open_encoder
 from swiftreid.evaluation.card import ResultCard
 from swiftreid.search.description import Description
+from warm import run_python
 
 SCRIPT = Path(__file__).resolve().parents[2] / "studies" / "ship.py"
 
 
 def ship(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, str(SCRIPT), *arguments], cwd=folder, capture_output=True, text=True, check=False
-    )
+    return run_python(SCRIPT, *arguments, folder=folder)
 
 
 def test_the_card_has_the_figures_of_result_cards_and_no_calibration(drawn_people: Path, tmp_path: Path) -> None:
@@ -69,11 +68,11 @@ def test_the_shipped_encoder_names_the_sampler_it_was_trained_with() -> None:
     assert "log-uniform" in open_encoder("rendered").card.training["random_erasing"]
 
 
-def test_how_well_attributes_are_told_goes_with_it(tmp_path: Path) -> None:
+def test_how_well_attributes_are_told_goes_with_it(hashed_station: Path, tmp_path: Path) -> None:
     pytest.importorskip("torch")
     swiftreid = run_in(tmp_path)
     station = SCRIPT.parents[1] / "examples" / "station"
-    swiftreid("hash", station, "--encoder", "stripes", "--set", "attributes=true", "-o", "hashed.safetensors", "-q")
+    shutil.copy(hashed_station, tmp_path / "hashed.safetensors")
     swiftreid("evaluate", station, "--encoder", "hashed.safetensors", "--untimed", "--card", "card.json")
     done = ship(tmp_path, "hashed.safetensors", "-o", "shipped.safetensors", "--card", "card.json")
     assert done.returncode == 0, done.stderr

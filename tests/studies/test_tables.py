@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import importlib
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from warm import run_python
 
 SCRIPT = Path(__file__).resolve().parents[2] / "studies" / "tables.py"
 TINY = [
@@ -18,10 +18,7 @@ TINY = [
 
 
 def run(tmp_path: Path, *arguments: object) -> str:
-    ran = subprocess.run(
-        [sys.executable, str(SCRIPT), *map(str, arguments), "--out", "runs", *TINY],
-        cwd=tmp_path, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    ran = run_python(SCRIPT, *arguments, "--out", "runs", *TINY, folder=tmp_path)
     assert ran.returncode == 0, ran.stderr
     return ran.stdout
 

@@ -106,8 +106,14 @@ def learn(base: Encoder, *settings: str) -> PyramidEncoder:
     )
 
 
-def test_attributes_are_added_to_codes_that_are_kept() -> None:
-    before = learn(open_encoder("stripes"))
+@pytest.fixture(scope="module")
+def plain() -> PyramidEncoder:
+    """Codes alone, on the stripes."""
+    return learn(open_encoder("stripes"))
+
+
+def test_attributes_are_added_to_codes_that_are_kept(plain: PyramidEncoder) -> None:
+    before = plain
     assert before.card.metrics[-1]["ranking"] == "float embedding"
     told = learn(before, "codes=keep", "attributes=true")
     assert str(told.spec) == f"{before.spec} attr114"
@@ -150,10 +156,10 @@ def test_there_have_to_be_codes_to_keep_and_attributes_to_add(settings: tuple[st
         learn(open_encoder("stripes"), *settings)
 
 
-def test_the_codes_stay_what_they_are_and_the_card_says_how_well_attributes_are_told() -> None:
+def test_the_codes_stay_what_they_are_and_the_card_says_how_well_attributes_are_told(plain: PyramidEncoder) -> None:
     assert WEIGHT_DECAY > 0
     data, base = open_data(STATION), open_encoder("stripes")
-    plain, told = learn(base), learn(base, "attributes=true")
+    told = learn(base, "attributes=true")
     assert str(told.spec) == f"{plain.spec} attr114"
     first, second = told.card.attributes[:57], told.card.attributes[57:]
     assert second == [f"surely_{name}" for name in first]

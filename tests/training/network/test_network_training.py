@@ -129,9 +129,8 @@ def test_two_processes_give_the_run_of_one(
     swiftreid("train", recipe, drawn_people, "-o", "alone", *plain)
     together = subprocess.run(
         [
-            sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-addr", "127.0.0.1",
-            "--master-port", "29637", "-m", "swiftreid", "train", str(recipe), str(drawn_people), "-o", "both",
-            *plain, "--device", "cpu",
+            sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "swiftreid",
+            "train", str(recipe), str(drawn_people), "-o", "both", *plain, "--device", "cpu",
         ],
         cwd=tmp_path, capture_output=True, text=True, check=False,
         env={**os.environ, "GLOO_SOCKET_IFNAME": "lo"},

@@ -37,9 +37,8 @@ def test_one_process_asks_the_teacher(drawn_people: Path, tmp_path: Path) -> Non
     )
     ran = subprocess.run(
         [
-            sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-addr", "127.0.0.1",
-            "--master-port", "29641", "-m", "swiftreid", "train", "recipe.yaml", str(drawn_people), "-o", "both",
-            "--teacher", "stripes", "--device", "cpu",
+            sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "swiftreid",
+            "train", "recipe.yaml", str(drawn_people), "-o", "both", "--teacher", "stripes", "--device", "cpu",
         ],
         cwd=tmp_path, capture_output=True, text=True, check=False,
         env={**os.environ, "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(tmp_path)},

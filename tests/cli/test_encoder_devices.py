@@ -27,7 +27,7 @@ ENCODING = [
     ["calibrate", "rendered", DATA, "-o", "c.safetensors"],
     ["evaluate", DATA],
     ["explain", "rendered", "plain/a.png"],
-    ["gallery", "add", "g", "plain", "--camera", "1"],
+    ["gallery", "add", "g", "plain", "--camera", "2"],
     ["search", "g", "plain/a.png"],
     ["search", "g", "plain/a.png", "--encoder", "stripes"],
     *(["figure", name, DATA] for name in ("beta", "w", "distances", "ranked")),
@@ -112,7 +112,7 @@ def test_devices_are_listed_and_others_refused(small: Path, swiftreid: Run) -> N
     refused = swiftreid("encode", "plain", "-o", "e.safetensors", "--device", "tpu", code=2)
     assert "no device 'tpu': encoders run on cpu, cuda" in refused.err
     assert (
-        "no device 'tpu'" in swiftreid("gallery", "add", "g", "plain", "--camera", "1", "--device", "tpu", code=2).err
+        "no device 'tpu'" in swiftreid("gallery", "add", "g", "plain", "--camera", "2", "--device", "tpu", code=2).err
     )
     assert "greater than or equal to 1" in swiftreid("search", "g", "plain/a.png", "--encoder-threads", "0", code=2).err
 

@@ -42,7 +42,7 @@ def open_encoder(source: str | Path, *, threads: int | None = None, device: str 
     Example:
         >>> from swiftreid import open_encoder
         >>> open_encoder("rendered", threads=1).size
-        (160, 64)
+        (128, 64)
     """
     if not isinstance(source, (str, Path)):
         raise UsageError(f"an encoder is given by its file or name, not by {type(source).__name__}")

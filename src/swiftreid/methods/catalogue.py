@@ -95,6 +95,7 @@ def build_method(name: str, outputs: int, *, attributes: Sequence[float] = (), *
 
     Example:
         >>> method = build_method("baseline", 10, trunk="resnet18")
+        >>> import torch
         >>> method.eval().embed(torch.zeros(2, 3, 128, 64)).shape
         torch.Size([2, 512])
     """

@@ -24,6 +24,7 @@ class NonLocal(nn.Module):
         channels: of the map.
 
     Example:
+        >>> import torch
         >>> block, value = NonLocal(16), torch.randn(2, 16, 6, 3)
         >>> bool((block(value) == value).all())
         True

@@ -30,6 +30,7 @@ def stripes(value: Tensor, parts: int) -> list[Tensor]:
         UsageError: the map has fewer rows than there are stripes.
 
     Example:
+        >>> import torch
         >>> [stripe.tolist() for stripe in stripes(torch.arange(4.0).reshape(1, 1, 4, 1), 2)]
         [[[[[0.0], [1.0]]]], [[[[2.0], [3.0]]]]]
     """

@@ -48,7 +48,7 @@ def open_gallery(
     Example:
         >>> import tempfile
         >>> people = open_gallery(tempfile.mkdtemp() + "/people", encoder="stripes", create=True)
-        >>> people.add("examples/station/query", progress=no_progress).ids[0]
+        >>> people.add("examples/station/query").ids[0]
         '0004_c1s3_052497_01.jpg'
         >>> answer = people.search("examples/station/query/0004_c1s3_052497_01.jpg", k=1)
         >>> [(hit.id, hit.distance) for hit in answer.hits]

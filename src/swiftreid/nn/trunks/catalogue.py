@@ -59,6 +59,7 @@ def make_trunk(name: str, *, last_stride: int = 1) -> Trunk:
 
     Example:
         >>> trunk = make_trunk("resnet18")
+        >>> import torch
         >>> trunk(torch.zeros(2, 3, 128, 64)).shape
         torch.Size([2, 512, 8, 4])
     """

@@ -41,8 +41,8 @@ class Gallery:
     """A durable set of entries with their codes, bound to one encoder. Make one with `create` or `open`.
 
     One writer at a time, many readers, in several threads and processes. A writer waits for those of other processes
-    for up to ``wait`` seconds an operation, and for threads that share the gallery until they are done (with 0 for nobody);
-    readers never wait.
+    for up to ``wait`` seconds an operation, and, unless that is 0, for threads that share the gallery until they are
+    done; readers never wait.
 
     Example:
         >>> import numpy as np, tempfile

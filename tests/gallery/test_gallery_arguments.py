@@ -33,7 +33,7 @@ def filled(gallery):
         lambda gallery, ids: gallery.delete(ids),
         lambda gallery, ids: gallery.hold(ids, "because"),
         lambda gallery, ids: gallery.release(ids),
-        lambda gallery, ids: gallery.snapshot(exclude_ids=ids),
+        lambda gallery, ids: gallery.snapshot(exclude_ids=[None] if ids is None else ids),
     ],
     ids=["existing", "delete", "hold", "release", "exclude"],
 )

@@ -444,7 +444,7 @@ class Gallery:
         self,
         filters: Filters | None = None,
         *,
-        exclude_ids: Collection[str] = (),
+        exclude_ids: Collection[str] | None = None,
         after_token: Token = 0,
         **fields: Unpack[FilterFields],
     ) -> Snapshot:
@@ -463,7 +463,7 @@ class Gallery:
             ``gallery.snapshot(labels={"bag": ["yes", "big"]})``
         """
         self._check_open()
-        excluded = listed_ids(exclude_ids, "exclude_ids")
+        excluded = [] if exclude_ids is None else listed_ids(exclude_ids, "exclude_ids")
         after = whole_number("after_token", after_token, 0)
         return self._reader.snapshot(stored_filters(filters, fields), excluded, after)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import apsw
 import numpy as np
 import pytest
 
@@ -174,3 +175,11 @@ def test_drawings_and_explanations_need_something_to_draw(people: LocalGallery) 
         explain_pairs(small_encoder(), picture, [])
     with pytest.raises(UsageError, match="at least one picture"):
         explain_attributes(small_encoder(), [], ["hat"])
+
+
+def test_damaged_entries_are_listed_by_their_ids_and_can_be_deleted(people: LocalGallery) -> None:
+    with apsw.Connection(str(people.store.path / "gallery.db")) as db:
+        db.execute("UPDATE entry SET person = 'altered' WHERE id = 'b'")
+    assert people.ids(cameras=["door"]) == ["a", "b", "c", "d"]
+    assert people.delete(people.ids(persons=["altered"])).count == 1
+    assert people.store.ids() == ["a", "c", "d"]

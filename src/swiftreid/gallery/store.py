@@ -315,10 +315,22 @@ class Gallery:
         self._check_open()
         return self._reader.cameras()
 
+    def ids(self, filters: Filters | None = None, **fields: Unpack[FilterFields]) -> builtins.list[str]:
+        """Ids of all entries that pass, in gallery order; those of damaged entries too, so that they can be deleted.
+
+        Args:
+            filters: which entries; by default all.
+            **fields: in place of filters, their fields.
+
+        Raises:
+            UsageError: filters that make no sense.
+        """
+        self._check_open()
+        return self._reader.ids(stored_filters(filters, fields))
+
     def ids_of_person(self, person: str) -> builtins.list[str]:
         """Ids of all entries of one person, in gallery order; empty when there is none."""
-        self._check_open()
-        return self._reader.ids(Filters(persons=[person]))
+        return self.ids(persons=[person])
 
     def get(self, entry_id: str) -> StoredEntry:
         """One entry with its codes and thumbnail.

@@ -413,8 +413,18 @@ class LocalGallery:
         return self.store.list(filters, limit=limit, after_id=after_id, **fields)
 
     def ids(self, filters: Filters | None = None, **fields: Unpack[FilterFields]) -> builtins.list[str]:
-        """The ids of all entries that pass, in the order in which they were added; arguments as for `list`."""
-        return [entry.id for entry in self.store.list(filters, **fields)]
+        """The ids of all entries that pass, in the order in which they were added.
+
+        Ids of damaged entries come too, so that they can be deleted.
+
+        Args:
+            filters: which entries; by default all.
+            **fields: in place of filters, their fields.
+
+        Raises:
+            UsageError: filters that make no sense.
+        """
+        return self.store.ids(filters, **fields)
 
     def export(
         self,

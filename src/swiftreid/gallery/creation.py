@@ -81,7 +81,7 @@ def create_gallery(
     for value, kind in kinds:
         if value is not None and not isinstance(value, kind):
             raise UsageError(f"creating a gallery takes a {kind.__name__}, not {value!r} ({type(value).__name__})")
-    segment_size = whole_number("segment_size", segment_size, 1)
+    segment_size = whole_number("the segment size", segment_size, 1)
     if not fingerprint or not encoder_name or spec is None or not (len(spec) or embedding):
         raise UsageError(
             "a gallery needs an encoder name, a fingerprint, and a code spec or an embedding, got "

@@ -49,6 +49,8 @@ def test_list_by_filters(swiftreid: Run, listed: Path) -> None:
     assert first["time"] == 1793534400.0
     assert first["arrival"] > 1793534400
     assert "write NAME=VALUE" in swiftreid("gallery", "list", "g", "--label", "bag", code=2).err
+    for option in ("--after", "--before"):  # as from a variable of a shell that is not set
+        assert f"{option}: '' is no time" in swiftreid("gallery", "list", "g", option, "", code=2).err
     assert "--camera: gallery g has no camera 'x'" in swiftreid("gallery", "list", "g", "--camera", "x", code=2).err
 
 

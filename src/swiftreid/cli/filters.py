@@ -48,8 +48,8 @@ class FilterOptions:
             UsageError: a time is none, or leaves none; a label is not of the form NAME=VALUE; the gallery has no such
                 camera.
         """
-        after = seconds(self.after, "--after") if self.after else None
-        before = seconds(self.before, "--before") if self.before else None
+        after = seconds(self.after, "--after") if self.after is not None else None
+        before = seconds(self.before, "--before") if self.before is not None else None
         if after is not None and before is not None and after >= before:
             raise UsageError(
                 f"no time is both from --after {self.after} on and before --before {self.before}: "

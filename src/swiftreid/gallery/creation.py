@@ -18,6 +18,7 @@ from swiftreid.gallery.locking import FILE_NAME as LOCK
 from swiftreid.gallery.meta import ENCODER, SEGMENTS, Embedding, FloatName, Meta
 from swiftreid.gallery.sqlite import DATABASE, create_database
 from swiftreid.search.codes import CodeSpec
+from swiftreid.search.numbers import whole_number
 
 SEGMENT_SIZE = 65_536
 
@@ -76,10 +77,15 @@ def create_gallery(
         if size is None:
             raise UsageError(f"embedding {embedding!r} lacks its size: give Embedding(size, {embedding!r})")
         embedding = Embedding(size, embedding)
-    if not fingerprint or not encoder_name or spec is None or not (len(spec) or embedding) or segment_size < 1:
+    kinds = ((encoder_name, str), (fingerprint, str), (spec, CodeSpec), (embedding, Embedding))
+    for value, kind in kinds:
+        if value is not None and not isinstance(value, kind):
+            raise UsageError(f"creating a gallery takes a {kind.__name__}, not {value!r} ({type(value).__name__})")
+    segment_size = whole_number("the segment size", segment_size, 1)
+    if not fingerprint or not encoder_name or spec is None or not (len(spec) or embedding):
         raise UsageError(
-            "a gallery needs an encoder name, a fingerprint, a code spec or an embedding, and a segment size of 1 or "
-            f"more, got {encoder_name!r}, {fingerprint!r}, {str(spec)!r}, {embedding} and {segment_size}"
+            "a gallery needs an encoder name, a fingerprint, and a code spec or an embedding, got "
+            f"{encoder_name!r}, {fingerprint!r}, {str(spec)!r} and {embedding}"
         )
     if encoder_file is not None and not encoder_file.is_file():
         raise UsageError(f"there is no encoder file {encoder_file}: check the path")
@@ -97,7 +103,11 @@ def create_gallery(
             beside.chmod(PRIVATE_FOLDER)  # a umask may have taken the owner's own rights
             flush_folder(beside)
             with _writable(place.parent, path):
-                beside.rename(place)  # takes the place of an empty folder, never of a filled one
+                try:
+                    beside.rename(place)  # takes the place of an empty folder, never of a filled one
+                except OSError:
+                    _check_place(path)  # another process may have been quicker
+                    raise
         except BaseException:
             shutil.rmtree(beside, ignore_errors=True)
             raise

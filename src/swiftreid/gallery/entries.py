@@ -132,7 +132,7 @@ def _problem(entry: Entry) -> str | None:
     if not isinstance(labels, Mapping):
         return f"labels must map text to text, got {type(labels).__name__}"
     for name, needed in (("id", entry.id), ("camera", entry.camera)):
-        problem = _text_problem(needed)
+        problem = text_problem(needed)
         if problem is None and not needed.strip():
             problem = "is empty: every entry needs one"
         if problem is not None:
@@ -143,7 +143,7 @@ def _problem(entry: Entry) -> str | None:
         texts += [(f"the name of label {key!r}", key) for key in labels]
         texts += [(f"label {key!r}", value) for key, value in labels.items()]
     for name, value in texts:
-        problem = _text_problem(value)
+        problem = text_problem(value)
         if problem is not None:
             return f"{name} {problem}"
     for name, time in (("time", entry.time), ("start", entry.start), ("end", entry.end), ("arrival", entry.arrival)):
@@ -153,7 +153,8 @@ def _problem(entry: Entry) -> str | None:
     return _thumbnail_problem(entry.thumbnail) or _video_problem(entry)
 
 
-def _text_problem(value: object) -> str | None:
+def text_problem(value: object) -> str | None:
+    """Why something cannot be stored as text, as the rest of a sentence; None if it can."""
     if not isinstance(value, str):
         return f"must be text, got {value!r} ({type(value).__name__})"
     if "\0" in value:

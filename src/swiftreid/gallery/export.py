@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -20,7 +21,6 @@ from numpy.typing import NDArray
 from swiftreid.durable import PRIVATE_FILE, flush_folder, save_bytes, write_file
 from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.gallery.entries import Entry
-from swiftreid.gallery.errors import plain_errors
 from swiftreid.gallery.snapshot import Snapshot
 from swiftreid.search.stages import EMBEDDING
 
@@ -91,7 +91,7 @@ def export_npy(snapshot: Snapshot, folder: Path | str) -> list[Path]:
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder} exists already and is not an empty folder: choose another path")
-    with plain_errors(folder, "exporting"):
+    with _refused_writes(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
         try:
@@ -102,6 +102,14 @@ def export_npy(snapshot: Snapshot, folder: Path | str) -> list[Path]:
             raise
         flush_folder(folder.parent)
     return [folder / name for name in names]
+
+
+@contextmanager
+def _refused_writes(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise SwiftReIDError(f"could not write {target}: {error.strerror or error}") from error
 
 
 def _write_arrays(snapshot: Snapshot, folder: Path) -> list[str]:
@@ -171,7 +179,7 @@ def export_parquet(snapshot: Snapshot, path: Path | str) -> None:
                 arrays = [pa.array(values, kind) for values, (_, kind) in zip(columns, fields, strict=True)]
                 writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
 
-    with plain_errors(path, "exporting"):
+    with _refused_writes(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_file(path, write, mode=PRIVATE_FILE)
 
@@ -209,7 +217,8 @@ def export_faiss(snapshot: Snapshot, path: Path | str, code: str | None = None) 
     except ImportError as error:
         raise SwiftReIDError("a FAISS index needs the package faiss-cpu: pip install 'swiftreid[bench]'") from error
     path = Path(path)
-    name = code or (snapshot.table.spec.final if len(snapshot.table.spec) else EMBEDDING)
+    longest = snapshot.table.spec.final if len(snapshot.table.spec) else EMBEDDING
+    name = longest if code is None else code
     width = snapshot.table.column(name)[0].shape[1]
     index: Any = faiss.IndexFlatL2(width) if name == EMBEDDING else faiss.IndexBinaryFlat(8 * width)
     ids: list[str] = []
@@ -220,6 +229,6 @@ def export_faiss(snapshot: Snapshot, path: Path | str, code: str | None = None) 
     content = faiss.serialize_index(index) if name == EMBEDDING else faiss.serialize_index_binary(index)
     beside = path.with_name(path.name + ".ids.npy")
     save_bytes(path, content.tobytes(), mode=PRIVATE_FILE)
-    with plain_errors(path, "exporting"):
+    with _refused_writes(beside):
         write_file(beside, lambda file: np.save(file, np.array(ids, np.str_), allow_pickle=False), mode=PRIVATE_FILE)
     return [path, beside]

@@ -48,7 +48,7 @@ class Filters:
     labels: Labels = field(default_factory=dict)
 
     def __hash__(self) -> int:
-        labels = tuple((name, tuple(values)) for name, values in self.labels.items())
+        labels = frozenset((name, tuple(values)) for name, values in self.labels.items())  # equal in any order
         names = (self.cameras, self.not_cameras, self.persons, self.tracks)
         return hash((names, self.other_cameras, self.after, self.before, labels))
 
@@ -58,9 +58,10 @@ class Filters:
             if value is not None:
                 object.__setattr__(self, name, _texts(name, value))
         object.__setattr__(self, "not_cameras", self.not_cameras or ())
-        labels: object = self.labels or {}
+        labels: object = {} if self.labels is None else self.labels
         if not isinstance(labels, Mapping):
             raise UsageError(f"labels must map names to values, as in {{'bag': 'yes'}}, got {labels!r}")
+        _texts("names of labels", labels)
         wanted = {
             name: (value,) if isinstance(value, str) else _texts(f"label {name!r}", value)
             for name, value in labels.items()

@@ -102,7 +102,7 @@ class GalleryReader:
             return [from_row(self._gallery, row) for row in rows]
 
     def ids(self, chosen: Filters) -> list[str]:
-        """Ids of entries in gallery order; those of altered entries too, so that they can be deleted."""
+        """See `Gallery.ids`."""
         with self._view("reading ids") as view:
             return [row[1] for row in view.page(chosen, past=0, limit=-1)]
 

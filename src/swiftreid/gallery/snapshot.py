@@ -17,6 +17,7 @@ from swiftreid.gallery.entries import Entry, check_thumbnail, from_row
 from swiftreid.gallery.errors import damaged, plain_errors
 from swiftreid.gallery.filters import Filters
 from swiftreid.gallery.view import Cache, GalleryView
+from swiftreid.search.numbers import whole_number
 
 _FEW_CAMERAS = 6
 
@@ -109,6 +110,7 @@ class Snapshot:
 
     def batches(self, size: int = 4096) -> Iterator[SnapshotBatch]:
         """All entries that may be searched, with copies of their codes, in gallery order, ``size`` at a time."""
+        size = whole_number("size", size, 1)
         positions = np.arange(len(self)) if self.mask is None else np.flatnonzero(self.mask)
         names = list(self.table.segments[0].codes)
         for start in range(0, len(positions), size):
@@ -133,7 +135,7 @@ def make_snapshot(
     cache: Cache,
     *,
     chosen: Filters,
-    exclude_ids: Collection[str] | None = None,
+    exclude_ids: Collection[str] = (),
 ) -> Snapshot:
     """See `swiftreid.gallery.store.Gallery.snapshot`; the snapshot closes the catalogue's view."""
     with plain_errors(gallery, "reading"):

@@ -17,8 +17,9 @@ from swiftreid.gallery.catalogue import Token
 from swiftreid.gallery.changes import EntryChanges, check_changes
 from swiftreid.gallery.compaction import CompactReport
 from swiftreid.gallery.creation import SEGMENT_SIZE, EncoderLike, create_gallery
-from swiftreid.gallery.entries import Entry, StoredEntry
+from swiftreid.gallery.entries import Entry, StoredEntry, text_problem
 from swiftreid.gallery.filters import FilterFields, Filters, stored_filters
+from swiftreid.gallery.ids import listed_ids
 from swiftreid.gallery.info import GalleryInfo
 from swiftreid.gallery.local_segments import LocalSegments
 from swiftreid.gallery.meta import SEGMENTS, Embedding, FloatName
@@ -30,6 +31,7 @@ from swiftreid.gallery.verify import VerifyReport
 from swiftreid.gallery.view import Cache
 from swiftreid.gallery.writer import GalleryWriter, Written
 from swiftreid.search.codes import CodeSpec
+from swiftreid.search.numbers import whole_number
 from swiftreid.search.stages import EMBEDDING
 
 WRITER_WAIT = 5.0
@@ -38,8 +40,9 @@ WRITER_WAIT = 5.0
 class Gallery:
     """A durable set of entries with their codes, bound to one encoder. Make one with `create` or `open`.
 
-    One writer at a time, many readers, in several threads and processes. Writers wait for each other for up to ``wait``
-    seconds an operation; readers never wait. Threads may share one gallery.
+    One writer at a time, many readers, in several threads and processes. A writer waits for those of other processes
+    for up to ``wait`` seconds an operation, and, unless that is 0, for threads that share the gallery until they are
+    done; readers never wait.
 
     Example:
         >>> import numpy as np, tempfile
@@ -77,7 +80,7 @@ class Gallery:
         encoder_name: str | None = None,
         fingerprint: str | None = None,
         spec: CodeSpec | None = None,
-        encoder_file: Path | None = None,
+        encoder_file: Path | str | None = None,
         embedding: Embedding | FloatName | None = None,
         segment_size: int = SEGMENT_SIZE,
         rendered: bool = False,
@@ -114,7 +117,7 @@ class Gallery:
             encoder_name=encoder_name,
             fingerprint=fingerprint,
             spec=spec,
-            encoder_file=encoder_file,
+            encoder_file=None if encoder_file is None else Path(encoder_file),
             embedding=embedding,
             segment_size=segment_size,
             rendered=rendered,
@@ -251,9 +254,13 @@ class Gallery:
         return self._writer.add(batch, columns, replacing=replace, statistics=statistics)
 
     def existing(self, ids: Collection[str]) -> set[str]:
-        """Which of these ids are in the gallery."""
+        """Which of these ids are in the gallery.
+
+        Raises:
+            UsageError: ids are one text, or one of them is no text.
+        """
         self._check_open()
-        return self._reader.known_ids(ids)
+        return self._reader.known_ids(listed_ids(ids, "existing"))
 
     def __len__(self) -> int:
         """How many entries there are."""
@@ -292,16 +299,15 @@ class Gallery:
             **fields: in place of filters, their fields.
 
         Raises:
-            UsageError: filters that make no sense, or a limit or offset below 0.
+            UsageError: filters that make no sense, or a limit or offset that is no whole number from 0 on.
             EntryNotFound: there is no entry ``after_id``.
 
         Example:
             ``gallery.list(cameras=["door"], after="2026-11-20", limit=100)``
         """
         self._check_open()
-        for name, count in (("limit", limit or 0), ("offset", offset)):
-            if count < 0:
-                raise UsageError(f"{name} is {count}: give 0 or more")
+        limit = None if limit is None else whole_number("limit", limit, 0)
+        offset = whole_number("offset", offset, 0)
         return self._reader.page(stored_filters(filters, fields), limit=limit, offset=offset, after_id=after_id)
 
     def cameras(self) -> builtins.list[str]:
@@ -309,10 +315,22 @@ class Gallery:
         self._check_open()
         return self._reader.cameras()
 
+    def ids(self, filters: Filters | None = None, **fields: Unpack[FilterFields]) -> builtins.list[str]:
+        """Ids of all entries that pass, in gallery order; those of damaged entries too, so that they can be deleted.
+
+        Args:
+            filters: which entries; by default all.
+            **fields: in place of filters, their fields.
+
+        Raises:
+            UsageError: filters that make no sense.
+        """
+        self._check_open()
+        return self._reader.ids(stored_filters(filters, fields))
+
     def ids_of_person(self, person: str) -> builtins.list[str]:
         """Ids of all entries of one person, in gallery order; empty when there is none."""
-        self._check_open()
-        return self._reader.ids(Filters(persons=[person]))
+        return self.ids(persons=[person])
 
     def get(self, entry_id: str) -> StoredEntry:
         """One entry with its codes and thumbnail.
@@ -353,7 +371,7 @@ class Gallery:
         """
         self._check_writable("updating")
         changes = check_changes(fields)
-        return self._writer.update([ids] if isinstance(ids, str) else ids, changes)
+        return self._writer.update([ids] if isinstance(ids, str) else listed_ids(ids, "update"), changes)
 
     def delete(self, ids: Collection[str]) -> Written:
         """Delete entries in one durable transaction; ids that are not there are passed over.
@@ -367,23 +385,23 @@ class Gallery:
 
         Raises:
             EntriesHeld: some must not be deleted; none was.
+            UsageError: ids are one text, or one of them is no text.
         """
-        if isinstance(ids, str):
-            raise UsageError(f"delete needs a list of ids, got the text {ids!r}: pass [{ids!r}]")
         self._check_writable("deleting")
-        return self._writer.delete(ids)
+        return self._writer.delete(listed_ids(ids, "delete"))
 
     def hold(self, ids: Collection[str], reason: str) -> Written:
         """Keep entries from being deleted or replaced until `release`.
 
         Raises:
             EntryNotFound: one of the ids is not there; nothing was done.
-            UsageError: there is no reason.
+            UsageError: there is no reason, or ids are one text.
         """
-        if isinstance(ids, str) or not reason.strip():
-            raise UsageError(f"hold needs a list of ids and a reason, got {ids!r} and {reason!r}")
+        problem = text_problem(reason) or ("is empty" if not reason.strip() else None)
+        if problem is not None:
+            raise UsageError(f"hold needs a reason: it {problem}")
         self._check_writable("holding")
-        return self._writer.hold(ids, reason)
+        return self._writer.hold(listed_ids(ids, "hold"), reason)
 
     def release(self, ids: Collection[str]) -> Written:
         """Let entries be deleted again.
@@ -391,10 +409,8 @@ class Gallery:
         Raises:
             EntryNotFound: one of the ids is not there; nothing was done.
         """
-        if isinstance(ids, str):
-            raise UsageError(f"release needs a list of ids, got the text {ids!r}: pass [{ids!r}]")
         self._check_writable("releasing")
-        return self._writer.hold(ids, None)
+        return self._writer.hold(listed_ids(ids, "release"), None)
 
     def held(self) -> dict[str, str]:
         """Ids of the entries that must not be deleted, in gallery order, with the reasons."""
@@ -440,7 +456,7 @@ class Gallery:
         self,
         filters: Filters | None = None,
         *,
-        exclude_ids: Collection[str] = (),
+        exclude_ids: Collection[str] | None = None,
         after_token: Token = 0,
         **fields: Unpack[FilterFields],
     ) -> Snapshot:
@@ -453,15 +469,15 @@ class Gallery:
             **fields: in place of filters, their fields.
 
         Raises:
-            UsageError: filters that make no sense, or there was no such write.
+            UsageError: filters or ids that make no sense, or there was no such write.
 
         Example:
             ``gallery.snapshot(labels={"bag": ["yes", "big"]})``
         """
         self._check_open()
-        if isinstance(exclude_ids, str):
-            raise UsageError(f"exclude_ids must be a list of ids, got the text {exclude_ids!r}: pass [{exclude_ids!r}]")
-        return self._reader.snapshot(stored_filters(filters, fields), exclude_ids, after_token)
+        excluded = [] if exclude_ids is None else listed_ids(exclude_ids, "exclude_ids")
+        after = whole_number("after_token", after_token, 0)
+        return self._reader.snapshot(stored_filters(filters, fields), excluded, after)
 
     def _check_open(self) -> None:
         if self._closed:

@@ -108,11 +108,13 @@ class GalleryWriter:
                 replace=self._places if replacing else None,
             )
             try:
+                if replacing:
+                    self._catalogue.settle()
                 seal(self._catalogue, self._store, self._gallery)
+                self._note_checked()
             except (OSError, GalleryError) as error:
-                # The entries are acknowledged by their own commit; sealing them is repeated by the next addition.
+                # The entries are durable by their own commit; what failed here is repeated by the next addition.
                 _log.warning("gallery %s: sealing a segment failed and is put off: %s", self._gallery, error)
-            self._note_checked()
         return Written(len(entries), token)
 
     def delete(self, ids: Collection[str]) -> Written:

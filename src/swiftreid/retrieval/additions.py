@@ -80,7 +80,7 @@ def entries_of_rows(count: int, columns: EntryColumns, camera: str | None) -> li
     ids = rows.get("ids")
     if ids is None:
         raise UsageError("say what the entries are called: ids=[...], one for each picture or row, or entries=[...]")
-    cameras = [own or camera for own in rows.get("cameras", [None] * count)]
+    cameras: list[Any] = [camera if own is None or own == "" else own for own in rows.get("cameras", [None] * count)]
     if None in cameras:
         raise UsageError(
             f"no camera is known of {ids[cameras.index(None)]!r}: say camera='door' of all of them, or cameras=[...], "
@@ -89,7 +89,14 @@ def entries_of_rows(count: int, columns: EntryColumns, camera: str | None) -> li
     times = [None if time is None else seconds(time, "times") for time in rows.get("times", [None] * count)]
     persons, tracks, labels = (rows.get(name, [None] * count) for name in ("persons", "tracks", "labels"))
     return [
-        Entry(ids[i], cameras[i] or "", times[i], persons[i], labels=labels[i] or {}, track=tracks[i])
+        Entry(
+            ids[i],
+            cameras[i],
+            times[i],
+            persons[i],
+            labels={} if labels[i] is None else labels[i],
+            track=tracks[i],
+        )
         for i in range(count)
     ]
 

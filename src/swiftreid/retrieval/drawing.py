@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swiftreid.data.pictures import read_picture
+from swiftreid.errors import UsageError
 from swiftreid.figures.ranking_picture import Candidate, RankedPictures
 from swiftreid.retrieval.answer import Answer, Hit
 from swiftreid.search.codes import bits_of
@@ -30,6 +31,9 @@ def rankings_of(answers: Sequence[Answer], *, hits: int = HITS) -> list[RankedPi
     Example:
         ``draw_rankings(rankings_of([people.search("who.jpg", thumbnails=8)])).save("ranking.png")``
     """
+    given: object = answers  # whatever the annotation says
+    if isinstance(given, Answer):
+        raise UsageError("rankings_of takes a list of answers: write [answer]")
     return [
         RankedPictures(
             query=_picture(answer.thumbnail, answer.name),

@@ -15,7 +15,7 @@ from swiftreid.data.pictures import read_picture
 from swiftreid.encoding.covering import Covering, Windows
 from swiftreid.encoding.encoder import Encoder
 from swiftreid.encoding.match_maps import PictureMap, attribute_maps, dependence_map, match_maps
-from swiftreid.errors import SwiftReIDError
+from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.figures.match_picture import Legend, Panel, draw_maps
 from swiftreid.progress import Progress, no_progress
 from swiftreid.retrieval.searchable import Searchable
@@ -119,11 +119,13 @@ def explain_pairs(
         progress: takes patches covered and patches in all.
 
     Raises:
-        UsageError: the encoder has no such code, or patches do not fit.
+        UsageError: there are no others, the encoder has no such code, or patches do not fit.
 
     Example:
         ``explain_pairs(encoder, query, entry_pictures(people, ["a.jpg"])).draw().save("why.png")``
     """
+    if not others:
+        raise UsageError("explain_pairs compares a query with at least one other picture: explain_code takes it alone")
     maps = match_maps(
         encoder,
         query.picture,
@@ -222,8 +224,10 @@ def explain_attributes(
         progress: takes patches covered and patches in all.
 
     Raises:
-        UsageError: the encoder has no such attribute, or patches do not fit.
+        UsageError: there is no picture or name, the encoder has no such attribute, or patches do not fit.
     """
+    if not pictures or not names:
+        raise UsageError("explain_attributes needs at least one picture and the name of one attribute")
     rows, tables, documents = [], [], []
     windows = covering.windows(*encoder.size)
     for named in pictures:

@@ -46,9 +46,9 @@ def cameras_of(gallery: Gallery) -> str:
 
 
 def own_camera_note(own: str, gallery: Gallery) -> Note | None:
-    """That leaving out the query's own camera leaves nobody out; None where it does."""
+    """That leaving out the query's own camera leaves nobody out; None where it does, or nobody is there."""
     known = gallery.cameras()
-    if own in known:
+    if own in known or not known:
         return None
     return Note(
         "no-such-camera",

@@ -15,13 +15,13 @@ from swiftreid.encoding.crops import Colour
 from swiftreid.encoding.encoder import Encoder
 from swiftreid.encoding.encodings_file import Encodings
 from swiftreid.errors import UsageError
-from swiftreid.gallery.entries import Entry
+from swiftreid.gallery.entries import Entry, check_entries
 from swiftreid.gallery.store import Gallery
 from swiftreid.gallery.writer import Written
 from swiftreid.progress import Progress, no_progress
 from swiftreid.retrieval.encoded import Codes, columns_for, encode_pictures
 from swiftreid.retrieval.query import Picture
-from swiftreid.retrieval.samples import NoCamera, digest_of_file, entry_of, source_of
+from swiftreid.retrieval.samples import NoCamera, digest_of_file, entry_of, refuse_same_ids, source_of
 from swiftreid.retrieval.searchable import OnBad, OnExisting
 from swiftreid.search.stages import EMBEDDING
 
@@ -89,9 +89,11 @@ def add_samples(
         progress: takes pictures encoded and pictures in all.
 
     Raises:
+        SameIds: two samples have the same id; nothing was added.
         IdsExist, OtherPicture: ids are there, and are not to be skipped, or are of other files; nothing was added.
         BadPicture: a picture cannot be used, and there is no ``on_bad``; what was added before it stays.
     """
+    refuse_same_ids(samples, "give each an id of its own")
     done = _begin(gallery, [sample.id for sample in samples], on_existing)
     known = set(done.existing)
     _refuse_other_pictures(gallery, [sample for sample in samples if sample.id in known])
@@ -133,12 +135,14 @@ def add_pictures(
     An entry without a thumbnail gets one, and one of a file that file as its source, with its digest.
 
     Raises:
-        UsageError: there are not as many entries as pictures.
+        UsageError: there are not as many entries as pictures, one cannot be stored, or ids come twice; nothing was
+            added.
         IdsExist: ids are there, and are not to be skipped; nothing was added.
         BadPicture: a picture cannot be used, and there is no ``on_bad``; what was added before it stays.
     """
     if len(pictures) != len(entries):
         raise UsageError(f"{len(entries)} entries came with {len(pictures)} pictures: give one picture for each entry")
+    check_entries(entries)  # all of them, before the first batch is durable
     done = _begin(gallery, [entry.id for entry in entries], on_existing)
     known = set(done.existing)
     wanted = [row for row, entry in enumerate(entries) if entry.id not in known]
@@ -190,22 +194,27 @@ def add_codes(
 
     Raises:
         OtherEncoder: the codes come from another encoder.
-        UsageError: codes of a wrong name, width or number.
+        UsageError: codes of a wrong name, width or number; an entry cannot be stored, or ids come twice; nothing was
+            added.
         IdsExist: ids are there, and are not to be skipped; nothing was added.
     """
     gallery.check_encoder(fingerprint, encoder_name)
     packed = {name: code for name, code in codes.items() if name != EMBEDDING}
-    rows = gallery.spec.check(packed)
-    rows = rows if packed else len(codes.get(EMBEDDING, ()))
-    if rows != len(entries):
+    floats: object = codes.get(EMBEDDING)
+    if floats is not None and not (isinstance(floats, np.ndarray) and floats.ndim == 2):
+        raise UsageError(f"embeddings are a float array [n, d], not a {type(floats).__name__}")
+    counts = {gallery.spec.check(packed)} if packed or floats is None else set()
+    counts |= set() if floats is None else {len(floats)}
+    if counts != {len(entries)}:
+        rows = " and ".join(map(str, sorted(counts)))
         raise UsageError(f"{len(entries)} entries came with {rows} rows of codes: give one row of each code per entry")
+    check_entries(entries)  # all of them, before the first part is durable
     done = _begin(gallery, [entry.id for entry in entries], on_existing)
     known = set(done.existing)
     wanted = np.flatnonzero([entry.id not in known for entry in entries])
     for start in range(0, len(wanted), _ROWS):
         part = wanted[start : start + _ROWS]
         chosen = [entries[row] for row in part.tolist()]
-        floats = codes.get(EMBEDDING)
         written = gallery.add(
             chosen,
             {name: np.ascontiguousarray(code[part]) for name, code in packed.items()},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, Unpack
@@ -24,6 +24,7 @@ from swiftreid.gallery.changes import EntryChanges
 from swiftreid.gallery.entries import Entry
 from swiftreid.gallery.export import Exported, export
 from swiftreid.gallery.filters import FilterFields, Filters
+from swiftreid.gallery.ids import listed_ids
 from swiftreid.gallery.info import GalleryInfo
 from swiftreid.gallery.store import Gallery
 from swiftreid.progress import Progress, no_progress
@@ -32,7 +33,7 @@ from swiftreid.retrieval.answer import Answer, Answers, Token
 from swiftreid.retrieval.encoded import Codes, columns_for, encode_vectors
 from swiftreid.retrieval.gallery_encoder import EncoderSource, GalleryEncoder
 from swiftreid.retrieval.ingest import Ingested, OnAdded, add_codes, add_pictures, add_samples, entries_of
-from swiftreid.retrieval.query import Picture, Query, QueryOptions, pictures_of, query_of
+from swiftreid.retrieval.query import Picture, Query, QueryOptions, check_type, pictures_of, query_of
 from swiftreid.retrieval.samples import samples_in
 from swiftreid.retrieval.searchable import Added, Deleted, OnBad, OnExisting, Updated
 from swiftreid.retrieval.searching import Searcher, token_of
@@ -149,8 +150,14 @@ class LocalGallery:
             **options: the fields of a `Query`, for those that are pictures.
 
         Raises:
-            UsageError, BadPicture, EntryNotFound: as for `search`.
+            UsageError, BadPicture, EntryNotFound: as for `search`; or ``queries`` is one query and no list.
         """
+        one: object = queries
+        if isinstance(one, (str, Path, Query)) or not isinstance(one, Iterable):
+            raise UsageError(f"search_batch takes a list of queries, got {type(one).__name__}: write [query]")
+        queries = builtins.list(queries)
+        if options and queries and all(isinstance(query, Query) for query in queries):
+            raise UsageError(f"{', '.join(options)}: give them to each Query")
         parsed = [query_of(query, options if not isinstance(query, Query) else {}) for query in queries]
         searcher = Searcher(self.store, self._encoder.encoder, self._encoder.card, self.threads)
         return searcher.answers(parsed, after=after, deadline=deadline, on_bad=on_bad, progress=progress)
@@ -206,13 +213,17 @@ class LocalGallery:
         if entries is not None and (columns or camera is not None):
             named = ", ".join([*columns, *(["camera"] if camera is not None else [])])
             raise UsageError(f"entries say all of it themselves: leave out {named}")
+        if entries is not None:
+            check_type("entries", entries, Iterable, "[Entry(...)]")
+            entries = builtins.list(entries)
+        check_type("codes", codes, (Mapping, type(None)), "{'id128': codes}")
         if codes is not None or vectors is not None:
             if isinstance(vectors, Vectors):
                 columns, vectors = columns_of(vectors, columns), vectors.vectors
-            made: Codes = dict(codes or {})
+            made: Codes = {} if codes is None else dict(codes)
             if vectors is not None:
                 made = columns_for(self.store, encode_vectors(self.encoder, vectors))
-            count = max((len(code) for code in made.values()), default=0)
+            count = max((len(code) for code in made.values() if isinstance(code, np.ndarray) and code.ndim), default=0)
             done = add_codes(
                 self.store,
                 entries_of_rows(count, columns, camera) if entries is None else entries,
@@ -233,8 +244,8 @@ class LocalGallery:
             return self.add_samples(
                 samples, on_existing=on_existing, on_bad=on_bad, on_added=on_added, progress=progress
             )
-        if entries is None and manifest is not None:
-            raise UsageError(f"the manifest says all of it: leave out {', '.join(columns)}")
+        if manifest is not None:
+            raise UsageError(f"the manifest says all of it: leave out {', '.join(columns) or 'entries'}")
         if entries is None:
             of_files = len(files) == len(listed)
             entries = (
@@ -372,11 +383,9 @@ class LocalGallery:
 
         Raises:
             EntryNotFound: one of them is not there.
-            UsageError: ids are one text.
+            UsageError: ids are one text, or one of them is no text.
         """
-        if isinstance(ids, str):
-            raise UsageError(f"entries takes a list of ids, got the text {ids!r}: pass [{ids!r}]")
-        return [self.get(id_) for id_ in ids]
+        return [self.get(id_) for id_ in listed_ids(ids, "entries")]
 
     def list(
         self,
@@ -404,8 +413,18 @@ class LocalGallery:
         return self.store.list(filters, limit=limit, after_id=after_id, **fields)
 
     def ids(self, filters: Filters | None = None, **fields: Unpack[FilterFields]) -> builtins.list[str]:
-        """The ids of all entries that pass, in the order in which they were added; arguments as for `list`."""
-        return [entry.id for entry in self.store.list(filters, **fields)]
+        """The ids of all entries that pass, in the order in which they were added.
+
+        Ids of damaged entries come too, so that they can be deleted.
+
+        Args:
+            filters: which entries; by default all.
+            **fields: in place of filters, their fields.
+
+        Raises:
+            UsageError: filters that make no sense.
+        """
+        return self.store.ids(filters, **fields)
 
     def export(
         self,

@@ -55,7 +55,7 @@ def open_gallery(
         [('0004_c1s3_052497_01.jpg', 0)]
     """
     path = Path(path)
-    if create and not path.exists():
+    if create and (not path.exists() or (path.is_dir() and not any(path.iterdir()))):
         store = create_gallery(path, DEFAULT if encoder is None else encoder, rendered=rendered, embedding=embedding)
         if read_only:
             store.close()

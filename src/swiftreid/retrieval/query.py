@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, TypedDict
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from swiftreid.encoding.crops import Colour
 from swiftreid.errors import UsageError
 from swiftreid.gallery.filters import Filters
+from swiftreid.gallery.ids import listed_ids
 from swiftreid.reranking.reciprocal import Reciprocal
 from swiftreid.search.cascade import Cascade
 from swiftreid.search.numbers import whole_number
@@ -48,7 +49,10 @@ class PersonDescription:
             words = getattr(self, name)
             if isinstance(words, str):
                 raise UsageError(f"{name} is a list of words: write {name}=[{words!r}]")
-            object.__setattr__(self, name, tuple(words))
+            listed = tuple(words) if isinstance(words, Iterable) else (words,)
+            if not all(isinstance(word, str) for word in listed):
+                raise UsageError(f"{name} is a list of words, not {words!r}")
+            object.__setattr__(self, name, listed)
         if not (self.has or self.upper or self.lower or self.lacks):
             raise UsageError("a description names at least one attribute that a person has or does not have")
 
@@ -107,18 +111,27 @@ class Query:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "pictures", pictures_of(self.pictures, self.colour))
-        object.__setattr__(self, "ids", (self.ids,) if isinstance(self.ids, str) else tuple(self.ids))
-        _check_type("filters", self.filters, Filters, "Filters(cameras=[...])")
-        _check_type("description", self.description, (PersonDescription, type(None)), "PersonDescription(has=[...])")
-        _check_type("codes", self.codes, (Mapping, type(None)), "{'id128': codes}")
+        ids = (self.ids,) if isinstance(self.ids, str) else tuple(listed_ids(self.ids, "a query"))
+        object.__setattr__(self, "ids", ids)
+        check_type("filters", self.filters, Filters, "Filters(cameras=[...])")
+        check_type("description", self.description, (PersonDescription, type(None)), "PersonDescription(has=[...])")
+        check_type("codes", self.codes, (Mapping, type(None)), "{'id128': codes}")
+        check_type("reranking", self.reranking, (Reciprocal, type(None)), "Reciprocal()")
+        for name in ("name", "person", "camera"):
+            check_type(name, getattr(self, name), (str, type(None)), "'...'")
         whole_number("k", self.k, 1)
+        whole_number("thumbnails", self.thumbnails, 0)
         if isinstance(self.cascade, str):
             object.__setattr__(self, "cascade", Cascade.parse(self.cascade))
         if self.exact and self.cascade is not None:
             raise UsageError("exact search has no cascade: give one of the two")
         threshold: object = self.threshold
-        if threshold not in ("calibrated", None) and (
-            isinstance(threshold, bool) or not isinstance(threshold, (int, float, np.integer, np.floating))
+        if isinstance(threshold, (np.integer, np.floating)):
+            object.__setattr__(self, "threshold", threshold.item())  # an answer in plain values can be stored as JSON
+        elif isinstance(threshold, bool) or not (
+            threshold is None
+            or isinstance(threshold, (int, float))
+            or (isinstance(threshold, str) and threshold == "calibrated")
         ):
             raise UsageError(f"a threshold is a distance in bits, 'calibrated' or None, not {threshold!r}")
         if self.by_looks:
@@ -164,7 +177,8 @@ def pictures_of(pictures: Any, colour: Colour) -> tuple[Picture, ...]:
     return listed
 
 
-def _check_type(name: str, value: object, kinds: type | tuple[type, ...], example: str) -> None:
+def check_type(name: str, value: object, kinds: type | tuple[type, ...], example: str) -> None:
+    """Raise a `UsageError`, with an example, if an argument is of another type."""
     if not isinstance(value, kinds):
         raise UsageError(f"{name} got {type(value).__name__}: write {name}={example}")
 

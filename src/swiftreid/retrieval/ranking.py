@@ -144,7 +144,7 @@ def rank_queries(
             passing = compared = int(np.count_nonzero(mask))
         codes = {name: np.concatenate([query.codes[name] for query in queries]) for name in stages.codes}
     # More than asked for, because a query that is made of entries finds them.
-    k = settings.pool + max(1, len(queries[0].ids))
+    k = min(settings.pool + max(1, len(queries[0].ids)), max(1, len(snapshot)))
     result = stages.search(snapshot.table, codes, k=k, threads=threads, mask=mask, weights=weights)
     same = None if settings.threshold is None else decide(result, settings.threshold).same
     orders = [_Order(_others(result, row, query, snapshot)[: settings.pool]) for row, query in enumerate(queries)]
@@ -175,7 +175,8 @@ def _others(result: SearchResult, row: int, query: Resolved, snapshot: Snapshot)
     columns = np.arange(int(result.counts[row]))
     if not query.ids:
         return columns
-    own = [id_ in query.ids for id_ in snapshot.ids(result.indices[row, columns].tolist())]
+    of_query = set(query.ids)
+    own = [id_ in of_query for id_ in snapshot.ids(result.indices[row, columns].tolist())]
     return np.delete(columns, np.flatnonzero(own))
 
 

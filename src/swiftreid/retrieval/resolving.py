@@ -100,6 +100,8 @@ def resolve(
             for name, code in query.codes.items():
                 if name != EMBEDDING:
                     check_packed(name, code)
+                elif not isinstance(code, np.ndarray) or code.dtype.kind != "f" or code.ndim != 2:
+                    raise UsageError(f"embeddings of a query are a float array [n, d], not {code!r}")
             _add_rows(own, query.codes, "code")
     return [_resolved(query, own) for query, own in zip(queries, parts, strict=True)]
 
@@ -131,10 +133,9 @@ def _add_pictures(
 
 def _add_rows(own: _Parts, codes: Codes, what: str) -> None:
     counts = {len(rows) for rows in codes.values()}
-    if len(counts) != 1:
-        raise UsageError(
-            f"the codes of a query have different numbers of rows: { {n: len(c) for n, c in codes.items()} }"
-        )
+    if len(counts) != 1 or counts == {0}:
+        rows = {name: len(rows) for name, rows in codes.items()}
+        raise UsageError(f"a query has as many rows of each of its codes, at least one: it has {rows}")
     for row in range(counts.pop()):
         own.add(f"{what} {row}", {name: rows[row : row + 1] for name, rows in codes.items()}, None, None, None)
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from swiftreid.calibration.same_person import SamePerson
 from swiftreid.encoding.card import EncoderCard
@@ -15,7 +18,7 @@ from swiftreid.gallery.snapshot import Snapshot
 from swiftreid.gallery.store import Gallery
 from swiftreid.progress import Progress, no_progress
 from swiftreid.retrieval.answer import Answer, Answers, CascadeOrigin, Note, Token, Verdict
-from swiftreid.retrieval.cascades import choose_cascade
+from swiftreid.retrieval.cascades import check_codes, choose_cascade
 from swiftreid.retrieval.decision import choose_threshold, size_note
 from swiftreid.retrieval.descriptions import DescriptionStage, description_stage
 from swiftreid.retrieval.filters import camera_note, empty_note, own_camera_note
@@ -38,16 +41,24 @@ def write_of(gallery: Gallery, token: Token | int | None) -> int:
     """The number of the write that a token stands for; 0 without one.
 
     Raises:
-        UsageError: the token is of another gallery.
+        UsageError: the token is of another gallery, or none.
     """
     if token is None:
         return 0
-    if isinstance(token, int):  # of a write to the store itself
-        return token
+    if isinstance(token, (int, np.integer)) and not isinstance(token, bool):  # of a write to the store itself
+        return int(token)
+    if not isinstance(token, str):
+        raise UsageError(f"a token is what a write returned, not {token!r}")
     name, _, number = token.rpartition("#")
     if name != _name_of(gallery) or not number.isdecimal():
         raise UsageError(f"the token {token!r} is of another gallery than {gallery.path}")
     return int(number)
+
+
+def _duration(deadline: object) -> float:
+    if not isinstance(deadline, (int, float, np.integer, np.floating)) or math.isnan(deadline):
+        raise UsageError(f"a deadline is a number of seconds, not {deadline!r}")
+    return float(deadline)
 
 
 def _name_of(gallery: Gallery) -> str:
@@ -91,10 +102,13 @@ class Searcher:
         progress: Progress = no_progress,
     ) -> Answers:
         """See `swiftreid.retrieval.local.LocalGallery.search_batch`."""
-        end = None if deadline is None else time.monotonic() + deadline
+        end = None if deadline is None else time.monotonic() + _duration(deadline)
         write = write_of(self._gallery, after)
         plans = [self._plan(query) for query in queries]
         resolved = resolve(queries, self._gallery, self._encoder, on_bad=on_bad, progress=progress)
+        for one, plan in zip(resolved, plans, strict=True):
+            if one.codes:
+                check_codes(plan.settings.cascade, list(one.codes), "the query")
         answers: dict[int, Answer] = {}
         reports: list[SearchReport] = []
         for members in self._groups(resolved, plans, bounded=end is not None):
@@ -103,9 +117,9 @@ class Searcher:
             made, report = self._group(chosen, plans[members[0]], write, progress, late=late)
             answers |= dict(zip(members, made, strict=True))
             reports += [report] if len(report) else []
-        one = len({str(answer.cascade) for answer in answers.values()}) == 1
+        alike = len({str(answer.cascade) for answer in answers.values()}) == 1
         return Answers(
-            (answers[i] for i in range(len(queries))), SearchReport.total(reports) if one and reports else None
+            (answers[i] for i in range(len(queries))), SearchReport.total(reports) if alike and reports else None
         )
 
     def _plan(self, query: Query) -> _Plan:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from swiftreid.gallery.catalogue import NewSegment, Places, SegmentRow, Token
 from swiftreid.gallery.chunks import Chunk
 from swiftreid.gallery.columns import Columns
 from swiftreid.gallery.entries import Entry
-from swiftreid.gallery.errors import GalleryPermission, NotAGallery
+from swiftreid.gallery.errors import GalleryBusy, GalleryPermission, NotAGallery
 from swiftreid.gallery.locking import writer_lock
 from swiftreid.gallery.sqlite import changing, deletion, registration
 from swiftreid.gallery.sqlite.appending import append
@@ -70,8 +70,9 @@ class SqliteCatalogue:
         """See `Catalogue.close`."""
         self._pool.close()
         with self._writing:
-            if self._db is not None:
-                self._db.close()
+            db, self._db = self._db, None
+            if db is not None:
+                db.close()
 
     def view(self, doing: str, after: Token = 0) -> SqliteView:
         """See `Catalogue.view`."""
@@ -88,15 +89,20 @@ class SqliteCatalogue:
     @contextmanager
     def lock(self, doing: str, wait: float) -> Iterator[None]:
         """See `Catalogue.lock`."""
-        with self._writing, writer_lock(self._folder, doing, wait):
-            self._doing = doing
-            yield
+        if not self._writing.acquire(blocking=wait > 0):
+            raise GalleryBusy(f"gallery {self._folder} is being written by another thread, so {doing} was not done")
+        try:
+            with writer_lock(self._folder, doing, wait):
+                self._doing = doing
+                yield
+        finally:
+            self._writing.release()
 
     @contextmanager
     def _write(self) -> Iterator[apsw.Connection]:
-        if self._db is None:
-            raise UsageError(f"gallery {self._folder} was opened read-only: open it for writing")
         with self._writing, sqlite_errors(self._folder, self._doing):
+            if self._db is None:
+                raise UsageError(f"gallery {self._folder} is closed, or was opened read-only: open it for writing")
             yield self._db
 
     @contextmanager
@@ -187,7 +193,7 @@ class SqliteCatalogue:
         if log.exists() and log.stat().st_size:
             return False
         if get_state(db, "unsettled"):
-            with transaction(db):
+            with suppress(apsw.FullError, apsw.IOError), transaction(db):  # then the log is emptied again next time
                 set_state(db, "unsettled", 0)
         return True
 

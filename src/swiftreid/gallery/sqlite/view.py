@@ -109,7 +109,9 @@ class SqliteView:
             for column, values in (("person", chosen.persons), ("track", chosen.tracks))
             if values is not None
         ]
-        queries += [(_WITH_LABEL, (name, json.dumps(list(values)))) for name, values in chosen.labels.items()]
+        queries += [
+            (_WITH_LABEL, (json.dumps([name]), json.dumps(list(values)))) for name, values in chosen.labels.items()
+        ]
         found: NDArray[np.int64] | None = None
         for query, values in queries:
             seqs = self._seqs(query, *values)
@@ -143,7 +145,10 @@ class SqliteView:
         if chosen.not_cameras:
             where, values = [*where, f"camera.name NOT {_IN}"], [*values, json.dumps(list(chosen.not_cameras))]
         for name, wanted in chosen.labels.items():
-            where, values = [*where, f"entry.seq IN ({_WITH_LABEL})"], [*values, name, json.dumps(list(wanted))]
+            where, values = (
+                [*where, f"entry.seq IN ({_WITH_LABEL})"],
+                [*values, json.dumps([name]), json.dumps(list(wanted))],
+            )
         for sign, time in zip((">=", "<"), chosen.times, strict=True):
             if time is not None:
                 where, values = [*where, f"entry.time {sign} ?"], [*values, time]
@@ -198,7 +203,7 @@ SEGMENT = "name, first, last, rows, bytes, digest, encoder, statistics, checked,
 
 _WITH_LABEL = (
     "SELECT entry_label.seq FROM label JOIN entry_label ON entry_label.label = label.number "
-    f"WHERE label.name = ? AND label.value {_IN} ORDER BY entry_label.seq"
+    f"WHERE label.name {_IN} AND label.value {_IN} ORDER BY entry_label.seq"
 )
 _LABEL_PAIRS = (
     "SELECT label.name, label.value, entry_label.seq FROM entry_label JOIN label ON label.number = entry_label.label"

@@ -45,7 +45,7 @@ def test_vectors_bring_what_they_know(tmp_path: Path) -> None:
     vectors = Vectors(few_vectors(0, 3), ids=["a", "b", "c"], persons=["mia", None, "jon"], times=[1.0, None, 2.0])
     encoder = vector_encoder(vectors, name="small", spec="id32")
     with open_gallery(tmp_path / "people", encoder=encoder, create=True) as people:
-        with pytest.raises(UsageError, match="no camera is known of 'a'"):
+        with pytest.raises(UsageError, match="no camera is known for 'a'"):
             people.add(vectors=vectors)
         assert people.add(vectors=vectors, camera="door", persons=["mia", "eva", "jon"]).ids == ("a", "b", "c")
         assert [(entry.person, entry.time) for entry in people] == [("mia", 1.0), ("eva", None), ("jon", 2.0)]

@@ -1,4 +1,4 @@
-"""How many entries a short code must hand on so that a right one is among them: the w rule of AFR.
+"""How many entries must pass a short code to have a right one among them: the w rule of AFR.
 
 The SSR paper's attribute-based fast retrieval (AFR, methods.md section 1) ranks by a short code, keeps the closest
 ``w`` and ranks those by the long code; ``w`` is the smallest at which search by the short code alone reaches *rank-w =

@@ -173,7 +173,7 @@ class SqliteCatalogue:
         with self._write() as db:
             if self._empty_log(db) or not get_state(db, "unsettled"):
                 return []
-        return [f"{DATABASE} and {DATABASE}-wal hold metadata and thumbnails: a reader looks at an older state"]
+        return [f"{DATABASE} and {DATABASE}-wal hold metadata and thumbnails: a reader uses an older state"]
 
     def _empty_log(self, db: apsw.Connection) -> bool:
         db.set_busy_timeout(_CHECKPOINT_WAIT_MS)

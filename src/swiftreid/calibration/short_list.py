@@ -102,7 +102,7 @@ def fit_short_list(
         cameras: int [n].
         code: the short code; by default as `short_and_final` chooses it.
         final: the code that orders the list; likewise.
-        rank_share: share of the queries whose first match must be kept; above 0, at most 1.
+        rank_share: share of the queries that must keep their first match; above 0, at most 1.
 
     Raises:
         UsageError: an argument is out of range, or no person was seen by two cameras.

@@ -116,7 +116,7 @@ def _rewrite(
         one = group[0]
         written = write_segment(store, layout, rows, encoder=one.encoder, statistics=one.statistics)
     if not catalogue.register(written, rows, replaces=group):
-        raise GalleryBusy(f"gallery {gallery}: others changed segments while they were compacted; run it again")
+        raise GalleryBusy(f"gallery {gallery}: other writers changed segments during compaction; compact again")
 
 
 def remove_orphans(catalogue: Catalogue, store: SegmentStore) -> list[str]:

@@ -80,8 +80,8 @@ class SqliteCatalogue:
         if view.token < after:
             view.close()
             raise UsageError(
-                f"gallery {self._folder} has had {view.token} writes, and write {after} was asked for: take the token "
-                "from a write to this gallery, not to another or to one that was restored from a backup since"
+                f"gallery {self._folder} has {view.token} writes, so there is no write {after}: take the token from a "
+                "write to this gallery, not to another or to one that was restored from a backup since"
             )
         return view
 

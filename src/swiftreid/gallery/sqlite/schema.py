@@ -74,7 +74,7 @@ STATE = {
     "next_camera": 1,
     "next_segment": 1,
     "tail_rows": 0,
-    "removed": 0,  # entries deleted or changed whose content a rewrite of the database has not erased yet
+    "removed": 0,  # deleted or changed entries with content that a rewrite of the database has not erased yet
     "token": 0,  # of the last write
     "unsettled": 0,  # whether the log may hold content that was deleted
 }

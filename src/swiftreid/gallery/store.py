@@ -88,7 +88,7 @@ class Gallery:
 
         Args:
             path: the new folder, made with those above it that are missing; an empty folder may be there already.
-            encoder: the encoder of its codes; a copy goes into the gallery. Without it, give name, fingerprint and spec.
+            encoder: the encoder of its codes; a copy goes into the gallery. Or give name, fingerprint and spec.
             encoder_name: the encoder's name.
             fingerprint: its fingerprint.
             spec: its codes; none of them in a gallery that keeps only embeddings.

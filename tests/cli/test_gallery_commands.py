@@ -93,7 +93,7 @@ def test_hostile_files_are_skipped_named_and_counted(swiftreid: Run, tmp_path: P
     ("arguments", "code", "message"),
     [
         (["gallery", "info", "nothing"], 1, "nothing"),
-        (["gallery", "add", "g"], 2, "which pictures"),
+        (["gallery", "add", "g"], 2, "give pictures: files, folders"),
         (["gallery", "add", "g", "nowhere"], 1, "nowhere does not exist"),
         (["gallery", "add", "g", "empty"], 1, "no picture under empty"),
         (["gallery", "add", "g", "plain"], 2, "have no camera"),
@@ -107,7 +107,7 @@ def test_hostile_files_are_skipped_named_and_counted(swiftreid: Run, tmp_path: P
         (["search", "g", "plain/a.png", "--picture", "plain"], 2, "ending in"),
         (["search", "g", "plain/a.png", "--cascade", ""], 2, "stage"),
         (["gallery", "delete", "g", "unknown"], 1, "'unknown'"),
-        (["search", "g"], 2, "whom to search"),
+        (["search", "g"], 2, "give a query: pictures"),
         (["search", "g", "empty/.keep"], 1, ".keep"),
         (["search", "g", "plain/a.png", "--cascade", "id32<=99"], 2, "threshold must be 0 to 32"),
         (["search", "g", "plain/a.png", "--cascade", "id64"], 2, "id64"),

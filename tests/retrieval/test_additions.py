@@ -93,7 +93,7 @@ def test_a_gallery_is_read_like_a_collection(tmp_path: Path) -> None:
             people.delete(Filters(cameras=["door"]))  # type: ignore[arg-type]
         with pytest.raises(UsageError, match="no filter is called 'camera'"):
             people.list(camera="door")  # type: ignore[call-arg]
-        with pytest.raises(UsageError, match=r"a query has no 'top_k'.*k is how many hits"):
+        with pytest.raises(UsageError, match=r"a query has no 'top_k'.*k is the number of hits"):
             people.search(ids="a", top_k=3)  # type: ignore[call-arg]
         with pytest.raises(UsageError, match="other_cameras is about the camera of a query"):
             people.list(Filters(other_cameras=True))

@@ -90,7 +90,7 @@ def test_adding_goes_on_where_it_was_interrupted(drawn_people: Path, tmp_path: P
         ({"vectors": few_vectors(0, 2), "entries": [Entry("a", "b")] * 2, "camera": "d"}, "leave out camera"),
         ({"vectors": few_vectors(0, 2), "ids": ["a", "b"], "cameras": ["d", None]}, "no camera is known for 'b'"),
         ({"vectors": few_vectors(0, 1), "ids": ["a"], "camera": "d", "times": ["soon"]}, "'soon' is no time"),
-        ({"vectors": few_vectors(0, 1), "ids": ["a"], "camera": "d", "person": ["mia"]}, "knows no 'person'"),
+        ({"vectors": few_vectors(0, 1), "ids": ["a"], "camera": "d", "person": ["mia"]}, "add has no column 'person'"),
         ({"vectors": few_vectors(0, 1), "ids": ["a"], "camera": "d", "persons": "m"}, r"pass \['m'\]"),
         ({"vectors": few_vectors(0, 1), "ids": ["a"], "camera": "d", "persons": 7}, "persons must be a list"),
         ({"manifest": "list.csv", "ids": ["a"]}, "leave out ids"),

@@ -114,7 +114,7 @@ def test_nobody_need_fit(described: Run) -> None:
     ran = described(
         "search", "g", "--has", "hat", "--has", "skirt", "--upper", "pink", "--has", "child", "--no-picture"
     )
-    assert "nobody here fits all of it: " in ran.err
+    assert "no hit fits the whole description: " in ran.err
 
 
 def test_the_table_says_what_differs(described: Run) -> None:
@@ -129,11 +129,11 @@ def test_the_table_says_what_differs(described: Run) -> None:
         (["--has", "bagpack"], "did you mean backpack"),
         (["--upper", "tartan"], "upper tartan: there is no such colour or pattern; there are black"),
         (["--has", "hat", "--not", "hat"], "the description contradicts itself: has 'hat', and lacks 'hat'"),
-        (["--has", "hat", "--exact"], "a description alone is one stage"),
-        (["--has", "hat", "--rerank"], "a description alone is one stage"),
-        (["--has", "hat", "--same-person", "3"], "a description alone is one stage"),
+        (["--has", "hat", "--exact"], "a description alone is one attribute stage"),
+        (["--has", "hat", "--rerank"], "a description alone is one attribute stage"),
+        (["--has", "hat", "--same-person", "3"], "a description alone is one attribute stage"),
         (["--has", "hat", "--together"], "--together searches for several pictures of one person at once"),
-        ([], "say whom to search: query pictures, --like ID, or a description"),
+        ([], "give a query: pictures, --like ID, or a description"),
     ],
 )
 def test_what_cannot_be_searched_is_refused(options: list[str], message: str, described: Run) -> None:
@@ -144,4 +144,4 @@ def test_what_cannot_be_searched_is_refused(options: list[str], message: str, de
 
 def test_an_encoder_without_attributes_says_so(swiftreid: Run, filled: Path) -> None:
     ran = swiftreid("search", "g", "--has", "hat", "--no-picture", code=2)
-    assert "this encoder gives no attributes, so nobody can be searched by description" in ran.err
+    assert "this encoder gives no attributes, so it cannot search by description" in ran.err

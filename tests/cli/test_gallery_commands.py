@@ -93,13 +93,13 @@ def test_hostile_files_are_skipped_named_and_counted(swiftreid: Run, tmp_path: P
     ("arguments", "code", "message"),
     [
         (["gallery", "info", "nothing"], 1, "nothing"),
-        (["gallery", "add", "g"], 2, "which pictures"),
+        (["gallery", "add", "g"], 2, "give pictures: files, folders"),
         (["gallery", "add", "g", "nowhere"], 1, "nowhere does not exist"),
         (["gallery", "add", "g", "empty"], 1, "no picture under empty"),
         (["gallery", "add", "g", "plain"], 2, "have no camera"),
         (["gallery", "create", "g"], 2, "g exists already"),
         (["gallery", "create", "h", "--encoder", "none.safetensors"], 1, "no encoder file at none.safetensors"),
-        (["gallery", "delete", "g"], 2, "say what to delete"),
+        (["gallery", "delete", "g"], 2, "give the ids to delete"),
         (["gallery", "add", "g", "plain", "--manifest", "empty.csv"], 2, "not both"),
         (["gallery", "add", "g", "--manifest", "empty.csv"], 2, "column 'path'"),
         (["gallery", "add", "g", "plain", "--codes", "c.safetensors"], 2, "one of the three"),
@@ -107,7 +107,7 @@ def test_hostile_files_are_skipped_named_and_counted(swiftreid: Run, tmp_path: P
         (["search", "g", "plain/a.png", "--picture", "plain"], 2, "ending in"),
         (["search", "g", "plain/a.png", "--cascade", ""], 2, "stage"),
         (["gallery", "delete", "g", "unknown"], 1, "'unknown'"),
-        (["search", "g"], 2, "whom to search"),
+        (["search", "g"], 2, "give a query: pictures"),
         (["search", "g", "empty/.keep"], 1, ".keep"),
         (["search", "g", "plain/a.png", "--cascade", "id32<=99"], 2, "threshold must be 0 to 32"),
         (["search", "g", "plain/a.png", "--cascade", "id64"], 2, "id64"),
@@ -240,11 +240,11 @@ def test_nothing_to_search_in_is_said(swiftreid: Run, drawn_people: Path, tmp_pa
     own = swiftreid(*search, "--camera", "2", "--other-cameras")
     assert "no entry passes --camera 2 --other-cameras (all but 2) together" in own.err
     assert "cameras=" not in own.err
-    assert "leaves nobody out" not in own.err
+    assert "leaves no entry out" not in own.err
     elsewhere = tmp_path / "0015_c9s1_000001_01.jpg"
     shutil.copy(query, elsewhere)
     strange = swiftreid("search", "g", elsewhere, "--no-picture", "--other-cameras").err
-    assert "--other-cameras leaves nobody out for camera 9: the gallery's cameras are 1, 2, 3; if it is one" in strange
+    assert "--other-cameras leaves no entry out for camera 9: the gallery's cameras are 1, 2, 3; if it is" in strange
     for person in range(13, 21):
         swiftreid("gallery", "delete", "g", "--person", person)
     assert "nothing to search in" in swiftreid(*search).err

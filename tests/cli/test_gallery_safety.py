@@ -19,7 +19,7 @@ def test_a_wide_gallery_is_warned_of_once_in_one_line(swiftreid: Run, drawn_peop
     (tmp_path / "g").chmod(0o755)
     ran = swiftreid("search", "g", drawn_people / "query", "--no-picture", "--json")
     assert [line.partition("gallery g")[0] for line in ran.err.splitlines() if "chmod" in line] == ["warning: "]
-    assert "take them away with 'chmod -R go-rwx g'" in ran.err
+    assert "remove them with 'chmod -R go-rwx g'" in ran.err
     assert ran.json["queries"]
 
 

@@ -94,7 +94,7 @@ def test_length_iteration_membership_and_pages(filled):
         pages += page
         last = page[-1].id
     assert [one.id for one in pages] == there
-    with pytest.raises(EntryNotFound, match="'e5' to go on after"):
+    with pytest.raises(EntryNotFound, match="'e5' to continue after"):
         filled.list(after_id="e5")
     for wrong in (
         {"limit": -1},

@@ -45,7 +45,7 @@ def test_vectors_bring_what_they_know(tmp_path: Path) -> None:
     vectors = Vectors(few_vectors(0, 3), ids=["a", "b", "c"], persons=["mia", None, "jon"], times=[1.0, None, 2.0])
     encoder = vector_encoder(vectors, name="small", spec="id32")
     with open_gallery(tmp_path / "people", encoder=encoder, create=True) as people:
-        with pytest.raises(UsageError, match="no camera is known of 'a'"):
+        with pytest.raises(UsageError, match="no camera is known for 'a'"):
             people.add(vectors=vectors)
         assert people.add(vectors=vectors, camera="door", persons=["mia", "eva", "jon"]).ids == ("a", "b", "c")
         assert [(entry.person, entry.time) for entry in people] == [("mia", 1.0), ("eva", None), ("jon", 2.0)]
@@ -93,7 +93,7 @@ def test_a_gallery_is_read_like_a_collection(tmp_path: Path) -> None:
             people.delete(Filters(cameras=["door"]))  # type: ignore[arg-type]
         with pytest.raises(UsageError, match="no filter is called 'camera'"):
             people.list(camera="door")  # type: ignore[call-arg]
-        with pytest.raises(UsageError, match=r"a query has no 'top_k'.*k is how many hits"):
+        with pytest.raises(UsageError, match=r"a query has no 'top_k'.*k is the number of hits"):
             people.search(ids="a", top_k=3)  # type: ignore[call-arg]
         with pytest.raises(UsageError, match="other_cameras is about the camera of a query"):
             people.list(Filters(other_cameras=True))

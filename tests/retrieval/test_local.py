@@ -82,15 +82,15 @@ def test_adding_goes_on_where_it_was_interrupted(drawn_people: Path, tmp_path: P
     [
         ({}, "give one of these"),
         ({"pictures": "a", "manifest": "b"}, "give one of these"),
-        ({"vectors": few_vectors(0, 2)}, "say what the entries are called"),
+        ({"vectors": few_vectors(0, 2)}, "the entries need ids"),
         ({"vectors": few_vectors(0, 2), "ids": ["a"], "camera": "door"}, "1 ids came with 2"),
-        ({"vectors": few_vectors(0, 2), "ids": ["a", "b"]}, "no camera is known of 'a'"),
+        ({"vectors": few_vectors(0, 2), "ids": ["a", "b"]}, "no camera is known for 'a'"),
         ({"vectors": few_vectors(0, 2), "ids": "ab", "camera": "door"}, r"pass \['ab'\]"),
         ({"vectors": few_vectors(0, 2), "ids": "ab", "entries": [Entry("a", "b")] * 2}, "leave out ids"),
         ({"vectors": few_vectors(0, 2), "entries": [Entry("a", "b")] * 2, "camera": "d"}, "leave out camera"),
-        ({"vectors": few_vectors(0, 2), "ids": ["a", "b"], "cameras": ["d", None]}, "no camera is known of 'b'"),
+        ({"vectors": few_vectors(0, 2), "ids": ["a", "b"], "cameras": ["d", None]}, "no camera is known for 'b'"),
         ({"vectors": few_vectors(0, 1), "ids": ["a"], "camera": "d", "times": ["soon"]}, "'soon' is no time"),
-        ({"vectors": few_vectors(0, 1), "ids": ["a"], "camera": "d", "person": ["mia"]}, "knows no 'person'"),
+        ({"vectors": few_vectors(0, 1), "ids": ["a"], "camera": "d", "person": ["mia"]}, "add has no column 'person'"),
         ({"vectors": few_vectors(0, 1), "ids": ["a"], "camera": "d", "persons": "m"}, r"pass \['m'\]"),
         ({"vectors": few_vectors(0, 1), "ids": ["a"], "camera": "d", "persons": 7}, "persons must be a list"),
         ({"manifest": "list.csv", "ids": ["a"]}, "leave out ids"),
@@ -267,7 +267,7 @@ def test_what_a_file_and_a_manifest_say_is_kept(tmp_path: Path) -> None:
         assert people.ids(Filters(labels={"coat": "red"}, tracks=["t7"])) == ["a.png"]
         assert people.ids(Filters(labels={"coat": ["blue", "green"]})) == []
         (tmp_path / "list.csv").write_text("path,camera,frame\na.png,door,first\n")
-        with pytest.raises(UsageError, match=r"line 2: 'first' is no number of a frame"):
+        with pytest.raises(UsageError, match=r"line 2: 'first' is not a frame number"):
             people.add(manifest=tmp_path / "list.csv")
 
 

@@ -41,10 +41,10 @@ def test_one_or_several_of_each() -> None:
         ({"pictures": np.zeros(8, np.float32)}, "give embeddings as vectors="),
         ({"pictures": "a.jpg", "colour": "bgr"}, "arrays of pixels"),
         ({"pictures": Image.new("RGB", (64, 128))}, r"numpy.asarray\(image"),
-        ({"description": HAT, "exact": True}, "a description alone is one stage"),
-        ({"description": HAT, "threshold": 3.0}, "a description alone is one stage"),
-        ({"description": HAT, "cascade": "id128"}, "a description alone is one stage"),
-        ({"description": HAT, "reranking": Reciprocal()}, "a description alone is one stage"),
+        ({"description": HAT, "exact": True}, "a description alone is one attribute stage"),
+        ({"description": HAT, "threshold": 3.0}, "a description alone is one attribute stage"),
+        ({"description": HAT, "cascade": "id128"}, "a description alone is one attribute stage"),
+        ({"description": HAT, "reranking": Reciprocal()}, "a description alone is one attribute stage"),
     ],
 )
 def test_what_cannot_be_asked_is_refused(fields: dict, message: str) -> None:

@@ -187,7 +187,7 @@ def test_what_is_refused() -> None:
     arranged = InvertedLists.fit("id128", codes["id128"], nlist=4).arrange(table)
     with pytest.raises(UsageError, match="needs a table with inverted lists by id32"):
         Cascade.parse("id32:nprobe=0.1 > id32<=9 > id512").search(arranged, codes)
-    with pytest.raises(UsageError, match="looks at every entry"):
+    with pytest.raises(UsageError, match="compares every entry"):
         Cascade.parse("id128:nprobe=0.1 > id32<=9 > id512").rank(arranged, codes)
     for text in ("id32 > id128:nprobe=0.1 > id512", "id128:nprobe=0.1 > id512", "id128:nprobe=0.1 > id512<=9 > id512"):
         with pytest.raises(UsageError, match=r"nprobe|probing|inverted lists"):

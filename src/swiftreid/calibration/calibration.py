@@ -1,4 +1,4 @@
-"""A calibration: how an encoder's distances are to be read, as it is stored on the encoder's card."""
+"""A calibration: what an encoder's distances mean, as the encoder's card stores it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from swiftreid.evaluation.attributes import AttributeScore
 from swiftreid.search.cascade import Cascade
 
 SHORT_LIST = "short_list"
-"""Method of a calibration whose cascade is the short list of the w rule, by attributes, and the one identity code."""
+"""Method of a calibration with a short-list cascade: the w rule by attributes, then the one identity code."""
 
 
 class Calibration(BaseModel):
-    """How an encoder's distances are to be read, fitted on held-out identities of one data set."""
+    """What an encoder's distances mean, fitted on held-out identities of one data set."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -39,7 +39,7 @@ class Calibration(BaseModel):
     pictures: int
     details: dict[str, Any] = Field(default_factory=dict)
     encoder: str = ""
-    """Fingerprint of the encoder whose distances these are; empty in cards of earlier versions."""
+    """Fingerprint of the calibrated encoder; empty in cards of earlier versions."""
     recall: RecallThresholds | None = None
     """Certified thresholds, or None when there were too few people for the promise."""
     recall_note: str = ""

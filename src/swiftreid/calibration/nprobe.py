@@ -1,10 +1,10 @@
-"""How many inverted lists to probe: the smallest share of a gallery that keeps what was asked for, with a promise.
+"""How many inverted lists to probe: the smallest share of a gallery that keeps a stated part of the entries.
 
-A probing stage loses an entry where its list is not among the nearest that hold the share. For a pair of pictures there
-is a least share from which on it is kept, which depends on this pair, the centres and how full the lists are. Held-out
-people show how these shares are distributed; the promise is that of `recall`: for a new person, drawn like them, the
-expected part of his relevant entries (same person, other camera) whose list is probed is at least ``share``, with
-``confidence`` over the choice of held-out people. Thresholds behind it lose on their own account.
+A probing stage loses an entry if its list is not among the closest lists that hold the share. Each pair of pictures has
+a least share that keeps it. It depends on the pair, the centres and how full the lists are. Held-out people show how
+these shares are distributed. The promise is that of `recall`: for a new person, drawn like them, the expected part of
+the relevant entries (same person, other camera) in probed lists is at least ``share``, with ``confidence`` over the
+choice of held-out people. Later thresholds lose entries besides.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Nprobe:
     kept: float
 
     def stage(self) -> Stage:
-        """The first stage of a cascade that probes so much."""
+        """The first stage of a cascade that probes this share."""
         return Stage(self.code, nprobe=self.nprobe)
 
 
@@ -63,7 +63,7 @@ def fit_nprobe(
     confidence: float = recall.CONFIDENCE,
     seed: int = 0,
 ) -> Nprobe:
-    """The smallest certified share of a gallery that a probing stage must look into.
+    """The smallest certified share of a gallery that a probing stage must probe.
 
     Args:
         table: the gallery, arranged (`InvertedLists.arrange`).

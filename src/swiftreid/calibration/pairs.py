@@ -42,7 +42,7 @@ class PairHistogram:
                 what = "the same person from two cameras" if name == "relevant" else "different people"
                 raise UsageError(
                     f"there is no pair of pictures of {what}, so thresholds cannot be fitted; calibrate on held-out "
-                    "people whom two cameras saw, with the cameras in folders, file names or a manifest (see "
+                    "people seen by two cameras, with the cameras in folders, file names or a manifest (see "
                     "docs/data.md)"
                 )
 

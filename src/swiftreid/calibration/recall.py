@@ -10,7 +10,7 @@ it, depends on that one pair of pictures alone: the promise does not change with
 **What is promised.** For a new person, drawn like the held-out ones, the expected share of the result that passes
 *all* stages is at least ``share``: the mean over the person's queries of the kept share of each. With probability
 ``confidence`` over the choice of held-out people the promise is true, whatever the distribution of distances. People
-of whom exhaustive search finds nothing have no result and do not count.
+without any entry in the exhaustive result do not count.
 
 **Identities are what is counted.** Pairs of one person hang together (a coat that changes with the camera spoils all
 of them), so a person is one observation: its loss, in 0..1, is the mean above. Losses of different people are
@@ -53,7 +53,7 @@ _STAKES = np.linspace(0.05, 1.0, 40)
 
 
 class TooFewPeople(SwiftReIDError):
-    """A promise was asked for that so few held-out people cannot support, however well their pictures match."""
+    """Too few held-out people for the promise, however well their pictures match."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class RecallThresholds:
 
 
 def people_needed(share: float = SHARE, confidence: float = CONFIDENCE) -> int:
-    """The fewest held-out people, each seen by two cameras, with whom `recall_thresholds` can promise ``share``.
+    """The fewest held-out people, each seen by two cameras, for `recall_thresholds` to promise ``share``.
 
     Raises:
         UsageError: a share or confidence that is not between 0 and 1.
@@ -146,7 +146,7 @@ def recall_thresholds(
     if not in_shape.any():
         raise TooFewPeople(
             f"no relevant entry of {len(shaping)} people is within {reach} bits of its query by {names[-1]}, where "
-            f"{_percent(depth or 1)} of the strangers are: these codes do not tell people apart"
+            f"{_percent(depth or 1)} of the strangers are: these codes do not separate people"
         )
     bits = np.array([bits_of(name) for name in names])
     loads = [pair_loads(queries[part], people[queries[part]]) for part in (in_shape, ~in_shape)]

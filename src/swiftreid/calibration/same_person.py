@@ -1,17 +1,17 @@
 """The distance up to which two pictures count as the same person's, and the answer 'unknown'.
 
-A ranking always has a first entry, even when the person was never seen before. The threshold tells the two cases
-apart. It is set by what a mistake costs: at most a stated share of the queries *without* a match may be given an entry
-(``false_accepts``), in a gallery of a stated size. More entries give more chances of a mistake, so the size is part of
-the statement: `SamePerson.false_accepts_in` says what the same threshold does in a gallery of another size.
+A ranking always has a first entry, even when the person was never seen before. The threshold separates the two cases.
+At most a stated share of the queries *without* a match may get an entry (``false_accepts``), in a gallery of a stated
+size. More entries give more chances of a mistake, so the size is part of the statement: `SamePerson.false_accepts_in`
+estimates the share for a gallery of another size.
 
 All figures are counted on held-out people: pictures of the same person by different cameras on one hand, of different
 people on the other. They are measurements, not promises with a confidence, since pairs of strangers share pictures.
 
 **Sizes.** For a gallery no larger than the held-out strangers, the chance that none of them is within the threshold is
-that of drawing it from them without replacement (hypergeometric), query by query. For a larger one nothing but an
-assumption helps: that strangers are within the threshold independently, with the share counted over all queries.
-Queries differ, and then fewer of them are given an entry than that figure says.
+that of drawing it from them without replacement (hypergeometric), query by query. For a larger one an assumption is
+needed: strangers are within the threshold independently, with the share counted over all queries. Queries differ, so
+fewer of them get an entry than this estimate.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ class SamePerson:
     """A decision threshold with its figures, all shares in 0..1.
 
     Attributes:
-        code: the code whose distance decides, or ``embedding``.
+        code: the code that decides, or ``embedding``.
         threshold: largest distance of the same person: bits, or cosine distance (1 less the cosine).
         gallery: entries of the gallery for which ``false_accepts`` holds.
         false_accepts: of queries without a match, how many are given some entry of such a gallery.
         false_accepts_per_pair: of pairs of pictures of different people, how many are taken for the same.
         recall: of queries with a match, how many have one within the threshold.
         recall_per_pair: of pairs of the same person by different cameras, how many are within it.
-        met: whether ``false_accepts`` is as low as was asked for (False: even distance 0 has more).
+        met: whether ``false_accepts`` is as low as requested (False: even distance 0 has more).
         persons: held-out people with pictures by two cameras.
         queries: held-out pictures asked.
     """
@@ -130,7 +130,7 @@ def fit_same_person(
         vectors: packed codes, uint8 [n, row bytes], or embeddings, float32 [n, d], of held-out people.
         persons: int [n]; identities below zero (junk) are left out.
         cameras: int [n].
-        code: name of the code; ``embedding`` for embeddings, whose distances are counted in steps of 0.001.
+        code: name of the code; ``embedding`` for embeddings, with distances counted in steps of 0.001.
         false_accepts: above 0 and below 1.
         gallery: entries of the gallery for which that is to hold; by default as many as there are held-out strangers.
         seed: above 2,048 pictures that many are drawn as queries.
@@ -183,7 +183,7 @@ class _Counted:
     Attributes:
         strangers: int64 [q, bins], for each query how many strangers are at this distance or less.
         matches: int64 [bins], pairs of query and match at this distance.
-        nearest: int64 [q], distance of the nearest match; bins if there is none.
+        nearest: int64 [q], distance of the closest match; bins if there is none.
         persons: people with a match.
     """
 
@@ -238,7 +238,7 @@ def _hamming(column: NDArray[Any], code: str, rows: NDArray[np.intp]) -> NDArray
 
 
 def _cosine_steps(vectors: NDArray[Any]) -> Callable[[NDArray[np.intp]], NDArray[np.int64]]:
-    """Cosine distances in steps, rounded up, so that a pair at a step's distance is at most that far apart."""
+    """Cosine distances in steps, rounded up: a pair at a step's distance is at most that far apart."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit = (vectors / np.where(lengths > 0, lengths, 1)).astype(np.float32)
 

@@ -1,4 +1,4 @@
-"""How many entries a short code must hand on so that a right one is among them: the w rule of AFR.
+"""How many entries must pass a short code to have a right one among them: the w rule of AFR.
 
 The SSR paper's attribute-based fast retrieval (AFR, methods.md section 1) ranks by a short code, keeps the closest
 ``w`` and ranks those by the long code; ``w`` is the smallest at which search by the short code alone reaches *rank-w =
@@ -102,7 +102,7 @@ def fit_short_list(
         cameras: int [n].
         code: the short code; by default as `short_and_final` chooses it.
         final: the code that orders the list; likewise.
-        rank_share: share of the queries whose first match must be kept; above 0, at most 1.
+        rank_share: share of the queries that must keep their first match; above 0, at most 1.
 
     Raises:
         UsageError: an argument is out of range, or no person was seen by two cameras.

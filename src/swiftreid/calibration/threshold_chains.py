@@ -11,7 +11,7 @@ _ABOVE = 64
 """Places of the chain between 'everything passes' and 'nothing found on the shaping people is lost'."""
 
 _STEP = 0.01
-"""A step drops at least this share of the strangers that still pass, so that it is not decided by one of them."""
+"""A step drops at least this share of the strangers that still pass: one stranger alone never decides it."""
 
 
 def threshold_chain(
@@ -82,7 +82,7 @@ def losses_along(
 
 
 def pair_loads(queries: NDArray[np.intp], persons: NDArray[np.int64]) -> NDArray[np.float64]:
-    """What each pair counts, so that queries count alike within a person, and pairs alike within a query.
+    """Weights of pairs: equal for the queries of a person, and for the pairs of a query.
 
     Args:
         queries: query of each pair, int [p].

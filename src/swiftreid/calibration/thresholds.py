@@ -13,7 +13,7 @@ therefore a dial between speed and accuracy, not a statement about real precisio
 **Decisions** (methods.md, section 2): the printed Eq. 8 does not follow from Eq. 6; ``formula="derived"`` is what
 does, ``(1 + b^2) CDFr / (CDFr + CDFn + b^2)``, and ``"printed"`` is there for comparison. The Gaussians are fitted by
 the mean and standard deviation of exact distances. Least-squares fitting of a curve to the histogram, as in the
-released code, collapses on long codes, whose bins hold next to nothing each. Distances are whole numbers, so a
+released code, collapses on long codes, with nearly empty bins. Distances are whole numbers, so a
 Gaussian is read at ``t + 1/2``. Among equal scores the smallest threshold wins.
 """
 
@@ -232,7 +232,7 @@ def choose_beta(
     formula: Formula = "derived",
     threads: int = 1,
 ) -> BetaChoice:
-    """The cheapest beta whose coarse-to-fine ranking scores at most ``max_loss`` below exhaustive search.
+    """The cheapest beta with a coarse-to-fine ranking that scores at most ``max_loss`` below exhaustive search.
 
     Everything here must come from held-out identities, never from the test set.
 

@@ -51,16 +51,16 @@ def tables(report: Report, answers: Sequence[Answer]) -> None:
 
 
 def cascade(report: Report, answer: Answer, card: EncoderCard | None) -> None:
-    """Which cascade was searched by, and why."""
+    """Print the cascade of the search, and why it was used."""
     report.text(f"cascade: {answer.cascade} ({why(answer, card)})")
 
 
 def warn(report: Report, answers: Sequence[Answer], filters: FilterOptions) -> None:
-    """Warn where a search had nothing to search in, or a filter leaves nobody out."""
+    """Warn where a search had nothing to search in, or a filter leaves no entry out."""
     for note in _different(answers):
         if note.kind == "no-such-camera":
             report.warn(
-                f"--other-cameras leaves nobody out for camera {note.facts['camera']}: the gallery's cameras are "
+                f"--other-cameras leaves no entry out for camera {note.facts['camera']}: the gallery's cameras are "
                 f"{', '.join(note.facts['cameras'])}; if it is one of these by another name, use --not-camera"
             )
         elif note.kind == "nothing-to-search":
@@ -85,24 +85,24 @@ def _different(answers: Sequence[Answer]) -> list[Note]:
 
 
 def _describe(report: Report, answers: Sequence[Answer], facts: DescriptionFacts, card: EncoderCard | None) -> None:
-    """How many fit or pass, where nobody fits, and what the encoder cannot tell."""
+    """Print how many entries fit or pass, and which attributes the encoder does not predict well."""
     by_picture = answers[0].origin != "description"
     passing = " or ".join(f"{n:,}" for n in sorted({answer.passing or 0 for answer in answers}))
     if by_picture:
         share = facts.right_share
-        right = "" if share is None else f", about {100 * share:.0f} % or more of those of whom it is true"
+        right = "" if share is None else f", about {100 * share:.0f} % or more of the people with these attributes"
         report.note(f"the description lets {passing} entries pass{right}")
     elif passing != "0":
         report.note(f"the description fits {passing} entries, surely or not")
     fits = [hit.fit for answer in answers for hit in answer.hits if hit.fit is not None]
     if fits and all(fit.differs for fit in fits):
-        report.note(f"nobody here fits all of it: {facts}")
-    name, where = card.name if card else "the encoder", "(`swiftreid encoder info` has how well each)"
+        report.note(f"no hit fits the whole description: {facts}")
+    name, where = card.name if card else "the encoder", "(`swiftreid encoder info` shows it for each attribute)"
     if facts.by_chance:
-        ignored = ", so nobody is left out for it" if by_picture else ""
-        report.note(f"{name} tells {' and '.join(facts.by_chance)} hardly better than by chance{ignored} {where}")
+        ignored = ", so it leaves no entry out" if by_picture else ""
+        report.note(f"{name} predicts {' and '.join(facts.by_chance)} hardly better than by chance{ignored} {where}")
     if facts.unmeasured:
-        report.note(f"how well {name} tells {' and '.join(facts.unmeasured)} was never measured {where}")
+        report.note(f"how well {name} predicts {' and '.join(facts.unmeasured)} was never measured {where}")
 
 
 def answer_document(answer: Answer) -> dict[str, Any]:

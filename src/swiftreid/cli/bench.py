@@ -1,4 +1,4 @@
-"""`swiftreid bench`: our search beside its peers on this machine, and what it costs as a gallery grows."""
+"""`swiftreid bench`: our search beside its peers on this machine, and its cost as a gallery grows."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CacheOption = Annotated[
     Path | None,
     typer.Option("--cache", help="Folder to keep codes and indexes in, 1 to 2 kB an entry; reused by later runs."),
 ]
-SeedOption = Annotated[int, typer.Option(min=0, help="Of people and pictures.")]
+SeedOption = Annotated[int, typer.Option(min=0, help="Seed of people and pictures.")]
 PlotOption = Annotated[Path | None, typer.Option(help="Where to write the chart, an SVG file.")]
 CardOption = Annotated[Path | None, typer.Option(help="Where to write all figures, a .json file.")]
 
@@ -55,7 +55,7 @@ def search(
     queries: Annotated[int, typer.Option(min=1, max=4096, help="Query pictures.")] = 256,
     k: Annotated[int, typer.Option("--k", "-k", min=1, max=10_000, help="Results per query.")] = 100,
     batch: Annotated[int, typer.Option(min=0, max=4096, help="Queries in a batch; 0 measures no batches.")] = 256,
-    rounds: Annotated[int, typer.Option(min=1, max=1000, help="How often each contender comes to its turn.")] = 7,
+    rounds: Annotated[int, typer.Option(min=1, max=1000, help="How many turns each contender takes.")] = 7,
     judged: Annotated[int, typer.Option(min=1, max=4096, help="Queries that accuracy is measured on.")] = 64,
     seed: SeedOption = 0,
     cascade: Annotated[
@@ -63,7 +63,8 @@ def search(
         typer.Option(help="A further cascade to measure, such as 'id32:top=5000 > id2048'; repeatable."),
     ] = None,
     only: Annotated[
-        list[str] | None, typer.Option(help="Only these besides the baseline: 'ours', 'numpy', 'faiss*'; repeatable.")
+        list[str] | None,
+        typer.Option(help="Measure only these and the baseline: 'ours', 'numpy', 'faiss*'; repeatable."),
     ] = None,
     graphs: Annotated[
         bool | None, typer.Option("--graphs/--no-graphs", help="Build graph indexes; by default up to 2.5M entries.")
@@ -74,7 +75,7 @@ def search(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Our search beside FAISS, usearch, NumPy and torch, in turns in one run. Needs the extra 'bench'."""
+    """Measure our search beside FAISS, usearch, NumPy and torch, in turns in one run. Needs the extra 'bench'."""
     report = Report(as_json=as_json, quiet=quiet)
     card = None if card is None else output_file("--card", card, suffixes=(".json",))
     plot = None if plot is None else output_file("--plot", plot, suffixes=(".svg",))
@@ -105,11 +106,11 @@ def search(
 
 @app.command("growth")
 def growth(
-    upto: Annotated[str, typer.Option(help="Largest gallery to measure: 1M, 10M. It is made in memory.")] = "1M",
+    upto: Annotated[str, typer.Option(help="Largest gallery to measure: 1M, 10M. It is built in memory.")] = "1M",
     queries: Annotated[int, typer.Option(min=1, max=4096, help="Query pictures.")] = 256,
     k: Annotated[int, typer.Option("--k", "-k", min=1, max=10_000, help="Results per query.")] = 100,
     batch: Annotated[int, typer.Option(min=2, max=4096, help="Queries in a batch.")] = 256,
-    rounds: Annotated[int, typer.Option(min=1, max=1000, help="How often each search comes to its turn.")] = 7,
+    rounds: Annotated[int, typer.Option(min=1, max=1000, help="How many turns each search takes.")] = 7,
     seed: SeedOption = 0,
     cache: CacheOption = None,
     plot: PlotOption = None,
@@ -117,7 +118,7 @@ def growth(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """What a search costs as a gallery grows: measured, and by a fitted model up to a billion entries."""
+    """Measure what a search costs as a gallery grows, and extend it by a fitted model to a billion entries."""
     report = Report(as_json=as_json, quiet=quiet)
     card = None if card is None else output_file("--card", card, suffixes=(".json",))
     plot = None if plot is None else output_file("--plot", plot, suffixes=(".svg",))
@@ -185,7 +186,7 @@ def _print_growth(report: Report, figures: dict[str, Any]) -> None:
         ],
     )
     report.table(
-        "Shard above so many entries",
+        "Shard above this many entries",
         ["search", "this machine's free memory", "100 ms a query on one core"],
         [(row["search"], row["entries_in_free_memory"], row["entries_within_100_ms"]) for row in figures["shard"]],
     )

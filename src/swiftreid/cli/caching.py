@@ -1,4 +1,4 @@
-"""`swiftreid cache ...`: what is kept of encoded pictures, and how to delete it."""
+"""`swiftreid cache ...`: show and delete the cache of embeddings."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from swiftreid.cli.console import JsonOption, QuietOption, Report
 from swiftreid.encoding.cache import EncodingCache
 
 app = typer.Typer(
-    help="Embeddings kept by evaluate, hash, calibrate and figure, so that pictures are encoded once.",
+    help="Embeddings that evaluate, hash, calibrate and figure keep: pictures are encoded once.",
     no_args_is_help=True,
 )
 
 
 @app.command("info")
 def info(as_json: JsonOption = False, quiet: QuietOption = False) -> None:
-    """Show where the cache lies, and how much it holds of which encoders."""
+    """Show the folder of the cache, its size and its encoders."""
     report = Report(as_json=as_json, quiet=quiet)
     found = EncodingCache.default().info()
     if found.folder is None:
@@ -38,7 +38,7 @@ def info(as_json: JsonOption = False, quiet: QuietOption = False) -> None:
 
 @app.command("clear")
 def clear(as_json: JsonOption = False, quiet: QuietOption = False) -> None:
-    """Delete all embeddings that are kept; they are biometric data."""
+    """Delete all cached embeddings. They are biometric data."""
     report = Report(as_json=as_json, quiet=quiet)
     freed = EncodingCache.default().clear()
     report.text(f"deleted {freed / 2**20:,.1f} MiB")

@@ -1,4 +1,4 @@
-"""A calibration as text for people, and the same-person threshold that a search goes by."""
+"""A calibration as text for people."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from swiftreid.cli.console import Report
 from swiftreid.evaluation.attributes import AttributeScore, AttributeScores
 
 FEW = 30
-"""Held-out people below whom figures and thresholds are warned of."""
+"""With fewer held-out people, a command warns about its figures and thresholds."""
 
 
 def print_calibration(report: Report, found: Calibration) -> None:
-    """One line for each thing that was fitted, with what it rests on."""
+    """Print one line for each fitted value, with its data."""
     report.text(f"cascade: {found.cascade} ({_chosen_by(found)})")
     if found.recall is None:
         report.text(f"no certified recall: {found.recall_note}")
@@ -42,7 +42,7 @@ def warn_of_few(people: int, held_out: str, report: Report) -> None:
     """Warn where figures rest on too few held-out people."""
     if people < FEW:
         report.warn(
-            f"figures and thresholds rest on {held_out}: on others they may be far off; calibrate on more people"
+            f"figures and thresholds come from {held_out} only and may be far off for others: calibrate on more people"
         )
 
 
@@ -80,7 +80,7 @@ def _same_person(found: SamePerson) -> str:
         f"same person: {distance} {found.threshold:g} finds {100 * found.recall:.1f} % of the people who are there and "
         f"gives an entry to {100 * found.false_accepts:.1f} % of those who are not, among {found.gallery:,} entries"
     )
-    return line if found.met else f"{line}; that is more than was asked for, and no threshold is stricter"
+    return line if found.met else f"{line}; that is more than you allowed, but no threshold is stricter"
 
 
 def print_sweep(report: Report, found: Calibration) -> None:

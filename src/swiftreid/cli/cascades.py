@@ -1,4 +1,4 @@
-"""The cascade that a command is given, and why a search went by the one it did."""
+"""The cascade that a command is given, and why a search used its cascade."""
 
 from __future__ import annotations
 
@@ -26,16 +26,15 @@ def read_cascade(text: str, codes: Collection[str], owner: str = "the gallery") 
     cascade = Cascade.parse(text)
     if cascade.stages[0].keep == "nprobe":
         raise UsageError(
-            f"--cascade {text!r}: inverted lists exist in Python only, so no command can search by "
-            f"{cascade.stages[0]}: "
-            "leave that stage out, or see 'Millions of entries: inverted lists' in docs/search.md"
+            f"--cascade {text!r}: inverted lists exist in Python only: leave the stage {cascade.stages[0]} out, or see "
+            "'Millions of entries: inverted lists' in docs/search.md"
         )
     check_codes(cascade, codes, owner)
     return cascade
 
 
 def why(answer: Answer, card: EncoderCard | None) -> str:
-    """Why a search went by its cascade, in the words of the options."""
+    """Why a search used its cascade, with the options' names."""
     name = "of the gallery, of which it has no copy," if card is None else card.name
     calibration = card.calibration if card else None
     reasons = {
@@ -49,4 +48,4 @@ def why(answer: Answer, card: EncoderCard | None) -> str:
         "description": "the description, of every entry",
     }
     narrowed = answer.description is not None and answer.origin != "description"
-    return reasons[answer.origin] + ("; among those whom the description lets pass" if narrowed else "")
+    return reasons[answer.origin] + ("; among the entries that pass the description" if narrowed else "")

@@ -101,10 +101,10 @@ def calibrate(
     root: RootOption = None,
     beta: Annotated[
         float | None,
-        typer.Option(help="Weight of recall; more finds more and is slower. Default: chosen by --max-loss."),
+        typer.Option(help="Weight of recall: larger finds more and is slower. Default: chosen by --max-loss."),
     ] = None,
     max_loss: Annotated[
-        float | None, typer.Option(min=0, help="mAP points that may be lost on these people. Default: 0.5.")
+        float | None, typer.Option(min=0, help="Points of mAP that the cascade may lose on these people. Default: 0.5.")
     ] = None,
     method: Annotated[
         str,
@@ -115,10 +115,11 @@ def calibrate(
     ] = 100 * SHARE,
     confidence: Annotated[float, typer.Option(help="% confidence of that promise: 95, not 0.95.")] = 100 * CONFIDENCE,
     false_accepts: Annotated[
-        float, typer.Option(help="% of people who are not there that may be given an entry (same-person threshold).")
+        float, typer.Option(help="% of people not in the gallery who may get an entry (same-person threshold).")
     ] = 100 * FALSE_ACCEPTS,
     gallery_size: Annotated[
-        int | None, typer.Option(min=1, help="Entries for which that holds. Default: as many as are held out.")
+        int | None,
+        typer.Option(min=1, help="Gallery entries for --false-accepts. Default: as many as held out."),
     ] = None,
     sweep: Annotated[bool, typer.Option("--sweep", help="Print what every beta loses and compares.")] = False,
     device: DeviceOption = CPU,
@@ -162,8 +163,8 @@ def calibrate(
     if in_place and before is not None and was_learned(used, read, settings.split):
         raise UsageError(
             f"{encoder} was trained on these very people, and has thresholds already, of {before.data}: "
-            "these would replace them and be too tight for others. Calibrate on other people, or give --output for "
-            "a copy"
+            "the new ones would replace them and be too tight for others. Calibrate on other people, or give --output "
+            "for a copy"
         )
     bad = BadPictures(report)
     calibrated = calibrate_encoder(used, read, settings, on_bad=bad, progress=report.progress)
@@ -180,7 +181,7 @@ def calibrate(
 
 def _max_loss(beta: float | None, max_loss: float | None) -> float:
     if beta is not None and max_loss is not None:
-        raise UsageError("give --beta, or --max-loss to have it chosen, not both")
+        raise UsageError("give --beta, or --max-loss to choose it, not both")
     return _MAX_LOSS if max_loss is None else max_loss
 
 

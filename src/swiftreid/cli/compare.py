@@ -16,7 +16,7 @@ from swiftreid.evaluation.comparison import FLIPS, short_names
 from swiftreid.evaluation.metrics import AP_RULES, ApRule
 from swiftreid.evaluation.verdicts import ApRulesDiffer, CardsDiffer, Comparison, compare_cards
 
-_FORCE = "--force shows them side by side all the same"
+_FORCE = "--force shows them side by side anyway"
 _ADVICE: Mapping[type[UsageError], str] = {
     CardsDiffer: _FORCE,
     ApRulesDiffer: f"give --ap to compare by one definition; {_FORCE}",
@@ -38,12 +38,12 @@ def compare(
         str | None, typer.Option(help="Definition of AP: 'standard' or 'trapezoid'. Default: the cards' own.")
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Show cards of unlike protocols or data side by side all the same.")
+        bool, typer.Option("--force", help="Show cards of different protocols or data side by side anyway.")
     ] = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Compare result cards: figures side by side, and whether differences are more than chance."""
+    """Compare result cards: figures side by side, and a test of whether differences are more than chance."""
     report = Report(as_json=as_json, quiet=quiet)
     if len(cards) < 2:
         raise UsageError("give at least two result cards, as in `swiftreid compare before.json after.json`")
@@ -54,7 +54,7 @@ def compare(
         found = compare_cards(loaded, names, rankings=ranking or [], ap=ap, force=force)
     _print(report, found)
     for number, differences in found.differences.items():
-        report.warn(f"{names[number]} is not like {names[0]}: {'; '.join(map(str, differences))}")
+        report.warn(f"{names[number]} differs from {names[0]}: {'; '.join(map(str, differences))}")
     for line in found.verdicts:
         report.text(line)
     report.document(
@@ -112,7 +112,7 @@ def _print(report: Report, found: Comparison) -> None:
                 _with_interval(row, "rank1"),
                 _with_interval(row, f"map_{found.ap}"),
                 _with_interval(row, "minp"),
-                row.bytes_per_entry,  # and no times: those of two runs say nothing of two searches
+                row.bytes_per_entry,  # no times: two runs' times do not compare two searches
             )
             for ranking in found.rankings
             for number, (name, card) in enumerate(zip(names, found.cards, strict=True))

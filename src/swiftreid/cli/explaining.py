@@ -1,4 +1,4 @@
-"""`swiftreid explain`: which regions of two pictures made them near or far, drawn over both."""
+"""`swiftreid explain`: which regions of two pictures made them close or far, drawn over both."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def explain(
     query: Annotated[Path, typer.Argument(help="A picture.")],
     candidates: Annotated[
         list[Path] | None,
-        typer.Argument(help="Pictures to compare it with. Without any: what its own code depends on."),
+        typer.Argument(help="Pictures to compare it with. Without any: show what its own code depends on."),
     ] = None,
     gallery: Annotated[Path | None, typer.Option(help="Gallery of the entries that --entry names.")] = None,
     entry: Annotated[
@@ -48,11 +48,11 @@ def explain(
     ] = None,
     fine: Annotated[
         bool,
-        typer.Option("--fine", help="Compare the numbers behind the bits: for short codes, few of whose bits turn."),
+        typer.Option("--fine", help="Compare the numbers behind the bits: for short codes, where few bits turn."),
     ] = False,
     attribute: Annotated[
         list[str] | None,
-        typer.Option(help="Show what this attribute was read off instead, such as hat; may be repeated."),
+        typer.Option(help="Show instead which regions decide this attribute, such as hat; may be repeated."),
     ] = None,
     patch: Annotated[
         int | None,
@@ -74,8 +74,8 @@ def explain(
 ) -> None:
     """Draw where two pictures agree and where they differ, for any encoder.
 
-    Patch by patch a picture is covered and encoded again. Where that moves the two pictures apart they agree, where it
-    brings them closer they differ.
+    The command covers a picture patch by patch and encodes it again. Where this moves the two pictures apart, they
+    agree; where it brings them closer, they differ.
     """
     report = Report(as_json=as_json, quiet=quiet)
     output = output_file("--output", output, suffixes=tuple(_WRITABLE))

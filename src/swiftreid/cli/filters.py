@@ -1,4 +1,4 @@
-"""The options of a search, a list or an export that leave entries out, and what a search says when none is left."""
+"""The filter options of search, list and export, and the message when no entry passes them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PersonOption = Annotated[Names, typer.Option(help="Only entries of this person; 
 TrackOption = Annotated[Names, typer.Option(help="Only entries of this track; may be repeated.")]
 LabelOption = Annotated[
     Names,
-    typer.Option(help="Only entries with this label, NAME=VALUE; may be repeated: of one name one value is enough."),
+    typer.Option(help="Only entries with this label, NAME=VALUE; may be repeated: one value of each name is enough."),
 ]
 AfterOption = Annotated[str | None, typer.Option(help="Only entries from this time on (ISO 8601 or Unix seconds).")]
 BeforeOption = Annotated[str | None, typer.Option(help="Only entries before this time.")]

@@ -34,7 +34,7 @@ app.command()(upgrade)
 WAIT = 10.0
 TimeoutOption = Annotated[
     float,
-    typer.Option(help="Seconds to wait, when compacting, for readers that still look at what was deleted.", min=0),
+    typer.Option(help="Seconds to wait, when compacting, for readers that still use deleted entries.", min=0),
 ]
 GalleryPath = Annotated[Path, typer.Argument(help="The gallery's folder.")]
 
@@ -51,7 +51,7 @@ def create(
     ] = DEFAULT,
     rendered: Annotated[
         bool,
-        typer.Option("--rendered", help="Nobody in it exists: a calibration on rendered people decides there."),
+        typer.Option("--rendered", help="All its people are rendered: a calibration on rendered people then decides."),
     ] = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -69,7 +69,7 @@ def add(
     gallery: GalleryPath,
     pictures: Annotated[list[Path] | None, typer.Argument(help="Picture files or folders of pictures.")] = None,
     camera: Annotated[
-        str | None, typer.Option(help="Camera of all these pictures, where their names do not say it.")
+        str | None, typer.Option(help="Camera of all these pictures, where their names do not give it.")
     ] = None,
     manifest: Annotated[
         Path | None,
@@ -82,7 +82,7 @@ def add(
     ] = None,
     id_prefix: Annotated[str, typer.Option(help="Put before every id, where folders hold the same names.")] = "",
     skip_existing: Annotated[
-        bool, typer.Option("--skip-existing", help="Leave out ids that are there, to go on after an interruption.")
+        bool, typer.Option("--skip-existing", help="Skip ids that are in the gallery, to go on after an interruption.")
     ] = False,
     acknowledge: Annotated[
         bool, typer.Option("--acknowledge", help="Print each id on stdout once it is durably stored.")
@@ -138,10 +138,10 @@ def add(
 
 
 _ADVICE = {
-    IdsExist: "--skip-existing leaves those out that are there, --id-prefix gives other ids",
+    IdsExist: "--skip-existing skips those that are there, --id-prefix gives other ids",
     OtherPicture: "--id-prefix gives other ids",
     SameIds: "--id-prefix goes before every id",
-    NoCamera: "--camera NAME says it of all of them",
+    NoCamera: "--camera NAME gives one camera to all of them",
 }
 
 
@@ -160,7 +160,7 @@ def _echo(ids: Sequence[str]) -> None:
 
 @app.command()
 def info(gallery: GalleryPath, as_json: JsonOption = False, quiet: QuietOption = False) -> None:
-    """What a gallery holds: entries, cameras, times, encoder, bytes."""
+    """Show what a gallery holds: entries, cameras, times, encoder, bytes."""
     report = Report(as_json=as_json, quiet=quiet)
     with Gallery.open(gallery, read_only=True) as opened:
         facts = asdict(opened.info())
@@ -193,7 +193,7 @@ def delete(
     ids: Annotated[list[str] | None, typer.Argument(help="Ids of the entries to delete.")] = None,
     person: Annotated[str | None, typer.Option(help="Delete every entry of this person.")] = None,
     compact: Annotated[
-        bool, typer.Option("--compact", help="Also rewrite sealed segments, so that the codes leave the disk at once.")
+        bool, typer.Option("--compact", help="Also rewrite sealed segments: the codes leave the disk at once.")
     ] = False,
     timeout: TimeoutOption = WAIT,
     as_json: JsonOption = False,
@@ -202,7 +202,7 @@ def delete(
     """Delete entries with their pictures and metadata. An unknown id is an error and deletes nothing."""
     report = Report(as_json=as_json, quiet=quiet)
     if bool(ids) == (person is not None):
-        raise UsageError("say what to delete: ids, or --person and no ids")
+        raise UsageError("give the ids to delete, or --person without ids")
     with Gallery.open(gallery) as opened:
         chosen = list(ids or []) if person is None else opened.ids_of_person(person)
         if not chosen:
@@ -226,7 +226,7 @@ def delete(
 def compact(
     gallery: GalleryPath, timeout: TimeoutOption = WAIT, as_json: JsonOption = False, quiet: QuietOption = False
 ) -> None:
-    """Rewrite segments without their deleted entries; afterwards nothing of these is on disk, else exit code 1."""
+    """Rewrite segments without their deleted entries. Exit code 1 if any of their content is still on disk."""
     report = Report(as_json=as_json, quiet=quiet)
     with Gallery.open(gallery) as opened:
         before = opened.info()

@@ -37,12 +37,14 @@ def list_entries(
     label: LabelOption = None,
     after: AfterOption = None,
     before: BeforeOption = None,
-    limit: Annotated[int | None, typer.Option(help="At most so many.", min=0)] = None,
-    after_id: Annotated[str | None, typer.Option(help="Go on after this entry, the last one of a list before.")] = None,
+    limit: Annotated[int | None, typer.Option(help="How many entries at most.", min=0)] = None,
+    after_id: Annotated[
+        str | None, typer.Option(help="Continue after this entry, the last one of the list before.")
+    ] = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """List entries in gallery order, with what is known of them."""
+    """List entries in gallery order, with their metadata."""
     report = Report(as_json=as_json, quiet=quiet)
     with Gallery.open(gallery, read_only=True) as opened:
         filters = FilterOptions(camera, not_camera, person, track, label, after, before).filters(opened)
@@ -93,7 +95,7 @@ def export(
 
 
 def upgrade(gallery: GalleryPath, as_json: JsonOption = False, quiet: QuietOption = False) -> None:
-    """Bring a gallery of an older version up to date; opening it for writing does the same."""
+    """Migrate a gallery of an older version to this format. Opening it for writing does the same."""
     report = Report(as_json=as_json, quiet=quiet)
     with Gallery.open(gallery) as opened:
         info = opened.info()

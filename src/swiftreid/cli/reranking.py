@@ -15,7 +15,7 @@ _PAPER = Reciprocal()
 # None where an option is not given, so that one without --rerank is noticed.
 K1Option = Annotated[
     int | None,
-    typer.Option("--k1", min=1, max=1000, show_default=f"{_PAPER.k1}", help="Neighbours that --rerank looks at."),
+    typer.Option("--k1", min=1, max=1000, show_default=f"{_PAPER.k1}", help="Neighbours that --rerank compares."),
 ]
 K2Option = Annotated[
     int | None,

@@ -56,7 +56,7 @@ LowerOption = Annotated[
     list[str] | None, typer.Option("--lower", help="Colour or pattern of the lower garment; may be repeated.")
 ]
 NotOption = Annotated[
-    list[str] | None, typer.Option("--not", help="An attribute that the person has not; may be repeated.")
+    list[str] | None, typer.Option("--not", help="An attribute that the person does not have; may be repeated.")
 ]
 
 
@@ -75,7 +75,7 @@ def search(
     camera: CameraOption = None,
     not_camera: NotCameraOption = None,
     other_cameras: Annotated[
-        bool, typer.Option("--other-cameras", help="No entries of the query's own camera, which its name tells.")
+        bool, typer.Option("--other-cameras", help="No entries of the query's own camera, known from its file's name.")
     ] = False,
     person: PersonOption = None,
     track: TrackOption = None,
@@ -87,7 +87,7 @@ def search(
     ] = None,
     exact: Annotated[bool, typer.Option("--exact", help="Compare the longest code with every entry.")] = False,
     encoder: Annotated[
-        str | None, typer.Option(help="Encoder file to use instead of the gallery's copy (its calibration counts).")
+        str | None, typer.Option(help="Encoder file to use instead of the gallery's copy, with its calibration.")
     ] = None,
     same_person: Annotated[
         float | None,
@@ -109,18 +109,18 @@ def search(
     ] = None,
     no_picture: Annotated[bool, typer.Option("--no-picture", help="Write no picture.")] = False,
     threads: Annotated[
-        int, typer.Option(min=1, max=256, help="Threads that search; no more are used than there are processors.")
+        int, typer.Option(min=1, max=256, help="Threads that search, at most one for each processor.")
     ] = 1,
     device: DeviceOption = CPU,
     encoder_threads: EncoderThreadsOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Search a gallery for the people in some pictures, or for those whom a description fits.
+    """Search a gallery for the people in some pictures, or for people who fit a description.
 
-    A description is made of --has, --upper, --lower and --not, for an encoder that has learned attributes; all that it
-    says should be so. Alone it finds whom it fits best; with pictures these are searched among those whom it fits, and
-    where they are few, among those whom it fits next best: as many as are no more than a tenth of the gallery.
+    Give a description with --has, --upper, --lower and --not; the encoder must have learned attributes. All conditions
+    must hold. A description alone ranks the entries by how well they fit. With pictures, only entries that fit are
+    searched; if they are few, those that fit next best are added, up to a tenth of the gallery.
     """
     report = Report(as_json=as_json, quiet=quiet)
     _refuse_both(
@@ -199,7 +199,7 @@ def _queries(asking: partial[Query], like: Sequence[str], files: Sequence[Path],
     if like or files:
         return [asking(ids=id_) for id_ in like] + [asking(pictures=file) for file in files]
     if asking.keywords["description"] is None:
-        raise UsageError("say whom to search: query pictures, --like ID, or a description such as --has backpack")
+        raise UsageError("give a query: pictures, --like ID, or a description such as --has backpack")
     return [asking()]
 
 
@@ -219,7 +219,7 @@ def _threads(wanted: int, report: Report) -> int:
 
 
 def _note_picture(answers: Sequence[Answer], report: Report) -> None:
-    """Say what of the results the picture does not show."""
+    """Print which results the picture leaves out."""
     words = [f"first {HITS} results"] * any(len(answer.hits) > HITS for answer in answers)
     words += [f"first {_DRAWN_QUERIES} queries"] * (len(answers) > _DRAWN_QUERIES)
     if words:

@@ -116,7 +116,7 @@ class CatalogueView(Protocol):
         """The chunks of the tail, in gallery order."""
 
     def read_chunks(self, first: int, last: int) -> Iterator[StoredChunk]:
-        """The chunks whose first number is in ``first..last``, in gallery order."""
+        """The chunks with a first number in ``first..last``, in gallery order."""
 
     def cameras(self) -> list[CameraRow]:
         """All cameras with entries, by name."""
@@ -242,4 +242,4 @@ class Catalogue(Protocol):
         """Overwrite what deleted and changed entries left behind."""
 
     def settle(self) -> list[str]:
-        """Drop logs of older states; says which files still hold deleted content, as a reader looks at it."""
+        """Drop logs of older states; returns the files that still hold deleted content because a reader uses it."""

@@ -39,7 +39,7 @@ def check_changes(changes: Mapping[str, Any]) -> dict[str, Any]:
     """
     unknown = sorted(set(changes) - set(EntryChanges.__annotations__))
     if unknown or not changes:
-        what = f"no field {unknown[0]!r} can be changed" if unknown else "say which fields to change"
+        what = f"no field {unknown[0]!r} can be changed" if unknown else "no field is given"
         raise UsageError(f"{what}: update takes {', '.join(sorted(EntryChanges.__annotations__))}")
     times = {
         name: seconds(changes[name], name)

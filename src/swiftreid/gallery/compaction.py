@@ -18,7 +18,7 @@ class CompactReport:
     """What a compaction did.
 
     Attributes:
-        erased: deleted sealed entries whose codes were erased.
+        erased: deleted sealed entries with erased codes.
         segments_before: segment files before.
         segments_after: segment files after.
         remaining: files that still hold deleted content because readers hold older snapshots, one sentence each; empty
@@ -78,7 +78,7 @@ def _rows(catalogue: Catalogue, cache: Cache) -> list[SegmentRow]:
 
 
 def _groups(rows: list[SegmentRow], size: int) -> list[list[SegmentRow]]:
-    """Neighbours that fit into one segment together and whose codes were made alike."""
+    """Neighbours that fit into one segment together, with codes by the same encoder and camera statistics."""
     groups: list[list[SegmentRow]] = []
     filled = 0
     for row in rows:
@@ -116,7 +116,7 @@ def _rewrite(
         one = group[0]
         written = write_segment(store, layout, rows, encoder=one.encoder, statistics=one.statistics)
     if not catalogue.register(written, rows, replaces=group):
-        raise GalleryBusy(f"gallery {gallery}: others changed segments while they were compacted; run it again")
+        raise GalleryBusy(f"gallery {gallery}: other writers changed segments during compaction; compact again")
 
 
 def remove_orphans(catalogue: Catalogue, store: SegmentStore) -> list[str]:

@@ -70,7 +70,7 @@ def create_gallery(
     _check_place(path)
     if encoder is not None:
         if not (encoder_name is None and fingerprint is None and spec is None):
-            raise UsageError("an encoder says its name, fingerprint and spec itself: give it, or the three, not both")
+            raise UsageError("an encoder has name, fingerprint and spec: give the encoder, or these three, not both")
         encoder_name, fingerprint, spec = encoder.card.name, encoder.fingerprint, encoder.spec
     if isinstance(embedding, str):
         size = None if encoder is None else encoder.card.embedding

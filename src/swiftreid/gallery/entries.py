@@ -213,7 +213,7 @@ def to_row(seq: int, entry: Entry, arrival: float) -> tuple[Any, ...]:
 
 
 def changed_row(seq: int, entry: Entry, thumbnail_digest: bytes | None) -> tuple[Any, ...]:
-    """The values of `ROW` for an entry whose thumbnail stays as it is."""
+    """The values of `ROW` for an entry that keeps its thumbnail."""
     return _with_digest(seq, entry, entry.arrival, thumbnail_digest)
 
 

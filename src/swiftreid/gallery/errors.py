@@ -44,7 +44,7 @@ class GalleryPermission(GalleryError):
 
 
 class OtherEncoder(GalleryError):
-    """Codes of another encoder than the gallery's were offered."""
+    """Codes of another encoder than the gallery's."""
 
 
 class EntryNotFound(GalleryError):
@@ -52,7 +52,7 @@ class EntryNotFound(GalleryError):
 
 
 class EntriesHeld(GalleryError):
-    """Entries that must not be deleted were to be deleted or replaced; nothing was done.
+    """A call would delete or replace entries that must not be deleted; nothing was done.
 
     Attributes:
         ids: the ids concerned, sorted.
@@ -78,7 +78,7 @@ class BadEntry(UsageError):
 class DuplicateIds(UsageError):
     """Some of the ids are in the gallery already, or twice in the batch; nothing was written.
 
-    `Gallery.existing` tells beforehand which ids are there.
+    `Gallery.existing` lists the ids that are there.
 
     Attributes:
         ids: all the ids concerned, sorted.
@@ -137,7 +137,7 @@ def plain_errors(path: Path, doing: str) -> Iterator[None]:
 
 
 def damaged(path: Path, what: str) -> GalleryDamaged:
-    """The error for a gallery whose files are not as they were written."""
+    """The error for a gallery with files that are not as they were written."""
     return GalleryDamaged(
         f"gallery {path} is damaged: {what}. Run 'swiftreid gallery verify' for the whole list, and restore it "
         "from a backup or build it again from its pictures"

@@ -48,9 +48,9 @@ def export(snapshot: Snapshot, target: Path | str, *, code: str | None = None) -
     """Write entries with their codes in the format that the target's ending says.
 
     Args:
-        snapshot: whose searchable entries are written, in gallery order.
+        snapshot: its searchable entries are written, in gallery order.
         target: a file that ends in ``.parquet`` or ``.faiss``; anything else is a new folder of NumPy arrays.
-        code: for FAISS, whose index holds one: which; by default the longest that tells persons apart.
+        code: for a FAISS index, which holds one code; by default the longest identity code.
 
     Raises:
         UsageError: a code is given for another format, or the gallery has none of that name; the folder is there.
@@ -78,7 +78,7 @@ def export_npy(snapshot: Snapshot, folder: Path | str) -> list[Path]:
     ``numpy.load`` reads them without pickle.
 
     Args:
-        snapshot: whose searchable entries are written, in gallery order.
+        snapshot: its searchable entries are written, in gallery order.
         folder: new, or empty.
 
     Returns:
@@ -148,7 +148,7 @@ def export_parquet(snapshot: Snapshot, path: Path | str) -> None:
     Codes are fixed-size binary, the embedding a fixed-size list.
 
     Args:
-        snapshot: whose searchable entries are written, in gallery order.
+        snapshot: its searchable entries are written, in gallery order.
         path: the file; an old one is replaced.
 
     Raises:
@@ -201,9 +201,9 @@ def export_faiss(snapshot: Snapshot, path: Path | str, code: str | None = None) 
     exhaustive search finds; ``embedding`` an ``IndexFlatL2`` (``faiss.read_index``).
 
     Args:
-        snapshot: whose searchable entries are written, in gallery order.
+        snapshot: its searchable entries are written, in gallery order.
         path: the index; an old one is replaced.
-        code: which; None for the longest that tells persons apart.
+        code: which; None for the longest identity code.
 
     Returns:
         The two files.

@@ -18,9 +18,9 @@ class GalleryInfo:
 
     Attributes:
         entries: live entries.
-        deleted: deleted entries whose codes are still in segment files, until compaction.
+        deleted: deleted entries with codes that are still in segment files, until compaction.
         segments: sealed column files.
-        unsealed: entries whose codes are still in the database.
+        unsealed: entries with codes that are still in the database.
         cameras: entries per camera name, sorted by name.
         first_time: earliest known time of an entry, in seconds since 1970 UTC; None when no time is known.
         last_time: latest known time.

@@ -76,7 +76,7 @@ class Meta:
     """What never changes in a gallery's life.
 
     Attributes:
-        encoder_name: the encoder whose codes it holds.
+        encoder_name: the encoder that made its codes.
         fingerprint: that encoder's fingerprint.
         spec: the encoder's codes.
         segment_size: entries to a sealed segment.

@@ -94,7 +94,7 @@ class GalleryReader:
                 found = view.seqs_of([after_id])
                 if not len(found):
                     raise EntryNotFound(
-                        f"gallery {self._gallery} has no entry with id {after_id!r} to go on after: it was deleted "
+                        f"gallery {self._gallery} has no entry with id {after_id!r} to continue after: it was deleted "
                         "since, or never there; start again from the beginning"
                     )
                 past = int(found[0])
@@ -139,7 +139,7 @@ class GalleryReader:
         raise damaged(self._gallery, f"the codes of entry {entry_id!r} are missing")
 
     def _around(self, view: CatalogueView, seq: int) -> Iterator[tuple[NDArray[np.int64], dict[str, NDArray[Any]]]]:
-        """Sequence numbers and codes of the segment or chunk in whose range ``seq`` lies."""
+        """Sequence numbers and codes of the segment or chunk with ``seq`` in its range."""
         for row in view.segments():
             if row.first <= seq <= row.last:
                 file = self._cache.file(row)

@@ -31,7 +31,7 @@ def warn_if_open_to_others(gallery: Path) -> None:
     names = ", ".join(f"{path} ({_mode(path):04o})" for path in wide[:_SHOWN])
     more = f" and {len(wide) - _SHOWN} more" if len(wide) > _SHOWN else ""
     warnings.warn(
-        f"gallery {gallery} shows people, and users other than its owner have rights to {names}{more}: take them away "
+        f"gallery {gallery} shows people, and users other than its owner have rights to {names}{more}: remove them "
         f"with 'chmod -R go-rwx {shlex.quote(str(gallery))}'",
         GalleryOpenToOthers,
         stacklevel=4,  # whoever called Gallery.open

@@ -31,7 +31,9 @@ def seal(catalogue: Catalogue, store: SegmentStore, gallery: Path) -> int:
             return made
         made += done
         refused += not done
-    raise GalleryBusy(f"gallery {gallery}: others keep changing the entries to be sealed; the next addition will")
+    raise GalleryBusy(
+        f"gallery {gallery}: other writers changed the entries during sealing; the next addition seals them"
+    )
 
 
 def _seal_one(catalogue: Catalogue, store: SegmentStore, gallery: Path) -> bool | None:

@@ -14,7 +14,7 @@ class StoredSegment:
     Attributes:
         data: all of them, mapped into memory where the store can.
         state: changes with every change of the bytes that goes through the store's system; the same state, the same
-            bytes, but for what a disk spoils by itself.
+            bytes, except what a disk spoils by itself.
     """
 
     data: memoryview

@@ -91,14 +91,14 @@ class Gallery:
 
         Args:
             path: the new folder, made with those above it that are missing; an empty folder may be there already.
-            encoder: the encoder whose codes it will hold, of which a copy goes into the gallery. Or say, without it:
+            encoder: the encoder of its codes; a copy goes into the gallery. Or give name, fingerprint and spec.
             encoder_name: the encoder's name.
             fingerprint: its fingerprint.
             spec: its codes; none of them in a gallery that keeps only embeddings.
             encoder_file: its artefact, copied into the gallery.
             embedding: keep float embeddings beside the codes: their size and type, or with ``encoder`` the type alone.
             segment_size: entries to a sealed segment.
-            rendered: its people do not exist, so that a calibration on rendered people decides there.
+            rendered: its people do not exist, so a calibration on rendered people decides.
 
         Raises:
             UsageError: something is there, or an argument makes no sense.
@@ -293,8 +293,8 @@ class Gallery:
 
         Args:
             filters: which entries; by default all.
-            limit: at most so many.
-            offset: leave out so many at the beginning.
+            limit: how many at most.
+            offset: how many to leave out at the beginning.
             after_id: begin after this entry, such as the last one of the page before; quicker than ``offset``.
             **fields: in place of filters, their fields.
 

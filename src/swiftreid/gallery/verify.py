@@ -35,7 +35,7 @@ class VerifyReport:
         notes: what is harmless, such as files of a killed process that the next writable open removes.
         entries: entries found in the database.
         segments: segment files checked.
-        bytes_checked: bytes whose checksums were computed, in segment files and in the database.
+        bytes_checked: bytes with computed checksums, in segment files and in the database.
     """
 
     problems: list[str] = field(default_factory=list)

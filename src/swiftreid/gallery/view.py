@@ -1,4 +1,4 @@
-"""One consistent look at all codes: the registered segments and the tail, read in one view of the catalogue."""
+"""One consistent view of all codes: the registered segments and the tail, read in one view of the catalogue."""
 
 from __future__ import annotations
 

@@ -25,9 +25,9 @@ def expand_embeddings(
 ) -> NDArray[np.float32]:
     """New queries: the sum of each query and its results, all of length 1, weighted and again of length 1.
 
-    With ``alpha`` 0 all count alike (AQE: Chum et al., ICCV 2007); else a result counts by its cosine with the query
-    to the power of alpha, and the query as 1 (alpha-QE: Radenovic et al., TPAMI 2019, who take 3). Results at a
-    negative cosine never count.
+    With ``alpha`` 0 all have equal weight (AQE: Chum et al., ICCV 2007). Otherwise the weight of a result is its cosine
+    with the query to the power of alpha, that of the query is 1 (alpha-QE: Radenovic et al., TPAMI 2019, who take 3).
+    Results at a negative cosine never count.
 
     Args:
         query: float32 [q, d].
@@ -65,15 +65,15 @@ def expand_codes(
 ) -> dict[str, NDArray[np.uint8]]:
     """New query codes: each bit as the weighted majority of the query and its results has it; ties as the query.
 
-    This is `expand_embeddings` for vectors of +1 and -1, whose cosine is 1 - 2 h / bits at Hamming distance h, followed
-    by the sign. All codes take the weights of one of them, so that coarse codes follow what the fine one found.
+    This is `expand_embeddings` for vectors of +1 and -1 (cosine 1 - 2 h / bits at Hamming distance h), followed by the
+    sign. All codes take the weights of one of them: coarse codes follow the results of the fine one.
 
     Args:
         queries: for each code uint8 [q, row bytes].
         table: codes of n entries, those of the queries at least.
         indices: int64 [q, m], positions of each query's best results, such as a search's ``indices[:, :5]``; negative
             ones are padding.
-        weigh_by: code whose distances make the weights; by default the longest of the queries' codes.
+        weigh_by: code with the distances that make the weights; by default the longest of the queries' codes.
         alpha: a result votes with its cosine to the power of alpha, the query with 1; 0 gives everyone one vote. A
             result further than half of the bits never votes.
         within: leave out results further from the query than this many bits.
@@ -112,7 +112,7 @@ def vote(
         name: name of the code, such as ``id2048``.
         codes: uint8 [m, row bytes], at least one.
         weights: float64 [m], not negative; by default one vote each.
-        ties: whose bit counts where votes are equal: the ``first`` code's, or the codes' in ``turn``: the first such
+        ties: which bit counts where votes are equal: the ``first`` code's, or the codes' in ``turn``: the first such
             bit is the first code's, the next the second's, and so on. Of two codes every bit that differs is tied.
 
     Returns:

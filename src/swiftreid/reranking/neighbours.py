@@ -36,8 +36,8 @@ class Space(Protocol):
 class CodeSpace:
     """Hamming distances, in bits, of packed codes that lie in one or several arrays, which are not copied.
 
-    For vectors of +1 and -1 the Hamming distance is a quarter of the squared Euclidean one, so that what holds for
-    squared distances of embeddings holds for it.
+    For vectors of +1 and -1 the Hamming distance is a quarter of the squared Euclidean one: what holds for squared
+    distances of embeddings holds for it.
 
     Args:
         name: name of the code, such as ``id2048``.

@@ -30,7 +30,7 @@ class Reciprocal:
     """Settings of k-reciprocal re-ranking; the defaults are the paper's for Market-1501, which most others keep.
 
     Attributes:
-        k1: how many nearest neighbours are looked at, at least 1.
+        k1: how many nearest neighbours are compared, at least 1.
         k2: over how many nearest neighbours, itself among them, an encoding is averaged; 1 for no averaging.
         lambda_: share of the original distance in the final one, 0 to 1; the rest is the Jaccard distance.
 

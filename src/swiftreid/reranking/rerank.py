@@ -26,8 +26,8 @@ def rerank_codes(
 ) -> Iterator[NDArray[np.int64]]:
     """Rank the whole gallery for each query by k-reciprocal re-ranking of Hamming distances.
 
-    As in the paper, queries and gallery are neighbours of one another alike: a ranking depends on which other queries
-    are asked with it. `GalleryGraph` re-ranks each query by itself.
+    As in the paper, queries are neighbours of each other too: a ranking depends on the other queries of the call.
+    `GalleryGraph` re-ranks each query by itself.
 
     Args:
         name: name of the code, such as ``id2048``.

@@ -1,4 +1,4 @@
-"""What is known of pictures, vectors or codes that are added: entries from columns, names of files, and `Vectors`."""
+"""Entries for pictures, vectors or codes that are added: from columns, names of files, and `Vectors`."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ class EntryColumns(TypedDict, total=False):
 
 
 def columns_of(vectors: Vectors, columns: EntryColumns) -> EntryColumns:
-    """What `Vectors` say of themselves, but for what ``columns`` say."""
+    """The columns of `Vectors`, replaced by ``columns`` where these are given."""
     own: EntryColumns = {"ids": vectors.ids, "cameras": vectors.cameras, "persons": vectors.persons}
     return {**own, "times": vectors.times, **columns}
 
 
 def entries_of_files(files: Sequence[Path], columns: EntryColumns, camera: str | None) -> list[Entry]:
-    """Entries of picture files; what columns do not say comes from the files' names.
+    """Entries of picture files; what columns do not give comes from the files' names.
 
     Raises:
         UsageError: one is a folder, or columns have other lengths, or a camera is not known.
@@ -49,7 +49,7 @@ def entries_of_files(files: Sequence[Path], columns: EntryColumns, camera: str |
     folder = next((file for file in files if file.is_dir()), None)
     if folder is not None:
         raise UsageError(
-            f"{folder} is a folder, of nobody knows how many pictures: list its files to give each an id, a time or "
+            f"{folder} is a folder with an unknown number of pictures: list its files to give each an id, a time or "
             "an entry"
         )
     samples = samples_below(files, camera=camera)
@@ -67,7 +67,7 @@ def entries_of_rows(count: int, columns: EntryColumns, camera: str | None) -> li
     Args:
         count: of pictures or rows.
         columns: what is known of each; ids are needed.
-        camera: of those that ``cameras`` says nothing of.
+        camera: for rows without one in ``cameras``.
 
     Raises:
         UsageError: a column is not known, or has another length; ids or a camera are missing; a time is none.
@@ -75,16 +75,16 @@ def entries_of_rows(count: int, columns: EntryColumns, camera: str | None) -> li
     known = EntryColumns.__annotations__
     unknown = sorted(set(columns) - set(known))
     if unknown:
-        raise UsageError(f"add knows no {unknown[0]!r}: what is known of each picture or row are {', '.join(known)}")
+        raise UsageError(f"add has no column {unknown[0]!r}: the columns are {', '.join(known)}")
     rows = {name: _rows(name, values, count) for name, values in columns.items()}
     ids = rows.get("ids")
     if ids is None:
-        raise UsageError("say what the entries are called: ids=[...], one for each picture or row, or entries=[...]")
+        raise UsageError("the entries need ids: give ids=[...], one for each picture or row, or entries=[...]")
     cameras: list[Any] = [camera if own is None or own == "" else own for own in rows.get("cameras", [None] * count)]
     if None in cameras:
         raise UsageError(
-            f"no camera is known of {ids[cameras.index(None)]!r}: say camera='door' of all of them, or cameras=[...], "
-            "one for each"
+            f"no camera is known for {ids[cameras.index(None)]!r}: give camera='door' for all of them, or "
+            "cameras=[...], one for each"
         )
     times = [None if time is None else seconds(time, "times") for time in rows.get("times", [None] * count)]
     persons, tracks, labels = (rows.get(name, [None] * count) for name in ("persons", "tracks", "labels"))

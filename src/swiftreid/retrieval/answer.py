@@ -1,4 +1,4 @@
-"""What comes back: ranked entries, a decision, and how the search went."""
+"""The answer to a query: ranked hits, a decision, and a report of the search."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ class Verdict(StrEnum):
     """Whether the query's person is among the entries."""
 
     SAME_PERSON = "same person"
-    """At least one entry is near enough to be the same person."""
+    """At least one entry is within the threshold."""
     UNKNOWN = "unknown"
-    """No entry is near enough: a stranger."""
+    """No entry is within the threshold: a stranger."""
     NOT_CALIBRATED = "not calibrated"
-    """Nobody can tell: no calibration applies. The answer's notes say why, and what to do."""
+    """No calibration applies. The answer's notes say why, and what to do."""
 
 
 CascadeOrigin = Literal["given", "exact", "calibrated", "every entry", "description"]
-"""Where a cascade comes from: the query, its ``exact``, the encoder's calibration, there is none, or a description."""
+"""Where a cascade comes from: the query, its ``exact``, the encoder's calibration, no calibration, or a description."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class Note:
 
     Attributes:
         kind: a stable name for programs, such as ``rendered-calibration``.
-        message: it in a sentence, with what to do.
-        facts: the figures and names in it.
+        message: one sentence, with what to do.
+        facts: the figures and names of the message.
     """
 
     kind: str
@@ -69,13 +69,13 @@ class AttributeFit:
 
 @dataclass(frozen=True)
 class DescriptionFacts:
-    """What a description became, and how far it can be relied on.
+    """The attribute bits of a description, and how reliable they are.
 
     Attributes:
         bits: attribute -> whether it is wanted.
-        by_chance: attributes that the encoder hardly tells better than by chance; they leave nobody out.
-        unmeasured: attributes of which nobody measured how well the encoder tells them.
-        right_share: at least this share of the people of whom all of it is true (but for what is ``by_chance``) passes
+        by_chance: attributes that the encoder predicts hardly better than by chance; they leave nobody out.
+        unmeasured: attributes without a measurement of how well the encoder predicts them.
+        right_share: of the people with all these attributes (without those ``by_chance``) at least this share passes,
             if attributes are independent; None where that is not known.
     """
 
@@ -96,8 +96,8 @@ class Hit:
         entry: with its thumbnail where the query asked for it.
         distance: in bits of ``code``; the cosine distance, 0 to 2, where that is ``embedding``.
         code: of the stage that the entry reached.
-        same_person: whether it is near enough to be the query's person; None where nothing decides.
-        right: whether it is the query's person by their names; None where one of them is not known.
+        same_person: whether its distance is within the same-person threshold; None without a threshold.
+        right: whether it has the query's person by name; None where one of the two is not known.
         reranked: the distance that re-ranking orders by, 0 to 1; None without it.
         fit: how it compares with the description; None without one.
     """
@@ -137,28 +137,27 @@ class Hit:
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer to one query. Answers are equal that say the same, whatever was measured on the way.
+    """The answer to one query. Equality leaves the report and the token out.
 
     Attributes:
         name: of the query.
         hits: best first.
-        decision: whether the person is there; None where the query asked for no decision or only described somebody.
-        threshold: largest distance of the same person, in bits, or of embeddings; None where nothing decided.
-        calibration: its figures, where that threshold was calibrated.
-        cascade: that was searched by.
+        decision: whether the person is there; None where the query has no threshold or is a description alone.
+        threshold: largest distance of the same person, in bits, or of embeddings; None without a decision.
+        calibration: the figures of a calibrated threshold.
+        cascade: the cascade of the search.
         origin: where that cascade comes from.
         searched: entries that passed the filters.
-        passing: of these, how many the description lets pass, or, of a description alone, how many it fits; None
-            without one.
+        passing: how many of these pass the description, or, for a description alone, fit it; None without one.
         compared: entries that the first stage compared.
         report: what each stage did, over all queries that were searched together with this one.
         notes: what the reader should know.
         partial: whether a part of the gallery was not searched.
-        token: of the latest write that this answer has surely seen.
-        person: who the query is, where that is known.
-        camera: of the query, where that is known.
+        token: of the latest write that this answer includes.
+        person: the query's person, where known.
+        camera: the query's camera, where known.
         thumbnail: a small JPEG of the query; None where it has no picture.
-        description: what the description became; None without one.
+        description: its bits and their reliability; None without one.
     """
 
     name: str

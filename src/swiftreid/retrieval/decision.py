@@ -1,7 +1,7 @@
 """Which same-person threshold decides a search, and when none does.
 
-Distances of rendered people say little of real ones: with a threshold calibrated on rendered people, 73 % of 4,049 real
-queries were given an entry, and 28 % of these entries were right. So such a calibration decides only in galleries that
+Distances of rendered people say little about real ones: with a threshold calibrated on rendered people, 73 % of 4,049
+real queries got an entry, and 28 % of these entries were right. So such a calibration decides only in galleries that
 were declared rendered when they were created.
 """
 
@@ -52,13 +52,13 @@ def choose_threshold(
             raise UsageError(f"a same-person threshold of {final} is a whole number of bits, not {wanted:g}")
         return wanted, None
     if card is None:
-        return None, Note("no-encoder", "the gallery carries no encoder, so no calibration says who is the same person")
+        return None, Note("no-encoder", "the gallery carries no encoder, so it has no same-person threshold")
     calibration = card.calibration
     found = calibration.same_person if calibration else None
     if calibration is not None and final == EMBEDDING:
         found = calibration.same_person_embedding
     if calibration is None or found is None:
-        message = f"the encoder {card.name} has no calibration that says who is the same person: {_CALIBRATE}"
+        message = f"the encoder {card.name} has no calibrated same-person threshold: {_CALIBRATE}"
         return None, Note("no-calibration", message, {"encoder": card.name})
     why = _why_not(calibration, found, final, rendered=rendered)
     return (found, None) if why is None else (None, why)
@@ -69,17 +69,17 @@ def _why_not(calibration: Calibration, found: SamePerson, final: str, *, rendere
     facts = {"data": calibration.data, "code": found.code, "final": final}
     if not rendered and calibration.rendered is not False:
         recorded = calibration.rendered is not None
-        why = "is of rendered people, and says nothing of real ones"
+        why = "is of rendered people and does not apply to real ones"
         why = why if recorded else "does not record whether its people were rendered"
         message = (
-            f"the calibration on {calibration.data} {why}: {_CALIBRATE} (or declare a gallery rendered when you create "
-            "it, if nobody in it exists)"
+            f"the calibration on {calibration.data} {why}: {_CALIBRATE} (or, if all people of a gallery are rendered, "
+            "declare that when you create it)"
         )
         return Note("rendered-calibration" if recorded else "unrecorded-calibration", message, facts)
     if found.code != final:
         message = (
             f"the calibrated same-person threshold is for {found.code}, not for {final}: end the cascade in "
-            f"{found.code} to have it decide"
+            f"{found.code} to use it"
         )
         return Note("other-code", message, facts)
     return None

@@ -1,4 +1,4 @@
-"""A description as an encoder's attribute bits have it, and whom of a gallery it lets pass."""
+"""A description as an encoder's attribute bits, and the entries of a gallery that pass it."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ Mask = NDArray[np.bool_] | NDArray[np.uint8] | None
 """Which entries of a table are searched; None for all."""
 
 SHARE = 0.1
-"""Of the entries, that a description lets pass at most where fewer than so many fit."""
+"""Share of the entries that pass a description at most, where fewer fit it."""
 
 BY_CHANCE = 0.55
-"""Mean of recall and specificity below which an attribute counts as told by chance, where it would be 0.5."""
+"""Mean of recall and specificity below which an attribute counts as predicted by chance (chance gives 0.5)."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class DescriptionStage:
         code: name of the attribute code.
         row: the description's bits, uint8 [1, row bytes].
         weights: how much they count, uint8 [1, bits].
-        facts: how far it can be relied on.
+        facts: its bits and their reliability.
     """
 
     description: Description
@@ -56,14 +56,14 @@ class DescriptionStage:
         return Cascade([Stage(self.code)])
 
     def fitting(self, table: CodeTable, mask: Mask) -> NDArray[np.bool_]:
-        """Who fits, surely or not, bool [n]."""
+        """Which entries fit, surely or not, bool [n]."""
         return self._fitting_in(table, mask, self.description.bits)
 
     def passing(self, table: CodeTable, mask: Mask) -> NDArray[np.bool_]:
-        """Among whom a picture is searched with this description, bool [n].
+        """Which entries a picture is searched among with this description, bool [n].
 
-        They are all that fit, surely or not; and those next best, as long as they are no more than a tenth. Those at
-        one distance pass together, and those at the smallest in any case. An attribute that the encoder tells by chance
+        All entries that fit pass, surely or not; and those that fit next best, up to a tenth. Entries at one distance
+        pass together, and those at the smallest distance always pass. An attribute that the encoder predicts by chance
         leaves nobody out.
         """
         counted = [name for name in self.description.bits if name not in self.facts.by_chance]
@@ -82,7 +82,7 @@ class DescriptionStage:
         return [self._fit(dict(zip(self.names, row.astype(bool).tolist(), strict=True))) for row in rows]
 
     def _fitting_in(self, table: CodeTable, mask: Mask, attributes: Iterable[str]) -> NDArray[np.bool_]:
-        """Whose bits are as described in these attributes, whatever their second bits."""
+        """Entries with the described bits of these attributes, whatever their second bits."""
         weights = np.zeros_like(self.weights)
         weights[0, [self.names.index(name) for name in attributes]] = 1
         positions, distances = self._ranked(table, mask, weights)
@@ -142,6 +142,6 @@ def _refuse_two_values(description: Description, names: Sequence[str]) -> None:
         wanted = [bit for bit in attribute.bits if description.bits.get(bit)]
         if len(wanted) > 1:
             raise UsageError(
-                f"nobody is {' and '.join(wanted)}: a person has one {attribute.name.replace('_', ' ')}, and all of a "
-                "description should be so"
+                f"nobody is {' and '.join(wanted)}: a person has one {attribute.name.replace('_', ' ')}, and all "
+                "conditions of a description must hold"
             )

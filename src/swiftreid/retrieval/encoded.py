@@ -111,7 +111,7 @@ def _columns(encoding: Encoding) -> Codes:
 
 
 def _problem(picture: object) -> str:
-    """Why something is no picture; empty if it is one."""
+    """Why something is not a picture; empty if it is one."""
     if not isinstance(picture, np.ndarray):
         return f"it is a {type(picture).__name__}: pictures are files or uint8 arrays [height, width, 3]"
     if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:

@@ -214,10 +214,10 @@ def explain_attributes(
     covering: Covering = _DEFAULT,
     progress: Progress = no_progress,
 ) -> Explanation:
-    """What attributes of each picture were read off.
+    """Which regions of each picture decide its attributes.
 
     Args:
-        encoder: that tells them.
+        encoder: that predicts them.
         pictures: at least one.
         names: of the attributes.
         covering: how patches are covered.
@@ -254,7 +254,7 @@ def explain_attributes(
             )
         rows.append(row)
         columns = ["attribute", "answer", "logit", "for it by up to", _AT, "against it by up to", _AT]
-        tables.append(ExplanationTable(f"{named.name}: what attributes were read off", columns, table))
+        tables.append(ExplanationTable(f"{named.name}: regions that decide attributes", columns, table))
     legend = Legend("for the answer: covering it makes it less sure", "against the answer: covering it makes it surer")
     facts = {"unit": "logit", "attributes": documents}
     title = f"Regions that decide {', '.join(found.name for found in maps)}"

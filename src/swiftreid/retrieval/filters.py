@@ -1,4 +1,4 @@
-"""What filters leave of a gallery, for the notes of an answer."""
+"""The notes of an answer about its filters."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def unknown_cameras(filters: Filters, gallery: Gallery) -> list[str]:
 
 
 def camera_note(filters: Filters, gallery: Gallery) -> Note | None:
-    """That filters name cameras which no entry has; None where they do not."""
+    """A note on filters that name cameras which no entry has; None without such cameras."""
     unknown = unknown_cameras(filters, gallery)
     if not unknown:
         return None
@@ -46,13 +46,13 @@ def cameras_of(gallery: Gallery) -> str:
 
 
 def own_camera_note(own: str, gallery: Gallery) -> Note | None:
-    """That leaving out the query's own camera leaves nobody out; None where it does, or nobody is there."""
+    """A note that leaving out the query's own camera leaves no entry out; None where it does, or nobody is there."""
     known = gallery.cameras()
     if own in known or not known:
         return None
     return Note(
         "no-such-camera",
-        f"leaving out the query's own camera, {own}, leaves nobody out: the gallery's cameras are "
+        f"leaving out the query's own camera, {own}, leaves no entry out: the gallery's cameras are "
         f"{', '.join(known[:SHOWN_CAMERAS])}; if it is one of these by another name, leave that one out",
         {"camera": own, "cameras": known},
     )

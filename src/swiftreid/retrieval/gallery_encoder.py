@@ -22,7 +22,7 @@ class GalleryEncoder:
     """The encoder that was given, or the gallery's own copy; threads may share one.
 
     Args:
-        gallery: whose codes it makes.
+        gallery: that holds its codes.
         source: None for the gallery's own copy.
         options: threads and device of an encoder that is still to be opened.
 

@@ -1,4 +1,4 @@
-"""Pictures, vectors and ready codes into a gallery: batch by batch, each durable, so that it can be gone on with."""
+"""Add pictures, vectors and ready codes to a gallery, in durable batches: an interrupted addition can be resumed."""
 
 from __future__ import annotations
 
@@ -243,8 +243,8 @@ def entries_of(encodings: Encodings, *, camera: str | None = None, id_prefix: st
     missing = [id_ for id_, known in zip(header.ids, header.cameras, strict=True) if (known or camera) is None]
     if missing:
         raise NoCamera(
-            f"{len(missing)} of {len(header.ids)} encodings have no camera, the first is {missing[0]!r}: say which "
-            "camera took them"
+            f"{len(missing)} of {len(header.ids)} encodings have no camera, the first is {missing[0]!r}: give "
+            "the camera that took them"
         )
     return [
         Entry(id=id_prefix + id_, camera=own or camera or "", person=person, time=time)
@@ -262,14 +262,14 @@ def _begin(gallery: Gallery, ids: Sequence[str], on_existing: OnExisting) -> Ing
     if known and on_existing == "refuse":
         raise IdsExist(
             f"{len(known)} of {len(ids)} ids are already in {gallery.path}, such as {min(known)!r}; nothing was added. "
-            "If they are the same pictures, skip those that are there; if not, tell them apart by other ids",
+            "If they are the same pictures, skip those that are there; if not, give them other ids",
             sorted(known),
         )
     return Ingested(existing=[id_ for id_ in ids if id_ in known])
 
 
 def _refuse_other_pictures(gallery: Gallery, known: Sequence[NamedSample]) -> None:
-    """Skipping what is there must not pass over a different picture that only has the same name."""
+    """Refuse to skip a different picture that only has the same id."""
     for sample in known:
         stored = gallery.get(sample.id).entry.source
         other = Path(stored) if stored else None
@@ -277,7 +277,7 @@ def _refuse_other_pictures(gallery: Gallery, known: Sequence[NamedSample]) -> No
         if other is not None and stored != source_of(sample.path) and other.exists():
             raise OtherPicture(
                 f"{sample.path} would have the id {sample.id!r}, which {gallery.path} has from another file, {other}; "
-                "nothing was added: tell them apart by other ids"
+                "nothing was added: give them other ids"
             )
 
 

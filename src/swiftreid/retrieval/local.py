@@ -97,7 +97,7 @@ class LocalGallery:
 
     @property
     def card(self) -> EncoderCard | None:
-        """The encoder's card, which says how distances are to be read; None where the gallery has no encoder."""
+        """The encoder's card, with its calibration; None where the gallery has no encoder."""
         return self._encoder.card()
 
     def search(
@@ -112,7 +112,7 @@ class LocalGallery:
 
         Args:
             query: a `Query`; or a picture, its file or its pixels; or a vector, float [d]; or nothing, where the
-                options say whom to search.
+                options give the query.
             after: a token: the answer sees that write. Here every search sees every write that has returned.
             deadline: seconds that the call may take. A search that has not begun by then is not made, and its answer is
                 partial.
@@ -191,7 +191,7 @@ class LocalGallery:
             codes: for each code uint8 [n, row bytes].
             manifest: in place of pictures: a CSV or Parquet table that lists files, with columns path, and any of id,
                 camera, time, person, track, frame; others become labels.
-            camera: of all of them, where nothing else says it.
+            camera: of all of them, where nothing else gives one.
             colour: order of the channels of pixels.
             on_existing: ``"refuse"`` ids that are there, ``"skip"`` them, or ``"replace"`` their entries.
             on_bad: takes pictures that cannot be used, which are left out; without it the first one raises.
@@ -212,7 +212,7 @@ class LocalGallery:
             raise UsageError("give one of these: pictures, vectors, codes, or a manifest")
         if entries is not None and (columns or camera is not None):
             named = ", ".join([*columns, *(["camera"] if camera is not None else [])])
-            raise UsageError(f"entries say all of it themselves: leave out {named}")
+            raise UsageError(f"entries hold all of this: leave out {named}")
         if entries is not None:
             check_type("entries", entries, Iterable, "[Entry(...)]")
             entries = builtins.list(entries)
@@ -236,7 +236,7 @@ class LocalGallery:
             return self._added(done)
         pixels: object = pictures  # whatever the annotation says
         if isinstance(pixels, np.ndarray) and pixels.ndim != 4:
-            raise UsageError("pixels are given in a list, one array [height, width, 3] for each picture: write [crop]")
+            raise UsageError("give pixels in a list, one array [height, width, 3] for each picture: write [crop]")
         listed = pictures_of(() if pictures is None else pictures, colour)
         files = [Path(picture) for picture in listed if isinstance(picture, (str, Path))]
         if entries is None and not columns and len(files) == len(listed):
@@ -245,7 +245,7 @@ class LocalGallery:
                 samples, on_existing=on_existing, on_bad=on_bad, on_added=on_added, progress=progress
             )
         if manifest is not None:
-            raise UsageError(f"the manifest says all of it: leave out {', '.join(columns) or 'entries'}")
+            raise UsageError(f"the manifest holds all of this: leave out {', '.join(columns) or 'entries'}")
         if entries is None:
             of_files = len(files) == len(listed)
             entries = (
@@ -354,7 +354,7 @@ class LocalGallery:
         """Delete entries in one durable transaction; ids that are not there are passed over.
 
         Raises:
-            UsageError: ids are one text, or `Filters` (whose entries ``people.ids(filters)`` lists).
+            UsageError: ids are one text, or `Filters` (``people.ids(filters)`` lists their ids).
         """
         given: object = ids
         if isinstance(given, Filters):

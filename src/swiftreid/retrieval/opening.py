@@ -32,7 +32,7 @@ def open_gallery(
         encoder: an encoder, its file, or the name of a shipped one. A new gallery keeps a copy, and by default that of
             the shipped encoder ``rendered``. For a gallery that is there it is only needed to use another calibration.
         create: make the gallery if it is not there.
-        rendered: for a new gallery: nobody in it exists, so that a calibration on rendered people decides there.
+        rendered: for a new gallery: all its people are rendered, so a calibration on rendered people decides.
         embedding: for a new gallery: keep the float embeddings beside the codes, as this type.
         read_only: refuse every change; needs no writer lock.
         threads: that search.
@@ -78,7 +78,7 @@ def create_gallery(
     Args:
         path: the new folder.
         source: an encoder, its file, or the name of a shipped one.
-        rendered: nobody in it exists, so that a calibration on rendered people decides there.
+        rendered: all its people are rendered, so a calibration on rendered people decides.
         embedding: keep the float embeddings beside the codes, as this type.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What is asked of a gallery: one person, by pictures, vectors, codes, entries, a description, or several of these."""
+"""A query: one person, by pictures, vectors, codes, entries, a description, or several of these."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Threshold: TypeAlias = float | Literal["calibrated"] | None
 
 @dataclass(frozen=True)
 class PersonDescription:
-    """A person in words of the encoder's attributes; all that it says should be so.
+    """A person in words of the encoder's attributes; all conditions must hold.
 
     Attributes:
         has: attributes that the person has, such as ``backpack``.
@@ -61,13 +61,13 @@ class PersonDescription:
 class Query:
     """One person to look for.
 
-    Pictures, vectors, codes and entries of one query show the same person and are searched as one: of each bit of
-    their codes, what most have. A description narrows the search to those whom it lets pass; alone, it ranks them.
+    Pictures, vectors, codes and entries of one query show the same person and are searched as one, by the majority of
+    each bit of their codes. A description narrows the search to entries that pass it; alone, it ranks all entries.
 
     Attributes:
         pictures: files, or pixels uint8 [height, width, 3] of any size; one, or a list.
         colour: order of the channels of pixels.
-        vectors: embeddings that the encoder's network, or your own, gave: float [d]; or float [n, d], n of one person.
+        vectors: embeddings from the encoder's network or your own: float [d]; or float [n, d], n of one person.
         codes: packed codes by name, uint8 [n, row bytes]; at least those that the search compares.
         ids: entries of the gallery; they are left out of the answer. This needs no encoder.
         description: what is known of the person's looks.
@@ -75,16 +75,16 @@ class Query:
         cascade: how to search, such as ``"id32<=11 > id2048"``; by default the encoder's calibrated cascade, or
             exhaustive search by its longest code where it has none.
         exact: compare the longest code with every entry.
-        filters: which entries to look among.
-        threshold: up to which distance an entry is the same person; None asks for no decision.
+        filters: which entries to search.
+        threshold: the largest distance of the same person; None for no decision.
         reranking: order the first 1,000 hits by their k-reciprocal neighbours among themselves.
-        name: what to call the query; by default the file's name, the entry's id or the description.
-        person: who it is, where that is known: then hits are marked right or wrong.
-        camera: that took the pictures, for ``Filters.other_cameras``; by default what files' names and entries say.
+        name: of the query; by default the file's name, the entry's id or the description.
+        person: the query's person, where known: then hits are marked right or wrong.
+        camera: of the pictures, for ``Filters.other_cameras``; by default taken from files' names and entries.
         thumbnails: how many hits bring their thumbnail.
 
     Raises:
-        UsageError: nothing is asked, or what is asked does not go together.
+        UsageError: the query is empty, or its fields exclude each other.
 
     Example:
         >>> query = Query(ids=["a.jpg", "b.jpg"], k=5, filters=Filters(not_cameras=["door"]))
@@ -140,7 +140,7 @@ class Query:
             raise UsageError("a query needs pictures, vectors, codes, ids or a description")
         if self.reranking or self.cascade is not None or self.exact or isinstance(self.threshold, (int, float)):
             raise UsageError(
-                "a description alone is one stage, of attributes: leave out re-ranking, a cascade, exact search and a "
+                "a description alone is one attribute stage: leave out re-ranking, a cascade, exact search and a "
                 "same-person threshold, or add a query picture"
             )
 
@@ -168,11 +168,11 @@ def pictures_of(pictures: Any, colour: Colour) -> tuple[Picture, ...]:
     for picture in listed:
         if isinstance(picture, (str, Path)):
             if colour != "rgb":
-                raise UsageError("colour='bgr' is about arrays of pixels: files say themselves how they are to be read")
+                raise UsageError("colour='bgr' is for arrays of pixels; files state their own order: leave colour out")
         elif not isinstance(picture, np.ndarray):
             raise UsageError(
-                f"a picture is a file or a uint8 array [height, width, 3], not {type(picture).__name__}: of an image "
-                "of Pillow take numpy.asarray(image.convert('RGB'))"
+                f"a picture is a file or a uint8 array [height, width, 3], not {type(picture).__name__}: for a Pillow "
+                "image give numpy.asarray(image.convert('RGB'))"
             )
     return listed
 
@@ -212,8 +212,8 @@ def query_of(query: Query | Picture | NDArray[np.floating[Any]] | None, options:
     unknown = sorted(set(options) - set(QueryOptions.__annotations__))
     if unknown:
         raise UsageError(
-            f"a query has no {unknown[0]!r}: it has {', '.join(['pictures', *QueryOptions.__annotations__])}; k is how "
-            "many hits it wants"
+            f"a query has no {unknown[0]!r}: it has {', '.join(['pictures', *QueryOptions.__annotations__])}; k is the "
+            "number of hits"
         )
     if isinstance(query, Query):
         if options:

@@ -1,4 +1,4 @@
-"""Searching for queries that look among the same entries, and their hits."""
+"""Search for queries with the same settings and filters, and make their hits."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Settings:
 
     Attributes:
         cascade: the stages; of a description alone, its stage.
-        description: alone it is the query; pictures are searched among those whom it lets pass.
+        description: alone it is the query; pictures are searched among entries that pass it.
         threshold: largest distance of the same person; None decides nothing.
         reranking: None without it.
         k: hits of a query.
@@ -58,7 +58,7 @@ class RankedQuery:
 
     Attributes:
         hits: best first.
-        stranger: whether no entry is near enough to be the same person; None where nothing decides.
+        stranger: whether no entry is within the same-person threshold; None without a threshold.
     """
 
     hits: tuple[Hit, ...]
@@ -103,7 +103,7 @@ class _Results:
         positions: in the snapshot.
         distances: in bits of the code of its stage, or the cosine distance of embeddings.
         stages: that it reached.
-        same: whether it is near enough to be the same person; None where nothing decides.
+        same: whether it is within the same-person threshold; None without a threshold.
         reranked: what re-ranking orders by, of at least these; None without it.
     """
 
@@ -156,7 +156,7 @@ def rank_queries(
         ]
     ranked = []
     for row, (query, order) in enumerate(zip(queries, orders, strict=True)):
-        # Whether somebody is near enough is a matter of the distance, whatever re-ranking puts first.
+        # The threshold applies to the distance, whatever re-ranking puts first.
         stranger = None if same is None else not bool(same[row, order.columns].any())
         columns = order.columns[: settings.k]
         results = _Results(

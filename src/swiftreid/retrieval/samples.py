@@ -1,4 +1,4 @@
-"""Pictures for a gallery or a query, and what names, folders and manifests say of them."""
+"""Pictures for a gallery or a query, with ids, persons and cameras from names, folders and manifests."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class SameIds(UsageError):
 
 
 class NoCamera(UsageError):
-    """Pictures of which nothing says which camera took them."""
+    """Pictures without a known camera."""
 
 
 def samples_in(
@@ -49,15 +49,15 @@ def samples_in(
         found = samples_listed(manifest, camera=camera)
     else:
         if not folders:
-            raise UsageError("say which pictures: files, folders, a manifest or a file of encodings")
+            raise UsageError("give pictures: files, folders, a manifest or a file of encodings")
         found = samples_below(folders, camera=camera)
     found = [replace(sample, id=id_prefix + sample.id) for sample in found]
     nameless = [sample for sample in found if not sample.camera]
     if nameless:
         raise NoCamera(
-            f"{len(nameless)} of {len(found)} pictures have no camera, the first is {nameless[0].path}: say which "
-            "camera took them, or give them names like 0844_c3s2_107328_01.jpg, or list them in a manifest with a "
-            "column camera"
+            f"{len(nameless)} of {len(found)} pictures have no camera, the first is {nameless[0].path}: give the "
+            "camera that took them, or give them names like 0844_c3s2_107328_01.jpg, or list them in a manifest with "
+            "a column camera"
         )
     refuse_same_ids(found, "add them one after the other with different prefixes of ids, or give ids in a manifest")
     return found
@@ -139,7 +139,7 @@ def _listed(row: dict[str, str], manifest: Path, line: int, default: str | None)
 
 def _frame(text: str, where: str) -> int:
     if not (text.isascii() and text.isdecimal() and len(text) <= 15):
-        raise UsageError(f"{where}: {text!r} is no number of a frame: write a whole number from 0 on")
+        raise UsageError(f"{where}: {text!r} is not a frame number: write a whole number from 0 on")
     return int(text)
 
 

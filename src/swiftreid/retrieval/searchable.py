@@ -1,6 +1,6 @@
-"""The contract that a gallery on this machine, one behind HTTP and one on many machines keep alike.
+"""The contract of a gallery, on this machine, behind HTTP or on many machines.
 
-Entries are named by their ids, never by positions. A write returns a token; a search that is given it surely sees that
+Entries are named by their ids, never by positions. A write returns a token; a search that takes the token sees that
 write. `tests/retrieval/contract.py` runs the same calls on every implementation and compares the answers bit for bit.
 """
 

@@ -51,7 +51,9 @@ def write_of(gallery: Gallery, token: Token | int | None) -> int:
         raise UsageError(f"a token is what a write returned, not {token!r}")
     name, _, number = token.rpartition("#")
     if name != _name_of(gallery) or not number.isdecimal():
-        raise UsageError(f"the token {token!r} is of another gallery than {gallery.path}")
+        raise UsageError(
+            f"the token {token!r} is of another gallery than {gallery.path}: take one from a write to this gallery"
+        )
     return int(number)
 
 
@@ -135,7 +137,9 @@ class Searcher:
     def _stage(self, query: Query) -> DescriptionStage:
         card = self._card()
         if card is None:
-            raise UsageError(f"{self._gallery.path} carries no encoder, whose attributes a description is in")
+            raise UsageError(
+                f"{self._gallery.path} carries no encoder, so it knows no attributes: open it with its encoder"
+            )
         assert query.description is not None
         return description_stage(query.description, card)
 
@@ -150,7 +154,9 @@ class Searcher:
             query, settings = resolved.query, plan.settings
             own = resolved.camera if query.filters.other_cameras else None
             if query.filters.other_cameras and own is None and _usable(resolved):
-                raise UsageError(f"{resolved.name} has no known camera, or several, so other_cameras leaves nobody out")
+                raise UsageError(
+                    f"{resolved.name} has no known camera, or several: name its camera, or leave other_cameras out"
+                )
             key = (
                 query.filters,
                 own,
@@ -174,7 +180,7 @@ class Searcher:
         first = queries[0]
         notes = [plan.why] if plan.why else []
         if late:
-            notes.append(Note("deadline", "the time was over before this search began: give it longer"))
+            notes.append(Note("deadline", "the deadline passed before this search began: give it more time"))
         if not _usable(first):
             notes.append(Note("unreadable", "no picture of this query could be used"))
         if late or not _usable(first):

@@ -118,10 +118,10 @@ class Cascade:
                 ``numpy.packbits(mask, bitorder="little")``, uint8 [ceil(n / 8)].
             min_candidates: at every stage but the last, if fewer entries would pass (and more came in), a threshold
                 rises to the smallest distance that lets this many pass, ties included, and top and share keep this
-                many. Default: k, so that the last stage always has k entries to order if that many are live.
+                many. Default: k; the last stage then always has k entries to order if that many are live.
             weights: for codes of at most 192 bits, how much each bit counts: uint8 [q, bits]. A distance is then the
-                sum of the weights of the bits that differ, and where a weight is 0 it does not matter what a query
-                says (see `swiftreid.search.description`). Stages of such a code have no threshold.
+                sum of the weights of the bits that differ. A bit with weight 0 does not count (see
+                `swiftreid.search.description`). Stages of such a code have no threshold.
             kernel: forces a kernel (see `kernels.active_kernel`).
 
         Returns:
@@ -174,7 +174,8 @@ class Cascade:
             kernel: as for `search`.
 
         Returns:
-            `SearchResult` whose width is the number of live entries. A rule on the last stage changes only the report.
+            `SearchResult` of a width that is the number of live entries. A rule on the last stage changes only the
+            report.
 
         Raises:
             UsageError: as for `search`.
@@ -218,7 +219,7 @@ class Cascade:
             )
         lists = _lists(table, self.stages[0]) if self.stages[0].keep == "nprobe" else None
         if lists is not None and order != "search":
-            raise UsageError(f"a full ranking looks at every entry: leave nprobe out of {self}")
+            raise UsageError(f"a full ranking compares every entry: leave nprobe out of {self}")
         sample = None
         if self.stages[0].miss is not None:
             if k is None:
@@ -263,7 +264,7 @@ class Cascade:
             if not 0 < bits <= most:
                 raise UsageError(f"only codes of at most {most} bits take weights, not {name}")
             if any(stage.keep in ("threshold", "nprobe") for stage in stages):
-                raise UsageError(f"a stage whose bits have weights keeps a top or a share, or all: {self}")
+                raise UsageError(f"a stage with weights keeps a top or a share, or all: {self}")
             shape, kind = getattr(weights, "shape", None), getattr(weights, "dtype", type(weights).__name__)
             if kind != np.uint8 or shape != (queries, bits):
                 raise UsageError(f"weights of {name} must be uint8 of shape ({queries}, {bits}), got {kind} of {shape}")

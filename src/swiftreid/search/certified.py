@@ -1,10 +1,10 @@
-"""Certified search: the exhaustive result but for a stated chance, from half of the bits.
+"""Certified search: the exhaustive result except with a stated probability, from half of the bits.
 
-The same bits, chosen at random once and for all, are kept a second time for every entry: its *sample*. An entry that
-differs from the query in D of its N bits differs in X of the m sampled ones, and X follows the hypergeometric
-distribution. So ``t(D)``, the least number with ``P(X > t(D)) <= chance``, says how many bits of a sample may differ at
-most where D bits of the whole differ; and an entry whose sample differs in more than ``t(D)`` bits is further away than
-D, but for that chance.
+The same bits, chosen at random once, are kept a second time for every entry: its *sample*. An entry that differs from
+the query in D of its N bits differs in X of the m sampled ones, and X follows the hypergeometric distribution. So
+``t(D)``, the least number with ``P(X > t(D)) <= chance``, bounds how many bits of a sample differ where D bits of the
+whole differ. An entry with more than ``t(D)`` differing bits in its sample is further away than D, except with that
+probability.
 
 A search orders entries by ``max(D, u(X))`` where ``u(X)`` is the least D with ``t(D) >= X``, and compares whole codes
 only where ``u(X)`` is below the k-th best so far. The result is the exhaustive one if none of the k closest has
@@ -24,7 +24,7 @@ from swiftreid.search.sampling import sampled_bits, split, tables
 from swiftreid.search.table import CodeTable
 
 MANY_ENTRIES = 131_072
-"""Smaller galleries are held by caches: it is quicker to read whole rows than to wait for some. The result is equal."""
+"""Caches hold smaller galleries: it is quicker to read whole rows than to wait for some. The result is equal."""
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ class CodeSpec:
 
     @property
     def final(self) -> str:
-        """The code that results are ordered by: the longest that tells persons apart, which attributes do not."""
+        """The code that results are ordered by: the longest identity code."""
         persons = [name for name in self.names if not name.startswith("attr")]
         return (persons or list(self.names))[-1]
 

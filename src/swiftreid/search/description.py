@@ -1,9 +1,8 @@
 """Descriptions of people: which attributes are wanted and which are not, as a query for a cascade's attribute stage.
 
-A description says something of a few attributes and nothing of the rest. As a query it is a code with the wanted bits
-set, and weights that are 0 for every bit of which nothing is said (`Cascade.search`, ``weights``). Where an attribute
-has a second bit, ``surely_backpack`` beside ``backpack``, what is said of it is said of both: who surely has a backpack
-comes before who probably has one.
+A description states a few attributes. As a query it is a code with the wanted bits set, and weights that are 0 for
+every other bit (`Cascade.search`, ``weights``). Where an attribute has a second bit, ``surely_backpack`` beside
+``backpack``, both bits count: people who surely have a backpack come before those who probably have one.
 """
 
 from __future__ import annotations
@@ -21,10 +20,10 @@ from swiftreid.errors import UsageError
 from swiftreid.search.codes import pack_bits
 
 MOST_WEIGHT: Final = 15
-"""Of the attribute that is told most surely. Few digits are quick to add up, and reliabilities are known no better."""
+"""Of the most reliable attribute. Few digits are quick to add up, and reliabilities are known no better."""
 
 SURELY: Final = "surely_"
-"""How the names of second bits begin, which tell that an attribute is there and leave hardly a doubt."""
+"""Prefix of the names of second bits, which are set where the attribute is there with hardly a doubt."""
 
 _PARTS: Final = {"upper": ("upper_", "up"), "lower": ("lower_", "down")}
 """How schemas begin the names of a garment's colours and patterns."""
@@ -33,7 +32,7 @@ _OF_UPPER: Final = ("plain", "striped", "checked", "print", "logo", "block")
 """Patterns of the upper garment that our own schema names without its prefix."""
 
 _ABSENT: Final = ("none", "no")
-"""How schemas name the bit that says that there is no such thing: ``hat_none``, ``carries_no``."""
+"""How schemas name the bit for the absence of a thing: ``hat_none``, ``carries_no``."""
 
 _OPPOSITES: Final = {
     "male": "female",
@@ -52,10 +51,10 @@ _SAME: Final = {"man": "male", "woman": "female"}
 
 @dataclass(frozen=True)
 class Description:
-    """What is said of a person: attribute bits that are wanted (True) or not (False), by name.
+    """A description of a person: attribute bits that are wanted (True) or not (False), by name.
 
     Raises:
-        UsageError: nothing is said.
+        UsageError: it is empty.
 
     Example:
         >>> names = ["female", "hat_none", "upper_red", "upper_blue", "backpack"]
@@ -70,7 +69,7 @@ class Description:
 
     def __post_init__(self) -> None:
         if not self.bits:
-            raise UsageError("a description names at least one attribute that a person has or has not")
+            raise UsageError("a description names at least one attribute that a person has or does not have")
 
     @classmethod
     def of(
@@ -86,11 +85,11 @@ class Description:
 
         Args:
             names: of the attribute bits, as on an encoder's card.
-            has: attributes that the person has: a bit's name, or a thing for whose absence there is a bit (``hat``,
-                where there is ``hat_none``), or the contrary of a bit (``male``).
+            has: attributes that the person has: a bit's name, or a thing with a bit for its absence (``hat``, where
+                there is ``hat_none``), or the contrary of a bit (``male``).
             upper: colours or patterns of the upper garment, such as ``red``.
             lower: the same of the lower garment.
-            lacks: attributes that the person has not.
+            lacks: attributes that the person does not have.
 
         Raises:
             UsageError: no attribute is called so, or one is wanted and not wanted.
@@ -98,7 +97,7 @@ class Description:
         names = attribute_names(names)
         options = {"has": has, "upper": upper, "lower": lower, "lacks": lacks}
         bits: dict[str, bool] = {}
-        words: dict[str, str] = {}  # that said so first
+        words: dict[str, str] = {}  # that first gave a bit
         for kind, given in options.items():
             if isinstance(given, str):
                 raise UsageError(f"{kind} is a list of words: write {kind}=[{given!r}]")
@@ -120,25 +119,25 @@ class Description:
         return packed
 
     def weights(self, names: Sequence[str], reliability: Mapping[str, float] | None = None) -> NDArray[np.uint8]:
-        """How much each bit counts, uint8 [bits], 0 for those of which nothing is said.
+        """How much each bit counts, uint8 [bits], 0 for bits that the description does not state.
 
         Args:
             names: of the attribute bits.
-            reliability: of each bit, a log odds ratio (see `log_odds_ratio`). Then the distance is, but for
+            reliability: of each bit, a log odds ratio (see `log_odds_ratio`). Then the distance is, apart from
                 rounding and a constant, minus the logarithm of the odds that a person with these bits is as described
-                (naive Bayes). Without it all stated bits count alike.
+                (naive Bayes). Without it all stated bits have the same weight.
         """
         given = self._sureness(names, reliability) if reliability else dict.fromkeys(self._bits(names), 1.0)
         most, largest = MOST_WEIGHT if reliability else 1, max(given.values())
         weights = np.zeros(len(names), np.uint8)
         for bit, sureness in given.items():
             share = sureness / largest if largest > 0 else 1.0
-            least = 0 if bit.startswith(SURELY) else 1  # what is said is never quite ignored
+            least = 0 if bit.startswith(SURELY) else 1  # a stated attribute is never ignored
             weights[list(names).index(bit)] = max(least, round(most * share))
         return weights
 
     def _bits(self, names: Sequence[str]) -> list[str]:
-        """All bits of which something is said, second ones too."""
+        """All stated bits, second bits too."""
         return [names[place] for name in self.bits for place in _places(name, names)]
 
     def _sureness(self, names: Sequence[str], reliability: Mapping[str, float]) -> dict[str, float]:
@@ -152,21 +151,21 @@ class Description:
 
 
 def log_odds_ratio(true: int, missed: int, false: int, rejected: int) -> float:
-    """How surely a bit tells an attribute: ``log(P(bit | yes) P(no bit | no) / (P(no bit | yes) P(bit | no)))``.
+    """How reliably a bit shows an attribute: ``log(P(bit | yes) P(no bit | no) / (P(no bit | yes) P(bit | no)))``.
 
-    Half a person is added to each count, so that attributes that were never confused are not told infinitely surely.
+    Half a person is added to each count: an attribute that was never confused gets no infinite reliability.
 
     Args:
-        true: pictures with the attribute whose bit is set.
-        missed: pictures with the attribute whose bit is not.
-        false: pictures without it whose bit is set.
-        rejected: pictures without it whose bit is not.
+        true: pictures with the attribute and the bit.
+        missed: pictures with the attribute, without the bit.
+        false: pictures without the attribute, with the bit.
+        rejected: pictures without both.
     """
     return math.log((true + 0.5) * (rejected + 0.5) / ((missed + 0.5) * (false + 0.5)))
 
 
 def attribute_names(names: Sequence[str]) -> list[str]:
-    """The attributes that bits of these names tell: all but the second bits."""
+    """The attributes of bits with these names: all without the second bits."""
     return [name for name in names if not name.startswith(SURELY)]
 
 
@@ -178,15 +177,15 @@ def _places(name: str, names: Sequence[str]) -> list[int]:
 
 
 def _bit(word: str, names: Sequence[str], part: str) -> tuple[str, bool]:
-    """The bit that tells of a word, and whether it says so when it is set.
+    """The bit for a word, and whether the word is true when the bit is set.
 
     Args:
-        word: as somebody wrote it.
+        word: as the user wrote it.
         names: of the attributes.
-        part: ``upper`` or ``lower`` where it is said of a garment, else empty.
+        part: ``upper`` or ``lower`` for a word about a garment, else empty.
     """
     if not names:
-        raise UsageError("this encoder gives no attributes, so nobody can be searched by description")
+        raise UsageError("this encoder gives no attributes, so it cannot search by description: use one that does")
     plain = word.strip().lower().replace(" ", "_").replace("-", "_")
     plain = plain if part or plain in names else _SAME.get(plain, plain)
     for spelling in (plain, plain.replace("grey", "gray"), plain.replace("gray", "grey")):
@@ -208,7 +207,7 @@ def _bit(word: str, names: Sequence[str], part: str) -> tuple[str, bool]:
 def _unknown(part: str, word: str, names: Sequence[str]) -> str:
     if part:
         if word in names:
-            return f"{part} {word}: that is no colour or pattern of a garment; say that the person has {word}"
+            return f"{part} {word}: that is not a colour or pattern of a garment; give {word} as an attribute"
         prefix = next((p for p in _PARTS[part] if any(name.startswith(p) for name in names)), "")
         there = [name.removeprefix(prefix) for name in names if prefix and name.startswith(prefix)]
         there += [name for name in names if part == "upper" and name in _OF_UPPER]

@@ -32,7 +32,7 @@ def cosine(rows: NDArray[np.float16] | NDArray[np.float32], query: NDArray[np.fl
         lengths = np.sqrt(_running_sum(query[None] * query[None])) * np.sqrt(_running_sum(values * values))
         distances = np.float32(1) - _running_sum(values * query) / lengths
         positive = np.where(distances > 0, distances, np.float32(0))
-    # To nothing, and to what is not a number, there is no angle: that is neither near nor far.
+    # A vector of zeros or of what is not a number has no angle: it is neither close nor far.
     return np.where((lengths > 0) & ~np.isnan(distances), positive, np.float32(1))
 
 

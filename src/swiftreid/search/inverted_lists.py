@@ -1,7 +1,7 @@
-"""Inverted lists (IVF): a first stage that does not look at every entry.
+"""Inverted lists (IVF): a first stage that does not compare every entry.
 
-Each entry is in the list of the nearest of some centres; a query probes the nearest lists only. An arranged table keeps
-a second copy of what the stages behind compare, ordered by list, so that a list is read in one go: 4 bytes for a place,
+Each entry is in the list of its closest centre; a query probes the closest lists only. An arranged table keeps a second
+copy of the codes that the next stages compare, ordered by list: a list is read in one go. It takes 4 bytes for a place,
 and the bytes of the two codes compared there (24 an entry with id32 and id128, of 340).
 
 Lists are made for *groups* of segments, and groups are joined as they grow, the way a binary counter carries: a new
@@ -131,7 +131,7 @@ class InvertedLists:
 def suggested_nlist(entries: int) -> int:
     """How many inverted lists suit a gallery: about three times the root of its entries, a power of two, 16 to 16,384.
 
-    More lists follow the entries more closely, but each takes some time to look at by itself.
+    More lists follow the entries more closely, but each takes some time to probe.
     """
     return int(np.clip(1 << round(np.log2(3 * max(entries, 1) ** 0.5)), 16, 16_384))
 
@@ -139,8 +139,8 @@ def suggested_nlist(entries: int) -> int:
 def _groups(segments: Sequence[Segment]) -> list[tuple[Segment, ...]]:
     """Neighbours joined whenever the last two groups are of like size, up to the largest group.
 
-    How the first n segments are grouped depends on them alone, but for the last few groups: a growing gallery keeps its
-    large groups.
+    How the first n segments are grouped depends on them alone, except in the last few groups: a growing gallery keeps
+    its large groups.
     """
     groups: list[tuple[int, tuple[Segment, ...]]] = []
     for segment in segments:

@@ -17,7 +17,7 @@ from swiftreid.search.table import CodeTable
 Order = Literal["search", "gallery", "stages"]
 
 SPARED, MOST_SPARED = 2**16, 2**22
-"""Bytes of answers whose memory is kept for the next: smaller ones are quick to get, larger ones come in huge pages."""
+"""Bytes of answers that keep their memory for the next: smaller ones are quick to get, larger ones use huge pages."""
 
 
 @dataclass(slots=True)  # not frozen: a search makes one, and that takes a while for frozen ones
@@ -29,7 +29,7 @@ class Job:
         rules: the stages' rules for the native kernels.
         table: what is searched.
         lists: the inverted lists that are probed; None if the cascade probes none.
-        sample: what a certified stage looks at first; None if the cascade has none.
+        sample: what a certified stage compares first; None if the cascade has none.
         queries: for each stage, the queries' codes, uint8 [q, row bytes] or float32 [q, size], contiguous.
         weights: for each stage, how much each bit counts, uint8 [q, 8 row bytes], or None where all count as 1.
         live: packed bitmap of the entries that may be found, uint8 [ceil(entries / 8)], or None for all.

@@ -47,7 +47,7 @@ SPARSE = 24
 def probe(
     lists: TableLists, live: NDArray[np.bool_], query: NDArray[np.uint8], share: float, at_least: int
 ) -> NDArray[np.bool_]:
-    """Which entries a query looks at: those of the nearest lists, and all that are in no list.
+    """Which entries a query compares: those of the closest lists, and all that are in no list.
 
     Args:
         lists: of the table.

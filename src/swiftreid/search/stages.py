@@ -31,15 +31,15 @@ class Stage:
         top: keep this many closest entries, at least 1; of equal distances the earlier gallery positions.
         share: keep this share of the entries that came in (0 < share <= 1), rounded up, chosen as for ``top``.
         nprobe: only of the first stage, on a table with inverted lists by this code (`InvertedLists.arrange`): keep the
-            entries of the lists nearest to the query, as many lists as hold this share of the entries
+            entries of the lists closest to the query, as many lists as hold this share of the entries
             (0 < nprobe <= 1; FAISS counts lists instead). No entry is compared, so this is quick on millions of them,
             and may lose some. In text ``id128:nprobe=0.1``.
-        miss: only of a cascade's only stage: search exhaustively, but compare whole codes only where a random sample of
-            their bits says that they may be among the k closest. The chance that any of a query's k results is missed
+        miss: only of a cascade's only stage: search exhaustively, but compare a whole code only if a random sample of
+            its bits shows that it may be among the k closest. The chance that any of a query's k results is missed
             is at most this (0 < miss < 1); see `certified`. In text ``id2048:miss=1e-6``.
         whole_ties: with ``top`` or ``share``, keep all at the distance of the last one kept; in text ``top=100+``.
-            Short codes tie often, and then who is kept no longer depends on the order of the gallery. Not in the last
-            stage, where ``k`` decides.
+            Short codes tie often; with this rule the order of the gallery does not decide which entries are kept. Not
+            in the last stage, where ``k`` decides.
 
     Raises:
         UsageError: more than one rule, or a value out of range.

@@ -81,8 +81,8 @@ class SqliteCatalogue:
         if view.token < after:
             view.close()
             raise UsageError(
-                f"gallery {self._folder} has had {view.token} writes, and write {after} was asked for: take the token "
-                "from a write to this gallery, not to another or to one that was restored from a backup since"
+                f"gallery {self._folder} has {view.token} writes, so there is no write {after}: take the token from a "
+                "write to this gallery, not to another or to one that was restored from a backup since"
             )
         return view
 
@@ -179,7 +179,7 @@ class SqliteCatalogue:
         with self._write() as db:
             if self._empty_log(db) or not get_state(db, "unsettled"):
                 return []
-        return [f"{DATABASE} and {DATABASE}-wal hold metadata and thumbnails: a reader looks at an older state"]
+        return [f"{DATABASE} and {DATABASE}-wal hold metadata and thumbnails: a reader uses an older state"]
 
     def _empty_log(self, db: apsw.Connection) -> bool:
         db.set_busy_timeout(_CHECKPOINT_WAIT_MS)

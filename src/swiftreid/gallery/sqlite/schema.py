@@ -14,7 +14,7 @@ from swiftreid.gallery.meta import FORMAT, Meta
 from swiftreid.gallery.sqlite.connection import DATABASE, connect, fetch, transaction
 from swiftreid.gallery.sqlite.errors import sqlite_errors
 
-APPLICATION = 0x53524944  # "SRID": tells the file apart from any other SQLite database
+APPLICATION = 0x53524944  # "SRID": marks the file among SQLite databases
 PAGE_BYTES = 8192  # two thumbnails of 3 KB to a page; 4,096 would waste a quarter of each
 
 FORMAT_1 = """
@@ -74,7 +74,7 @@ STATE = {
     "next_camera": 1,
     "next_segment": 1,
     "tail_rows": 0,
-    "removed": 0,  # entries deleted or changed whose content a rewrite of the database has not erased yet
+    "removed": 0,  # deleted or changed entries with content that a rewrite of the database has not erased yet
     "token": 0,  # of the last write
     "unsettled": 0,  # whether the log may hold content that was deleted
 }

@@ -131,4 +131,4 @@ def missing_note(missing: list[Path], lists: str) -> list[str]:
     """A sentence for `ReidData.notes` about pictures that are listed but not there; none if none are missing."""
     if not missing:
         return []
-    return [f"pictures that {lists} name but that do not exist are left out: {len(missing):,}, first {missing[0]}"]
+    return [f"pictures of {lists} that do not exist are left out: {len(missing):,}, first {missing[0]}"]

@@ -64,7 +64,7 @@ def read_manifest(
     persons = _column("person", manifest, columns, rows)
     if persons is None or (blank := [line for (line, _), cell in zip(rows, persons, strict=True) if not cell]):
         where = f"{manifest} line {blank[0]} has no person" if persons else f"{manifest} has no column 'person'"
-        raise UsageError(f"{where}; write -1 for junk, or 0 for somebody who is only a wrong answer; {LAYOUT}")
+        raise UsageError(f"{where}; write -1 for junk, or 0 for a distractor; {LAYOUT}")
     cameras = _column("camera", manifest, columns, rows)
     person_numbers = number_persons(persons)
     camera_numbers = {} if cameras is None else number_cameras(cameras)

@@ -84,7 +84,7 @@ class EvaluatedEncoder(_CardPart):
         name: its name.
         fingerprint: equal fingerprints mean comparable codes.
         trained_on: what its own card says that it was trained or fitted on.
-        domain: whether that is the very pictures measured on, other people of their data set, another one, or not
+        domain: whether that is the same pictures as measured on, other people of their data set, another one, or not
             known.
     """
 

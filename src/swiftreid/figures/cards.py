@@ -79,7 +79,7 @@ def choose_pair(
         UsageError: these are not two rankings, or a card has no such one.
     """
     if (len(cards), len(wanted)) not in ((1, 2), (2, 0), (2, 1), (2, 2)):
-        raise UsageError("changes are between two cards, or between two rankings of one card: name them")
+        raise UsageError("changes need two cards, or two rankings of one card: name them")
     names = _names(cards, files) * (2 // len(cards))
     pair = [cards[0], cards[-1]]
     texts = list(wanted) * (2 // len(wanted)) if wanted else [longest_exhaustive(card) for card in pair]

@@ -168,7 +168,7 @@ def synthesize(  # noqa: PLR0917
     except OSError as error:
         raise SwiftReIDError(
             f"cannot write {error.filename or out}: {error.strerror or error}; free space or choose another folder, "
-            "then run the same command again: it goes on where it stopped"
+            "then run it again with the same settings: it resumes"
         ) from error
     total = sum(counts.values())
     seconds = time.perf_counter() - started
@@ -178,21 +178,21 @@ def synthesize(  # noqa: PLR0917
 def _check(*ranges: tuple[str, float, float, float]) -> None:
     for name, value, low, high in ranges:
         if not low <= value <= high:
-            raise UsageError(f"{name} is {value}, but must lie between {low} and {high}")
+            raise UsageError(f"{name} is {value}, but must be between {low} and {high}")
 
 
 def _begin(out: Path, settings: dict[str, Any], counts: dict[str, int]) -> None:
     """Make the folders; refuse a folder that holds anything but an earlier part of this very data set."""
     card = out / "dataset.json"
     if out.exists() and not out.is_dir():
-        raise SwiftReIDError(f"{out} is a file; name a folder to write the data set to")
+        raise SwiftReIDError(f"{out} is a file; give a folder for the data set")
     if card.exists():
         before = _settings_in(card)
         generator = before.get("generator") if before else None
         if before and generator != GENERATOR:
             raise SwiftReIDError(
-                f"{out} was begun by generator {generator} ({card}), this version has generator {GENERATOR}, which "
-                "draws other pictures: a data set must come from one; choose another folder, or remove this one"
+                f"{out} was started by generator {generator} ({card}); this version has generator {GENERATOR}, which "
+                "renders other pictures: choose another folder, or remove this one"
             )
         if before != settings:
             raise SwiftReIDError(

@@ -74,7 +74,7 @@ def missing_findings(data: ReidData) -> Iterable[Finding]:
                 yield Finding(severity, "missing-list", message, "Fetch the data set's list files again.")
     if data.missing:
         message = (
-            f"pictures that lists name, but that do not exist, are left out: {count(len(data.missing), 'picture')} "
+            f"listed pictures that do not exist are left out: {count(len(data.missing), 'picture')} "
             f"({some(path.name for path in data.missing)})"
         )
         yield Finding("warning", "missing-pictures", message, "Fetch them again; figures would cover fewer pictures.")

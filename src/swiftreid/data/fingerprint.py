@@ -13,9 +13,9 @@ from swiftreid.errors import SwiftReIDError
 def fingerprint_of(data: ReidData, *, distractors: bool = False, multi_query: bool = False) -> str:
     """Hash of the split, relative path and size in bytes of every sample: 16 hexadecimal digits.
 
-    It tells data sets apart (another subset, another crop, a missing file) without reading a picture; it does not prove
-    that the pixels are the same. Where the folder lies does not matter. Person and camera count where the
-    pictures' names do not state them in Market-1501's way: a manifest's mended labels make another data set.
+    It distinguishes data sets (another subset, another crop, a missing file) without reading a picture. It does not
+    prove that the pixels are the same. Where the folder lies does not matter. Person and camera count where the
+    pictures' names do not state them in Market-1501's way: corrected labels in a manifest make another data set.
 
     Args:
         data: a data set.

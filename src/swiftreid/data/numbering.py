@@ -82,7 +82,7 @@ def numbered(sample: NamedSample, persons: Mapping[str, int], cameras: Mapping[s
 
 
 def names_of(numbers: Mapping[str, int]) -> dict[int, str]:
-    """Number -> name, for those whose name is not the number itself."""
+    """Number -> name, without names that are the number itself."""
     return {number: name for name, number in numbers.items() if _whole(name) != number}
 
 
@@ -127,7 +127,7 @@ def doubts_on_names(what: str, numbers: Mapping[str, int]) -> list[Doubt]:
 
 
 def _spelt(name: str, other: str) -> str:
-    """A name as people can tell it from another: written out where both look alike."""
+    """A name that people can distinguish from the other: escaped if both look the same."""
     looks_alike = unicodedata.normalize("NFC", name) == unicodedata.normalize("NFC", other)
     return ascii(name) if looks_alike else repr(name)
 

@@ -30,7 +30,7 @@ MAX_LOSS: Final = 0.005
 """Of mAP, that the chosen beta may lose on the held-out people: half a point."""
 
 NEEDED: dict[CalibrationSplit, Sequence[SplitName]] = {"train": ("train",), "test": ("query", "gallery")}
-"""Splits that a data set must have, by whose pictures thresholds are fitted on."""
+"""Splits that a data set must have, by the split that thresholds are fitted on."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class CalibrationSettings:
     """How thresholds are fitted; shares are of 1.
 
     Attributes:
-        split: whose pictures they are fitted on.
+        split: the split that they are fitted on.
         beta: weight of recall; None chooses the cheapest that loses at most ``max_loss``.
         max_loss: of mAP, on these people.
         method: how the cascade's thresholds are fitted: "gaussian" (the paper), "empirical", or "recall" (certified).

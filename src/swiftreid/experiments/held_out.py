@@ -18,7 +18,7 @@ from swiftreid.progress import Progress, no_progress
 
 
 class NobodyHeldOut(UsageError):
-    """Thresholds have to be fitted, and there is nobody to fit them on."""
+    """There are no people to fit thresholds on."""
 
 
 class NotHeldOut(UsageError):
@@ -27,7 +27,7 @@ class NotHeldOut(UsageError):
 
 @dataclass(frozen=True)
 class HeldOut:
-    """People to fit on, none of whose pictures is in the test set.
+    """People to fit on, with no picture in the test set.
 
     Attributes:
         name: of their data set and split.

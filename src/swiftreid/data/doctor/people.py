@@ -11,7 +11,7 @@ from swiftreid.data.samples import DISTRACTOR, JUNK, NOBODY, ReidData, Split
 
 
 def people_findings(data: ReidData) -> Iterable[Finding]:
-    """What the numbers of persons and cameras tell."""
+    """Findings about the numbers of persons and cameras."""
     train, tested = people(data.train), people(data.query + data.gallery)
     if both := sorted(train & tested):
         message = (

@@ -33,7 +33,7 @@ from swiftreid.training.holding_out import hold_out
 
 @dataclass(frozen=True)
 class Views:
-    """Frozen embeddings of several views of each picture, float32 [views, n, d], and whose they are.
+    """Frozen embeddings of several views of each picture, float32 [views, n, d], with their persons.
 
     ``attributes`` are float32 [n, a] as `attributes_of` gives them; a is 0 where none are learned.
     """

@@ -1,4 +1,4 @@
-"""Recipes of whole networks: everything that states a training run, less the data, the seed and the machine."""
+"""Recipes of whole networks: everything of a training run, except the data, the seed and the machine."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def hold_out_people(known: Split, plan: Plan) -> tuple[Split, Split]:
     """Pictures of the people that are learned, and of those who are held out.
 
     Raises:
-        UsageError: there are too few people to hold some out, or nobody held out could be found.
+        UsageError: there are too few people to hold some out, or no held-out person has a second picture to find.
     """
     if not plan.recipe.held_out:
         return known, []

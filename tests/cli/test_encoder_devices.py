@@ -27,7 +27,7 @@ ENCODING = [
     ["calibrate", "rendered", DATA, "-o", "c.safetensors"],
     ["evaluate", DATA],
     ["explain", "rendered", "plain/a.png"],
-    ["gallery", "add", "g", "plain"],
+    ["gallery", "add", "g", "plain", "--camera", "2"],
     ["search", "g", "plain/a.png"],
     ["search", "g", "plain/a.png", "--encoder", "stripes"],
     *(["figure", name, DATA] for name in ("beta", "w", "distances", "ranked")),
@@ -111,7 +111,9 @@ def test_devices_are_listed_and_others_refused(small: Path, swiftreid: Run) -> N
     assert ", ".join(devices()) in " ".join(swiftreid("evaluate", "--help").out.split())
     refused = swiftreid("encode", "plain", "-o", "e.safetensors", "--device", "tpu", code=2)
     assert "no device 'tpu': encoders run on cpu, cuda" in refused.err
-    assert "no device 'tpu'" in swiftreid("gallery", "add", "g", "plain", "--device", "tpu", code=2).err
+    assert (
+        "no device 'tpu'" in swiftreid("gallery", "add", "g", "plain", "--camera", "2", "--device", "tpu", code=2).err
+    )
     assert "greater than or equal to 1" in swiftreid("search", "g", "plain/a.png", "--encoder-threads", "0", code=2).err
 
 
@@ -121,7 +123,7 @@ def test_a_gallery_is_filled_and_searched_on_a_device(small: Path, swiftreid: Ru
     swiftreid("gallery", "create", "h", "--encoder", "rendered")
     device = ("--device", "openvino", "--encoder-threads", "1")
     assert swiftreid("gallery", "add", "h", "plain", "--camera", "1", *device, "--json").json["added"] == 1
-    found = swiftreid("search", "h", "plain/a.png", "--no-picture", *device, "--json").json["queries"][0]["results"]
+    found = swiftreid("search", "h", "plain/a.png", "--no-picture", *device, "--json").json["queries"][0]["hits"]
     assert [(hit["id"], hit["distance"]) for hit in found] == [("1/a.png", 0)]
     swiftreid("encode", "plain", "-o", "e.safetensors", "--encoder", "rendered", *device)
     shot = np.asarray(load_encodings(small / "e.safetensors").encoding.embedding)

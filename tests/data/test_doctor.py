@@ -235,7 +235,7 @@ def test_people_in_one_camera_junk_and_distractors(tmp_path: Path) -> None:
     assert only(diagnosis, "one-camera-people").message.startswith("1 of 2 training people")
     assert only(diagnosis, "junk-in-train").severity == "note"
     assert only(diagnosis, "junk-in-train").message.endswith("not used for training: 2 pictures")
-    assert only(diagnosis, "person-0-queried").message.endswith("is queried (1 picture)")
+    assert only(diagnosis, "person-0-queried").message.endswith("is a query (1 picture)")
     assert only(diagnosis, "junk").message.endswith("ignored in rankings: 2 pictures")
     assert only(diagnosis, "distractors").message.endswith("wrong for every query: 1 picture")
     assert diagnosis.count_rows()[2] == ("gallery", 5, 2, 3, 2, 1)

@@ -309,7 +309,7 @@ def changes_figure(
     )
     if most:
         report.table(
-            "queries whose first match moved most",
+            "queries with the largest change of the first match's rank",
             ["query", "rank before", "rank after", "AP before %", "AP after %"],
             [(c.query, c.before, c.after, 100 * c.ap_before, 100 * c.ap_after) for c in most],
         )

@@ -50,7 +50,7 @@ def train(
     init: Annotated[
         str | None,
         typer.Option(
-            help="Checkpoint of another run, or an encoder, whose matching weights to start from. "
+            help="Start from the matching weights of this checkpoint or encoder. "
             "Default: the recipe's (--set init=null: none)."
         ),
     ] = None,

@@ -37,7 +37,7 @@ def fingerprint_of(data: ReidData, *, distractors: bool = False, multi_query: bo
             try:
                 where = path.name if by_name else path.relative_to(data.root).as_posix()
             except ValueError as error:
-                raise SwiftReIDError(f"{path} lies outside the folder of data set {data.name}: {error}") from error
+                raise SwiftReIDError(f"{path} is outside the folder of data set {data.name}: {error}") from error
             line = f"{split}\t{where}\t{_size(path)}"
             stated = (sample.person, sample.camera)
             lines.append(line if parse_name(path.stem) == stated else f"{line}\t{stated[0]}\t{stated[1]}")

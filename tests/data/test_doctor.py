@@ -133,7 +133,7 @@ def test_no_folder(tmp_path: Path) -> None:
     diagnosis = diagnose(tmp_path / "gone")
     assert kinds(diagnosis, "error") == kinds(diagnosis) == ["no-folder"]
     assert f"{tmp_path / 'gone'} does not exist" in only(diagnosis, "no-folder").message
-    with pytest.raises(UsageError, match="is a file, and only manifests"):
+    with pytest.raises(UsageError, match="is a file but no manifest"):
         diagnose(paint(tmp_path / "file.png"))
 
 
@@ -234,8 +234,8 @@ def test_people_in_one_camera_junk_and_distractors(tmp_path: Path) -> None:
     diagnosis = diagnose(root)
     assert only(diagnosis, "one-camera-people").message.startswith("1 of 2 training people")
     assert only(diagnosis, "junk-in-train").severity == "note"
-    assert only(diagnosis, "junk-in-train").message.endswith("left out of learning: 2 pictures")
-    assert only(diagnosis, "person-0-queried").message.endswith("is queried (1 picture)")
+    assert only(diagnosis, "junk-in-train").message.endswith("not used for training: 2 pictures")
+    assert only(diagnosis, "person-0-queried").message.endswith("is a query (1 picture)")
     assert only(diagnosis, "junk").message.endswith("ignored in rankings: 2 pictures")
     assert only(diagnosis, "distractors").message.endswith("wrong for every query: 1 picture")
     assert diagnosis.count_rows()[2] == ("gallery", 5, 2, 3, 2, 1)

@@ -105,7 +105,7 @@ def test_a_sound_miniature_differs_from_the_published_counts_only(source: Path) 
     assert published(found) == expected
     assert found.diagnosis.valid_queries == len([s for s in found.data.query if s.person > 0])
     if not found.data.cross_camera:
-        assert "same camera count" in advice_of(found, "no-cameras")
+        assert "same-camera pictures count" in advice_of(found, "no-cameras")
 
 
 def test_an_unreadable_picture_is_named(source: Path) -> None:

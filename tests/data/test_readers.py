@@ -91,7 +91,7 @@ def test_cuhk03_with_missing_pictures(tmp_path: Path) -> None:
     assert data.missing == [gone]
     assert len(data.query) == len(mini.expected["query"]) - 1
     assert any(
-        "cuhk03_new_protocol_config_labeled.mat name but that do not exist are left out: 1, first" in n
+        "pictures of cuhk03_new_protocol_config_labeled.mat that do not exist are left out: 1, first" in n
         for n in data.notes
     )
     for path in (tmp_path / "images_labeled").glob("*.png"):
@@ -225,7 +225,7 @@ def test_person_zero_is_somebody_in_folders(tmp_path: Path) -> None:
             miniatures.paint(tmp_path / f"{person}/{shot}.png", person, 1)
     data = read_folders(tmp_path)
     assert [sample.person for sample in data.query] == [3, 3, 1, 1, 2, 2]
-    assert "person 0 is somebody here and is numbered 3, as 0 stands for distractors" in data.notes
+    assert "person 0 is a real person here and has the number 3, because 0 means distractor" in data.notes
 
 
 def test_junk_is_no_query_where_there_are_no_splits(tmp_path: Path) -> None:

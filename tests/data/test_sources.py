@@ -131,7 +131,7 @@ def test_the_rendered_station_opens() -> None:
 
 def test_what_could_be_several_is_refused_by_naming_them(tmp_path: Path) -> None:
     everything(tmp_path)
-    with pytest.raises(UsageError, match="can be read as cuhk03-np-labelled or as cuhk03-np-detected; say which"):
+    with pytest.raises(UsageError, match="can be read as cuhk03-np-labelled or as cuhk03-np-detected; give its kind"):
         open_data(tmp_path / "cuhk03-np")
     assert open_data(tmp_path / "cuhk03-np", kind="cuhk03-np-detected").published == "cuhk03-np-detected"
     with pytest.raises(UsageError, match="can be read as msmt17-v1 or as msmt17-v2"):
@@ -157,9 +157,9 @@ def test_a_manifest_opens_by_its_suffix(tmp_path: Path) -> None:
         open_data(mini.root, kind="manifest")
     with pytest.raises(UsageError, match="is a folder, not a manifest"):
         open_data(mini.root, root=tmp_path)
-    with pytest.raises(UsageError, match="is a file, and only manifests"):
+    with pytest.raises(UsageError, match="is a file but no manifest"):
         open_data(path, kind="market")
-    with pytest.raises(UsageError, match=r"a\.png is a file, and only manifests \(\.csv, \.parquet"):
+    with pytest.raises(UsageError, match=r"a\.png is a file but no manifest \(\.csv, \.parquet"):
         open_data(miniatures.paint(tmp_path / "a.png", 1, 1))
 
 

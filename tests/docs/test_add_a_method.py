@@ -37,4 +37,4 @@ def test_the_file_and_the_line_of_the_page_are_a_method(tmp_path: Path) -> None:
     registered = line.replace('": "', '", "').replace("swiftreid.methods.", "")  # where this test may write
     ran = run_python("-c", PROGRAM.format(line=registered), folder=tmp_path)
     assert ran.returncode == 0, ran.stderr
-    assert "which method cosine_softmax has not" in ran.stdout
+    assert "method cosine_softmax has none" in ran.stdout

@@ -64,7 +64,7 @@ GOOD = np.zeros((40, 20, 3), np.uint8)
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (GOOD, r"several crops, and this is one of shape \(40, 20, 3\): encode\(\[crop\]\)"),
+        (GOOD, r"a list of crops, but this is one crop of shape \(40, 20, 3\): encode\(\[crop\]\)"),
         ([GOOD, GOOD / 255], r"crop 1 is float64: \(crop \* 255\).round\(\)"),
         (np.zeros((2, 40, 20, 3), np.float32), "the array of crops is float32"),
         ([GOOD.astype(np.int64)], r"crop 0 is int64: crop.astype\(numpy.uint8\)"),

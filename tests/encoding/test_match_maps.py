@@ -211,7 +211,7 @@ def test_what_cannot_be_mapped_is_explained() -> None:
     for wanted in ({"code": "embedding"}, {"fine": True}):
         with pytest.raises(UsageError, match="gives no embedding, only the codes id32"):
             dependence_map(blind, one, **wanted)  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match="compared as they are"):
+    with pytest.raises(UsageError, match="no finer form"):
         dependence_map(looking(), one, code="embedding", fine=True)
     with pytest.raises(UsageError, match="attributes=true in the recipe"):
         attribute_maps(blind, one, ["light_top"])

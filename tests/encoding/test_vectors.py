@@ -209,7 +209,7 @@ def test_an_encoder_of_vectors_takes_nothing_else(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="not finite"):
         encoder.encode(np.where(VALUES[1, 1] == VALUES, np.nan, VALUES))  # type: ignore[arg-type]
     assert encoder.encode([]).codes["id32"].shape == (0, 4)
-    with pytest.raises(UsageError, match="takes float vectors and cannot see pictures"):
+    with pytest.raises(UsageError, match="takes float vectors, not pictures"):
         encode_all(encoder, [tmp_path / "a.jpg"])
     with pytest.raises(UsageError, match="takes pictures, not vectors"):
         encode_vectors(open_encoder("stripes"), Vectors(VALUES))

@@ -93,9 +93,9 @@ def test_an_encoder_that_learned_from_them_keeps_what_its_card_has(drawn: Encode
     assert {str(cascade) for cascade in kept.cascades.values()} == {t["cascade"] for t in calibration.details["trials"]}
     assert short_list_by_rule(test).rule == calibration.short_list
     assert marked_thresholds(test).origin == "Thresholds: the encoder's calibration on drawn train."
-    with pytest.warns(SwiftReIDWarning, match="trained on the very people of drawn train"):
+    with pytest.warns(SwiftReIDWarning, match="trained on the people of drawn train"):
         assert cascades_by_beta(test, betas=[2]).fitted_on == "drawn train"
-    with pytest.warns(SwiftReIDWarning, match="trained on these very people"):
+    with pytest.warns(SwiftReIDWarning, match="trained on the same people"):
         calibrate_encoder(learned, test.data, CalibrationSettings(beta=2))
 
 
@@ -133,7 +133,7 @@ def test_queries_are_ranked_by_name_or_by_their_precision(drawn: EncodedData) ->
     assert listed["results"][0]["entry"].startswith("bounding_box_test/")
     with pytest.raises(UsageError, match="'nobody' is the name of no query of drawn; write a path such as query/"):
         named_queries(["nobody"], drawn)
-    with pytest.raises(UsageError, match="one of them"):
+    with pytest.raises(UsageError, match="by name, or the worst, or the best"):
         rank_queries(drawn, worst=1, best=1)
     with pytest.raises(UsageError, match="no full ranking"):
         rank_queries(drawn, Cascade.parse("id2048:miss=1e-6"))

@@ -87,7 +87,7 @@ def test_times_and_kinds() -> None:
     points = timed_rankings(chosen)
     assert [point.microseconds for point in points] == [10, 100, 1000]
     assert [point.bytes_per_entry for point in points] == [4, 16, 24]
-    with pytest.raises(UsageError, match="take times"):
+    with pytest.raises(UsageError, match="with times"):
         timed_rankings(choose_rows([card(1, timed=False)], ["id32"], []))
 
 

@@ -370,7 +370,7 @@ def test_a_full_disk_names_the_file_and_says_how_to_go_on(tmp_path: Path, monkey
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("swiftreid.durable.flush", refuse)
-    with pytest.raises(SwiftReIDError, match=r"full: No space left on device; free space or .* same command again"):
+    with pytest.raises(SwiftReIDError, match=r"full: No space left on device; free space or .* same settings"):
         synthesize(tmp_path / "full", **SMALL)
     assert list((tmp_path / "full").iterdir()) == []
 
@@ -380,7 +380,7 @@ def test_a_full_disk_names_the_file_and_says_how_to_go_on(tmp_path: Path, monkey
     {"seen_by": 0}, {"scenes": 0}, {"distractors": -1}, {"train_share": 1.5}, {"workers": 0},
 ])  # fmt: skip
 def test_impossible_numbers_are_named(tmp_path: Path, wrong: dict[str, object]) -> None:
-    with pytest.raises(UsageError, match="must lie between"):
+    with pytest.raises(UsageError, match="must be between"):
         synthesize(tmp_path / "none", **{**SMALL, **wrong})
     assert not (tmp_path / "none").exists()
 

@@ -88,7 +88,7 @@ def test_without_attributes_a_recipe_that_learns_them_is_refused(
     swiftreid: Callable[..., Ran], drawn_people: Path
 ) -> None:
     refused = swiftreid("train", "recipe.yaml", drawn_people, "-o", "run", code=2)
-    assert "have none that are known" in refused.err
+    assert "no attribute of the people of" in refused.err
     assert "settings.attribute_weight=0" in refused.err
 
 

@@ -14,7 +14,7 @@ from swiftreid.training.network.recipe import load_network_recipe
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("views: 2", ": views are for a teacher, which method ranking has not: leave them out"),
+        ("views: 2", ": views need a teacher, and method ranking has none: leave views out"),
         ("size: [2, 3]", ": size is height and width of 16 to 1024 pixels, not (2, 3)"),
         ("schedule: {epochs: 0}", ", field schedule.epochs: Input should be greater than or equal to 1"),
         (

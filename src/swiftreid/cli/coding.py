@@ -53,7 +53,7 @@ LabelsOption = Annotated[
 
 def encode(
     pictures: Annotated[
-        list[Path], typer.Argument(help="Picture files or folders; or a file of vectors, for an encoder of these.")
+        list[Path], typer.Argument(help="Picture files or folders; or a file of vectors, for an encoder of vectors.")
     ],
     output: Output,
     encoder: EncoderOption = DEFAULT,
@@ -205,7 +205,7 @@ def hash_embedding(
     root: RootOption = None,
     train: TrainOption = "train+val",
     recipe: Annotated[
-        str | None, typer.Option(help="How to learn: a YAML file, or a shipped recipe such as frozen/paper.")
+        str | None, typer.Option(help="Recipe: a YAML file, or a shipped one such as frozen/paper.")
     ] = None,
     settings: Annotated[
         list[str] | None,

@@ -41,7 +41,7 @@ def doctor(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Say what is wrong with a data set and what to do about it; exit code 1 if it cannot be evaluated."""
+    """Check a data set and give advice; exit code 1 if it cannot be evaluated."""
     from swiftreid.data.doctor import examine
     from swiftreid.figures.contact_sheet import draw_contact_sheet
 
@@ -68,13 +68,13 @@ def doctor(
             command = f" (`{_COMMANDS[finding.kind]}`)" if finding.kind in _COMMANDS else ""
             report.text(f"    {finding.advice}{command}")
     if not diagnosis.findings:
-        report.text("nothing to complain about")
+        report.text("no problems found")
     document = diagnosis.to_dict()
     if sheet is not None and any(row[1] for row in rows):
         picture = io.BytesIO()
         draw_contact_sheet(examination).save(picture, "PNG" if sheet.suffix.lower() == ".png" else "JPEG", quality=90)
         where = written(sheet, picture.getvalue(), shows_people=True)
-        report.text(f"contact sheet: {where}. It shows people: treat it as the data set.")
+        report.text(f"contact sheet: {where}. It shows people: protect it like the data set.")
         document |= {"sheet": str(sheet)}
     if not diagnosis.ok:
         report.fail(f"{data} cannot be evaluated as it is; see the findings", document)

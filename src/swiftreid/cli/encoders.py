@@ -25,7 +25,7 @@ from swiftreid.encoding.vectors import read_vectors
 from swiftreid.errors import UsageError
 from swiftreid.experiments.stripes import fit_stripes_to
 
-app = typer.Typer(help="Make encoders of third-party networks, and look into encoder files.", no_args_is_help=True)
+app = typer.Typer(help="Make encoders of third-party networks, and show encoder cards.", no_args_is_help=True)
 
 Output = Annotated[Path, typer.Option("--output", "-o", help="File to write, .safetensors.")]
 
@@ -36,7 +36,7 @@ def info(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Show an encoder's card: its codes, what it learned from, how good it is; with --json all of it."""
+    """Show an encoder's card: codes, training data, metrics; with --json the complete card."""
     report = Report(as_json=as_json, quiet=quiet)
     card = open_encoder(encoder).card
     print_card(report, card)
@@ -51,10 +51,12 @@ def wrap(
     width: Annotated[int, typer.Option(min=1, max=4096, help="Picture width that the network takes.")] = 128,
     colour: Annotated[str, typer.Option(help="Channel order: rgb or bgr.")] = "rgb",
     scale: Annotated[float, typer.Option(help="Factor for pixels of 0..255; 0.00392157 gives 0..1.")] = 1.0,
-    mean: Annotated[str, typer.Option(help="Subtracted after scaling, one number per channel.")] = "0,0,0",
-    std: Annotated[str, typer.Option(help="Divided by after that, one number per channel.")] = "1,1,1",
+    mean: Annotated[str, typer.Option(help="Mean to subtract after scaling, one number per channel.")] = "0,0,0",
+    std: Annotated[
+        str, typer.Option(help="Standard deviation to divide by after that, one number per channel.")
+    ] = "1,1,1",
     flip: Annotated[
-        bool, typer.Option("--flip", help="Average with the mirrored picture: better, twice the work.")
+        bool, typer.Option("--flip", help="Average with the mirrored picture: usually better, twice the time.")
     ] = False,
     name: Annotated[str | None, typer.Option(help="Name on the card. Default: the file's.")] = None,
     provenance: Annotated[str, typer.Option(help="What the network was trained on.")] = "not stated",
@@ -63,7 +65,7 @@ def wrap(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Make an encoder of anybody's embedding network, with its preprocessing declared."""
+    """Make an encoder of a third-party embedding network; state its preprocessing."""
     report = Report(as_json=as_json, quiet=quiet)
     if colour not in ("rgb", "bgr"):
         raise UsageError(f"--colour is rgb or bgr, not {colour!r}")
@@ -106,14 +108,14 @@ def mirror(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Make the encoder average a picture with its mirror image: better as a rule, twice the work of encoding."""
+    """Make the encoder average a picture with its mirror image: usually better, twice the time of encoding."""
     report = Report(as_json=as_json, quiet=quiet)
     output = output_file("--output", output, suffixes=SAFETENSORS)
     used = open_encoder(encoder)
     made = mirrored(used, name=name)
     made.save(output)
     if used.card.calibration is not None:
-        report.note("thresholds were of the encoder as it was: run `swiftreid calibrate` on the new one")
+        report.note("the new encoder has no thresholds: run `swiftreid calibrate` on it")
     report.text(f"wrote {output} ({made.card.short_fingerprint})")
     report.document({"encoder": str(output), "fingerprint": made.fingerprint})
 
@@ -121,7 +123,7 @@ def mirror(
 @app.command("stripes")
 def stripes(
     pictures: Annotated[
-        Path, typer.Argument(help="Data set, whose training split is taken, or a folder of any pictures of people.")
+        Path, typer.Argument(help="Data set (its training split is used), or a folder of any pictures of people.")
     ],
     output: Output,
     kind: KindOption = None,
@@ -130,7 +132,7 @@ def stripes(
     ] = False,
     name: Annotated[str, typer.Option(help="Name on the card.")] = "stripes",
     provenance: Annotated[
-        str | None, typer.Option(help="Whose pictures they are. Default: the data set, where it is one.")
+        str | None, typer.Option(help="Source of the pictures. Default: the data set, if it is one.")
     ] = None,
     licence: Annotated[str, typer.Option(help="Licence of the result.")] = "Apache-2.0",
     as_json: JsonOption = False,
@@ -152,7 +154,7 @@ def stripes(
     )
     fitted.encoder.save(output)
     if fitted.people is None:
-        known = "without persons, since not every name tells one"
+        known = "without persons, because not every file name contains one"
     else:
         known = f"of {fitted.people:,} people"
     report.text(f"wrote {output}, fitted to {fitted.pictures:,} pictures {known}")
@@ -165,7 +167,7 @@ def vectors(
     output: Output,
     spec: Annotated[str, typer.Option(help="Names and lengths of the codes.")] = DEFAULT_SPEC,
     lengths: Annotated[
-        bool, typer.Option("--lengths", help="Vectors differ by their length too, not by their angle alone.")
+        bool, typer.Option("--lengths", help="Compare vectors by their length too, not only by their angle.")
     ] = False,
     name: Annotated[str | None, typer.Option(help="Name on the card. Default: the file's.")] = None,
     provenance: Annotated[str, typer.Option(help="What made the vectors.")] = "not stated",

@@ -35,7 +35,7 @@ def evaluate(
     root: RootOption = None,
     cascade: Annotated[
         list[str] | None,
-        typer.Option(help="A cascade to measure besides, such as 'id32:share=0.2 > id2048'; repeatable."),
+        typer.Option(help="A further cascade to measure, such as 'id32:share=0.2 > id2048'; repeatable."),
     ] = None,
     card: Annotated[
         Path | None,
@@ -50,7 +50,7 @@ def evaluate(
     ] = False,
     distractors: Annotated[
         str | None,
-        typer.Option(help="Add so many distractors to the gallery, such as 100000, all, or a sweep: 0,10000,all."),
+        typer.Option(help="Number of distractors to add to the gallery: 100000, all, or a sweep: 0,10000,all."),
     ] = None,
     empty: Annotated[
         str, typer.Option(help="Queries without a good match: 'skip', or 'zero' counts them as 0.")
@@ -70,7 +70,7 @@ def evaluate(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Measure rank-1, mAP and time by the published data sets' protocol: every code, the float embedding, cascades."""
+    """Measure rank-1, mAP and time by the standard protocol: every code, the float embedding, cascades."""
     report = Report(as_json=as_json, quiet=quiet)
     path = None if card is None else output_file("--card", card, suffixes=(".json",))
     settings = EvaluationSettings(

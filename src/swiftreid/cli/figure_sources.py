@@ -32,7 +32,7 @@ RankingOption = Annotated[
     list[str] | None,
     typer.Option("--ranking", help="A ranking of the cards to draw, by its name or a part of it; repeatable."),
 ]
-ForceOption = Annotated[bool, typer.Option("--force", help="Draw cards of unlike pictures or protocols together.")]
+ForceOption = Annotated[bool, typer.Option("--force", help="Draw cards of different pictures or protocols together.")]
 HeldOutOption = Annotated[
     str | None,
     typer.Option("--held-out", help="Data set of other people to fit on. Default: the train split of DATA."),
@@ -69,7 +69,9 @@ def encoded_test_set(
     return encode_test_set(data, encoder, on_bad=BadPictures(report), progress=report.progress)
 
 
-HELD_OUT_ADVICE: Mapping[type[UsageError], str] = dict.fromkeys((NobodyHeldOut, NotHeldOut), "--held-out names them")
+HELD_OUT_ADVICE: Mapping[type[UsageError], str] = dict.fromkeys(
+    (NobodyHeldOut, NotHeldOut), "name them with --held-out"
+)
 
 
 def numbers_between(option: str, text: str, lowest: float) -> Sequence[float]:

@@ -43,7 +43,7 @@ from swiftreid.search.cascade import Cascade, Stage
 
 _MARKS = "tick: right; cross: wrong; dots, no rank: ignored by the protocol; beside the rank: distance in bits"
 
-_FORCE: Mapping[type[UsageError], str] = {CardsDiffer: "--force draws them together; then say so beside the figure"}
+_FORCE: Mapping[type[UsageError], str] = {CardsDiffer: "--force draws them together; state this beside the figure"}
 
 app = typer.Typer(help="Figures of result cards and data sets, readable without colour.", no_args_is_help=True)
 
@@ -96,7 +96,7 @@ def time_figure(
     rankings = accuracy_time.timed_rankings(chosen, full=full)
     drawn = {one.label for one in rankings}
     if lacking := [one.label for one in chosen if one.label not in drawn]:
-        report.warn(f"left out, as their cards have no such time: {', '.join(lacking)}")
+        report.warn(f"left out, because their cards have no such time: {', '.join(lacking)}")
     figure = accuracy_time.draw_time(rankings, loaded, full=full, text=size)
     finish(report, path, figure, {"rankings": [asdict(one) for one in rankings]})
 
@@ -232,8 +232,12 @@ def ranked_figure(
     queries: Annotated[
         list[str] | None, typer.Option("--queries", help="A query to draw, by its file's name; repeatable.")
     ] = None,
-    worst: Annotated[int | None, typer.Option(min=1, max=100, help="Draw so many queries of lowest AP.")] = None,
-    best: Annotated[int | None, typer.Option(min=1, max=100, help="Draw so many queries of highest AP.")] = None,
+    worst: Annotated[
+        int | None, typer.Option(min=1, max=100, help="Draw this number of queries with the lowest AP.")
+    ] = None,
+    best: Annotated[
+        int | None, typer.Option(min=1, max=100, help="Draw this number of queries with the highest AP.")
+    ] = None,
     cascade: Annotated[
         str | None, typer.Option(help="How to rank. Default: exhaustive search by the longest code.")
     ] = None,
@@ -305,7 +309,7 @@ def changes_figure(
     )
     if most:
         report.table(
-            "queries whose first match moved most",
+            "queries with the largest change of the first match's rank",
             ["query", "rank before", "rank after", "AP before %", "AP after %"],
             [(c.query, c.before, c.after, 100 * c.ap_before, 100 * c.ap_after) for c in most],
         )

@@ -12,17 +12,17 @@ from swiftreid.experiments.evaluate import Evaluation
 
 _FAR = "0.001"
 _TERMS = {
-    "CtF": "CtF: coarse to fine, short codes first, longer ones for what is near enough; DTO: its thresholds are "
-    "fitted on held-out people, and a larger beta loses less and compares more",
-    "AFR": "AFR: a short code chooses, the longest ranks; rank-w 97 %: it chooses as many as it takes for 97 % of "
-    "held-out queries to have a match among them",
-    "re-rank": "re-ranked: time is that of re-ranking alone",
+    "CtF": "CtF: coarse to fine, short codes first, longer ones for entries within the threshold; DTO: its "
+    "thresholds are fitted on held-out people, and a larger beta loses less and compares more",
+    "AFR": "AFR: a short code makes a short list, the longest code ranks it; rank-w 97 %: the list is long enough for "
+    "97 % of held-out queries to have a match on it",
+    "re-rank": "re-ranked: the time is of the re-ranking alone",
 }
 _DOMAINS: Mapping[Domain, str] = {
-    "same pictures": "Measured on the very pictures that it learnt from: the figures say nothing of other people",
-    "same data set": "Measured on the test people of the data set that it learnt from",
-    "cross-domain": "Measured on another data set than it learnt from (cross-domain)",
-    "unknown": "Whether it learnt from this data set is not known",
+    "same pictures": "Measured on the pictures that it was trained on: the figures do not apply to other people",
+    "same data set": "Measured on the test people of the data set that it was trained on",
+    "cross-domain": "Measured on a data set that it was not trained on (cross-domain)",
+    "unknown": "It is not known whether it was trained on this data set",
 }
 
 
@@ -68,17 +68,17 @@ def print_card(report: Report, found: Evaluation, *, longest: str) -> None:
         ],
     )
     report.text(
-        "95 %: where the figure would lie with other queries of the same kind (bootstrap); to tell two encoders apart, "
+        "95 %: bootstrap interval for other queries of the same kind; to compare two encoders, "
         "keep cards and use `swiftreid compare`"
     )
     if any(_FAR in row.tar_at_far for row in rows):
         report.text(
-            "TAR@0.1 %: share of pairs of one person accepted by a threshold that accepts 0.1 % of the other pairs"
+            "TAR@0.1 %: share of same-person pairs that a threshold accepts which accepts 0.1 % of the other pairs"
         )
     if timed:
         report.text(
             "us: microseconds of one query, one at a time on one thread; '100 best' searches for them, 'all' takes "
-            "distances to the whole gallery and sorts it, as papers report time (quicker in small galleries, where "
+            "distances to the whole gallery and sorts it, as papers report time (faster in small galleries, where "
             "sorting by counting costs less than keeping the best). Speed-up below 1: slower"
         )
     for part, words in _TERMS.items():

@@ -23,9 +23,9 @@ def synth(
     height: Annotated[int, typer.Option(min=32, max=1024)] = 256,
     width: Annotated[int, typer.Option(min=16, max=1024)] = 128,
     seen_by: Annotated[int, typer.Option(min=1, help="Cameras that see a person, drawn for each person.")] = SEEN_BY,
-    scenes: Annotated[int, typer.Option(min=1, help="Places; every camera hangs in all of them.")] = 24,
-    distractors: Annotated[int, typer.Option(min=0, help="People in the gallery whom no query asks for.")] = 0,
-    train_share: Annotated[float, typer.Option(min=0, max=1, help="Share of the identities that train.")] = 0.5,
+    scenes: Annotated[int, typer.Option(min=1, help="Places; every camera is in all of them.")] = 24,
+    distractors: Annotated[int, typer.Option(min=0, help="People in the gallery who are in no query.")] = 0,
+    train_share: Annotated[float, typer.Option(min=0, max=1, help="Share of the identities for training.")] = 0.5,
     without: Annotated[
         str, typer.Option(help="Ingredients to leave out: backgrounds, light, occlusion, patterns, crops, wear.")
     ] = "",
@@ -41,7 +41,7 @@ def synth(
     if seen_by > cameras and seen_by != SEEN_BY:
         raise UsageError(f"--seen-by {seen_by} is more than the {cameras} cameras: give --cameras {seen_by} or more")
     if cameras == 1 or seen_by == 1:
-        report.warn("everybody is seen by one camera, so nobody can be found across cameras: nothing can be measured")
+        report.warn("every person is seen by only one camera, so nothing can be measured across cameras")
     made = synthesize(
         out,
         people=people,

@@ -29,9 +29,7 @@ if TYPE_CHECKING:
 
 
 def train(
-    recipe: Annotated[
-        str, typer.Argument(help="How to learn: a YAML file, or a shipped recipe such as small/all_in_one.")
-    ],
+    recipe: Annotated[str, typer.Argument(help="Recipe: a YAML file, or a shipped one such as small/all_in_one.")],
     data: DataArgument,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for the encoder, the checkpoint and the logs.")
@@ -44,15 +42,15 @@ def train(
     folders: FoldersOption = None,
     root: RootOption = None,
     train_split: TrainOption = "train+val",
-    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Resume from the checkpoint in the folder.")] = False,
     finish: Annotated[
-        bool, typer.Option("--finish", help="With --resume: export the checkpoint as it is, and train no further.")
+        bool, typer.Option("--finish", help="With --resume: export the checkpoint without more training.")
     ] = False,
     init: Annotated[
         str | None,
         typer.Option(
-            help="Checkpoint of another run, or an encoder, to start from; what does not fit starts afresh. "
+            help="Start from the matching weights of this checkpoint or encoder. "
             "Default: the recipe's (--set init=null: none)."
         ),
     ] = None,
@@ -69,7 +67,7 @@ def train(
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Train a network on a data set's training people; writes an encoder. Needs the extra 'train'.
+    """Train a network on the training people of a data set; write an encoder. Needs the extra 'train'.
 
     It is calibrated where the method learns codes and the recipe holds people out.
     """
@@ -138,7 +136,7 @@ def train(
         print_calibration(report, trained.encoder.card.calibration)
     if not trained.codes:
         report.note(
-            "this method learns no codes: those of the encoder are random hyperplanes. Learn better ones: "
+            "this method learns no codes: the encoder has random-hyperplane codes. Learn better ones: "
             f"swiftreid hash {data} --encoder {output / ENCODER} -o hashed.safetensors"
         )
     report.text(

@@ -130,7 +130,7 @@ def _cameras(content: dict[str, Any], names: list[str], config: Path) -> np.ndar
     try:
         return np.array([int(name.split("_")[2]) for name in names], np.int64)
     except (IndexError, ValueError):
-        raise SwiftReIDError(f"{config} has no camId, and its names do not tell cameras; fetch it again") from None
+        raise SwiftReIDError(f"{config} has no camId, and its file names contain no cameras; fetch it again") from None
 
 
 def _whole(values: Any, config: Path, key: str) -> np.ndarray[Any, np.dtype[np.int64]]:

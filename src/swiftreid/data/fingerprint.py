@@ -13,9 +13,9 @@ from swiftreid.errors import SwiftReIDError
 def fingerprint_of(data: ReidData, *, distractors: bool = False, multi_query: bool = False) -> str:
     """Hash of the split, relative path and size in bytes of every sample: 16 hexadecimal digits.
 
-    It tells data sets apart (another subset, another crop, a missing file) without reading a picture; it does not prove
-    that the pixels are the same. Where the folder lies does not matter. Person and camera count where the
-    pictures' names do not state them in Market-1501's way: a manifest's mended labels make another data set.
+    It distinguishes data sets (another subset, another crop, a missing file) without reading a picture. It does not
+    prove that the pixels are the same. Where the folder lies does not matter. Person and camera count where the
+    pictures' names do not state them in Market-1501's way: corrected labels in a manifest make another data set.
 
     Args:
         data: a data set.
@@ -37,7 +37,7 @@ def fingerprint_of(data: ReidData, *, distractors: bool = False, multi_query: bo
             try:
                 where = path.name if by_name else path.relative_to(data.root).as_posix()
             except ValueError as error:
-                raise SwiftReIDError(f"{path} lies outside the folder of data set {data.name}: {error}") from error
+                raise SwiftReIDError(f"{path} is outside the folder of data set {data.name}: {error}") from error
             line = f"{split}\t{where}\t{_size(path)}"
             stated = (sample.person, sample.camera)
             lines.append(line if parse_name(path.stem) == stated else f"{line}\t{stated[0]}\t{stated[1]}")

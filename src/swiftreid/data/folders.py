@@ -71,7 +71,7 @@ def read_folders(
 
     Raises:
         UsageError: ``folders`` is neither, or it is left out and cannot be guessed; the message says what to do.
-        SwiftReIDError: no picture is there whose person is known, or a needed split is empty.
+        SwiftReIDError: there is no picture of a known person, or a needed split is empty.
     """
     check_folders(folders)
     root = Path(root)
@@ -188,7 +188,7 @@ def _of_camera(name: str, folder: Path, unparsable: list[Path]) -> Iterator[Name
 
 
 def _named(picture: Path, camera: str | None, unparsable: list[Path]) -> Iterator[NamedSample]:
-    """A picture whose name must state its person, and its camera where no folder does."""
+    """A picture with its person in its name, and its camera too if no folder gives it."""
     parsed = parse_name(picture.stem)
     if parsed is None:
         unparsable.append(picture)

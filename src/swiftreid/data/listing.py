@@ -48,13 +48,13 @@ _OTHER_SUFFIXES = frozenset({".heic", ".heif", ".avif", ".jp2", ".j2k", ".jxl", 
 def unread_in(folder: Path, *, folders: bool = True, name: Callable[[str], object] = lambda _stem: None) -> list[Path]:
     """What lies in a folder and looks like pictures, but is not read as such.
 
-    That is files in formats that are not read, files without an ending whose names tell of a picture, and pictures one
+    That is files in formats that are not read, files without an ending but with a picture's name, and pictures one
     folder deeper.
 
     Args:
         folder: the folder.
         folders: whether pictures in folders below count.
-        name: whether a name without an ending tells of a picture.
+        name: whether a name without an ending is that of a picture.
 
     Raises:
         SwiftReIDError: a folder cannot be listed.
@@ -131,4 +131,4 @@ def missing_note(missing: list[Path], lists: str) -> list[str]:
     """A sentence for `ReidData.notes` about pictures that are listed but not there; none if none are missing."""
     if not missing:
         return []
-    return [f"pictures that {lists} name but that do not exist are left out: {len(missing):,}, first {missing[0]}"]
+    return [f"pictures of {lists} that do not exist are left out: {len(missing):,}, first {missing[0]}"]

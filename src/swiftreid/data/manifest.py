@@ -46,7 +46,7 @@ def read_manifest(
     picture is a query against all others, or for training if only that is needed.
 
     Args:
-        manifest: the file; its suffix tells the format (.csv, .parquet).
+        manifest: the file; its suffix gives the format (.csv, .parquet).
         root: folder that the paths start from; default the manifest's own.
         need: the splits that must hold pictures.
 
@@ -64,7 +64,7 @@ def read_manifest(
     persons = _column("person", manifest, columns, rows)
     if persons is None or (blank := [line for (line, _), cell in zip(rows, persons, strict=True) if not cell]):
         where = f"{manifest} line {blank[0]} has no person" if persons else f"{manifest} has no column 'person'"
-        raise UsageError(f"{where}; write -1 for junk, or 0 for somebody who is only a wrong answer; {LAYOUT}")
+        raise UsageError(f"{where}; write -1 for junk, or 0 for a distractor; {LAYOUT}")
     cameras = _column("camera", manifest, columns, rows)
     person_numbers = number_persons(persons)
     camera_numbers = {} if cameras is None else number_cameras(cameras)
@@ -131,7 +131,7 @@ def _check(manifest: Path, columns: list[str], rows: Rows) -> None:
 
 
 def _column(name: str, manifest: Path, columns: list[str], rows: Rows) -> list[str] | None:
-    """The cells of ``person`` or ``camera``, or what the pictures' names state; None if neither tells it of all."""
+    """The cells of ``person`` or ``camera``, or what the pictures' names state; None if neither has it for all."""
     cells = [row.get(name, "").strip() for _, row in rows]
     if name in columns and any(cells):
         blank = [line for (line, _), cell in zip(rows, cells, strict=True) if not cell]

@@ -49,7 +49,7 @@ def read_market(
 
     Junk (person -1) and distractors (person 0) are kept as they are; the protocol decides about them. A file
     ``attributes.csv`` beside the folders gives each sample the attributes of its person. Hidden files are ignored, and
-    pictures whose names cannot be understood are listed in ``ReidData.unparsable``.
+    pictures with names that cannot be parsed are listed in ``ReidData.unparsable``.
 
     A folder ``gt_bbox`` becomes ``ReidData.multi_query``: its pictures of a queried person by the camera of that query,
     which the multi-query protocol pools with it (Zheng et al., ICCV 2015).

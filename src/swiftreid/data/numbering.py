@@ -1,4 +1,4 @@
-"""Numbers for people and cameras that a data set names in words, and for a person 0 who is somebody."""
+"""Numbers for people and cameras that a data set names in words, and for a person 0 who is a real person."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def numbered(sample: NamedSample, persons: Mapping[str, int], cameras: Mapping[s
         2
     """
     if sample.person is None:
-        raise UsageError(f"it is not known whom {sample.path} shows, so it has no place in an evaluation")
+        raise UsageError(f"the person in {sample.path} is not known, so an evaluation cannot use the picture")
     camera = cameras[sample.camera] if cameras and sample.camera is not None else 0
     return Sample(
         sample.path,
@@ -82,7 +82,7 @@ def numbered(sample: NamedSample, persons: Mapping[str, int], cameras: Mapping[s
 
 
 def names_of(numbers: Mapping[str, int]) -> dict[int, str]:
-    """Number -> name, for those whose name is not the number itself."""
+    """Number -> name, without names that are the number itself."""
     return {number: name for name, number in numbers.items() if _whole(name) != number}
 
 
@@ -127,13 +127,13 @@ def doubts_on_names(what: str, numbers: Mapping[str, int]) -> list[Doubt]:
 
 
 def _spelt(name: str, other: str) -> str:
-    """A name as people can tell it from another: written out where both look alike."""
+    """A name that people can distinguish from the other: escaped if both look the same."""
     looks_alike = unicodedata.normalize("NFC", name) == unicodedata.normalize("NFC", other)
     return ascii(name) if looks_alike else repr(name)
 
 
 def free_person_zero(data: ReidData) -> ReidData:
-    """Give person 0 another number where it is somebody: taught or looked for, and not only a wrong answer.
+    """Give person 0 another number where it is a real person: in the training split or a query.
 
     Market-1501 keeps 0 for distractors, but people often count from 0 in their own data. A person 0 in the training
     split or among the queries is a person; it becomes the highest number plus one, and a note says so.
@@ -143,5 +143,5 @@ def free_person_zero(data: ReidData) -> ReidData:
     new = 1 + max(sample.person for sample in data.train + data.query + data.gallery + data.multi_query)
 
     moved = data.changed(lambda s: replace(s, person=new) if s.person == DISTRACTOR else s)
-    note = f"person 0 is somebody here and is numbered {new}, as 0 stands for distractors"
+    note = f"person 0 is a real person here and has the number {new}, because 0 means distractor"
     return replace(moved, notes=[*data.notes, note])

@@ -51,7 +51,7 @@ class PublishedDataSet:
         variables: environment variables that may name its folder, first come first.
         folders: customary names of its folder under ``SWIFTREID_DATA``.
         notes: what to know before comparing figures.
-        train_only: counts of "train" where training and validation lists are told apart and only the first is used.
+        train_only: counts of "train" if only the training list is used, without the validation list.
         withdrawn: why the reader is off by default; None where it is not.
         source: who published it, and where.
     """

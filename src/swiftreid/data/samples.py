@@ -40,7 +40,7 @@ class Sample(Generic[Label]):
 
     Attributes:
         path: the picture's file; nothing is read until it is needed.
-        person: identity. Of numbers, `JUNK` (-1) and `DISTRACTOR` (0) stand for nobody, as in Market-1501.
+        person: identity. Of numbers, `JUNK` (-1) and `DISTRACTOR` (0) stand for no known person, as in Market-1501.
         camera: that took the picture.
         time: seconds since any fixed moment, where it is known; since 1970 UTC for galleries.
         attributes: name -> value of what else is known, such as the colour of a coat; None where nothing is.
@@ -90,7 +90,7 @@ class ReidData:
         query: samples to look for.
         gallery: samples to look among.
         unparsable: pictures left out because their names state no person and camera.
-        distractors: further gallery samples of nobody who is queried, used when asked for (Market-1501 has 500,000).
+        distractors: further gallery samples of people who are in no query, used on request (Market-1501 has 500,000).
         multi_query: further pictures of the queries' persons by the queries' cameras, for multi-query evaluation.
         published: which published data set this is, such as "market1501"; None for anybody's own data.
         cross_camera: False where cameras are unknown; same-camera matches then count.
@@ -126,7 +126,7 @@ class ReidData:
 
     @property
     def rendered(self) -> bool:
-        """Whether nobody in the pictures exists: `swiftreid synth` rendered them and says so in ``dataset.json``."""
+        """Whether the pictures show rendered people: `swiftreid synth` states this in ``dataset.json``."""
         try:
             stated = json.loads((self.root / "dataset.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):

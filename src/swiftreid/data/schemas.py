@@ -107,7 +107,7 @@ def attribute_bits(samples: Sequence[NumberedSample], schema: AttributeSchema) -
 
 
 def schema_for(columns: Collection[str]) -> AttributeSchema | None:
-    """The schema whose attributes are all among these columns; None if there is none. The largest one wins."""
+    """The largest schema that has all its attributes among these columns; None if there is none."""
     fitting = [schema for schema in SCHEMAS.values() if {a.name for a in schema.attributes} <= set(columns)]
     return max(fitting, key=len, default=None)
 

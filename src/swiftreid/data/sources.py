@@ -76,7 +76,8 @@ def open_data(
     if path.is_file():
         if kind not in (None, "manifest") or path.suffix.lower() not in TABLE_SUFFIXES:
             raise UsageError(
-                f"{path} is a file, and only manifests ({', '.join(TABLE_SUFFIXES)}) are; give a data set's folder"
+                f"{path} is a file but no manifest ({', '.join(TABLE_SUFFIXES)}); "
+                "give a manifest or a data set's folder"
             )
         if folders is not None:
             raise UsageError(
@@ -165,7 +166,7 @@ def _recognised(root: Path) -> str:
     if len(kinds) == 1:
         return kinds[0]
     if kinds:
-        raise UsageError(f"{root} can be read as {' or as '.join(kinds)}; say which: give its kind")
+        raise UsageError(f"{root} can be read as {' or as '.join(kinds)}; give its kind")
     inner = next((path for path in sorted(root.iterdir()) if path.is_dir() and {*recognise(path)} - {"folder"}), None)
     meant = f"Did you mean {inner}? " if inner else ""
     layouts = "".join(

@@ -71,7 +71,7 @@ class Encoder(ABC):
             UsageError: it takes vectors, no pictures.
         """
         if self.card.preprocessing is None:
-            raise UsageError(f"encoder {self.card.name} takes float vectors and cannot see pictures: give it vectors")
+            raise UsageError(f"encoder {self.card.name} takes float vectors, not pictures: give it vectors")
         return self.card.preprocessing.height, self.card.preprocessing.width
 
     @property

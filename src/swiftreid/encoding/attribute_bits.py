@@ -28,15 +28,15 @@ class AttributeBits:
 
     def __init__(self, tensors: Mapping[str, NDArray[Any]]) -> None:
         if set(tensors) != {"weight", "bias"}:
-            raise UsageError(f"attributes are read by a weight and a bias, not by {', '.join(sorted(tensors)) or '-'}")
+            raise UsageError(f"the attribute layer has a weight and a bias, not {', '.join(sorted(tensors)) or '-'}")
         if any(value.dtype.kind != "f" for value in tensors.values()):
-            raise UsageError("attributes are read by arrays of float32 or float16")
+            raise UsageError("the attribute layer must be float32 or float16")
         self._weight, self._bias = (np.ascontiguousarray(tensors[name], np.float32) for name in ("weight", "bias"))
         shapes = self._weight.shape, self._bias.shape
         if self._weight.ndim != 2 or not len(self._bias) or shapes[1] != shapes[0][:1]:
-            raise UsageError(f"attributes are read by a weight [a, d] and a bias [a], not of shapes {shapes}")
+            raise UsageError(f"the attribute layer has a weight [a, d] and a bias [a], not the shapes {shapes}")
         if not (np.isfinite(self._weight).all() and np.isfinite(self._bias).all()):
-            raise UsageError("the layer that reads attributes holds a number that is not finite")
+            raise UsageError("the attribute layer contains a number that is not finite")
         self.code = f"attr{len(self._bias)}"
         """Name of the code."""
         self.width = int(self._weight.shape[1])
@@ -49,7 +49,9 @@ class AttributeBits:
             UsageError: the embeddings have another shape than [n, d].
         """
         if embeddings.ndim != 2 or embeddings.shape[1] != self._weight.shape[1]:
-            raise UsageError(f"attributes are read off {self._weight.shape[1]} numbers, not off {embeddings.shape}")
+            raise UsageError(
+                f"the attribute layer takes embeddings of {self._weight.shape[1]} numbers, not {embeddings.shape}"
+            )
         logits: NDArray[np.float32] = embeddings @ self._weight.T + self._bias
         return logits
 

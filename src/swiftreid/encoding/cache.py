@@ -35,7 +35,7 @@ LIMIT_VARIABLE: Final = "SWIFTREID_CACHE_GIB"
 """Environment variable with the size that the cache may have, in GiB."""
 
 LIMIT: Final = 4.0
-"""GiB that the cache may have if nothing is said."""
+"""Default size limit of the cache, in GiB."""
 
 _SUFFIX, _PARTIAL = ".embeddings", ".partial"
 _LOG = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from swiftreid.search.codes import unpack_bits
 
 
 def attribute_accuracy(encoder: Encoder, people: LabelledCodes, samples: Split) -> list[AttributeScore]:
-    """How accurate an encoder's attributes are on people of whom they are known.
+    """The accuracy of an encoder's attributes on people with known attributes.
 
     Only attributes that both the encoder and these people have are scored.
 
@@ -43,7 +43,7 @@ def calibrated(encoder: Encoder, calibration: Calibration) -> Encoder:
     """The same encoder, its fingerprint unchanged, with this calibration on its card and bound to it.
 
     Raises:
-        UsageError: the calibration is bound to another encoder, whose distances mean something else.
+        UsageError: the calibration is bound to another encoder; its distances are different.
     """
     if calibration.encoder not in ("", encoder.fingerprint):
         raise UsageError(

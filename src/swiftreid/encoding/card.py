@@ -69,7 +69,7 @@ class EncoderCard(BaseModel):
     attributes: list[str] = Field(default_factory=list)
     """Names of the attribute bits in order; empty when the spec has no attribute code."""
     attribute_scores: list[AttributeScore] = Field(default_factory=list)
-    """How accurate they are on people whom it did not learn from; a calibration has those of the user's own."""
+    """Their accuracy on people who were not used for training; a calibration has that on the user's own people."""
     preprocessing: Preprocessing | None
     """Of pictures; None for an encoder that takes float vectors."""
     provenance: str

@@ -53,7 +53,7 @@ class PyramidEncoder(Encoder):
         if len(set(widths)) > 1 or card.preprocessing != base.preprocessing:
             raise refuse(card, f"card, base and codes do not fit: embeddings of {widths} numbers")
         if self._attributes is not None and self._attributes.width != card.embedding:
-            raise refuse(card, f"attributes are read off {self._attributes.width} numbers, not off {card.embedding}")
+            raise refuse(card, f"the attribute layer takes {self._attributes.width} numbers, not {card.embedding}")
         codes = [*self._pyramid.spec, *([self._attributes.code] if self._attributes else [])]
         if [*self.spec] != codes:
             raise refuse(card, f"its spec is {card.spec!r}, its tensors give {' '.join(codes)!r}")

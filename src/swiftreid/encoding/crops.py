@@ -31,7 +31,9 @@ def pictures_of(crops: Crops | Any, height: int, width: int, colour: Colour) -> 
         raise UsageError(f"colour is 'rgb' or 'bgr' (OpenCV's order), not {colour!r}")
     if isinstance(crops, np.ndarray):
         if crops.ndim == 3:
-            raise UsageError(f"encode takes several crops, and this is one of shape {crops.shape}: encode([crop])")
+            raise UsageError(
+                f"encode takes a list of crops, but this is one crop of shape {crops.shape}: encode([crop])"
+            )
         _check(crops, "the array of crops", 4)
     elif not isinstance(crops, Sequence) or isinstance(crops, (str, bytes)):
         raise UsageError(
@@ -67,5 +69,5 @@ def _check(crop: Any, what: str, dimensions: int) -> None:
     if 0 in crop.shape[dimensions - 3 :]:
         raise UsageError(
             f"{what} has no pixels, its shape is {crop.shape}: its box lies outside of the frame; clip boxes to the "
-            "frame, and leave out those that are empty then"
+            "frame, and leave out empty ones"
         )

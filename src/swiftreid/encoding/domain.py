@@ -30,8 +30,8 @@ def sources_of(card: EncoderCard) -> list[dict[str, str]]:
 def domain_of(card: EncoderCard, data: ReidData) -> tuple[str, Domain]:
     """What the encoder was trained or fitted on, in words, and whether ``data`` is among it.
 
-    "same pictures" is said of data without splits that the encoder learnt from: its queries were training pictures.
-    "same data set" is said if the fingerprint of ``data`` is among those of `sources_of`; "cross-domain" if all of them
+    "same pictures": data without splits on which the encoder was trained: its queries were training pictures.
+    "same data set": the fingerprint of ``data`` is among those of `sources_of`; "cross-domain" if all of them
     are recorded and are others, by name too; "unknown" otherwise: something is not recorded, or is another version of a
     data set of the same name.
     """

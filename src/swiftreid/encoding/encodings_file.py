@@ -78,9 +78,9 @@ def save_encodings(
     persons: Sequence[str | None] = (),
     times: Sequence[float | None] = (),
 ) -> None:
-    """Write packed codes, the embedding if there is one, and whose they are, to one safetensors file, atomically.
+    """Write packed codes, the embedding if there is one, ids and labels to one safetensors file, atomically.
 
-    Its owner alone can read it: a code tells a person apart as a picture does.
+    Only its owner can read it: a code identifies a person, as a picture does.
 
     Args:
         path: the file.

@@ -263,7 +263,7 @@ def _scaled(encoder: Encoder, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _measure(encoder: Encoder, code: str | None, *, fine: bool) -> _Measure:
     name = encoder.spec.final if code is None else code
     if name == EMBEDDING and fine:
-        raise UsageError("embeddings are compared as they are, so a finer map of them cannot be had: leave out fine")
+        raise UsageError("fine is for codes, and a map of embeddings has no finer form: leave out fine")
     if name == EMBEDDING:
         return _Measure("cosine", 1, 1.0, lambda encoding: unit_length(_embedding(encoder, encoding)))
     if name not in encoder.spec.names:

@@ -10,7 +10,7 @@ from swiftreid.errors import UsageError
 
 
 def mirrored(encoder: Encoder, *, name: str | None = None) -> Encoder:
-    """The same encoder, whose embedding is the mean of the picture's and the mirrored picture's.
+    """The same encoder, with the mean of the embeddings of a picture and of its mirror image.
 
     Codes are those of the mean. Distances change, so it has another fingerprint, and neither the calibration nor the
     figures of the encoder as it was.
@@ -24,7 +24,7 @@ def mirrored(encoder: Encoder, *, name: str | None = None) -> Encoder:
     """
     card = encoder.card
     if card.preprocessing is None or encoder.network is None:
-        raise UsageError(f"encoder {card.name} has no network whose embeddings could be averaged")
+        raise UsageError(f"encoder {card.name} has no network, so there are no embeddings to average")
     if card.preprocessing.flip:
         raise UsageError(f"encoder {card.name} averages a picture with its mirror image already")
     preprocessing = card.preprocessing.model_copy(update={"flip": True})

@@ -47,7 +47,7 @@ def _describe_chunk(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
             [(hue, _HUES, True), (saturation, _SATURATIONS, False)],
             prior * np.minimum(saturation * value * 4, 1) + 1e-4,
         ),
-        # Brightness, with how colourful: tells black, grey and white apart.
+        # Brightness, with how colourful: separates black, grey and white.
         _histogram([(value, _VALUES * 2, False), (saturation, 2, False)], np.broadcast_to(prior, value.shape)),
         _gradients(grey, prior),
     ]
@@ -170,7 +170,7 @@ def fit_stripes(
 
     With ``persons``, int64 [n], what varies between pictures of one person (light, pose, camera) is whitened away and
     the directions are kept in which people differ most for it (the discriminant analysis of KISSME and XQDA). Without,
-    all variation counts alike (PCA), which serves much worse. ``training`` is the card's record of what was
+    all variation has the same weight (PCA), which is much worse. ``training`` is the card's record of what was
     learned from.
 
     Raises:

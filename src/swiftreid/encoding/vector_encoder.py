@@ -81,7 +81,7 @@ def vector_encoder(
     """An encoder of float vectors, with random-hyperplane codes around their mean; no labels are needed.
 
     The angle between two vectors decides how many bits differ. `swiftreid.training.frozen.hashing.learn_vectors`
-    learns better codes where it is known whose the vectors are.
+    learns better codes if the persons of the vectors are known.
 
     Args:
         vectors: some of those that will be encoded, float [n, d] or `Vectors`; a few hundred show their mean.

@@ -49,7 +49,7 @@ class AttributeScore:
 
     @property
     def reliability(self) -> dict[str, float]:
-        """How surely each of its bits tells the attribute, for searches by description; empty where a class is absent.
+        """Weights of its bits as evidence, for searches by description; empty if a class is absent.
 
         It is by how much the bit, where it is set, raises the logarithm of the odds. With a second bit there are three
         answers, and each bit counts what is between two of them.
@@ -100,7 +100,7 @@ def attribute_scores(
 ) -> AttributeScores:
     """Accuracy and mA (Li et al., A richly annotated dataset for pedestrian attribute recognition, 2016, Eq. 4).
 
-    Accuracy flatters rare attributes: never saying 'hat' is right nearly always. mA weighs the two classes alike.
+    Accuracy flatters rare attributes: never saying 'hat' is right nearly always. mA gives both classes the same weight.
 
     Example:
         >>> scores = attribute_scores([[1, 0], [0, 0]], [[1, 0], [1, 0]], ["hat", "bag"])
@@ -112,7 +112,7 @@ def attribute_scores(
         truth: bool [n, a].
         names: of the a attributes.
         known: bool [n, a], where the truth is known; all of it by default.
-        logits: float [n, a], whose sigmoid is the stated probability, for the calibration errors.
+        logits: float [n, a]; their sigmoid is the predicted probability, for the calibration errors.
         sure: bool [n, a], the second bits of attributes that have them.
 
     Raises:

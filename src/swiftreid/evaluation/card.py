@@ -51,7 +51,7 @@ class DataCard(_CardPart):
         name: its name.
         fingerprint: see `swiftreid.data.fingerprint.fingerprint_of`.
         pictures: split -> number of pictures.
-        persons: split -> number of different people; junk and distractors are nobody.
+        persons: split -> number of different people; junk and distractors are not counted.
     """
 
     name: str
@@ -84,7 +84,7 @@ class EvaluatedEncoder(_CardPart):
         name: its name.
         fingerprint: equal fingerprints mean comparable codes.
         trained_on: what its own card says that it was trained or fitted on.
-        domain: whether that is the very pictures measured on, other people of their data set, another one, or not
+        domain: whether that is the same pictures as measured on, other people of their data set, another one, or not
             known.
     """
 
@@ -95,7 +95,7 @@ class EvaluatedEncoder(_CardPart):
 
 
 class ProtocolCard(_CardPart):
-    """How rankings were judged, in words and in fields that can be compared.
+    """How rankings were evaluated, in words and in fields that can be compared.
 
     Attributes:
         words: all of it, for people.
@@ -104,7 +104,7 @@ class ProtocolCard(_CardPart):
         queries: queries with a good match.
         skipped: queries without one.
         multi_query: whether pictures of the query's person and camera were pooled into one query.
-        distractors: how many further pictures of nobody queried stood in the gallery.
+        distractors: number of further gallery pictures of people who are in no query.
         ap: the definition of average precision that the headline mAP is by; a row holds both.
     """
 
@@ -191,7 +191,7 @@ class ResultRow(_CardPart):
         map_standard: mean of the standard average precision.
         map_trapezoid: mean of Market-1501's trapezoidal average precision.
         minp: mean inverse negative penalty.
-        incomplete: queries whose ranking missed at least one good match.
+        incomplete: queries with a ranking that missed at least one good match.
         bytes_per_entry: what an entry takes in memory for this search, bytes.
         microseconds_per_query: time of one query for the 100 best, or None where it was not measured; see
             `Measured.microseconds`.
@@ -283,11 +283,11 @@ class ResultCard(_CardPart):
         data: the data set.
         encoder: the encoder, or None where codes came from elsewhere.
         seed: the seed of whatever was random, or None.
-        protocol: how rankings were judged.
+        protocol: how rankings were evaluated.
         unreadable: pictures of the data set that could not be read and were left out.
         unreadable_files: those pictures, and why.
         rows: one per way of ranking.
-        attributes: how well each attribute of gallery pictures was told, where the encoder and the data set have it.
+        attributes: how well each attribute of gallery pictures was predicted, if the encoder and the data set have it.
         queries: path of each query relative to the data set's folder, in the order of the rows' per-query figures;
             those left unread are not among them.
         notes: what the reader of the data set decided that a figure depends on.
@@ -345,7 +345,7 @@ class ResultCard(_CardPart):
         Raises:
             SwiftReIDError: the file cannot be written.
         """
-        # Lists of numbers on one line: thousands of queries would make a file that nobody can read.
+        # Lists of numbers on one line: thousands of queries would make the file unreadable.
         text = _LIST_OF_NUMBERS.sub(lambda found: re.sub(r"\s+", " ", found[0]), self.model_dump_json(indent=2))
         save_bytes(Path(path), (text + "\n").encode())
 

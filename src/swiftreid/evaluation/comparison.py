@@ -25,7 +25,7 @@ Figure = Literal["mAP", "rank-1"]
 
 @dataclass(frozen=True)
 class Difference:
-    """A field in which two cards are not alike, so that their figures say nothing about the encoders."""
+    """A field that differs between two cards, so their figures do not compare the encoders."""
 
     field: str
     first: str
@@ -112,7 +112,7 @@ def compare_rows(
 ) -> list[Paired]:
     """Test each ranking's mAP and rank-1 against the first card's, query by query; with Holm's correction.
 
-    Rankings and cards whose queries are not the same, or that keep no figures of each query, are left out.
+    Rankings and cards with other queries, or without figures of each query, are left out.
 
     Args:
         cards: at least two.
@@ -192,7 +192,7 @@ def holm(p: Sequence[float]) -> list[float]:
 
 
 def short_names(paths: Sequence[Path]) -> list[str]:
-    """Names of files that tell them apart: without folder and ending where that will do."""
+    """Distinct names of files: without folder and ending if that is enough."""
     stems = [path.stem for path in paths]
     return [str(path) if stems.count(path.stem) > 1 else path.stem for path in paths]
 

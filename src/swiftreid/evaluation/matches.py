@@ -13,7 +13,7 @@ from swiftreid.data.samples import JUNK
 
 @dataclass(frozen=True)
 class Matches:
-    """Who stands in the gallery, and the rules that tell good matches and ignored pictures.
+    """Who stands in the gallery, and the rules for good matches and ignored pictures.
 
     A good match is another picture of the query's person. Ignored are junk (person -1) and, across cameras, the
     query's person by the query's own camera; without cameras, the query's own picture. Market-1501's distractors

@@ -74,7 +74,7 @@ def measure(
 ) -> list[Measured]:
     """Each cascade as by `measure_cascades` and then, if there is one, the float embedding; timed in one run.
 
-    ``progress`` is called with the rows done and all rows, as each is judged.
+    ``progress`` is called with the rows done and all rows, as each is evaluated.
 
     Raises:
         UsageError: a cascade needs a code, or the float embedding, that the encodings do not hold.
@@ -159,7 +159,7 @@ def measure_embedding(
 
 @dataclass(frozen=True)
 class _Run:
-    """One measurement: what is searched, how it is judged, and what is searched for."""
+    """One measurement: gallery, protocol and queries."""
 
     query: LabelledCodes
     gallery: LabelledCodes

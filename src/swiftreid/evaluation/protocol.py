@@ -29,7 +29,7 @@ class Metrics:
         minp: mean inverse negative penalty.
         valid: queries with at least one good match in the gallery.
         skipped: queries without one: left out, or counted as 0 with ``empty="zero"``.
-        incomplete: valid queries whose ranking missed at least one good match (which then counts as never found).
+        incomplete: valid queries with a ranking that missed at least one good match (which then counts as never found).
         ap_standard: per query, float64 [q]; NaN for queries left out.
         ap_trapezoid: likewise.
         inp: likewise.
@@ -78,7 +78,7 @@ class Metrics:
 
 @dataclass(frozen=True)
 class Protocol:
-    """How rankings are judged.
+    """How rankings are evaluated.
 
     Attributes:
         empty: queries without a good match in the gallery are left out ("skip", as most toolkits do) or counted as 0

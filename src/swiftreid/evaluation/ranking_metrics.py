@@ -47,7 +47,7 @@ def metrics_of_cascade(
         query: the queries.
         gallery: the entries, those of ``table``.
         k: results that count of a certified search.
-        protocol: how to judge.
+        protocol: how to evaluate.
         pairs: counts the distances of the first stage, if given.
     """
     how = protocol or Protocol()

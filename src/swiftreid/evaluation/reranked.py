@@ -44,8 +44,8 @@ def measure_reranking(
         gallery: the entries.
         code: which code to compare; None for the float embedding.
         settings: k1, k2 and lambda.
-        timed: whether to tell the time.
-        protocol: how to judge.
+        timed: whether to measure the time.
+        protocol: how to evaluate.
 
     Raises:
         UsageError: there is no such code, or no float embedding.

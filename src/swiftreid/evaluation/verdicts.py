@@ -12,11 +12,11 @@ from swiftreid.evaluation.metrics import ApRule
 
 
 class CardsDiffer(UsageError):
-    """Cards of other pictures or protocols, whose figures say nothing about the encoders."""
+    """Cards of other pictures or protocols: their figures do not compare the encoders."""
 
 
 class ApRulesDiffer(CardsDiffer):
-    """Cards whose definitions of average precision differ: one can be chosen for all."""
+    """Cards with different definitions of average precision: one can be chosen for all."""
 
 
 @dataclass(frozen=True)

@@ -60,9 +60,9 @@ class Roc:
         )
 
     def tar_at(self, far: float) -> float | None:
-        """TAR of the largest threshold whose FAR is at most this; None where there are too few pairs to tell.
+        """TAR of the largest threshold with at most this FAR; None if there are too few pairs.
 
-        A level is told if it allows for at least 10 wrongly accepted pairs.
+        A level has a TAR if it allows at least 10 wrongly accepted pairs.
         """
         if not self.genuine or far * self.others < LEAST_ACCEPTED - 1e-9:
             return None
@@ -70,7 +70,7 @@ class Roc:
         return float(self.tar[within - 1]) if within else 0.0
 
     def tar_at_far(self, levels: Sequence[str] = FAR_LEVELS) -> dict[str, float]:
-        """TAR by level of FAR, as text so that it can key a JSON object; levels that cannot be told are missing."""
+        """TAR by level of FAR, as text, to be keys of a JSON object; levels with too few pairs are missing."""
         rates = {level: self.tar_at(float(level)) for level in levels}
         return {level: tar for level, tar in rates.items() if tar is not None}
 

@@ -30,7 +30,7 @@ MAX_LOSS: Final = 0.005
 """Of mAP, that the chosen beta may lose on the held-out people: half a point."""
 
 NEEDED: dict[CalibrationSplit, Sequence[SplitName]] = {"train": ("train",), "test": ("query", "gallery")}
-"""Splits that a data set must have, by whose pictures thresholds are fitted on."""
+"""Splits that a data set must have, by the split that thresholds are fitted on."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class CalibrationSettings:
     """How thresholds are fitted; shares are of 1.
 
     Attributes:
-        split: whose pictures they are fitted on.
+        split: the split that they are fitted on.
         beta: weight of recall; None chooses the cheapest that loses at most ``max_loss``.
         max_loss: of mAP, on these people.
         method: how the cascade's thresholds are fitted: "gaussian" (the paper), "empirical", or "recall" (certified).
@@ -82,7 +82,7 @@ def calibrate_encoder(
     """A copy of an encoder, calibrated on people that it never saw; its ``card.calibration`` holds what was fitted.
 
     Nothing is written: see `Encoder.save`. The fingerprint stays, so galleries made with the encoder stay searchable.
-    Warns (`SwiftReIDWarning`) where the encoder was trained on these very people, whose thresholds are too tight for
+    Warns (`SwiftReIDWarning`) where the encoder was trained on the same people: the thresholds are then too tight for
     others, and where their attributes cannot be used.
 
     Args:
@@ -109,7 +109,7 @@ def calibrate_encoder(
         warn(f"attributes are not measured: {why}")
     if learned:
         warn(
-            "the encoder was trained on these very people, so the thresholds will be too tight for others"
+            "the encoder was trained on the same people, so the thresholds are too tight for other people"
             + ("; attributes are not measured on them" if used.card.attributes else "")
         )
     unreadable = Unreadable(on_bad)
@@ -140,5 +140,5 @@ def samples_of(data: ReidData, split: CalibrationSplit) -> Split:
 
 
 def was_learned(encoder: Encoder, data: ReidData, split: CalibrationSplit) -> bool:
-    """Whether the encoder was trained on these very people."""
+    """Whether the encoder was trained on the same people."""
     return split == "train" and learned_from(encoder, data)

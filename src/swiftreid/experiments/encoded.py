@@ -28,7 +28,7 @@ class EncodedData:
         encoder: what encoded it.
         query: the queries.
         gallery: the entries.
-        protocol: how rankings are judged.
+        protocol: how rankings are evaluated.
         unreadable: pictures that could not be read, and takes those met later.
     """
 

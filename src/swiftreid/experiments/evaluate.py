@@ -69,7 +69,7 @@ def evaluate(
 ) -> ResultCard:
     """Measure an encoder on a data set: every code, the float embedding, its calibrated cascades and further ones.
 
-    Warns (`SwiftReIDWarning`) of what makes figures too good or leaves something out.
+    Warns (`SwiftReIDWarning`) of what makes figures too high or leaves something out.
 
     Args:
         data: the data set, its folder or manifest, or the name of a published one.
@@ -155,7 +155,7 @@ class _CardMaker:
             rows += self._reranked(query, gallery, settings.rerank, protocol)
         trained_on, domain = domain_of(card, data)
         if domain == "same pictures":
-            warn(f"{card.name} learnt from these very pictures, so its figures are far too good; see docs/data.md")
+            warn(f"{card.name} was trained on the same pictures, so its figures are far too high; see docs/data.md")
         samples = list(chain(data.query, data.gallery, data.multi_query, data.distractors))
         unreadable = self.unreadable.files(samples, data.root)
         result = ResultCard(
@@ -192,7 +192,8 @@ class _CardMaker:
     ) -> list[Measured]:
         if (each := pictures_per_person(gallery)) < 2:
             warn(
-                f"the gallery has {each:.1f} pictures a person: re-ranking relies on several, and loses here as a rule"
+                f"the gallery has {each:.1f} pictures a person: re-ranking needs several, and usually loses "
+                "accuracy here"
             )
         how: dict[str, Any] = {"timed": self.settings.timed, "protocol": protocol}
         code = self.encoder.spec.final
@@ -220,8 +221,8 @@ def _warn_of(data: ReidData, encoder: Encoder) -> None:
     """Warn of what can be known before anything is encoded."""
     if both := people(data.train) & people(data.query):
         warn(
-            f"{len(both)} queried people are in the training split too: figures of an encoder that learnt from it are "
-            "too good; see `swiftreid doctor`"
+            f"{len(both)} queried people are in the training split too: figures of an encoder that was trained on "
+            "it are too high; see `swiftreid doctor`"
         )
     if encoder.card.attributes and (why := unusable(data.gallery)):
         warn(f"attributes are not measured: {why}")

@@ -61,7 +61,7 @@ def cascades_by_beta(
         progress: takes how far encoding is.
 
     Raises:
-        NobodyHeldOut: there is nobody to fit on.
+        NobodyHeldOut: there are no people to fit on.
         UsageError: those people are in the test set.
     """
     people = held_out_people(test, held_out)
@@ -85,7 +85,7 @@ def short_list_by_rule(
         progress: takes how far encoding is.
 
     Raises:
-        NobodyHeldOut: there is nobody to fit on.
+        NobodyHeldOut: there are no people to fit on.
         UsageError: there is no such code, or those people are in the test set.
     """
     people = held_out_people(test, held_out)
@@ -113,7 +113,7 @@ def marked_thresholds(
     The encoder's calibration serves unless people to fit on are named; without either there are no thresholds.
 
     Raises:
-        UsageError: people are named who are in the test set, or on whom nothing can be fitted.
+        UsageError: the given people are in the test set, or nothing can be fitted on them.
     """
     calibration = test.encoder.card.calibration
     if held_out is None and calibration is not None:

@@ -18,7 +18,7 @@ from swiftreid.progress import Progress, no_progress
 
 
 class NobodyHeldOut(UsageError):
-    """Thresholds have to be fitted, and there is nobody to fit them on."""
+    """There are no people to fit thresholds on."""
 
 
 class NotHeldOut(UsageError):
@@ -27,12 +27,12 @@ class NotHeldOut(UsageError):
 
 @dataclass(frozen=True)
 class HeldOut:
-    """People to fit on, none of whose pictures is in the test set.
+    """People to fit on, with no picture in the test set.
 
     Attributes:
         name: of their data set and split.
         samples: their pictures.
-        learned: whether the encoder has learned from these very people.
+        learned: whether the encoder was trained on the same people.
     """
 
     name: str
@@ -43,8 +43,8 @@ class HeldOut:
         """Their pictures by the test set's encoder; warns where the encoder knows them, and of unreadable ones."""
         if self.learned:
             warn(
-                f"the encoder was trained on the very people of {self.name}, so thresholds fitted on them will be too "
-                "tight for others: hold out other people"
+                f"the encoder was trained on the people of {self.name}, so thresholds fitted on them are too "
+                "tight for other people: give people that it was not trained on"
             )
         task = "encoding held-out people"
         unreadable, known = test.unreadable, len(test.unreadable.found)

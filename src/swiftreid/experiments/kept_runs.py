@@ -81,7 +81,7 @@ def trained(
 
     Args:
         recipe: a YAML file, or the name of a shipped recipe.
-        data: the data set, whose training people are learned.
+        data: the data set; its training people are used.
         folder: of the run.
         changes: to single fields of the recipe, such as ``schedule.epochs=20``.
         seed: of everything random.
@@ -134,7 +134,7 @@ def hashed(
 
     Args:
         encoder: gives the embedding.
-        data: the data set, whose training people are learned.
+        data: the data set; its training people are used.
         file: to write; its name is the encoder's.
         changes: to single fields of the recipe, such as ``attributes=true``.
         seed: of everything random.

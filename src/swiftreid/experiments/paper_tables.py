@@ -19,7 +19,7 @@ ATTRIBUTES = "attributes"
 
 @dataclass(frozen=True)
 class TableRow:
-    """A row of a paper's table: its name, the recipe, what is changed in it, and whose run it goes on from."""
+    """A row of a paper's table: its name, the recipe, the changed settings, and the run that it starts from."""
 
     name: str
     recipe: str

@@ -34,10 +34,10 @@ def rank_queries(
             ranking.
     """
     if sum(bool(given) for given in (names, worst, best)) > 1:
-        raise UsageError("choose queries by name, the worst, or the best: one of them")
+        raise UsageError("choose queries by name, or the worst, or the best")
     used = cascade or Cascade([Stage(test.encoder.spec.final)])
     if used.stages[0].keep == "certified":
-        raise UsageError(f"cascade {used} has no full ranking to draw from: leave the chance to miss out")
+        raise UsageError(f"cascade {used} has no full ranking to draw from: use a cascade without miss")
     metrics = ranking_metrics(used, test.query, test.gallery, protocol=test.protocol)
     chosen = named_queries(names, test) if names else choose_queries(metrics, worst=worst, best=best)
     return ranked_lists(chosen, used, test.query, test.gallery, metrics, protocol=test.protocol)

@@ -21,7 +21,7 @@ def rankings_of(encoder: Encoder, further: Iterable[Cascade | str] = ()) -> dict
     Exhaustive search by the float embedding is among them where a further cascade compares embeddings.
 
     Args:
-        encoder: whose codes there are.
+        encoder: the encoder that made the codes.
         further: cascades, as such or as text, which is then the label.
 
     Raises:

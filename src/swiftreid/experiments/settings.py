@@ -20,7 +20,7 @@ class EvaluationSettings:
 
     Attributes:
         cascades: measured beside exhaustive searches, calibrated cascades and the float embedding.
-        cameras: False counts matches by the same camera too, for data whose cameras are unknown or wrong.
+        cameras: False counts matches by the same camera too, for data with unknown or wrong cameras.
         multi_query: pool the pictures of a query's person by its camera.
         empty: what queries without a good match count: left out ("skip") or 0 ("zero").
         ap: definition of the headline mAP; cards hold both.

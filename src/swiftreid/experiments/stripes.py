@@ -56,7 +56,7 @@ def fit_stripes_to(
         kind: what the data set is, where it can be several.
         every: take every picture below the folder, those of test splits too.
         name: on the card.
-        provenance: whose pictures they are; None names the data set, where it is one.
+        provenance: source of the pictures; None names the data set, if it is one.
         licence: of the encoder.
         on_bad: takes each picture that cannot be read; without it there is one warning for all.
         progress: takes pictures read and pictures in all.
@@ -78,7 +78,7 @@ def fit_stripes_to(
         parsed = [parse_name(path.stem) for path in paths]
         persons = [found[0] if found else DISTRACTOR for found in parsed]
     else:
-        samples = [sample for sample in data.train if sample.person not in NOBODY]  # nobody teaches nothing
+        samples = [sample for sample in data.train if sample.person not in NOBODY]  # unknown persons teach nothing
         paths, persons = [sample.path for sample in samples], [sample.person for sample in samples]
     unreadable = Unreadable(on_bad)
     parts, kept = [], []

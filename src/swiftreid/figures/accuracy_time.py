@@ -74,7 +74,7 @@ def timed_rankings(chosen: Sequence[ChosenRow], *, full: bool = False) -> list[T
         if (time := one.row.full_ranking_microseconds if full else one.row.microseconds_per_query)
     ]
     if not found:
-        raise UsageError("no ranking of these cards has a time: run `swiftreid evaluate` again, and take times")
+        raise UsageError("no ranking of these cards has a time: run `swiftreid evaluate` again, with times")
     return found
 
 

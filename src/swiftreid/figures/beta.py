@@ -41,7 +41,7 @@ class BetaFigure:
     Attributes:
         trials: one for each beta, rising.
         exhaustive: search by the longest code alone; its ``at`` is 0.
-        fitted_on: on whom the thresholds were fitted.
+        fitted_on: the people that the thresholds were fitted on.
         calibrated: the beta on the encoder's card, if there is one.
     """
 
@@ -57,7 +57,7 @@ def dto_cascades(held_out: LabelledCodes, betas: Sequence[float]) -> dict[float,
     Distances are taken as Gaussian and F_beta in its derived form, as `swiftreid calibrate` does.
 
     Args:
-        held_out: people of whom none is in the test set; distractors and junk are left out.
+        held_out: people who are not in the test set; distractors and junk are left out.
         betas: weights of recall.
 
     Raises:

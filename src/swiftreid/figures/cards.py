@@ -14,7 +14,7 @@ from swiftreid.evaluation.verdicts import CardsDiffer
 
 @dataclass(frozen=True)
 class ChosenRow:
-    """One ranking of one card, with the label that tells it from the others in a figure."""
+    """One ranking of one card, with a label that no other ranking of the figure has."""
 
     label: str
     card: ResultCard
@@ -48,7 +48,7 @@ def choose_rows(
         cards: one or more.
         wanted: names of rankings, or parts of names that no two rankings of a card share; empty takes the default.
         default: names of rankings, of which each card has some.
-        files: where the cards came from, to tell those apart that are of one encoder and data set.
+        files: file names of the cards, to distinguish cards of one encoder and data set.
 
     Raises:
         UsageError: a card has no such ranking, or several.
@@ -73,13 +73,13 @@ def choose_pair(
         cards: one or two.
         wanted: one name for each card, one for both, or two of a single card; none takes exhaustive search by the
             longest code of each of two cards.
-        files: where the cards came from, to tell those apart that are of one encoder and data set.
+        files: file names of the cards, to distinguish cards of one encoder and data set.
 
     Raises:
         UsageError: these are not two rankings, or a card has no such one.
     """
     if (len(cards), len(wanted)) not in ((1, 2), (2, 0), (2, 1), (2, 2)):
-        raise UsageError("changes are between two cards, or between two rankings of one card: name them")
+        raise UsageError("changes need two cards, or two rankings of one card: name them")
     names = _names(cards, files) * (2 // len(cards))
     pair = [cards[0], cards[-1]]
     texts = list(wanted) * (2 // len(wanted)) if wanted else [longest_exhaustive(card) for card in pair]
@@ -92,7 +92,7 @@ def choose_pair(
 
 
 def _names(cards: Sequence[ResultCard], files: Sequence[Path]) -> list[str]:
-    """What tells each card from the others: encoder, data set, both, or at last its file (or its place)."""
+    """A distinct name of each card: encoder, data set, both, or else its file (or its position)."""
     if len(cards) == 1:
         return [""]
     by_encoder = [encoder_name(card) for card in cards]

@@ -54,9 +54,9 @@ class RankChanges:
     Attributes:
         first: label of the first ranking.
         second: label of the second.
-        better: queries whose first match moved up.
-        same: queries whose first match stands where it stood.
-        worse: queries whose first match moved down.
+        better: queries with their first match at a better rank.
+        same: queries with their first match at the same rank.
+        worse: queries with their first match at a worse rank.
         changes: one for each query that counts in both, in the cards' order.
     """
 
@@ -68,7 +68,7 @@ class RankChanges:
     changes: list[QueryChange]
 
     def most(self, count: int) -> list[QueryChange]:
-        """The queries whose first match moved by the largest factor, either way; of equal ones that with more AP."""
+        """The queries with the largest factor between the ranks of the first match; of equal ones, larger AP first."""
         moved = [change for change in self.changes if change.before != change.after]
         ordered = sorted(moved, key=lambda c: (-abs(math.log(c.factor)), -abs(c.ap_after - c.ap_before), c.query))
         return ordered[:count]

@@ -63,7 +63,7 @@ def cmc_curves(chosen: Sequence[ChosenRow], *, ranks: int = RANKS) -> list[CmcCu
         UsageError: a card is of format 1, which has no curve, or the curve is shorter, or there are too many.
     """
     if len(chosen) > len(LOOKS):
-        raise UsageError(f"{len(chosen)} curves cannot be told apart in one figure; choose at most {len(LOOKS)}")
+        raise UsageError(f"{len(chosen)} curves are too many to distinguish in one figure; choose at most {len(LOOKS)}")
     return [_curve(one, ranks) for one in chosen]
 
 

@@ -73,7 +73,7 @@ def distance_histograms(
         query: of the test set.
         gallery: of the test set.
         thresholds: for each code its thresholds, (bits, words).
-        protocol: how rankings are judged.
+        protocol: how rankings are evaluated.
 
     Raises:
         SwiftReIDError: there is no pair of one of the two kinds.

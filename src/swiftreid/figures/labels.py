@@ -1,4 +1,4 @@
-"""Names written beside what they name, so that nobody has to look a colour up in a legend."""
+"""Names beside the lines that they name, in place of a legend."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def draw_maps(
 
     Pictures under a map are grey and faint. The maps of a row share one scale, which ends at the row's strongest
     change, so that weak ones can be seen too. Changes above 0 are blue, those below 0 vermilion and striped: a grey
-    print and colour-blind eyes tell them apart.
+    print and they are distinct for colour-blind readers.
 
     Args:
         rows: of panels.

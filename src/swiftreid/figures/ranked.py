@@ -122,7 +122,7 @@ def ranked_lists(
         gallery: the entries.
         metrics: of the same ranking of all queries.
         first: how many results, ignored ones counted.
-        protocol: how they are judged.
+        protocol: how they are evaluated.
     """
     how = protocol or Protocol()
     rows = np.array(chosen, np.int64)

@@ -65,7 +65,7 @@ def draw_rankings(
 
     Each candidate shows its rank, its distance and its caption. A right one has a full border and a badge with a tick,
     a wrong one a dashed border and a badge with a cross, an ignored one a dotted border, a badge with a bar and no
-    rank, so that a grey print tells them apart; unknown ones have neither border nor badge.
+    rank, distinct in a grey print; unknown ones have neither border nor badge.
 
     Args:
         rankings: queries with their candidates.

@@ -50,7 +50,7 @@ class ShortListFigure:
         rank_share: what the rule asks for on held-out people, as 0.97.
         rule: the w of this gallery that the rule's share comes to.
         share: that share of the gallery.
-        fitted_on: on whom the rule was fitted.
+        fitted_on: the people that the rule was fitted on.
     """
 
     code: str
@@ -90,8 +90,8 @@ def short_list_figure(
         gallery: of the test set.
         fitted_on: those people in words.
         widths: lengths to try; by default `lengths`.
-        timed: whether to tell the time.
-        protocol: how rankings are judged.
+        timed: whether to measure the time.
+        protocol: how rankings are evaluated.
         progress: takes cascades measured and cascades in all.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What all figures share: looks told apart without colour, sizes of text, headings, and files that never differ."""
+"""What all figures share: looks that are distinct without colour, text sizes, headings, reproducible files."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _MARGIN = 0.10  # inches
 
 @dataclass(frozen=True)
 class SeriesLook:
-    """How one of several things is drawn: each property alone tells it from the others."""
+    """How one of several things is drawn: each property alone is distinct from the others'."""
 
     colour: str
     dashes: Any
@@ -40,7 +40,7 @@ class SeriesLook:
     hatch: str
 
 
-# Okabe and Ito's colours, which the colour-blind tell apart too; dark and light ones in turn, for grey prints.
+# Okabe and Ito's colours, distinct for colour-blind readers too; dark and light ones in turn, for grey prints.
 LOOKS: Final = (
     SeriesLook("#0072b2", "-", "o", "////"),
     SeriesLook("#d55e00", (0, (6, 2)), "s", "...."),

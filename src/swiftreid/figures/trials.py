@@ -66,8 +66,8 @@ def try_cascades(
         cascades: by beta or w.
         query: of the test set.
         gallery: of the test set.
-        timed: whether to tell the time too.
-        protocol: how rankings are judged.
+        timed: whether to measure the time too.
+        protocol: how rankings are evaluated.
         progress: takes how many different cascades are measured, and how many there are.
 
     Raises:
@@ -161,7 +161,7 @@ def cost_panel(axes: Axes, trials: Sequence[Trial], whole: Trial, cost: Cost) ->
 
 
 def mark(axes: Axes, at: float, words: str) -> None:
-    """A named vertical line at a value somebody chose."""
+    """A named vertical line at a chosen value."""
     axes.axvline(at, color=FAINT, linewidth=1.1, linestyle=(0, (5, 2, 1, 2)))
     if words:
         right = axes.transAxes.inverted().transform(axes.transData.transform((at, axes.get_ylim()[0])))[0] > 0.5

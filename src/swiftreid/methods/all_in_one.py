@@ -168,7 +168,7 @@ class AllInOneMethod(Method):
 
     ``variant="released"`` follows the authors' released code where it differs from the paper: seven lengths, gradients
     that stop between them, the longest as the only teacher of all, other forms of distillation. **Decision**: there the
-    trunk learns from a further BN and classifier on v_0, which by a slip of names share the BN of the longest code;
+    trunk learns from a further BN and classifier on v_0, which by a mistake in a name share the BN of the longest code;
     here the longest code, whose gradient reaches the trunk, does that work, and every length has its own BN.
 
     Args:

@@ -156,7 +156,7 @@ def make_classifier(features: int, persons: int) -> nn.Linear:
     """A classifier without bias that starts near 0, as the papers here have it.
 
     Raises:
-        UsageError: there are fewer than two persons to tell apart.
+        UsageError: there are fewer than two persons.
     """
     if persons < 2:
         raise UsageError(f"training needs pictures of at least 2 persons, got {persons}")

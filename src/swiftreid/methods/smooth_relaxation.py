@@ -58,7 +58,7 @@ class SmoothRelaxationConfig(NetworkConfig):
         margin: tau of the hard triplet loss, in Euclidean distances between vectors.
         distillation_weight: alpha, of ``L_d``, and of DSH's regulariser; None is 0.3 with BN and 0.7 without.
         attribute_weight: beta, of the attributes; 0 learns none.
-        codes: the branch whose code is kept, ``student``, or for Table 6 ``teacher``.
+        codes: the branch that gives the code, ``student``, or for Table 6 ``teacher``.
         pretrained: whether the teacher, and the stages that it shares, stay as they were when training started: the
             paper's second way (section 7.4). A run without it, whose checkpoint is given as ``init``, is the first
             of its two stages.

@@ -1,4 +1,4 @@
-"""The attribute-guided attention block (AAB): which places and channels of a map matter for who somebody is."""
+"""The attribute-guided attention block (AAB): which places and channels of a map matter for a person's identity."""
 
 from __future__ import annotations
 

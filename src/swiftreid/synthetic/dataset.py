@@ -89,8 +89,8 @@ def synthesize(  # noqa: PLR0917
     """Render people who never existed into `out`, in Market-1501 layout.
 
     The same arguments give the same bytes on the same machine with the same packages, whatever `workers` is. Files
-    appear under their names only when complete, and complete files are kept: a run that was stopped goes on where it
-    was.
+    appear under their names only when complete, and complete files are kept: a run that
+    was stopped resumes.
 
     Args:
         out: Folder to write; empty, new, or one that the same call began.
@@ -101,8 +101,8 @@ def synthesize(  # noqa: PLR0917
         size: Height and width of the pictures in pixels.
         progress: takes pictures done and pictures in all.
         seen_by: Cameras that see a person, drawn for each (all, if there are no more).
-        scenes: Places (1 to 99), told by the recording in names; every camera hangs in all of them.
-        distractors: People in the gallery, person 0, whom no query asks for; each passes one camera.
+        scenes: Places (1 to 99), the recording number in file names; every camera is in all of them.
+        distractors: People in the gallery, person 0, who are in no query; each is seen by one camera.
         train_share: Share of the identities that are for training, 0 to 1; rounded down.
         without: Names of ingredients to leave out; see :data:`swiftreid.synthetic.INGREDIENTS`.
         workers: Processes that render; they are started anew, so a script that calls this with more than one needs
@@ -168,7 +168,7 @@ def synthesize(  # noqa: PLR0917
     except OSError as error:
         raise SwiftReIDError(
             f"cannot write {error.filename or out}: {error.strerror or error}; free space or choose another folder, "
-            "then run the same command again: it goes on where it stopped"
+            "then run it again with the same settings: it resumes"
         ) from error
     total = sum(counts.values())
     seconds = time.perf_counter() - started
@@ -178,21 +178,21 @@ def synthesize(  # noqa: PLR0917
 def _check(*ranges: tuple[str, float, float, float]) -> None:
     for name, value, low, high in ranges:
         if not low <= value <= high:
-            raise UsageError(f"{name} is {value}, but must lie between {low} and {high}")
+            raise UsageError(f"{name} is {value}, but must be between {low} and {high}")
 
 
 def _begin(out: Path, settings: dict[str, Any], counts: dict[str, int]) -> None:
     """Make the folders; refuse a folder that holds anything but an earlier part of this very data set."""
     card = out / "dataset.json"
     if out.exists() and not out.is_dir():
-        raise SwiftReIDError(f"{out} is a file; name a folder to write the data set to")
+        raise SwiftReIDError(f"{out} is a file; give a folder for the data set")
     if card.exists():
         before = _settings_in(card)
         generator = before.get("generator") if before else None
         if before and generator != GENERATOR:
             raise SwiftReIDError(
-                f"{out} was begun by generator {generator} ({card}), this version has generator {GENERATOR}, which "
-                "draws other pictures: a data set must come from one; choose another folder, or remove this one"
+                f"{out} was started by generator {generator} ({card}); this version has generator {GENERATOR}, which "
+                "renders other pictures: choose another folder, or remove this one"
             )
         if before != settings:
             raise SwiftReIDError(
@@ -218,8 +218,8 @@ def _settings_in(card: Path) -> dict[str, Any] | None:
 
 def _render_all(out: Path, groups: list[Group], stage: StudioSettings, workers: int, progress: Progress) -> int:
     total = sum(len(group.shots) for group in groups)
-    wanting = [part for group in groups if (part := missing(out, group)).shots]
-    written = sum(len(group.shots) for group in wanting)
+    unfinished = [part for group in groups if (part := missing(out, group)).shots]
+    written = sum(len(group.shots) for group in unfinished)
     done = total - written
     if done:
         progress("rendering", done, total)
@@ -229,7 +229,7 @@ def _render_all(out: Path, groups: list[Group], stage: StudioSettings, workers: 
         done += 1
         progress("rendering", done, total)
 
-    render_groups(out, wanting, stage, workers, one_more)
+    render_groups(out, unfinished, stage, workers, one_more)
     return written
 
 

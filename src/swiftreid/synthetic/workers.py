@@ -55,8 +55,8 @@ def render_groups(out: Path, groups: Sequence[Group], stage: StudioSettings, wor
                 fallen = [worker.exitcode for worker in crew if worker.exitcode]
                 if fallen:
                     raise SwiftReIDError(
-                        f"a rendering process ended with {fallen[0]}, perhaps for want of memory; run the same command "
-                        "again, it goes on where it stopped, with fewer --workers if need be"
+                        f"a rendering process ended with {fallen[0]}, perhaps for lack of memory; run it again with "
+                        "the same settings, with fewer workers if necessary: it resumes"
                     ) from None
                 continue
             if error is not None:

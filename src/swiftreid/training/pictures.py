@@ -120,11 +120,11 @@ def schema_to_learn(samples: Split, data: str, *, off: str) -> AttributeSchema:
             learned.
     """
     if why := unusable(samples):
-        raise UsageError(f"this recipe learns attributes, and those of {data} cannot be: {why}; or set {off}")
+        raise UsageError(f"this recipe learns attributes, but those of {data} cannot be learned: {why}; or set {off}")
     schema = schema_of(samples)
     if schema is None:
         raise UsageError(
-            f"this recipe learns attributes, and the people of {data} have none that are known: put an "
+            f"this recipe learns attributes, but no attribute of the people of {data} is known: put an "
             f"attributes.csv beside the pictures, or set {off}"
         )
     return schema

@@ -321,7 +321,7 @@ def test_what_was_learned_from_is_not_measured_on_in_silence(
         shutil.copy(picture, place)
     swiftreid("train", recipe, "own", "-o", "run", "--set", "schedule.epochs=1", "--quiet")
     ran = swiftreid("evaluate", "own", "--encoder", "run/encoder.safetensors", "--untimed", "--card", "card.json")
-    assert "learnt from these very pictures" in " ".join(ran.err.split())
+    assert "trained on the same pictures" in " ".join(ran.err.split())
     assert json.loads((tmp_path / "card.json").read_text())["encoder"]["domain"] == "same pictures"
     diagnosis = " ".join(swiftreid("doctor", "own").out.split())
     assert "learn from every picture too" in diagnosis
@@ -416,7 +416,7 @@ def test_an_export_that_is_off_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
         ("settings.colour=1", "colour"),
         ("size=[8, 8]", "size is height and width"),
         ("optimiser.rate=1", "optimiser.rate: there is no such field"),
-        ("views=2", "views are for a teacher, which method all_in_one has not"),
+        ("views=2", "views need a teacher, and method all_in_one has none"),
     ],
 )
 def test_impossible_recipes_are_refused(recipe: Path, change: str, message: str) -> None:

@@ -114,7 +114,7 @@ def test_unreadable_pictures_are_left_out_and_labels_never_slip(drawn_people: Pa
 
 
 def test_a_teacher_that_sees_less_is_refused(samples: Split) -> None:
-    with pytest.raises(UsageError, match=r"stripes sees pictures of 128 x 64.*set size to \[128,64\]"):
+    with pytest.raises(UsageError, match=r"stripes takes pictures of 128 x 64.*set size to \[128,64\]"):
         TeacherOutputs(TargetsPlan(samples, (256, 128), 4, "abc", teacher=TEACHER))
 
 

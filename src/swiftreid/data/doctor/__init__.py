@@ -138,7 +138,7 @@ def _unopened(source: Path, error: SwiftReIDError, decode: bool) -> Diagnosis:
     """The diagnosis of a data set that could not be opened; the error itself where a folder could not be listed."""
     kind, advice = "no-layout", "Give the folder that holds them, or see the documentation on data sets for layouts."
     if source.is_file():
-        kind, advice = "bad-manifest", "Mend the file."
+        kind, advice = "bad-manifest", "Correct the file."
     elif isinstance(error, WithdrawnData):
         kind, advice = "withdrawn", "Use another data set."
     elif not source.exists():
@@ -168,11 +168,11 @@ def _attribute_findings(data: ReidData) -> Iterable[Finding]:
     try:
         described = read_attributes(table)
     except SwiftReIDError as error:
-        yield Finding("error", "attributes", str(error), f"Mend {ATTRIBUTE_FILE} or remove it.")
+        yield Finding("error", "attributes", str(error), f"Correct {ATTRIBUTE_FILE} or remove it.")
         return
     described_data = with_attributes(data, described)
     if why := unusable([*described_data.train, *described_data.query, *described_data.gallery]):
-        advice = "Until that is mended nobody's attributes are learned or measured; figures of persons need none."
+        advice = "Correct it: until then no attributes are learned or measured. Rank-1 and mAP do not need them."
         yield Finding("warning", "attributes-unusable", f"{ATTRIBUTE_FILE}: {why}", advice)
     missing = sorted(people(data.train + data.query + data.gallery) - set(described))
     if missing:

@@ -60,7 +60,7 @@ class Diagnosis:
         counts: per split; also of "distractors" and "multi_query" where the data set has them.
         valid_queries: queries with a good match by another camera in the gallery.
         unreadable: picture file -> why it cannot be used; empty if pictures were not decoded.
-        unparsable: pictures whose names state no person and camera.
+        unparsable: pictures without person and camera in their names.
         findings: errors first, then warnings, then notes.
         decoded: whether the pictures were decoded.
         missing: pictures that a list or manifest names, but that do not exist.

@@ -74,7 +74,7 @@ def missing_findings(data: ReidData) -> Iterable[Finding]:
                 yield Finding(severity, "missing-list", message, "Fetch the data set's list files again.")
     if data.missing:
         message = (
-            f"pictures that lists name, but that do not exist, are left out: {count(len(data.missing), 'picture')} "
+            f"listed pictures that do not exist are left out: {count(len(data.missing), 'picture')} "
             f"({some(path.name for path in data.missing)})"
         )
         yield Finding("warning", "missing-pictures", message, "Fetch them again; figures would cover fewer pictures.")
@@ -95,12 +95,12 @@ def unreadable_findings(data: ReidData, unreadable: Mapping[str, str]) -> Iterab
 
 
 def readable(samples: Split, unreadable: Mapping[str, str]) -> Split:
-    """The samples whose pictures can be read."""
+    """The samples with readable pictures."""
     return [sample for sample in samples if str(sample.path) not in unreadable]
 
 
 def duplicate_groups(data: ReidData) -> list[Group]:
-    """Samples whose files have the same content, of all splits together; see `duplicate_findings`."""
+    """Samples with files of the same content, of all splits together; see `duplicate_findings`."""
     return find_duplicates({sample.path: (name, sample) for name in SPLITS for sample in data.split(name)})
 
 

@@ -68,8 +68,11 @@ def _why_none(data: ReidData, reasons: Counter[str], gallery_people: set[int]) -
             "name; if they are unknown, evaluate without cameras."
         )
     if reasons[_JUNK_QUERY] == len(data.query):
-        return "all-junk", "Give the queries their person's number; -1 stands for junk."
+        return "all-junk", "Give each query the number of its person; -1 means junk."
     if not {sample.person for sample in data.query} & gallery_people:
-        return "no-shared-person", f"Number people alike in query and {gallery}, and put the test people into both."
+        return (
+            "no-shared-person",
+            f"Give people the same numbers in query and {gallery}, and put the test people into both.",
+        )
     other = "by other cameras " if data.cross_camera else ""
     return "no-valid-query", f"Put pictures of the queries' people {other}into {gallery}."

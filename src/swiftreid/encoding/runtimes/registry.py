@@ -53,7 +53,7 @@ def start_network(network: NetworkFile, options: RunOptions) -> StartedNetwork:
 
 
 def last_line(error: Exception) -> str:
-    """What an error of a runtime says in the end; the lines above are its own source files."""
+    """The last line of a runtime's error; the lines above name its source files."""
     return (str(error).strip().splitlines() or [type(error).__name__])[-1]
 
 

@@ -1,8 +1,8 @@
 """ResNets with instance and batch normalisation side by side, type a (Pan et al., 'Two at Once: IBN-Net', ECCV 2018).
 
 In the blocks of layers 1 to 3 the first norm is half instance normalisation, which takes out how a picture was lit and
-coloured, and half BN, which keeps what tells persons apart; layer 4 has BN only. Names are those of the authors' files
-(``resnet50_ibn_a-d9d0bb7b.pth``: ``layer1.0.bn1.IN.weight``, ``layer1.0.bn1.BN.weight``, ...).
+coloured, and half BN, which keeps differences between persons; layer 4 has BN only. Names are those of the authors'
+files (``resnet50_ibn_a-d9d0bb7b.pth``: ``layer1.0.bn1.IN.weight``, ``layer1.0.bn1.BN.weight``, ...).
 """
 
 from __future__ import annotations

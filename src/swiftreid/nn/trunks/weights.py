@@ -61,7 +61,7 @@ def load_weights(trunk: Trunk, path: Path | str) -> list[str]:
     if any(problems):
         raise SwiftReIDError(
             f"{path} does not fit this trunk; {'; '.join(p for p in problems if p)}. "
-            "Take the file that was made for this architecture (docs/networks.md lists whose files fit)"
+            "Take the file that was made for this architecture (docs/networks.md lists the files that fit)"
         )
     broken = [n for n, value in offered.items() if value.is_floating_point() and not bool(value.isfinite().all())]
     if broken:

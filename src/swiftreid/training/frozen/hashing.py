@@ -35,7 +35,7 @@ def learn_hash(
 
     As the CtF paper does (its section 4.2), a first pyramid learns from part of the people; thresholds are fitted and
     figures measured on the rest; then the pyramid that is returned learns from all of them. Distractors and junk are
-    nobody in particular and are left out.
+    no known person and are left out.
 
     Args:
         base: encoder whose float embedding is hashed; it stays as it is.
@@ -86,7 +86,7 @@ def learn_vectors(
     rendered: bool = False,
     progress: Progress = no_progress,
 ) -> Encoder:
-    """Learn codes of float vectors whose persons and cameras are known, as `learn_hash` does on pictures.
+    """Learn codes of float vectors with known persons and cameras, as `learn_hash` does on pictures.
 
     Args:
         base: takes vectors (`swiftreid.encoding.vector_encoder.vector_encoder`).
@@ -168,7 +168,7 @@ def _refuse_what_cannot_be(base: Encoder, recipe: FrozenRecipe) -> None:
 
 
 def _schema(known: Split, data: str, recipe: FrozenRecipe) -> AttributeSchema | None:
-    """Of the attributes to learn, or of those that tell how good the ones kept are."""
+    """Of the attributes to learn, or of those that measure the attributes that are kept."""
     if recipe.attributes is True:
         return schema_to_learn(known, data, off="attributes=false")
     return schema_of(known) if recipe.attributes == "keep" and not unusable(known) else None

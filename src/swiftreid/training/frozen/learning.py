@@ -33,7 +33,7 @@ from swiftreid.training.holding_out import hold_out
 
 @dataclass(frozen=True)
 class Views:
-    """Frozen embeddings of several views of each picture, float32 [views, n, d], and whose they are.
+    """Frozen embeddings of several views of each picture, float32 [views, n, d], with their persons.
 
     ``attributes`` are float32 [n, a] as `attributes_of` gives them; a is 0 where none are learned.
     """
@@ -88,7 +88,7 @@ def learn_codes(
         if not _across_cameras(embedded.take(kept)):
             raise UsageError(
                 "no held-out person was seen by two cameras, so nothing can be calibrated or measured: give pictures "
-                "of the same people by several cameras, or learn without: set held_out to 0"
+                "of the same people by several cameras, or set held_out to 0"
             )
         people, scores, scores_before = learning.examined(embedded.take(~kept), embedded.take(kept))
         calibration = fit_calibration(

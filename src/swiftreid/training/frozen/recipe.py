@@ -1,4 +1,4 @@
-"""Recipes of code pyramids on frozen embeddings: all that states such a run, less the data and the seed."""
+"""Recipes of code pyramids on frozen embeddings: everything of such a run, except the data and the seed."""
 
 from __future__ import annotations
 

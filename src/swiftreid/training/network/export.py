@@ -125,7 +125,7 @@ class _Widened(nn.Module):
 
 
 def _weighted(method: Method) -> list[nn.Conv2d | nn.Linear]:
-    """The layers whose weights make up nearly all of a network."""
+    """The layers with nearly all of a network's weights."""
     return [layer for layer in method.modules() if isinstance(layer, (nn.Conv2d, nn.Linear))]
 
 

@@ -295,7 +295,7 @@ class Run:
         raise SwiftReIDError(
             f"the loss became {values['total']} in step {step + 1} (terms: {broken or 'their sum'}; learning rate "
             f"{rate:.3g}): lower optimiser.learning_rate, lengthen schedule.warm_up, or set optimiser.clip, such as 5"
-            + ("; or try amp: bf16 or off" if self.recipe.amp == "fp16" else "")
+            + ("; or set amp to bf16 or off" if self.recipe.amp == "fp16" else "")
         )
 
     def _numbers(self) -> dict[str, float]:

@@ -42,7 +42,7 @@ class World:
         if batches % self.size:
             raise UsageError(
                 f"{self.size} processes cannot share {batches} batches a step evenly: set batches.per_step to "
-                f"{self.size * max(1, round(batches / self.size))}, or start another number of them"
+                f"{self.size * max(1, round(batches / self.size))}, or start another number of processes"
             )
         return range(self.rank, batches, self.size)
 

@@ -1,4 +1,4 @@
-"""Recipes of whole networks: everything that states a training run, less the data, the seed and the machine."""
+"""Recipes of whole networks: everything of a training run, except the data, the seed and the machine."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ class NetworkRecipe(_Part):
     @model_validator(mode="after")
     def _check_views(self) -> NetworkRecipe:
         if self.views > 1 and METHODS[self.method].learns_from != "teacher":
-            raise ValueError(f"views are for a teacher, which method {self.method} has not: leave them out")
+            raise ValueError(f"views need a teacher, and method {self.method} has none: leave views out")
         return self
 
     @model_validator(mode="after")

@@ -51,7 +51,7 @@ class RunLog:
     def start(self, step: int, values: Mapping[str, float | int | str], recipe: Mapping[str, Any]) -> None:
         """Note what a run is of where it starts or resumes, and write its recipe into ``recipe.yaml``.
 
-        A ``recipe.yaml`` that somebody else wrote there stays as it is.
+        A ``recipe.yaml`` that another program wrote there is not changed.
 
         Raises:
             SwiftReIDError: the recipe cannot be written.

@@ -29,7 +29,7 @@ def hold_out_people(known: Split, plan: Plan) -> tuple[Split, Split]:
     """Pictures of the people that are learned, and of those who are held out.
 
     Raises:
-        UsageError: there are too few people to hold some out, or nobody held out could be found.
+        UsageError: there are too few people to hold some out, or no held-out person has a second picture to find.
     """
     if not plan.recipe.held_out:
         return known, []
@@ -129,9 +129,9 @@ def check_same(before: CheckpointHeader, now: CheckpointHeader) -> None:
         other.insert(0, f"recipe ({changes}{', ...' if len(changed) > 4 else ''})")
     if other:
         raise UsageError(
-            f"the checkpoint is of another {' and another '.join(other)}: a run resumes only as it started, and the "
-            "recipe.yaml in its folder is its recipe. To learn otherwise or longer, start another run in another "
-            f"folder from its weights (init: {CHECKPOINT})"
+            f"the checkpoint is of another {' and another '.join(other)}: a run resumes only with the settings of its "
+            "start; the recipe.yaml in its folder is its recipe. To train longer or in another way, start another "
+            f"run in another folder from its weights (init: {CHECKPOINT})"
         )
 
 

@@ -127,7 +127,7 @@ class Targets(ABC):
     Attributes:
         changing: whether labels may differ from epoch to epoch. If so, the first process alone computes them and the
             others receive them, and the labels of the epoch under way are kept in the checkpoint.
-        outputs: how many a method is to tell apart: classes at most, or numbers of the embedding that is learned.
+        outputs: outputs of the method: the largest number of classes, or the length of the embedding that is learned.
         origin: where labels come from besides the data set.
 
     Args:

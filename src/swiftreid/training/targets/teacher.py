@@ -85,8 +85,8 @@ class TeacherOutputs(Targets):
         card, size, seen = self.teacher.card, plan.size, self.teacher.size
         if seen[0] < size[0] or seen[1] < size[1]:
             raise UsageError(
-                f"encoder {card.name} sees pictures of {seen[0]} x {seen[1]}, and cannot teach a network that sees "
-                f"{size[0]} x {size[1]}: set size to [{seen[0]},{seen[1]}] or smaller in the recipe"
+                f"encoder {card.name} takes pictures of {seen[0]} x {seen[1]}, and cannot be the teacher of a network "
+                f"for {size[0]} x {size[1]}: set size to [{seen[0]},{seen[1]}] or smaller in the recipe"
             )
         if (needed := plan.views * len(plan.samples) * size[0] * size[1] * 3) > limit:
             raise UsageError(
@@ -146,7 +146,7 @@ class TeacherOutputs(Targets):
         elif not np.array_equal(stored.rows, rows):
             raise SwiftReIDError(
                 f"{reading.folder / FILE} is of {len(stored.rows):,} readable pictures, now there are {len(rows):,}, "
-                "not all the same: mend the data set, or delete the file and the teacher computes them again"
+                "not all the same: correct the data set, or delete the file, and the teacher computes them again"
             )
         self._embeddings = torch.from_numpy(stored.embeddings.reshape(-1, stored.embeddings.shape[2]))
         self.pictures = TrainingPictures(
@@ -178,7 +178,7 @@ def embedding_length(teacher: Encoder) -> int:
         UsageError: it gives none.
     """
     if teacher.card.embedding is None:
-        raise UsageError(f"encoder {teacher.card.name} gives no float embedding to learn from: take another teacher")
+        raise UsageError(f"encoder {teacher.card.name} gives no float embedding to learn from: use another teacher")
     return teacher.card.embedding
 
 

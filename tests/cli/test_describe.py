@@ -104,7 +104,7 @@ def test_a_picture_is_searched_among_those_who_fit(described: Run) -> None:
     assert f"the description lets {len(fits)} entries pass, about " in described(*asked).err
     alone = described("search", "g", "--has", "backpack", "--no-picture", "--json").json
     assert alone["queries"][0]["passing"] == len(fits)
-    assert alone["hardly_told"] == alone["never_measured"] == []
+    assert alone["by_chance"] == alone["never_measured"] == []
     assert 0 < alone["right_share"] <= 1
     fit = described("search", "g", "--has", "backpack", "--no-picture").err
     assert f"the description fits {len(fits)} entries, surely or not" in fit

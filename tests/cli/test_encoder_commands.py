@@ -186,7 +186,7 @@ def test_hash_learns_codes_on_a_frozen_embedding(swiftreid: Run, drawn_people: P
     # Thresholds of people whom it did not learn from are not replaced by those of people whom it did, unless asked.
     before = (tmp_path / "h.safetensors").read_bytes()
     refused = swiftreid("calibrate", "h.safetensors", drawn_people, "--beta", "2", code=2).err
-    assert "trained on these very people, and has thresholds already" in refused
+    assert "trained on the same people, and has thresholds already" in refused
     assert "Calibrate on other people, or give --output" in refused
     assert (tmp_path / "h.safetensors").read_bytes() == before
     swiftreid("calibrate", "h.safetensors", drawn_people, "-o", "./h.safetensors", code=2)  # the same file

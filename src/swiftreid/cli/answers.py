@@ -116,7 +116,7 @@ def description_document(answer: Answer) -> dict[str, Any]:
     facts = answer.description
     return {
         "description": dict(facts.bits) if facts else None,
-        "hardly_told": list(facts.by_chance) if facts else None,
+        "by_chance": list(facts.by_chance) if facts else None,
         "never_measured": list(facts.unmeasured) if facts else None,
         "right_share": facts.right_share if facts else None,
     }

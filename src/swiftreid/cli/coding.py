@@ -162,7 +162,7 @@ def calibrate(
     before = used.card.calibration
     if in_place and before is not None and was_learned(used, read, settings.split):
         raise UsageError(
-            f"{encoder} was trained on these very people, and has thresholds already, of {before.data}: "
+            f"{encoder} was trained on the same people, and has thresholds already, of {before.data}: "
             "the new ones would replace them and be too tight for others. Calibrate on other people, or give --output "
             "for a copy"
         )

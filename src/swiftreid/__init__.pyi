@@ -58,6 +58,7 @@ from swiftreid.evaluation.verdicts import Comparison as Comparison
 from swiftreid.evaluation.verdicts import compare_cards as compare_cards
 from swiftreid.experiments.calibrate import CalibrationSettings as CalibrationSettings
 from swiftreid.experiments.calibrate import calibrate_encoder as calibrate_encoder
+from swiftreid.experiments.calibrate import calibrate_vectors as calibrate_vectors
 from swiftreid.experiments.encoded import EncodedData as EncodedData
 from swiftreid.experiments.encoded import encode_test_set as encode_test_set
 from swiftreid.experiments.evaluate import Evaluation as Evaluation
@@ -117,6 +118,7 @@ from swiftreid.search.stages import Stage as Stage
 from swiftreid.search.table import CodeTable as CodeTable
 from swiftreid.synthetic import synthesize as synthesize
 from swiftreid.training.frozen.hashing import learn_hash as learn_hash
+from swiftreid.training.frozen.hashing import learn_vectors as learn_vectors
 from swiftreid.training.frozen.pyramid import fit_pyramid as fit_pyramid
 from swiftreid.training.network.train import train_network as train_network
 

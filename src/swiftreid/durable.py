@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from swiftreid.errors import SwiftReIDError
+from swiftreid.errors import SwiftReIDError, UsageError
 
 PRIVATE_FOLDER, PRIVATE_FILE = 0o700, 0o600
 """The rights of what shows people: its owner alone may read it, whatever the umask."""
@@ -93,3 +93,18 @@ def save_bytes(path: Path, content: bytes, *, mode: int | None = None) -> None:
         write_file(target, lambda file: file.write(content), mode=mode)
     except OSError as error:
         raise SwiftReIDError(f"could not write {path}: {error.strerror or error}; nothing was changed") from error
+
+
+def path_of(given: object, what: str) -> Path:
+    """A path that somebody gave.
+
+    Args:
+        given: text or a path.
+        what: it is for, for the error message.
+
+    Raises:
+        UsageError: it is something else.
+    """
+    if isinstance(given, (str, Path)):
+        return Path(given)
+    raise UsageError(f"{what} is given by its path, not by {type(given).__name__}")

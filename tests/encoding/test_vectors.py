@@ -16,7 +16,7 @@ from swiftreid.encoding.stream import encode_all
 from swiftreid.encoding.vector_encoder import vector_encoder
 from swiftreid.encoding.vectors import Vectors, encode_labelled, encode_vectors, read_vectors
 from swiftreid.errors import SwiftReIDError, UsageError
-from swiftreid.search.codes import unpack_bits
+from swiftreid.search.codes import CodeSpec, unpack_bits
 
 VALUES = np.random.default_rng(0).normal(size=(6, 16)).astype(np.float32)
 
@@ -222,3 +222,32 @@ def test_labelled_codes_of_vectors() -> None:
     found = encode_labelled(vector_encoder(VALUES, name="mine"), vectors)
     assert found.persons.tolist() == [1, 1, 2, 2, 0, -1]
     assert found.codes["id128"].shape == (6, 16)
+
+
+def test_paths_are_text_too_and_labels_must_have_a_known_column(tmp_path: Path) -> None:
+    np.save(tmp_path / "v.npy", np.eye(3, dtype=np.float32))
+    (tmp_path / "rows.csv").write_text("id,person\na,mia\nb,\nc,jon\n")
+    read = read_vectors(str(tmp_path / "v.npy"), labels=str(tmp_path / "rows.csv"))
+    assert (read.ids, read.persons) == (["a", "b", "c"], ["mia", None, "jon"])
+    (tmp_path / "rows.csv").write_text("who,where\na,mia\nb,x\nc,jon\n")
+    with pytest.raises(UsageError, match="none of the columns camera, id, person, time: it has who, where"):
+        read_vectors(tmp_path / "v.npy", labels=tmp_path / "rows.csv")
+    for wrong in (None, np.eye(3)):
+        with pytest.raises(UsageError, match="given by its path"):
+            read_vectors(wrong)  # type: ignore[arg-type]
+
+
+def test_rows_are_taken_by_number_or_by_mask() -> None:
+    vectors = Vectors(np.eye(4, dtype=np.float32), ids=list("abcd"))
+    assert vectors.take([2, 0]).ids == ["c", "a"]
+    assert vectors.take(np.array([True, False, True, True])).ids == ["a", "c", "d"]
+    with pytest.raises(UsageError, match="a mask has one value for each of the 4 vectors"):
+        vectors.take(np.array([True, False]))
+
+
+def test_an_encoder_of_vectors_takes_a_spec_of_either_kind() -> None:
+    vectors = VALUES
+    text, spec = (vector_encoder(vectors, name="v", spec=spec) for spec in ("id64 id256", CodeSpec.parse("id64 id256")))
+    assert text.fingerprint == spec.fingerprint
+    with pytest.raises(UsageError):
+        vector_encoder(vectors, name="v", spec="512")

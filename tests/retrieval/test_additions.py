@@ -13,7 +13,7 @@ from drawn_figures import draw_person
 from retrieval.contract import few_vectors, small_encoder
 from swiftreid.encoding.vector_encoder import vector_encoder
 from swiftreid.encoding.vectors import Vectors
-from swiftreid.errors import UsageError
+from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.gallery.entries import Entry
 from swiftreid.gallery.filters import Filters
 from swiftreid.retrieval.opening import open_gallery
@@ -29,13 +29,14 @@ def test_columns_say_what_is_known_of_each_row(tmp_path: Path) -> None:
             times=["1970-01-01T00:00:05", None, datetime(1970, 1, 1, 0, 1, tzinfo=UTC)],
             persons=["mia", None, "jon"],
             tracks=[None, "t1", "t1"],
+            frames=[None, 7, 8],
             labels=[{"coat": "red"}, {}, {"coat": "blue"}],
         )
         people.add(vectors=few_vectors(1, 2), ids=["d", "e"], camera="door", labels={"site": "north"})
         assert people.list() == [
             Entry("a", "hall", 5.0, "mia", labels={"coat": "red"}),
-            Entry("b", "door", track="t1"),
-            Entry("c", "exit", 60.0, "jon", labels={"coat": "blue"}, track="t1"),
+            Entry("b", "door", track="t1", frame=7),
+            Entry("c", "exit", 60.0, "jon", labels={"coat": "blue"}, track="t1", frame=8),
             Entry("d", "door", labels={"site": "north"}),
             Entry("e", "door", labels={"site": "north"}),
         ]
@@ -99,6 +100,28 @@ def test_a_gallery_is_read_like_a_collection(tmp_path: Path) -> None:
             people.list(Filters(other_cameras=True))
 
 
+def test_pictures_and_vectors_are_asked_for_in_every_way(tmp_path: Path) -> None:
+    crops = [np.asarray(draw_person(i, 1, 1)) for i in range(3)]
+    with open_gallery(tmp_path / "people", encoder="stripes", create=True) as people:
+        people.add(crops, ids=["a", "b", "c"], camera="door")
+        one = people.search(crops[0], k=3)
+        assert people.search(pictures=crops[0], k=3).hits == one.hits
+        both = people.search(crops[:2], k=3)
+        assert people.search(pictures=crops[:2], k=3).hits == both.hits
+        with pytest.raises(UsageError, match="give pictures once"):
+            people.search(crops[0], pictures=crops[1])
+        for grey in (crops[0][..., 0], [crops[0][..., 0]]):
+            with pytest.raises(SwiftReIDError, match=r"uint8 \(128, 64\)"):
+                people.search(grey)
+    with open_gallery(tmp_path / "vectors", encoder=small_encoder(), create=True) as people:
+        with pytest.raises(UsageError, match="give vectors once"):
+            people.search(few_vectors(0, 1), vectors=few_vectors(0, 1))
+        with pytest.raises(UsageError, match="float vectors="):
+            people.search(np.arange(8))  # type: ignore[arg-type]
+        with pytest.raises(UsageError, match="labels must map"):
+            people.add(vectors=few_vectors(0, 1), ids=["a"], camera="door", labels="red")  # type: ignore[arg-type]
+
+
 def test_an_export_takes_filters(tmp_path: Path) -> None:
     with open_gallery(tmp_path / "people", encoder=small_encoder(), create=True) as people:
         people.add(vectors=few_vectors(0, 5), ids=list("abcde"), cameras=["door", "hall", "door", "hall", "exit"])
@@ -107,4 +130,6 @@ def test_an_export_takes_filters(tmp_path: Path) -> None:
         assert np.load(tmp_path / "arrays" / "ids.npy").tolist() == ["a", "c"]
         with pytest.raises(UsageError, match=r"is for \.faiss"):
             people.export(tmp_path / "more", code="id32")
+        with pytest.raises(UsageError, match=r"ends in \.csv"):
+            people.export(tmp_path / "all.csv")
         assert people.export(tmp_path / "all", Filters(not_cameras=["exit"])).entries == 4

@@ -155,6 +155,15 @@ def test_a_gallery_is_created_only_where_it_is_asked_for(tmp_path: Path) -> None
     with pytest.raises(NotAGallery):
         open_gallery(tmp_path / "people", encoder="stripes")
     open_gallery(tmp_path / "people", encoder="stripes", create=True).close()
+    with pytest.raises(UsageError, match="stays empty"):
+        open_gallery(tmp_path / "others", create=True, read_only=True)
+    assert not (tmp_path / "others").exists()
+    with pytest.raises(UsageError, match="keeps no embeddings"):
+        open_gallery(tmp_path / "people", embedding="float16")
+    with pytest.raises(UsageError, match="threads is a number from 1"):
+        open_gallery(tmp_path / "people", threads=0)
+    with pytest.raises(UsageError, match="given by its path, not by int"):
+        open_gallery(3)  # type: ignore[arg-type]
     with open_gallery(tmp_path / "people", create=True, read_only=True) as people:
         assert people.store.encoder_name == "stripes"
         with pytest.raises(UsageError, match="read-only"):
@@ -274,10 +283,7 @@ def test_what_a_file_and_a_manifest_say_is_kept(tmp_path: Path) -> None:
 def test_the_encoder_of_a_gallery_takes_threads_and_a_device(tmp_path: Path) -> None:
     with open_gallery(tmp_path / "people", encoder="rendered", create=True, encoder_threads=1) as people:
         assert people.encoder.options.threads == 1
-    with (
-        open_gallery(tmp_path / "people", device="nowhere") as people,
-        pytest.raises(UsageError, match="there is no device 'nowhere'"),
-    ):
-        people.add([np.zeros((160, 64, 3), np.uint8)], ids=["a"], camera="door")
+    with pytest.raises(UsageError, match="there is no device 'nowhere'"):
+        open_gallery(tmp_path / "people", device="nowhere")
     with pytest.raises(UsageError, match="give them to open_encoder"):
         open_gallery(tmp_path / "people", encoder=open_encoder("rendered"), encoder_threads=1)

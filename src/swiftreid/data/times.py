@@ -9,8 +9,8 @@ import numpy as np
 
 from swiftreid.errors import UsageError
 
-Moment: TypeAlias = float | str | datetime
-"""Seconds since 1970 UTC, ISO 8601 (UTC unless it says otherwise), or a datetime with a time zone."""
+Moment: TypeAlias = float | str | datetime | np.datetime64
+"""Seconds since 1970 UTC; ISO 8601 or a NumPy datetime (UTC unless it says otherwise); a datetime with a zone."""
 
 
 def seconds(moment: Moment, where: str) -> float:
@@ -46,6 +46,10 @@ def _seconds(moment: object) -> float:
         except ValueError:
             parsed = datetime.fromisoformat(moment)
             return (parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp()
+    if isinstance(moment, np.datetime64):
+        if np.isnat(moment):
+            raise ValueError
+        return float(moment.astype("datetime64[us]").astype(np.int64)) / 1e6
     if isinstance(moment, bool) or not isinstance(moment, (int, float, np.integer, np.floating)):
         raise TypeError
     return float(moment)

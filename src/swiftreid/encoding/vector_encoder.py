@@ -16,6 +16,7 @@ from swiftreid.encoding.hyperplanes import DEFAULT_SPEC, RandomHyperplanes
 from swiftreid.encoding.runtimes.contract import RunOptions
 from swiftreid.encoding.vectors import Vectors
 from swiftreid.errors import UsageError
+from swiftreid.search.codes import CodeSpec
 
 _DEFAULTS = RunOptions()
 
@@ -72,7 +73,7 @@ def vector_encoder(
     vectors: NDArray[np.floating[Any]] | Vectors,
     *,
     name: str,
-    spec: str = DEFAULT_SPEC,
+    spec: str | CodeSpec = DEFAULT_SPEC,
     seed: int = 0,
     unit: bool = True,
     provenance: str = "not stated",
@@ -107,11 +108,12 @@ def vector_encoder(
     if vectors.dtype.kind != "f" or vectors.ndim != 2 or not len(vectors) or vectors.shape[1] < 2:
         raise UsageError(f"vectors are a float array [n, d], not {vectors.dtype} {vectors.shape}")
     dimension = vectors.shape[1]
+    spec = spec if isinstance(spec, CodeSpec) else CodeSpec.parse(spec)
     card = EncoderCard(
         kind=VectorEncoder.kind,
         name=name,
         architecture={"dimension": dimension, "seed": seed, "unit": unit},
-        spec=spec,
+        spec=str(spec),
         embedding=dimension,
         preprocessing=None,
         provenance=provenance,

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from swiftreid.data.numbering import number_cameras, number_persons
 from swiftreid.data.table_file import read_table
 from swiftreid.data.times import seconds
+from swiftreid.durable import path_of
 from swiftreid.encoding.abstract import Encoder
 from swiftreid.encoding.checks import check_finite, repeated
 from swiftreid.encoding.encoding import Encoding
@@ -24,6 +25,7 @@ from swiftreid.evaluation.labelled import LabelledCodes
 COLUMNS: Final = ("vector", "embedding")
 """Names that a table's column of vectors may have."""
 
+_KNOWN = {"id", "person", "camera", "time"}
 _ARROW = (".arrow", ".feather", ".ipc")
 _PARQUET = (".parquet", ".pq")
 
@@ -87,20 +89,25 @@ class Vectors:
         by_person, by_camera = number_persons(persons), number_cameras(cameras)
         return np.array([by_person[one] for one in persons]), np.array([by_camera[one] for one in cameras])
 
-    def take(self, rows: Sequence[int] | NDArray[np.int64]) -> Vectors:
-        """The vectors of some rows, in that order."""
-        places = [int(row) for row in rows]
+    def take(self, rows: Sequence[int] | NDArray[np.int64] | NDArray[np.bool_]) -> Vectors:
+        """The vectors of some rows, in that order, or of a mask, bool [n]."""
+        chosen = np.asarray(rows)
+        if chosen.dtype == np.bool_:
+            if chosen.shape != (len(self),):
+                raise UsageError(f"a mask has one value for each of the {len(self):,} vectors, not {chosen.shape}")
+            chosen = np.flatnonzero(chosen)
+        places = [int(row) for row in chosen]
         lists = ([column[row] for row in places] for column in (self.ids, self.persons, self.cameras, self.times))
         return Vectors(self.vectors[places], *lists)  # type: ignore[arg-type]
 
 
-def read_vectors(source: Path, *, labels: Path | None = None, column: str | None = None) -> Vectors:
+def read_vectors(source: Path | str, *, labels: Path | str | None = None, column: str | None = None) -> Vectors:
     """Read vectors from a file.
 
     Args:
         source: ``.npy`` with a float array [n, d]; ``.parquet``, ``.arrow`` or ``.feather`` with a column of lists of
             numbers, which need pyarrow (the extra ``data``); or ``.safetensors`` as `swiftreid encode` writes it, whose
-            embeddings are taken. Tables may have the columns id, person, camera and time too.
+            embeddings are taken. Tables may have the columns id, person, camera and time too; others are not read.
         labels: a CSV or Parquet table with any of the columns id, person, camera and time, one row a vector, in their
             order; for ``.npy``, which holds none.
         column: of the vectors in a table; by default ``vector`` or ``embedding``.
@@ -109,7 +116,8 @@ def read_vectors(source: Path, *, labels: Path | None = None, column: str | None
         UsageError: the file's content is of another form.
         SwiftReIDError: the file cannot be read, or the extra ``data`` is missing.
     """
-    source = Path(source)
+    source = path_of(source, "a file of vectors")
+    labels = None if labels is None else path_of(labels, "a table of labels")
     suffix = source.suffix.lower()
     if not source.is_file():
         raise SwiftReIDError(f"no file of vectors at {source}")
@@ -117,6 +125,10 @@ def read_vectors(source: Path, *, labels: Path | None = None, column: str | None
         raise UsageError(f"{source} holds its own ids and labels: leave {labels} out")
     if suffix == ".npy":
         rows = [] if labels is None else [row for _, row in read_table(labels, "table of labels")[1]]
+        if rows and not _KNOWN & rows[0].keys():
+            raise UsageError(
+                f"{labels} has none of the columns {', '.join(sorted(_KNOWN))}: it has {', '.join(rows[0])}"
+            )
         vectors = _read_npy(source)
         if labels is not None and len(rows) != len(vectors):
             raise UsageError(f"{labels} has {len(rows):,} rows for the {len(vectors):,} vectors of {source}")
@@ -182,7 +194,7 @@ def _read_npy(source: Path) -> NDArray[Any]:
         mapped = np.load(source, mmap_mode="r", allow_pickle=False, max_header_size=10_000)
     except Exception as error:  # its header is read by Python's own parser, which raises what it likes
         raise UsageError(
-            f"{source} is no .npy file of numbers ({str(error)[:200]}): numpy.save(path, vectors) makes one"
+            f"{source} is no .npy file of numbers: numpy.save(path, vectors) of a float array makes one"
         ) from error
     return np.asarray(mapped)
 

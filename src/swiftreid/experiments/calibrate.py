@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
+from swiftreid.calibration.calibration import Calibration
 from swiftreid.calibration.fit import CascadeMethod, fit_calibration
 from swiftreid.calibration.recall import CONFIDENCE, SHARE
 from swiftreid.calibration.same_person import FALSE_ACCEPTS
@@ -17,7 +18,10 @@ from swiftreid.encoding.calibrate import attribute_accuracy, calibrated
 from swiftreid.encoding.encoder import Encoder
 from swiftreid.encoding.labelled import encode_samples
 from swiftreid.encoding.stream import OnBad
+from swiftreid.encoding.vectors import Vectors, encode_labelled
 from swiftreid.errors import UsageError
+from swiftreid.evaluation.attributes import AttributeScore
+from swiftreid.evaluation.labelled import LabelledCodes
 from swiftreid.experiments.held_out import learned_from
 from swiftreid.experiments.inputs import Data, EncoderSource, data_set, encoder_of, warn
 from swiftreid.experiments.unreadable import Unreadable
@@ -115,12 +119,65 @@ def calibrate_encoder(
     unreadable = Unreadable(on_bad)
     held_out = encode_samples(used, samples, on_bad=unreadable, progress=progress)
     unreadable.warn()
-    fitted = fit_calibration(
-        held_out,
-        used.spec,
-        data=f"{read.name} {settings.split}",
-        data_fingerprint=fingerprint_of(read),
-        rendered=read.rendered,
+    scores = used.card.known_scores if learned else attribute_accuracy(used, held_out, samples)
+    people = _People(held_out, f"{read.name} {settings.split}", fingerprint_of(read), read.rendered)
+    return calibrated(used, _fitted(used, people, settings, scores))
+
+
+def calibrate_vectors(
+    encoder: EncoderSource,
+    vectors: Vectors,
+    *,
+    data: str,
+    settings: CalibrationSettings | None = None,
+    rendered: bool = False,
+) -> Encoder:
+    """A copy of an encoder of vectors, calibrated on vectors of people that it never saw, as `calibrate_encoder` does.
+
+    Warns (`SwiftReIDWarning`) where the encoder learned from the same vectors.
+
+    Args:
+        encoder: the encoder, or its file.
+        vectors: of people, each seen by at least two cameras.
+        data: what the vectors are of, for the card.
+        settings: how thresholds are fitted; None takes the defaults. ``split`` has no meaning here.
+        rendered: whether these are people who never existed.
+
+    Raises:
+        UsageError: the encoder takes pictures, a person or camera is not known, or there are too few people.
+
+    Example:
+        ``calibrate_vectors(encoder, read_vectors("held_out.parquet"), data="our cameras, June")``
+    """
+    given: object = vectors  # whatever the annotation says
+    if not isinstance(given, Vectors):
+        raise UsageError(f"calibrate_vectors takes Vectors, with persons and cameras, not {type(given).__name__}")
+    used = encoder_of(encoder)
+    if used.card.training.get("data_fingerprint") == vectors.fingerprint:
+        warn("the encoder learned from the same vectors, so the thresholds are too tight for other people")
+    people = _People(encode_labelled(used, vectors), data, vectors.fingerprint, rendered)
+    return calibrated(used, _fitted(used, people, settings or CalibrationSettings(), []))
+
+
+@dataclass(frozen=True)
+class _People:
+    """Whom thresholds are fitted on, and what the calibration says of them."""
+
+    codes: LabelledCodes
+    data: str
+    fingerprint: str
+    rendered: bool
+
+
+def _fitted(
+    encoder: Encoder, people: _People, settings: CalibrationSettings, attributes: Sequence[AttributeScore]
+) -> Calibration:
+    return fit_calibration(
+        people.codes,
+        encoder.spec,
+        data=people.data,
+        data_fingerprint=people.fingerprint,
+        rendered=people.rendered,
         beta=settings.beta,
         max_loss=settings.max_loss,
         method=settings.method,
@@ -129,9 +186,8 @@ def calibrate_encoder(
         confidence=settings.confidence,
         false_accepts=settings.false_accepts,
         gallery=settings.gallery_size,
-        attributes=used.card.known_scores if learned else attribute_accuracy(used, held_out, samples),
+        attributes=attributes,
     )
-    return calibrated(used, fitted)
 
 
 def samples_of(data: ReidData, split: CalibrationSplit) -> Split:

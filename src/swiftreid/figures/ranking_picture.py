@@ -79,6 +79,8 @@ def draw_rankings(
     """
     if not 0.5 <= text <= 3:
         raise UsageError(f"text must be 0.5 to 3 times as large as usual, got {text}")
+    if isinstance(rankings, RankedPictures) or not all(isinstance(one, RankedPictures) for one in rankings):
+        raise UsageError("draw_rankings takes a list of RankedPictures: swiftreid.rankings_of([answer]) makes one")
     if not rankings:
         raise UsageError("there is no ranking to draw")
     if columns < 1 or not 64 <= crop_height <= 1024:

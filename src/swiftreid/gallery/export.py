@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from swiftreid.durable import PRIVATE_FILE, flush_folder, save_bytes, write_file
+from swiftreid.durable import PRIVATE_FILE, flush_folder, path_of, save_bytes, write_file
 from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.gallery.entries import Entry
 from swiftreid.gallery.snapshot import Snapshot
@@ -49,7 +49,8 @@ def export(snapshot: Snapshot, target: Path | str, *, code: str | None = None) -
 
     Args:
         snapshot: its searchable entries are written, in gallery order.
-        target: a file that ends in ``.parquet`` or ``.faiss``; anything else is a new folder of NumPy arrays.
+        target: a file that ends in ``.parquet`` or ``.faiss``, which is replaced if it is there; a name without an
+            ending is a new folder of NumPy arrays.
         code: for a FAISS index, which holds one code; by default the longest identity code.
 
     Raises:
@@ -59,7 +60,11 @@ def export(snapshot: Snapshot, target: Path | str, *, code: str | None = None) -
     Example:
         ``people.export("people.faiss", cameras=["door"])`` of an open gallery ``people``.
     """
-    target = Path(target)
+    target = path_of(target, "an export")
+    if target.suffix and target.suffix not in (".faiss", ".parquet") and not target.is_dir():
+        raise UsageError(
+            f"{target} ends in {target.suffix}: give .parquet, .faiss, or a folder's name without an ending"
+        )
     if target.suffix == ".faiss":
         return Exported("faiss", snapshot.live, tuple(export_faiss(snapshot, target, code)))
     if code is not None:

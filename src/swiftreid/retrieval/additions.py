@@ -22,6 +22,7 @@ class EntryColumns(TypedDict, total=False):
         times: when: seconds since 1970 UTC, ISO 8601 (UTC unless it says otherwise), or datetimes with a time zone.
         persons: who it is.
         tracks: that they belong to.
+        frames: numbers of their frames in a video.
         labels: further facts by name, or one mapping for all of them.
     """
 
@@ -30,6 +31,7 @@ class EntryColumns(TypedDict, total=False):
     times: Sequence[Moment | None]
     persons: Sequence[str | None]
     tracks: Sequence[str | None]
+    frames: Sequence[int | None]
     labels: Sequence[Mapping[str, str]] | Mapping[str, str]
 
 
@@ -87,7 +89,9 @@ def entries_of_rows(count: int, columns: EntryColumns, camera: str | None) -> li
             "cameras=[...], one for each"
         )
     times = [None if time is None else seconds(time, "times") for time in rows.get("times", [None] * count)]
-    persons, tracks, labels = (rows.get(name, [None] * count) for name in ("persons", "tracks", "labels"))
+    persons, tracks, frames, labels = (
+        rows.get(name, [None] * count) for name in ("persons", "tracks", "frames", "labels")
+    )
     return [
         Entry(
             ids[i],
@@ -96,6 +100,7 @@ def entries_of_rows(count: int, columns: EntryColumns, camera: str | None) -> li
             persons[i],
             labels={} if labels[i] is None else labels[i],
             track=tracks[i],
+            frame=frames[i],
         )
         for i in range(count)
     ]
@@ -104,6 +109,8 @@ def entries_of_rows(count: int, columns: EntryColumns, camera: str | None) -> li
 def _rows(name: str, values: Any, count: int) -> list[Any]:
     if name == "labels" and isinstance(values, Mapping):
         return [values] * count
+    if isinstance(values, str) and name == "labels":
+        raise UsageError(f"labels must map names to values, as in {{'coat': 'red'}}, got the text {values!r}")
     if isinstance(values, str):
         raise UsageError(f"{name} must be a list, got the text {values!r}: pass [{values!r}]")
     try:

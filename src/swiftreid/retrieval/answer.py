@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, Literal, overload
 
@@ -125,8 +125,10 @@ class Hit:
             "camera": entry.camera,
             "time": entry.time,
             "person": entry.person,
+            "source": entry.source,
             "labels": dict(entry.labels),
             "track": entry.track,
+            "frame": entry.frame,
             "right": self.right,
             "same_person": self.same_person,
             "reranked": self.reranked,
@@ -200,7 +202,9 @@ class Answer:
             "camera": self.camera,
             "decision": self.decision,
             "threshold": self.threshold,
+            "calibration": None if self.calibration is None else asdict(self.calibration),
             "cascade": str(self.cascade),
+            "origin": self.origin,
             "searched": self.searched,
             "compared": self.compared,
             "passing": self.passing,

@@ -20,7 +20,8 @@ from swiftreid.search.codes import bits_of
 from swiftreid.search.stages import EMBEDDING
 
 _CALIBRATE = (
-    "calibrate the encoder on labelled people of your cameras (`calibrate_encoder` in Python, `swiftreid calibrate`)"
+    "calibrate the encoder on labelled people of your cameras (`calibrate_encoder` or `calibrate_vectors` in Python, "
+    "`swiftreid calibrate`)"
 )
 
 

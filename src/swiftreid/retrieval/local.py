@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from swiftreid.data.pictures import BadPicture
 from swiftreid.data.samples import NamedSample
+from swiftreid.durable import path_of
 from swiftreid.encoding.card import EncoderCard
 from swiftreid.encoding.crops import Colour
 from swiftreid.encoding.encoder import Encoder
@@ -33,7 +34,7 @@ from swiftreid.retrieval.answer import Answer, Answers, Token
 from swiftreid.retrieval.encoded import Codes, columns_for, encode_vectors
 from swiftreid.retrieval.gallery_encoder import EncoderSource, GalleryEncoder
 from swiftreid.retrieval.ingest import Ingested, OnAdded, add_codes, add_pictures, add_samples, entries_of
-from swiftreid.retrieval.query import Picture, Query, QueryOptions, check_type, pictures_of, query_of
+from swiftreid.retrieval.query import AnyQuery, Picture, Query, QueryOptions, check_type, pictures_of, query_of
 from swiftreid.retrieval.samples import samples_in
 from swiftreid.retrieval.searchable import Added, Deleted, OnBad, OnExisting, Updated
 from swiftreid.retrieval.searching import Searcher, token_of
@@ -102,7 +103,7 @@ class LocalGallery:
 
     def search(
         self,
-        query: Query | Picture | NDArray[np.floating[Any]] | None = None,
+        query: AnyQuery = None,
         *,
         after: Token | None = None,
         deadline: float | None = None,
@@ -111,8 +112,8 @@ class LocalGallery:
         """The answer to one query: a `Query`, or a picture and the fields of one.
 
         Args:
-            query: a `Query`; or a picture, its file or its pixels; or a vector, float [d]; or nothing, where the
-                options give the query.
+            query: a `Query`; or a picture, its file or its pixels, or a list of pictures of one person; or a vector,
+                float [d]; or nothing, where the options give the query.
             after: a token: the answer sees that write. Here every search sees every write that has returned.
             deadline: seconds that the call may take. A search that has not begun by then is not made, and its answer is
                 partial.
@@ -130,7 +131,7 @@ class LocalGallery:
 
     def search_batch(
         self,
-        queries: Sequence[Query | Picture | NDArray[np.floating[Any]]],
+        queries: Sequence[AnyQuery] | NDArray[np.floating[Any]],
         *,
         after: Token | None = None,
         deadline: float | None = None,
@@ -240,7 +241,9 @@ class LocalGallery:
         listed = pictures_of(() if pictures is None else pictures, colour)
         files = [Path(picture) for picture in listed if isinstance(picture, (str, Path))]
         if entries is None and not columns and len(files) == len(listed):
-            samples = samples_in(files, manifest=None if manifest is None else Path(manifest), camera=camera)
+            samples = samples_in(
+                files, manifest=None if manifest is None else path_of(manifest, "a manifest"), camera=camera
+            )
             return self.add_samples(
                 samples, on_existing=on_existing, on_bad=on_bad, on_added=on_added, progress=progress
             )

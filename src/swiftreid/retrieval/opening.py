@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
+from swiftreid.durable import path_of
 from swiftreid.encoding.encoder import DEFAULT, Encoder, open_encoder
 from swiftreid.encoding.runtimes.contract import RunOptions
+from swiftreid.encoding.runtimes.registry import devices
 from swiftreid.errors import UsageError
 from swiftreid.gallery.meta import FloatName
 from swiftreid.gallery.store import Gallery
@@ -43,6 +47,7 @@ def open_gallery(
     Raises:
         NotAGallery: nothing is there, and it is not to be created.
         OtherEncoder: the gallery holds codes of another encoder.
+        UsageError: there is no such device, or an option is for a new gallery only.
         SwiftReIDError: the encoder cannot be opened.
 
     Example:
@@ -54,15 +59,23 @@ def open_gallery(
         >>> [(hit.id, hit.distance) for hit in answer.hits]
         [('0004_c1s3_052497_01.jpg', 0)]
     """
-    path = Path(path)
+    path = path_of(path, "a gallery")
+    if threads < 1:
+        raise UsageError(f"threads is a number from 1, got {threads!r}")
+    if device not in devices():
+        raise UsageError(f"there is no device {device!r}: encoders run on {', '.join(devices())}")
     if create and (not path.exists() or (path.is_dir() and not any(path.iterdir()))):
-        store = create_gallery(path, DEFAULT if encoder is None else encoder, rendered=rendered, embedding=embedding)
         if read_only:
-            store.close()
-            store = Gallery.open(path, read_only=True)
+            raise UsageError(
+                f"there is no gallery at {path}, and a new one that is read-only stays empty: drop read_only"
+            )
+        store = create_gallery(path, DEFAULT if encoder is None else encoder, rendered=rendered, embedding=embedding)
     else:
         store = Gallery.open(path, read_only=read_only)
     try:
+        if embedding is not None and (store.embedding is None or store.embedding.dtype != np.dtype(embedding)):
+            kept = "no embeddings" if store.embedding is None else f"embeddings {store.embedding}"
+            raise UsageError(f"gallery {path} keeps {kept}, which was decided when it was created: drop embedding")
         options = RunOptions(encoder_threads, device)
         return LocalGallery(store, encoder, threads=threads, encoder_options=options)
     except BaseException:
@@ -71,7 +84,7 @@ def open_gallery(
 
 
 def create_gallery(
-    path: Path, source: EncoderSource = DEFAULT, *, rendered: bool = False, embedding: FloatName | None = None
+    path: Path | str, source: EncoderSource = DEFAULT, *, rendered: bool = False, embedding: FloatName | None = None
 ) -> Gallery:
     """Create an empty gallery with a copy of an encoder, and open it for writing.
 

@@ -158,8 +158,13 @@ def pictures_of(pictures: Any, colour: Colour) -> tuple[Picture, ...]:
     """
     if colour not in ("rgb", "bgr"):
         raise UsageError(f"colour is 'rgb' or 'bgr', not {colour!r}")
-    if isinstance(pictures, np.ndarray) and pictures.dtype.kind == "f" and pictures.ndim < 3:
-        raise UsageError(f"a float array {pictures.shape} is no picture: give embeddings as vectors=")
+    if isinstance(pictures, np.ndarray) and pictures.ndim < 3:
+        advice = (
+            "give embeddings as vectors=, in float32" if pictures.dtype != np.uint8 else "a grey one needs 3 channels"
+        )
+        raise UsageError(
+            f"{pictures.dtype} {pictures.shape} is no picture, which is uint8 [height, width, 3]: {advice}"
+        )
     one = isinstance(pictures, (str, Path)) or (isinstance(pictures, np.ndarray) and pictures.ndim == 3)
     try:
         listed = (pictures,) if one else tuple(pictures)
@@ -184,8 +189,9 @@ def check_type(name: str, value: object, kinds: type | tuple[type, ...], example
 
 
 class QueryOptions(TypedDict, total=False):
-    """The fields of a `Query` other than its pictures, as keyword arguments."""
+    """The fields of a `Query`, as keyword arguments."""
 
+    pictures: Picture | Sequence[Picture]
     colour: Colour
     vectors: NDArray[np.floating[Any]] | None
     codes: Mapping[str, NDArray[np.uint8]] | None
@@ -203,8 +209,12 @@ class QueryOptions(TypedDict, total=False):
     thumbnails: int
 
 
-def query_of(query: Query | Picture | NDArray[np.floating[Any]] | None, options: Mapping[str, Any]) -> Query:
-    """A `Query`; or one of a picture, a vector or nothing, with the other fields.
+AnyQuery: TypeAlias = Query | Picture | NDArray[np.floating[Any]] | Sequence[Picture] | None
+"""A `Query`; a picture, or several of one person; a vector, float [d]; or nothing, where options give the query."""
+
+
+def query_of(query: AnyQuery, options: Mapping[str, Any]) -> Query:
+    """A `Query`; or one of pictures, a vector or nothing, with the other fields.
 
     Raises:
         UsageError: options came with a `Query`, one is not known, or the query makes no sense.
@@ -212,14 +222,19 @@ def query_of(query: Query | Picture | NDArray[np.floating[Any]] | None, options:
     unknown = sorted(set(options) - set(QueryOptions.__annotations__))
     if unknown:
         raise UsageError(
-            f"a query has no {unknown[0]!r}: it has {', '.join(['pictures', *QueryOptions.__annotations__])}; k is the "
-            "number of hits"
+            f"a query has no {unknown[0]!r}: it has {', '.join(QueryOptions.__annotations__)}; k is the number of hits"
         )
     if isinstance(query, Query):
         if options:
             raise UsageError(f"{', '.join(options)}: give them to the Query")
         return query
     given: Any = query
-    if isinstance(given, np.ndarray) and given.dtype.kind == "f" and given.ndim < 3 and "vectors" not in options:
-        return Query(**options, vectors=given)
-    return Query(pictures=() if given is None else given, **options)
+    if given is None:
+        return Query(**options)
+    if isinstance(given, np.ndarray) and given.dtype.kind == "f" and given.ndim < 3:
+        if options.get("vectors") is not None:
+            raise UsageError("give vectors once: as the query, or as vectors=")
+        return Query(**{**options, "vectors": given})
+    if "pictures" in options:
+        raise UsageError("give pictures once: as the query, or as pictures=")
+    return Query(pictures=given, **options)

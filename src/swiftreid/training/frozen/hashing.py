@@ -105,6 +105,9 @@ def learn_vectors(
             or as `learn_hash` raises.
     """
     recipe = recipe or FrozenRecipe()
+    given: object = vectors  # whatever the annotation says
+    if not isinstance(given, Vectors):
+        raise UsageError(f"learn_vectors takes Vectors, with persons and cameras, not {type(given).__name__}")
     _refuse_what_cannot_be(base, recipe)
     if recipe.views > 1 or recipe.attributes:
         raise UsageError("vectors have one view and no attributes: set views=1 and attributes=false in the recipe")

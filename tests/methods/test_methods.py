@@ -15,6 +15,7 @@ from swiftreid.errors import UsageError
 from swiftreid.methods import METHODS, Method, build_method
 from swiftreid.methods.all_in_one import AllInOneMethod, AllInOneMethodConfig
 from swiftreid.methods.baseline import Baseline, BaselineConfig
+from swiftreid.methods.catalogue import check_embedding
 from swiftreid.methods.ranking import Ranking, RankingConfig
 from swiftreid.nn.losses.cross_entropy import cross_entropy
 from swiftreid.nn.losses.lin import lin_loss
@@ -292,3 +293,12 @@ def test_impossible_methods_are_refused(name: str, settings: dict[str, Any], mes
 def test_one_person_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match="at least 2 persons, got 1"):
         build_method(name, 1, **small_settings(name))
+
+
+def test_an_embedding_of_another_length_is_refused_before_training() -> None:
+    method = build_method("baseline", 4, **small_settings("baseline"))
+    check_embedding(method, (64, 32))
+    assert method.training
+    method.embedding_length += 1
+    with pytest.raises(UsageError, match=r"set self\.embedding_length = \d+ in its __init__"):
+        check_embedding(method, (64, 32))

@@ -116,7 +116,7 @@ def test_pictures_and_vectors_are_asked_for_in_every_way(tmp_path: Path) -> None
     with open_gallery(tmp_path / "vectors", encoder=small_encoder(), create=True) as people:
         with pytest.raises(UsageError, match="give vectors once"):
             people.search(few_vectors(0, 1), vectors=few_vectors(0, 1))
-        with pytest.raises(UsageError, match="float vectors="):
+        with pytest.raises(UsageError, match="give embeddings as vectors="):
             people.search(np.arange(8))  # type: ignore[arg-type]
         with pytest.raises(UsageError, match="labels must map"):
             people.add(vectors=few_vectors(0, 1), ids=["a"], camera="door", labels="red")  # type: ignore[arg-type]

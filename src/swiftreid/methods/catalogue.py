@@ -7,6 +7,7 @@ from dataclasses import fields
 from importlib import import_module
 from typing import Any
 
+import torch
 from pydantic import TypeAdapter, ValidationError
 
 from swiftreid.errors import UsageError
@@ -101,11 +102,34 @@ def build_method(name: str, outputs: int, *, attributes: Sequence[float] = (), *
     """
     config = method_config(name, settings)
     kind = METHODS[name]
+    if kind.learns_from == "persons" and outputs < 2:
+        raise UsageError(f"training needs pictures of at least 2 persons, got {outputs}")
     if kind.learns_attributes(config):
         with_attributes: Callable[[int, Any, Sequence[float]], Method] = kind
         return with_attributes(outputs, config, attributes)
     maker: Callable[[int, Any], Method] = kind
     return maker(outputs, config)
+
+
+def check_embedding(method: Method, size: tuple[int, int]) -> None:
+    """Refuse a method whose embedding is not as long as it states, before any time goes into training it.
+
+    Args:
+        method: on any device.
+        size: height and width of the pictures.
+
+    Raises:
+        UsageError: `Method.embedding_length` is another length.
+    """
+    training, device = method.training, next(method.parameters()).device
+    with torch.no_grad():
+        length = method.eval().embed(torch.zeros(2, 3, *size, device=device)).shape[1]
+    method.train(training)
+    if length != method.embedding_length:
+        raise UsageError(
+            f"{type(method).__name__} embeds a picture in {length} numbers, and its embedding_length is "
+            f"{method.embedding_length}: set self.embedding_length = {length} in its __init__"
+        )
 
 
 def learns_attributes(name: str, settings: Mapping[str, Any]) -> bool:

@@ -10,6 +10,7 @@ from swiftreid.data.samples import NOBODY, Split
 from swiftreid.data.schemas import AttributeSchema
 from swiftreid.errors import UsageError
 from swiftreid.methods import METHODS, build_method
+from swiftreid.methods.catalogue import check_embedding
 from swiftreid.training.network.finish import Finish
 from swiftreid.training.network.loop import Run
 from swiftreid.training.network.plan import Plan, Reports, Trained
@@ -63,6 +64,7 @@ def train_network(plan: Plan, reports: Reports | None = None, *, world: World | 
     torch.manual_seed(plan.seed)
     shares = [] if schema is None else attribute_shares(learned, schema)
     method = build_method(plan.recipe.method, targets.outputs, attributes=shares, **plan.recipe.settings)
+    check_embedding(method, plan.recipe.size)
     before = open_folder(plan)
     if before is not None:
         check_same(before[0], header)

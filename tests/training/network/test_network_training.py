@@ -287,7 +287,7 @@ def test_people_who_cannot_be_found_are_not_held_out(
 
 def test_few_held_out_people_are_warned_of(swiftreid: Callable[..., Ran], recipe: Path, drawn_people: Path) -> None:
     ran = swiftreid("train", recipe, drawn_people, "-o", "run", "--set", "held_out=0.3", "--set", "schedule.epochs=1")
-    assert "rest on 4 people of drawn held out from training" in " ".join(ran.err.split())
+    assert "come from 4 people of drawn held out from training" in " ".join(ran.err.split())
     assert "4 people of drawn held out from training, every picture a query" in ran.out
     assert "cascade: id16" in ran.out
 

@@ -160,8 +160,9 @@ def test_a_gallery_is_created_only_where_it_is_asked_for(tmp_path: Path) -> None
     assert not (tmp_path / "others").exists()
     with pytest.raises(UsageError, match="keeps no embeddings"):
         open_gallery(tmp_path / "people", embedding="float16")
-    with pytest.raises(UsageError, match="threads is a number from 1"):
-        open_gallery(tmp_path / "people", threads=0)
+    for threads in (0, "4"):
+        with pytest.raises(UsageError, match="threads must be a whole number of at least 1"):
+            open_gallery(tmp_path / "people", threads=threads)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="given by its path, not by int"):
         open_gallery(3)  # type: ignore[arg-type]
     with open_gallery(tmp_path / "people", create=True, read_only=True) as people:

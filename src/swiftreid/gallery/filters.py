@@ -81,11 +81,6 @@ class Filters:
         after, before = (None if moment is None else seconds(moment, "time") for moment in (self.after, self.before))
         return after, before
 
-    @property
-    def empty(self) -> bool:
-        """Whether every entry passes."""
-        return self == Filters()
-
 
 class FilterFields(TypedDict, total=False):
     """The fields of `Filters`, as keyword arguments."""

@@ -15,6 +15,7 @@ from swiftreid.gallery.meta import FloatName
 from swiftreid.gallery.store import Gallery
 from swiftreid.retrieval.gallery_encoder import EncoderSource
 from swiftreid.retrieval.local import LocalGallery
+from swiftreid.search.numbers import whole_number
 
 
 def open_gallery(
@@ -60,8 +61,7 @@ def open_gallery(
         [('0004_c1s3_052497_01.jpg', 0)]
     """
     path = path_of(path, "a gallery")
-    if threads < 1:
-        raise UsageError(f"threads is a number from 1, got {threads!r}")
+    whole_number("threads", threads, 1)
     if device not in devices():
         raise UsageError(f"there is no device {device!r}: encoders run on {', '.join(devices())}")
     if create and (not path.exists() or (path.is_dir() and not any(path.iterdir()))):

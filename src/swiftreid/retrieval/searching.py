@@ -119,9 +119,9 @@ class Searcher:
             made, report = self._group(chosen, plans[members[0]], write, progress, late=late)
             answers |= dict(zip(members, made, strict=True))
             reports += [report] if len(report) else []
-        alike = len({str(answer.cascade) for answer in answers.values()}) == 1
+        one_cascade = len({str(answer.cascade) for answer in answers.values()}) == 1
         return Answers(
-            (answers[i] for i in range(len(queries))), SearchReport.total(reports) if alike and reports else None
+            (answers[i] for i in range(len(queries))), SearchReport.total(reports) if one_cascade and reports else None
         )
 
     def _plan(self, query: Query) -> _Plan:

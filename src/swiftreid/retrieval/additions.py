@@ -1,16 +1,25 @@
-"""Entries for pictures, vectors or codes that are added: from columns, names of files, and `Vectors`."""
+"""What a call of `add` gives: pictures, vectors or codes, and entries from columns, names of files and `Vectors`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict
 
+import numpy as np
+from numpy.typing import NDArray
+
+from swiftreid.data.samples import NamedSample
 from swiftreid.data.times import Moment, seconds
+from swiftreid.durable import path_of
+from swiftreid.encoding.crops import Colour
 from swiftreid.encoding.vectors import Vectors
 from swiftreid.errors import UsageError
 from swiftreid.gallery.entries import Entry
-from swiftreid.retrieval.samples import samples_below
+from swiftreid.retrieval.encoded import Codes
+from swiftreid.retrieval.query import Picture, check_type, pictures_of
+from swiftreid.retrieval.samples import samples_below, samples_in
 
 
 class EntryColumns(TypedDict, total=False):
@@ -35,10 +44,82 @@ class EntryColumns(TypedDict, total=False):
     labels: Sequence[Mapping[str, str]] | Mapping[str, str]
 
 
-def columns_of(vectors: Vectors, columns: EntryColumns) -> EntryColumns:
-    """The columns of `Vectors`, replaced by ``columns`` where these are given."""
-    own: EntryColumns = {"ids": vectors.ids, "cameras": vectors.cameras, "persons": vectors.persons}
-    return {**own, "times": vectors.times, **columns}
+@dataclass(frozen=True)
+class Samples:
+    """Picture files whose names, folders or manifest say what is known of them."""
+
+    samples: Sequence[NamedSample]
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Pictures, files or pixels, with an entry each."""
+
+    pictures: Sequence[Picture]
+    entries: Sequence[Entry]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of packed codes, uint8 [n, row bytes] by code, with an entry each."""
+
+    codes: Codes
+    entries: Sequence[Entry]
+
+
+def addition_of(
+    pictures: Path | str | Sequence[Picture] | None,
+    *,
+    entries: Sequence[Entry] | None,
+    vectors: NDArray[np.floating[Any]] | Vectors | None,
+    codes: Mapping[str, NDArray[np.uint8]] | None,
+    manifest: Path | str | None,
+    camera: str | None,
+    colour: Colour,
+    columns: EntryColumns,
+    encode: Callable[[NDArray[np.floating[Any]]], Codes],
+) -> Samples | Pictures | Rows:
+    """What is to be added, from the arguments of `swiftreid.retrieval.local.LocalGallery.add`.
+
+    ``encode`` gives the codes of vectors, float [n, d].
+
+    Raises:
+        UsageError: what was given does not go together.
+    """
+    if sum(given is not None for given in (pictures, vectors, codes, manifest)) != 1:
+        raise UsageError("give one of these: pictures, vectors, codes, or a manifest")
+    if entries is not None and (columns or camera is not None):
+        named = ", ".join([*columns, *(["camera"] if camera is not None else [])])
+        raise UsageError(f"entries hold all of this: leave out {named}")
+    if entries is not None:
+        check_type("entries", entries, Iterable, "[Entry(...)]")
+        entries = list(entries)
+    check_type("codes", codes, (Mapping, type(None)), "{'id128': codes}")
+    if isinstance(vectors, Vectors):
+        own: EntryColumns = {"ids": vectors.ids, "cameras": vectors.cameras, "persons": vectors.persons}
+        columns, vectors = {**own, "times": vectors.times, **columns}, vectors.vectors
+    if vectors is not None:
+        codes = encode(vectors)
+    if codes is not None:
+        count = max((len(code) for code in codes.values() if isinstance(code, np.ndarray) and code.ndim), default=0)
+        return Rows(dict(codes), entries_of_rows(count, columns, camera) if entries is None else entries)
+
+    pixels: object = pictures  # whatever the annotation says
+    if isinstance(pixels, np.ndarray) and pixels.ndim != 4:
+        raise UsageError("give pixels in a list, one array [height, width, 3] for each picture: write [crop]")
+    listed = pictures_of(() if pictures is None else pictures, colour)
+    files = [Path(picture) for picture in listed if isinstance(picture, (str, Path))]
+    of_files = len(files) == len(listed)
+    if entries is None and not columns and of_files:
+        table = None if manifest is None else path_of(manifest, "a manifest")
+        return Samples(samples_in(files, manifest=table, camera=camera))
+    if manifest is not None:
+        raise UsageError(f"the manifest holds all of this: leave out {', '.join(columns) or 'entries'}")
+    if entries is None and of_files:
+        entries = entries_of_files(files, columns, camera)
+    elif entries is None:
+        entries = entries_of_rows(len(listed), columns, camera)
+    return Pictures(listed, entries)
 
 
 def entries_of_files(files: Sequence[Path], columns: EntryColumns, camera: str | None) -> list[Entry]:

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from swiftreid.data.pictures import BadPicture
 from swiftreid.data.samples import NamedSample
-from swiftreid.durable import path_of
 from swiftreid.encoding.card import EncoderCard
 from swiftreid.encoding.crops import Colour
 from swiftreid.encoding.encoder import Encoder
@@ -29,13 +28,12 @@ from swiftreid.gallery.ids import listed_ids
 from swiftreid.gallery.info import GalleryInfo
 from swiftreid.gallery.store import Gallery
 from swiftreid.progress import Progress, no_progress
-from swiftreid.retrieval.additions import EntryColumns, columns_of, entries_of_files, entries_of_rows
+from swiftreid.retrieval.additions import EntryColumns, Rows, Samples, addition_of
 from swiftreid.retrieval.answer import Answer, Answers, Token
-from swiftreid.retrieval.encoded import Codes, columns_for, encode_vectors
+from swiftreid.retrieval.encoded import columns_for, encode_vectors
 from swiftreid.retrieval.gallery_encoder import EncoderSource, GalleryEncoder
 from swiftreid.retrieval.ingest import Ingested, OnAdded, add_codes, add_pictures, add_samples, entries_of
-from swiftreid.retrieval.query import AnyQuery, Picture, Query, QueryOptions, check_type, pictures_of, query_of
-from swiftreid.retrieval.samples import samples_in
+from swiftreid.retrieval.query import AnyQuery, Picture, Query, QueryOptions, query_of
 from swiftreid.retrieval.searchable import Added, Deleted, OnBad, OnExisting, Updated
 from swiftreid.retrieval.searching import Searcher, token_of
 from swiftreid.search.stages import EMBEDDING
@@ -209,62 +207,43 @@ class LocalGallery:
         Example:
             ``people.add(crops, ids=ids, camera="door", times=times, colour="bgr")``
         """
-        if sum(given is not None for given in (pictures, vectors, codes, manifest)) != 1:
-            raise UsageError("give one of these: pictures, vectors, codes, or a manifest")
-        if entries is not None and (columns or camera is not None):
-            named = ", ".join([*columns, *(["camera"] if camera is not None else [])])
-            raise UsageError(f"entries hold all of this: leave out {named}")
-        if entries is not None:
-            check_type("entries", entries, Iterable, "[Entry(...)]")
-            entries = builtins.list(entries)
-        check_type("codes", codes, (Mapping, type(None)), "{'id128': codes}")
-        if codes is not None or vectors is not None:
-            if isinstance(vectors, Vectors):
-                columns, vectors = columns_of(vectors, columns), vectors.vectors
-            made: Codes = {} if codes is None else dict(codes)
-            if vectors is not None:
-                made = columns_for(self.store, encode_vectors(self.encoder, vectors))
-            count = max((len(code) for code in made.values() if isinstance(code, np.ndarray) and code.ndim), default=0)
+        addition = addition_of(
+            pictures,
+            entries=entries,
+            vectors=vectors,
+            codes=codes,
+            manifest=manifest,
+            camera=camera,
+            colour=colour,
+            columns=columns,
+            encode=lambda rows: columns_for(self.store, encode_vectors(self.encoder, rows)),
+        )
+        if isinstance(addition, Samples):
+            return self.add_samples(
+                addition.samples, on_existing=on_existing, on_bad=on_bad, on_added=on_added, progress=progress
+            )
+        if isinstance(addition, Rows):
             done = add_codes(
                 self.store,
-                entries_of_rows(count, columns, camera) if entries is None else entries,
-                made,
+                addition.entries,
+                addition.codes,
                 fingerprint=self.store.fingerprint,
                 on_existing=on_existing,
                 on_added=on_added,
                 progress=progress,
             )
-            return self._added(done)
-        pixels: object = pictures  # whatever the annotation says
-        if isinstance(pixels, np.ndarray) and pixels.ndim != 4:
-            raise UsageError("give pixels in a list, one array [height, width, 3] for each picture: write [crop]")
-        listed = pictures_of(() if pictures is None else pictures, colour)
-        files = [Path(picture) for picture in listed if isinstance(picture, (str, Path))]
-        if entries is None and not columns and len(files) == len(listed):
-            samples = samples_in(
-                files, manifest=None if manifest is None else path_of(manifest, "a manifest"), camera=camera
+        else:
+            done = add_pictures(
+                self.store,
+                self._encoder.encoder,
+                addition.pictures,
+                addition.entries,
+                colour=colour,
+                on_existing=on_existing,
+                on_bad=on_bad,
+                on_added=on_added,
+                progress=progress,
             )
-            return self.add_samples(
-                samples, on_existing=on_existing, on_bad=on_bad, on_added=on_added, progress=progress
-            )
-        if manifest is not None:
-            raise UsageError(f"the manifest holds all of this: leave out {', '.join(columns) or 'entries'}")
-        if entries is None:
-            of_files = len(files) == len(listed)
-            entries = (
-                entries_of_files(files, columns, camera) if of_files else entries_of_rows(len(listed), columns, camera)
-            )
-        done = add_pictures(
-            self.store,
-            self._encoder.encoder,
-            listed,
-            entries,
-            colour=colour,
-            on_existing=on_existing,
-            on_bad=on_bad,
-            on_added=on_added,
-            progress=progress,
-        )
         return self._added(done)
 
     def add_samples(

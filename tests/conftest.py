@@ -19,7 +19,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["SWIFTREID_ENCODER"] = "stripes"
 # Nobody's own settings file is read.
 os.environ["XDG_CONFIG_HOME"] = os.devnull
-# Tests keep nothing in the user's cache, and take nothing from there.
+# Tests keep nothing in the user's cache, and take nothing from there: see `_cache`.
 os.environ["SWIFTREID_CACHE"] = ""
 # No example fails because the machine is busy. CI tries the same examples every time, so that a red run is the commit's
 # doing and can be repeated; elsewhere they are new ones every time, and find more.
@@ -31,6 +31,18 @@ settings.register_profile(
     print_blob=True,
 )
 settings.load_profile("swiftreid")
+
+
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of all processes of tests, for as long as they run."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What one test encodes, others need not, as it is for users."""
+    os.environ["SWIFTREID_CACHE"] = str(shared_folder(tmp_path_factory) / "cache")
 
 
 @pytest.fixture(scope="session")
@@ -50,14 +62,13 @@ def drawn_people(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def hashed_station(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An encoder that learned codes and attributes of the rendered station: once for all processes of tests."""
-    own = tmp_path_factory.getbasetemp()
-    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    shared = shared_folder(tmp_path_factory)
     made = shared / "hashed_station.safetensors"
     with (shared / "hashed_station.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not made.is_file():
             station = Path(__file__).resolve().parents[1] / "examples" / "station"
             learn = ("hash", station, "--encoder", "stripes", "--set", "attributes=true", "-q")
-            run_in(own)(*learn, "-o", "hashed_station_part.safetensors")
-            (own / "hashed_station_part.safetensors").rename(made)
+            run_in(shared)(*learn, "-o", "hashed_station_part.safetensors")
+            (shared / "hashed_station_part.safetensors").rename(made)
     return made

@@ -1,19 +1,19 @@
-"""Thresholds with a promise: the cheapest cascade that keeps a stated share of the exhaustive result.
+"""Thresholds with a bound on recall: the cheapest cascade that keeps a stated share of the exhaustive result.
 
 **What is kept.** The exhaustive result of a query are its *relevant* entries (same person, other camera) that are
 within ``reach`` bits by the final code. ``reach`` is the distance within which a share ``depth`` of the strangers
 lies: at 0.01, about the hundredth place of a gallery of ten thousand. Relevant entries farther away are not found by
 exhaustive search either, so no stage need keep them. Whether an entry is in this result, and whether thresholds keep
-it, depends on that one pair of pictures alone: the promise does not change with the size of the gallery, as one about
-"the first k" would (and `Cascade.search`, which lets at least k candidates through, only adds to it).
+it, depends on that one pair of pictures alone: the bound does not change with the size of the gallery, as one on
+"the first k" would (and `Cascade.search`, which lets at least k candidates through, only adds to recall).
 
-**What is promised.** For a new person, drawn like the held-out ones, the expected share of the result that passes
+**The bound.** For a new person, drawn like the held-out ones, the expected share of the result that passes
 *all* stages is at least ``share``: the mean over the person's queries of the kept share of each. With probability
-``confidence`` over the choice of held-out people the promise is true, whatever the distribution of distances. People
+``confidence`` over the choice of held-out people this is true, whatever the distribution of distances. People
 without any entry in the exhaustive result do not count.
 
-**Identities are what is counted.** Pairs of one person hang together (a coat that changes with the camera spoils all
-of them), so a person is one observation: its loss, in 0..1, is the mean above. Losses of different people are
+**People are counted, not pairs.** Pairs of one person depend on each other (a coat that changes with the camera spoils
+all of them), so a person is one observation: its loss, in 0..1, is the mean above. Losses of different people are
 independent, because each depends on that person's own pictures only. Their mean is bounded by *betting* (Waudby-Smith
 and Ramdas, "Estimating means of bounded random variables by betting", 2024): if the expected loss were above ``a = 1 -
 share``, then ``E[1 + s (a - loss)] <= 1`` for any fixed stake ``0 <= s <= 1 / (1 - a)``, so the product over people,
@@ -22,10 +22,10 @@ people lose only part of their pairs, which an exact binomial bound on drawn pai
 that: without any loss, ``log(1 - confidence) / log(share)``; 299 for 0.99 at 0.95.
 
 **Which thresholds are smallest.** Several stages have many smallest combinations; the one wanted compares the fewest
-bytes. A random quarter of the people, the *shaping* part, fixes a chain of threshold vectors from "all passes"
+bytes. A random quarter of the people, the *shaping* part, gives a chain of threshold vectors from "all passes"
 downwards: each step lowers the one threshold that saves most bytes for each relevant share that it loses (greedy). It
-fixes the stake too. The other people, the *certifying* part, have no say in the chain; they decide how far down it to
-go: to the last place where the capital suffices. Losses only grow down the chain, so the first failure ends the walk
+gives the stake too. The other people, the *certifying* part, are not used for the chain; they decide how far down it
+to go: to the last place where the capital suffices. Losses only grow down the chain, so the first failure ends the walk
 and no correction for many comparisons is due (Bates et al., "Distribution-free, risk-controlling prediction sets",
 2021, Theorem 1).
 """
@@ -53,7 +53,7 @@ _STAKES = np.linspace(0.05, 1.0, 40)
 
 
 class TooFewPeople(SwiftReIDError):
-    """Too few held-out people for the promise, however well their pictures match."""
+    """Too few held-out people for the bound, however well their pictures match."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Targets and a method for tests: clusters of the current embeddings, learned by distances to their centroids.
 
-Run as a program, it trains on a data set, alone or among processes of torchrun: `python toy_clusters.py DATA FOLDER
-[--resume] [--stop STEP]`.
+Run as a program, `python toy_clusters.py DATA`, it trains on a data set twice, alone or among processes of torchrun: in
+the folder `whole` to the end, in `parts` to a step and on from there.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from swiftreid.methods import METHODS
 from swiftreid.methods.method import Method, NetworkConfig, with_total
 from swiftreid.training.network.loop import StepReport
 from swiftreid.training.network.plan import Plan, Reports
+from swiftreid.training.network.processes import World, any_process, joined
 from swiftreid.training.network.recipe import NetworkRecipe
 from swiftreid.training.network.stopping import Stopped
 from swiftreid.training.network.train import train_network
@@ -32,7 +33,7 @@ from swiftreid.training.targets.targets import Embed, EpochLabels, Targets, Targ
 MOST = 6
 RECIPE: dict[str, Any] = {
     "size": [48, 24],
-    "settings": {"trunk": "osnet_x0_25"},
+    "settings": {"trunk": "resnet18_half"},
     "batches": {"persons": 4, "pictures": 2, "per_step": 2},
     "schedule": {"epochs": 4, "warm_up": 0},
     "ema": 0.9,
@@ -108,7 +109,13 @@ class ClusterMemory(Method):
 
 
 def run(
-    data: Path, folder: Path, *, resume: bool = False, stop: int | None = None, method: str = "toy_clusters"
+    data: Path,
+    folder: Path,
+    *,
+    resume: bool = False,
+    stop: int | None = None,
+    method: str = "toy_clusters",
+    world: World | None = None,
 ) -> list[Clusters]:
     """Train with the toy's targets, to the end or to some step; returns the targets."""
     made: list[Clusters] = []
@@ -124,7 +131,7 @@ def run(
     recipe = NetworkRecipe.model_validate({**RECIPE, "method": method})
     plan = Plan(open_data(data, need=("train",)), recipe, folder, seed=3, targets=targets, resume=resume)
     try:
-        train_network(plan, Reports(on_step=on_step))
+        train_network(plan, Reports(on_step=on_step), world=world)
     except Stopped:
         assert stop is not None
     else:
@@ -136,8 +143,9 @@ if __name__ == "__main__":
     METHODS.register("toy_clusters", ClusterMemory)
     parser = argparse.ArgumentParser()
     parser.add_argument("data", type=Path)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--resume", action="store_true")
-    parser.add_argument("--stop", type=int)
-    given = parser.parse_args()
-    run(given.data, given.folder, resume=given.resume, stop=given.stop)
+    data = parser.parse_args().data
+    with joined("cpu") as processes:
+        run(data, Path("whole"), world=processes)
+        run(data, Path("parts"), stop=6, world=processes)
+        any_process(False, processes)  # wait for the checkpoint, which one of them writes
+        run(data, Path("parts"), resume=True, world=processes)

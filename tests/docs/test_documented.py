@@ -162,6 +162,13 @@ def test_every_trunk_and_method_is_on_the_page() -> None:
             assert described, f"{config.__name__}: 'Attributes:' of its docstring lacks '{field.name}: ...'"
 
 
+def test_every_loss_is_on_the_page() -> None:
+    section = (ROOT / "docs/networks.md").read_text(encoding="utf-8").partition("## Losses\n")[2].partition("\n## ")[0]
+    losses = {path.stem for path in (ROOT / "src/swiftreid/nn/losses").glob("*.py")} - {"__init__", "precision"}
+    named = set(re.findall(r"^\| [^|]+ \| `(\w+)` \|", section, re.M))
+    assert named == losses, "docs/networks.md: the table below '## Losses' has a row for each file of nn/losses"
+
+
 def rows_below(page: str, heading: str) -> str:
     """The first columns of tables between a heading and the next."""
     section = (ROOT / f"docs/{page}.md").read_text(encoding="utf-8").partition(f"{heading}\n")[2].partition("\n## ")[0]

@@ -15,6 +15,7 @@ from swiftreid.nn.losses.attribute_entropy import attribute_entropy
 from swiftreid.nn.losses.cross_entropy import cross_entropy
 from swiftreid.nn.losses.self_distillation import self_distillation
 from swiftreid.nn.losses.triplet import batch_hard_triplet
+from swiftreid.training.network.initial_weights import Start, parts_of
 
 PERSONS = torch.tensor([0, 0, 1, 1, 2, 2])
 ATTRIBUTES = torch.tensor([[1.0, 0], [1, 0], [0, 1], [0, 1], [torch.nan, 1], [torch.nan, 1]])
@@ -129,19 +130,43 @@ def test_the_teacher_begins_as_the_trunk() -> None:
     assert method.teacher is not None
     with torch.no_grad():
         method.trunk.layer4[0].conv1.weight.fill_(0.5)  # type: ignore[index, union-attr, operator]
-    everything = {name.split(".")[0] for name in method.state_dict()}
-    method.weights_loaded({"student"})  # the teacher was given weights of its own
+    everything = set(method.state_dict())
+    # The teacher was given weights of its own; only its classifiers are for other people.
+    method.weights_loaded({name for name in everything if name.startswith(("student.", "teacher.classifiers."))})
     assert method.teacher.stages is not None
     assert (method.teacher.stages[1][0].conv1.weight != 0.5).all()
     method.weights_loaded(everything)
     assert (method.teacher.stages[1][0].conv1.weight == 0.5).all()
 
 
-def test_a_pretrained_teacher_does_not_change() -> None:
-    method = network(pretrained=True)
-    with pytest.raises(UsageError, match="set init to the checkpoint"):
-        method.weights_loaded({"teacher", "student"})
-    method.weights_loaded({"student"})
+STATIC = ["pretrained", "continued"]
+
+
+def teacher_of(persons: int, **settings: Any) -> Start:
+    """What the first stage learned: that network's weights, all different from those of `network`."""
+    torch.manual_seed(7)
+    made = build_method(
+        "smooth_relaxation",
+        persons,
+        attributes=[0.5],
+        trunk="resnet18_half",
+        bits=64,
+        distillation_weight=0,
+        **settings,
+    )
+    for value in made.parameters():
+        torch.nn.init.normal_(value, mean=0.1, std=0.05)
+    return Start({name: value.clone() for name, value in made.state_dict().items()})
+
+
+@pytest.mark.parametrize("way", STATIC)
+def test_a_static_teacher_does_not_change(way: str) -> None:
+    method = network(distillation=way)
+    names = set(method.state_dict())
+    for part in ("teacher.stages.", "teacher.descriptor."):
+        with pytest.raises(UsageError, match=r"first run of this network with settings\.distillation_weight=0"):
+            method.weights_loaded({name for name in names if name.startswith(part)})
+    method.weights_loaded({name for name in names if name.startswith("student.")})
     before = {name: value.clone() for name, value in method.state_dict().items()}
     learning = [p for p in method.parameters() if p.requires_grad]
     optimiser = torch.optim.SGD(learning, lr=0.1)
@@ -153,12 +178,58 @@ def test_a_pretrained_teacher_does_not_change() -> None:
     assert all(name.startswith(("student.", "trunk.layer3.", "trunk.layer4.")) for name in moved)
 
 
+@pytest.mark.parametrize("way", [*STATIC, "end_to_end"])
+@pytest.mark.parametrize("persons", [3, 5])  # the same people, or another data set's
+def test_what_a_run_takes_from_the_first_stage(way: str, persons: int) -> None:
+    start, method, untouched = teacher_of(persons), network(distillation=way), network(distillation=way)
+    fresh = start.put_into(method, "first")
+    method.weights_loaded(fresh)
+    new, drawn = method.state_dict(), untouched.state_dict()
+    new = {name: value for name, value in new.items() if "num_batches" not in name}
+    taken = {name for name, value in new.items() if value.shape == start.weights[name].shape}
+    taken = {name for name in taken if torch.equal(new[name], start.weights[name]) and name not in fresh}
+    learned = {name for name in new if name.startswith(("trunk.conv1", "trunk.layer1.", "trunk.layer2."))}
+    learned |= {name for name in new if name.startswith(("teacher.stages.", "teacher.descriptor."))}
+    assert learned <= taken
+    own = {name for name in new if name.startswith(("trunk.layer3.", "trunk.layer4.", "student.descriptor."))}
+    weights = {name for name in own if name.endswith("conv1.weight")}
+    if way == "pretrained":
+        assert not own & taken, "the student starts afresh"
+        assert all(torch.equal(new[name], drawn[name]) for name in own)
+    else:
+        assert weights <= taken
+    assert ("teacher.classifiers.0.weight" in taken) == (persons == 3)
+    names = parts_of(fresh, method)
+    assert ("student" in names) == (way == "pretrained")
+    assert ("teacher.classifiers" in names) == (persons == 5)
+
+
+@pytest.mark.parametrize("way", STATIC)
+def test_a_student_of_a_static_teacher_weighs_as_in_equation_14(way: str) -> None:
+    method = network(distillation=way, distillation_weight=0.5, attribute_weight=0.2)
+    got = method.loss(pictures(), PERSONS, ATTRIBUTES)
+    vectors = method._vectors(pictures())
+    assert not any(vector.requires_grad for vector in vectors["teacher"])
+    student = vectors["student"]
+    torch.testing.assert_close(got["triplet"], sum(batch_hard_triplet(v, PERSONS, margin=0.3) for v in student) / 14)
+    logits = [v @ c.weight.T for v, c in zip(student, method.student.classifiers, strict=True)]
+    torch.testing.assert_close(got["cross_entropy"], sum(cross_entropy(z, PERSONS, smoothing=0.0) for z in logits) / 14)
+    pairs = zip(student, vectors["teacher"], strict=True)
+    torch.testing.assert_close(got["distillation"], 0.5 / 7 * sum(self_distillation(s, t) for s, t in pairs))
+    assert method.student.attributes is not None
+    scores = method.student.attributes(student[6])
+    torch.testing.assert_close(got["attributes"], 0.2 / 2 * attribute_entropy(scores, ATTRIBUTES))
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"bits": 100}, "multiple of 8"),
         ({"relaxation": "relu"}, "relaxation"),
         ({"relaxation": "tanh", "codes": "teacher"}, "no teacher"),
+        ({"relaxation": "tanh", "distillation": "pretrained"}, "no teacher"),
+        ({"codes": "teacher", "distillation": "pretrained"}, "leaves the teacher as it is"),
+        ({"distillation": "later"}, "setting distillation"),
         ({"trunk": "osnet_x0_25"}, "osnet_x0_25 has no last stages"),
         ({"distillation_weight": -1}, "distillation_weight"),
     ],

@@ -79,7 +79,7 @@ ATTRIBUTE = tuple(_guided(beta, attention=attention) for attention in (False, Tr
 
 def _distilled(alpha: float, *, norm: bool, first: TableRow | None = None) -> TableRow:
     name = f"alpha {alpha}{', BN' if norm else ''}{', pretrained' if first else ''}"
-    changes = _settings(distillation_weight=alpha, norm=norm, pretrained=first is not None)
+    changes = _settings(distillation_weight=alpha, norm=norm, distillation="pretrained" if first else "end_to_end")
     return TableRow(name, "smooth_relaxation", changes, first)
 
 

@@ -124,7 +124,7 @@ class AbdNet(Method):
 
     def weights_loaded(self, fresh: Collection[str]) -> None:
         """The attentive branch's layer starts with the trunk's weights, unless it was given its own."""
-        if "doubled" in fresh:
+        if any(name.startswith("doubled.") for name in fresh):
             self.doubled.load_state_dict(self._last().state_dict())
 
     def _branches(self, pictures: Tensor) -> tuple[list[Tensor], list[Tensor]]:

@@ -134,11 +134,15 @@ class Method(nn.Module, ABC):
         """Whether attributes are learned beside persons; the class then takes their shares as its third argument."""
         return False
 
+    def starts_from(self, name: str) -> bool:
+        """Whether this weight is taken from a checkpoint or encoder that training starts from (``init``); all are."""
+        return True
+
     def weights_loaded(self, fresh: Collection[str]) -> None:
         """Called once, when the first weights are in place.
 
         Args:
-            fresh: parts of the method that have been given no weights.
+            fresh: names of the weights that were not given, such as ``teacher.stages.0.0.conv1.weight``.
         """
 
     def start_epoch(self, classes: int, memory: Mapping[str, Tensor]) -> None:

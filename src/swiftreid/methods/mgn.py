@@ -137,7 +137,7 @@ class Mgn(Method):
 
     def weights_loaded(self, fresh: Collection[str]) -> None:
         """The branches start with the trunk's weights, unless they were given their own."""
-        if "tails" in fresh:
+        if any(name.startswith("tails.") for name in fresh):
             self._copy_tails()
 
     def _vectors(self, pictures: Tensor) -> list[tuple[Tensor, list[Tensor]]]:

@@ -38,6 +38,9 @@ from swiftreid.nn.relaxation import Relaxation, relaxed
 _SHARED = 2
 """Stages of the trunk that both branches share: ResNet's stem and layers 1 and 2."""
 
+Distillation = Literal["end_to_end", "pretrained", "continued"]
+"""Whether the teacher learns beside the student, or before it (section 7.4)."""
+
 ALPHA = {True: 0.3, False: 0.7}
 """Weight of the distillation with and without BN (section 7.4)."""
 
@@ -59,9 +62,11 @@ class SmoothRelaxationConfig(NetworkConfig):
         distillation_weight: alpha, of ``L_d``, and of DSH's regulariser; None is 0.3 with BN and 0.7 without.
         attribute_weight: beta, of the attributes; 0 learns none.
         codes: the branch that gives the code, ``student``, or for Table 6 ``teacher``.
-        pretrained: whether the teacher, and the stages that it shares, stay as they were when training started: the
-            paper's second way (section 7.4). A run without it, whose checkpoint is given as ``init``, is the first
-            of its two stages.
+        distillation: the ways of section 7.4. ``end_to_end``: both branches learn together. ``pretrained``: a fresh
+            student learns from a teacher that has learned before and does not change, nor do the stages that both
+            share. The first stage is a run with ``distillation_weight`` 0, whose checkpoint is given as ``init``.
+            ``continued``, which the paper has not: in the same way, but the student goes on from its own weights of
+            ``init`` where they fit.
     """
 
     bits: int = 2048
@@ -75,7 +80,7 @@ class SmoothRelaxationConfig(NetworkConfig):
     distillation_weight: float | None = None
     attribute_weight: float = 0.3
     codes: Literal["student", "teacher"] = "student"
-    pretrained: bool = False
+    distillation: Distillation = "end_to_end"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -87,13 +92,20 @@ class SmoothRelaxationConfig(NetworkConfig):
         check_weights(self, "margin", "attribute_weight")
         if self.distillation_weight is not None:
             check_weights(self, "distillation_weight")
-        if self.relaxation != "ssr" and (self.codes == "teacher" or self.pretrained):
-            raise UsageError(f"relaxation {self.relaxation} has no teacher: leave out codes and pretrained")
+        if self.relaxation != "ssr" and (self.codes == "teacher" or self.static_teacher):
+            raise UsageError(f"relaxation {self.relaxation} has no teacher: leave out codes and distillation")
+        if self.codes == "teacher" and self.static_teacher:
+            raise UsageError(f"{self.distillation} distillation leaves the teacher as it is: leave out codes")
 
     @property
     def alpha(self) -> float:
         """The weight of the distillation."""
         return ALPHA[self.norm] if self.distillation_weight is None else self.distillation_weight
+
+    @property
+    def static_teacher(self) -> bool:
+        """Whether the teacher has learned before and does not change."""
+        return self.distillation != "end_to_end"
 
 
 class _Branch(nn.Module):
@@ -166,25 +178,28 @@ class SmoothRelaxation(Method):
         """Terms ``triplet`` and ``cross_entropy``, those that are wanted of the others, and ``total``; see `Method`."""
         config = self.config
         vectors = self._vectors(pictures)
-        values = [relaxed(vector, config.relaxation) for branch in vectors.values() for vector in branch]
-        classifiers = [each for name in vectors for each in self._branch(name).classifiers]
+        learning = ["student"] if config.static_teacher else [*vectors]  # what a static teacher loses is a constant
+        values = [relaxed(vector, config.relaxation) for name in learning for vector in vectors[name]]
+        classifiers = [each for name in learning for each in self._branch(name).classifiers]
         logits = [classifier(value) for classifier, value in zip(classifiers, values, strict=True)]
+        branches, all_vectors = len(vectors), sum(map(len, vectors.values()))  # 2 and 14 in Eq. 14
         L_tri = [triplet_loss(config.triplet, value, labels, config.margin) for value in values]  # Eq. 11
         L_id = [cross_entropy(z, labels, smoothing=config.smoothing) for z in logits]  # Eq. 13
-        terms = {"triplet": _mean(L_tri), "cross_entropy": _mean(L_id)}
+        terms = {"triplet": _sum(L_tri) / all_vectors, "cross_entropy": _sum(L_id) / all_vectors}
         if "teacher" in vectors:
             S_s, S_t = vectors["student"], vectors["teacher"]
             L_d = [self_distillation(s, t) for s, t in zip(S_s, S_t, strict=True)]  # Eq. 2
-            terms["distillation"] = config.alpha * _mean(L_d)
+            terms["distillation"] = config.alpha * _sum(L_d) / len(L_d)
         if config.relaxation == "dsh":
-            terms["regulariser"] = config.alpha * _mean([binary_regulariser(v) for v in vectors["student"]])
+            regularisers = [binary_regulariser(v) for v in vectors["student"]]
+            terms["regulariser"] = config.alpha * _sum(regularisers) / len(regularisers)
         if self.student.attributes is not None:
             if attributes is None:
                 raise UsageError("this network learns attributes: its loss needs those of the pictures")
-            layers = [self._branch(name).attributes for name in vectors]
-            scores = [layer(branch[-1]) for layer, branch in zip(layers, vectors.values(), strict=True) if layer]
+            layers = {name: self._branch(name).attributes for name in learning}
+            scores = [layer(vectors[name][-1]) for name, layer in layers.items() if layer]
             L_attr = [attribute_entropy(z, attributes) for z in scores]  # Eq. 4
-            terms["attributes"] = config.attribute_weight * _mean(L_attr)
+            terms["attributes"] = config.attribute_weight * _sum(L_attr) / branches
         return with_total(terms)  # Eq. 14
 
     def embed(self, pictures: Tensor) -> Tensor:
@@ -206,23 +221,31 @@ class SmoothRelaxation(Method):
         assert isinstance(config, SmoothRelaxationConfig)
         return config.attribute_weight > 0
 
+    def starts_from(self, name: str) -> bool:
+        """A pretrained teacher has a student that starts afresh: of the trunk it takes what both share."""
+        if self.config.distillation != "pretrained":
+            return True
+        return not name.startswith(("student.", *(f"trunk.{stage}." for stage in self._last_names())))
+
     def weights_loaded(self, fresh: Collection[str]) -> None:
-        """The teacher starts with the trunk's weights, unless it was given its own."""
-        if self.teacher is not None and "teacher" in fresh:
+        """The teacher's stages start with the trunk's weights, unless they were given their own."""
+        if self.teacher is None:
+            return
+        if any(name.startswith("teacher.stages.") for name in fresh):
             self.teacher.stages = self._doubled()
-        if self.config.pretrained:
-            if "teacher" in fresh:
+        if self.config.static_teacher:
+            if any(name.startswith(("teacher.stages.", "teacher.descriptor.")) for name in fresh):
                 raise UsageError(
-                    "pretrained distillation starts from a teacher that has learned: set init to the checkpoint "
-                    "of a run without `pretrained`"
+                    f"{self.config.distillation} distillation starts from a teacher that has learned: set init to the "
+                    f"checkpoint of a first run of this network with settings.distillation_weight=0"
                 )
             for part in self._static():
                 part.requires_grad_(requires_grad=False)
 
     def train(self, mode: bool = True) -> Self:
-        """As for any module; a pretrained teacher and what it shares stay as in evaluation."""
+        """As for any module; a static teacher and what it shares stay as in evaluation."""
         super().train(mode)
-        if self.config.pretrained:
+        if self.config.static_teacher:
             for part in self._static():
                 part.eval()
         return self
@@ -247,9 +270,11 @@ class SmoothRelaxation(Method):
         return vectors
 
     def _vectors(self, pictures: Tensor) -> dict[str, list[Tensor]]:
-        shared = self._shared(pictures)
-        names = ["student"] if self.teacher is None else ["student", "teacher"]
-        return {name: self._descriptor(name, shared) for name in names}
+        learns = torch.is_grad_enabled() and not self.config.static_teacher
+        with torch.set_grad_enabled(learns):
+            shared = self._shared(pictures)
+            teacher = {} if self.teacher is None else {"teacher": self._descriptor("teacher", shared)}
+        return {"student": self._descriptor("student", shared), **teacher}
 
     def _last(self) -> list[nn.Module]:
         """The trunk's stages that both branches have, as modules."""
@@ -258,11 +283,16 @@ class SmoothRelaxation(Method):
             raise UsageError(f"trunk {self.config.trunk} has no last stages that can be doubled: take a ResNet")
         return stages
 
+    def _last_names(self) -> list[str]:
+        """Names of `_last` in the trunk."""
+        last = {id(stage) for stage in self._last()}
+        return [name for name, part in self.trunk.named_modules() if id(part) in last]
+
     def _doubled(self) -> nn.ModuleList:
         return nn.ModuleList(copy.deepcopy(stage) for stage in self._last())
 
     def _static(self) -> list[nn.Module]:
-        """What does not learn where the teacher is pretrained: the teacher, and the layers that it shares."""
+        """What does not learn where the teacher is static: the teacher, and the layers that it shares."""
         assert self.teacher is not None
         own = {id(part) for stage in self._last() for part in stage.modules()}
         shared = [part for part in self.trunk.modules() if id(part) not in own and not any(part.children())]
@@ -277,5 +307,5 @@ def _attribute_layer(length: int, shares: Sequence[float]) -> nn.Linear:
     return layer
 
 
-def _mean(losses: Sequence[Tensor]) -> Tensor:
-    return torch.stack(list(losses)).mean()
+def _sum(losses: Sequence[Tensor]) -> Tensor:
+    return torch.stack(list(losses)).sum()

@@ -37,7 +37,8 @@ SSR: dict[str, Any] = {
     "norm": True,
     "attention": True,
 }
-SSR |= {"margin": 0.3, "smoothing": 0.0, "alpha": 0.3, "attribute_weight": 0.3, "codes": "student", "pretrained": False}
+SSR |= {"margin": 0.3, "smoothing": 0.0, "alpha": 0.3, "attribute_weight": 0.3, "codes": "student"}
+SSR |= {"distillation": "end_to_end"}
 BARE = {**SSR, "attention": False, "attribute_weight": 0.0}
 RELAXATIONS: dict[str, dict[str, Any]] = {
     "smooth_relaxation/paper": SSR,

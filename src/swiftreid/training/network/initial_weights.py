@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -44,20 +46,42 @@ class Start:
         """Give a method the weights, as far as names and shapes agree.
 
         Returns:
-            Parts of the method that start afresh.
+            Names of the method's weights that start afresh.
 
         Raises:
             UsageError: nothing fits its trunk.
         """
         own = method.state_dict()
-        fitting = {n: value for n, value in self.weights.items() if n in own and own[n].shape == value.shape}
+        fitting = {
+            name: value
+            for name, value in self.weights.items()
+            if name in own and own[name].shape == value.shape and method.starts_from(name)
+        }
         if not any(name.startswith("trunk.") for name in fitting):
             raise UsageError(
                 f"{source} holds no weights of the trunk of this recipe: set init to null, or to "
                 "another checkpoint or encoder"
             )
         method.load_state_dict(fitting, strict=False)
-        return sorted({name.split(".")[0] for name in own.keys() - fitting.keys() if "num_batches" not in name})
+        return sorted(name for name in own.keys() - fitting.keys() if "num_batches" not in name)
+
+
+def parts_of(names: Collection[str], method: Method) -> list[str]:
+    """The parts of a method that some of its weights make up, in words for users.
+
+    ``neck`` where they are all of the neck's; where they are only some of the teacher's, such as
+    ``teacher.classifiers``.
+    """
+    everything = Counter(part for name in method.state_dict() if "num_batches" not in name for part in _prefixes(name))
+    given = Counter(part for name in names for part in _prefixes(name))
+    whole = [next(part for part in _prefixes(name) if given[part] == everything[part]) for name in sorted(names)]
+    return list(dict.fromkeys(whole))
+
+
+def _prefixes(name: str) -> list[str]:
+    """``a``, ``a.b`` and ``a.b.c`` of ``a.b.c``."""
+    words = name.split(".")
+    return [".".join(words[:depth]) for depth in range(1, len(words) + 1)]
 
 
 def read_start(source: str) -> Start:

@@ -17,7 +17,7 @@ from swiftreid.methods import learns_attributes
 from swiftreid.methods.method import Method
 from swiftreid.training.holding_out import hold_out
 from swiftreid.training.network.checkpoint import CHECKPOINT, CheckpointHeader, load_checkpoint
-from swiftreid.training.network.initial_weights import Start, load_trunk, read_start
+from swiftreid.training.network.initial_weights import Start, load_trunk, parts_of, read_start
 from swiftreid.training.network.plan import Plan, Reports
 from swiftreid.training.network.processes import World
 from swiftreid.training.network.recipe import NetworkRecipe
@@ -164,11 +164,13 @@ def first_weights(method: Method, plan: Plan, reports: Reports, header: Checkpoi
         UsageError: two sources are given, or one fits nothing of the method.
         SwiftReIDError: a file cannot be read.
     """
-    if plan.weights is not None and plan.init is not None:
+    weights = [name for name in method.state_dict() if "num_batches" not in name]
+    both = any(name.startswith("trunk.") and not method.starts_from(name) for name in weights)
+    if plan.weights is not None and plan.init is not None and not both:
         raise UsageError("weights and init both start the trunk: give one of them")
     starts: list[Start] = []
-    fresh: list[str] | None = None
-    source = plan.init or (None if plan.weights else plan.recipe.init)
+    fresh = weights
+    source = plan.init or (None if plan.weights is not None and not both else plan.recipe.init)
     if plan.weights is not None:
         start, left = load_trunk(method, plan.weights)
         reports.note(f"the trunk starts from {plan.weights}" + (f"; not used: {', '.join(left[:4])}" if left else ""))
@@ -176,10 +178,10 @@ def first_weights(method: Method, plan: Plan, reports: Reports, header: Checkpoi
     if source is not None:
         start = read_start(source)
         fresh = start.put_into(method, source)
-        reports.note(f"weights start from {source}" + (f"; fresh: {', '.join(fresh)}" if fresh else ""))
+        new = parts_of([name for name in fresh if plan.weights is None or not name.startswith("trunk.")], method)
+        reports.note(f"weights start from {source}" + (f"; fresh: {', '.join(new)}" if new else ""))
         starts.append(start)
-    everything = {name.split(".")[0] for name in method.state_dict()}
-    method.weights_loaded(everything if fresh is None else fresh)
+    method.weights_loaded(fresh)
     licences = [header.licence, *(start.licence for start in starts)]
     return header.model_copy(
         update={

@@ -112,7 +112,7 @@ def test_what_format_2_brought(card: ResultCard, tmp_path: Path) -> None:
     assert row.confidence["map_trapezoid"] == (0.25, 0.25), "one query is as sure as one query can be"
     assert row.per_query is not None
     assert row.per_query.model_dump() == {
-        "ap_standard": [0.5], "ap_trapezoid": [0.25], "inp": [0.5], "first_match": [2],
+        "ap_standard": [0.5], "ap_trapezoid": [0.25], "ap_short_list": [0.5], "inp": [0.5], "first_match": [2],
     }  # fmt: skip
     assert '"cmc": [ 0.0, 1.0,' in (tmp_path / "card.json").read_text(), "on one line"
     assert card.row("CtF") is card.rows[1]

@@ -33,7 +33,8 @@ def test_the_figures_of_full_rankings(given_stages, seed: int, cross_camera: boo
     protocol = Protocol(empty, cross_camera, own)  # type: ignore[arg-type]
     table = CodeTable(dict(gallery.codes))
     ranked = cascade.rank(table, query.codes)
-    full = metrics_of_rankings(iter(ranked.indices), query, gallery, protocol)
+    lists = (ranked.stages == len(cascade.stages) - 1).sum(axis=1).tolist()
+    full = metrics_of_rankings(iter(ranked.indices), query, gallery, protocol, short_lists=lists)
     counted, report = metrics_of_cascade(cascade, table, query, gallery, protocol=protocol)
     same(counted, full)
     for ours, engines in zip(report, ranked.report, strict=True):

@@ -88,6 +88,7 @@ def test_cascades_agree_with_naive_rankings(queries_at_a_time: int, monkeypatch:
             query.cameras,
             gallery.persons,
             gallery.cameras,
+            short_lists=[entries[-1] for entries in came_in],
         )
         same(one.metrics, expected)
         assert one.metrics.incomplete == 0
@@ -116,7 +117,8 @@ def test_a_cascade_may_end_in_the_embedding() -> None:
         cosines = gallery.embedding @ query.embedding[row] / np.linalg.norm(gallery.embedding, axis=1)
         rankings.append(sorted(coarse[:30], key=lambda e, c=cosines: -c[e]) + coarse[30:])
     ids = (query.persons, query.cameras, gallery.persons, gallery.cameras)
-    same(short.metrics, evaluate_rankings((np.array(ranking) for ranking in rankings), *ids))
+    ranked = (np.array(ranking) for ranking in rankings)
+    same(short.metrics, evaluate_rankings(ranked, *ids, short_lists=[30] * len(query)))
     assert (whole.bytes_per_entry, short.bytes_per_entry) == (32, 40)
     assert short.bytes_per_query == 70 * 4 + 30 * 32
     with pytest.raises(UsageError, match="no float embedding for a cascade to end in"):

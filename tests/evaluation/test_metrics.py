@@ -70,6 +70,8 @@ def test_1000_random_rankings_agree_with_the_definitions() -> None:
         plain = flags.tolist()
         assert abs(average_precision(flags, "standard", positives) - naive_standard(plain, positives)) < 1e-12
         assert abs(average_precision(flags, "trapezoid", positives) - naive_trapezoid(plain, positives)) < 1e-12
+        listed = naive_standard(plain, sum(plain)) if any(plain) else 0.0
+        assert abs(average_precision(flags, "short_list", positives) - listed) < 1e-12
         assert abs(inverse_negative_penalty(flags, positives) - naive_inp(plain, positives)) < 1e-12
 
 

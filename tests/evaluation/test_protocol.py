@@ -52,6 +52,7 @@ def test_1000_random_rankings_agree_with_the_rules(cross_camera: bool, empty: st
     rng = np.random.default_rng(5)
     for _ in range(100):
         rankings, persons, cameras, entries, entry_cameras, own = random_problem(rng)
+        lengths = [int(rng.integers(0, len(ranking) + 1)) for ranking in rankings]
         metrics = evaluate_rankings(
             iter(rankings),
             persons,
@@ -62,6 +63,7 @@ def test_1000_random_rankings_agree_with_the_rules(cross_camera: bool, empty: st
             cross_camera=cross_camera,
             max_rank=20,
             self_positions=own,
+            short_lists=lengths,
         )
         rows, skipped = [], 0
         for i, ranking in enumerate(rankings):
@@ -70,29 +72,35 @@ def test_1000_random_rankings_agree_with_the_rules(cross_camera: bool, empty: st
             )
             if positives == 0:
                 skipped += 1
-                expected = (0.0, 0.0, 0.0, [0.0] * 20) if empty == "zero" else None
+                expected = (0.0, 0.0, 0.0, 0.0, [0.0] * 20) if empty == "zero" else None
             else:
                 curve = [float(any(flags[:k])) for k in range(1, 21)]
+                listed, _ = naive_flags(
+                    ranking[: lengths[i]], persons[i], cameras[i], entries, entry_cameras, cross_camera, own[i]
+                )
                 expected = (
                     naive_standard(flags, positives),
                     naive_trapezoid(flags, positives),
+                    naive_standard(listed, sum(listed)) if any(listed) else 0.0,
                     naive_inp(flags, positives),
                     curve,
                 )
                 assert metrics.first_match[i] == (flags.index(True) + 1 if any(flags) else 0)
             if expected is None:
-                assert np.isnan([metrics.ap_standard[i], metrics.ap_trapezoid[i], metrics.inp[i]]).all()
+                figures = metrics.ap_standard[i], metrics.ap_trapezoid[i], metrics.ap_short_list[i], metrics.inp[i]
+                assert np.isnan(figures).all()
                 continue
             assert abs(metrics.ap_standard[i] - expected[0]) < 1e-12
             assert abs(metrics.ap_trapezoid[i] - expected[1]) < 1e-12
-            assert abs(metrics.inp[i] - expected[2]) < 1e-12
+            assert abs(metrics.ap_short_list[i] - expected[2]) < 1e-12
+            assert abs(metrics.inp[i] - expected[3]) < 1e-12
             rows.append(expected)
         assert metrics.skipped == skipped
         assert metrics.valid == len(rankings) - skipped
-        means = [np.mean([row[part] for row in rows], axis=0) for part in range(4)]
-        assert np.abs(metrics.cmc - means[3]).max() < 1e-12
-        got = [metrics.map_standard, metrics.map_trapezoid, metrics.minp]
-        assert np.abs(np.array(got) - np.array(means[:3])).max() < 1e-12
+        means = [np.mean([row[part] for row in rows], axis=0) for part in range(5)]
+        assert np.abs(metrics.cmc - means[4]).max() < 1e-12
+        got = [metrics.map_standard, metrics.map_trapezoid, metrics.map_short_list, metrics.minp]
+        assert np.abs(np.array(got) - np.array(means[:4])).max() < 1e-12
         assert metrics.rank1 == metrics.rank(1) == metrics.cmc[0]
 
 

@@ -181,6 +181,20 @@ def ranked_metrics(text: str):  # type: ignore[no-untyped-def]
     return evaluate_rankings(result.indices, QUERY.persons, QUERY.cameras, GALLERY.persons, GALLERY.cameras)
 
 
+def naive_short_list_map(w: int) -> float:
+    """Precision at each right entry of the w nearest by id32, in the order of id128; 0 where there is none."""
+    figures = []
+    for i in range(len(QUERY)):
+        if not any(verdict(i, j) == "right" for j in range(len(GALLERY))):
+            continue
+        listed = sorted(range(len(GALLERY)), key=lambda j: (distance(QUERY, i, GALLERY, j, "id32"), j))[:w]
+        listed = sorted(listed, key=lambda j: (distance(QUERY, i, GALLERY, j, "id128"), j))
+        shown = [verdict(i, j) for j in listed if verdict(i, j) != "ignored"]
+        places = [place for place, what in enumerate(shown, 1) if what == "right"]
+        figures.append(float(np.mean([n / place for n, place in enumerate(places, 1)])) if places else 0.0)
+    return float(np.mean(figures))
+
+
 def test_short_lists_of_every_length_and_what_the_rule_chose() -> None:
     held_out = people(7, first=100)
     fitted = fit_short_list(held_out.codes, held_out.persons, held_out.cameras)
@@ -196,6 +210,8 @@ def test_short_lists_of_every_length_and_what_the_rule_chose() -> None:
             asked += bool(rights)
             found += bool(rights) and rights[0] < trial.at
         assert matched == pytest.approx(found / asked, abs=1e-12)
+        assert trial.map_short_list == pytest.approx(naive_short_list_map(int(trial.at)), abs=1e-12)
+    assert numbers.trials[-1].map_short_list == pytest.approx(numbers.exhaustive.map_standard, abs=1e-12)
     with pytest.raises(UsageError, match="entries of this gallery"):
         short_list_figure(fitted, QUERY, GALLERY, fitted_on="others", widths=[len(GALLERY) + 1])
 

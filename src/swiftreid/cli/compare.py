@@ -35,7 +35,8 @@ def compare(
         ),
     ] = None,
     ap: Annotated[
-        str | None, typer.Option(help="Definition of AP: 'standard' or 'trapezoid'. Default: the cards' own.")
+        str | None,
+        typer.Option(help="Definition of AP: 'standard', 'trapezoid' or 'short_list'. Default: the cards' own."),
     ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Show cards of different protocols or data side by side anyway.")

@@ -56,7 +56,11 @@ def evaluate(
         str, typer.Option(help="Queries without a good match: 'skip', or 'zero' counts them as 0.")
     ] = "skip",
     ap: Annotated[
-        str, typer.Option(help="Definition of AP in the tables: 'standard' or 'trapezoid'; cards hold both.")
+        str,
+        typer.Option(
+            help="Definition of AP in the tables: 'standard', 'trapezoid', or 'short_list', in which only matches that "
+            "reach the last stage count; cards hold all."
+        ),
     ] = "standard",
     no_per_query: Annotated[
         bool, typer.Option("--no-per-query", help="Leave the figures of each query out of the card.")

@@ -143,6 +143,7 @@ class PerQuery(_CardPart):
     Attributes:
         ap_standard: standard average precision.
         ap_trapezoid: trapezoidal average precision.
+        ap_short_list: average precision over the short list; empty in cards from before there was one.
         inp: inverse negative penalty.
         first_match: rank of the first good match, from 1; 0 where there is none.
     """
@@ -151,6 +152,7 @@ class PerQuery(_CardPart):
     ap_trapezoid: list[float | None]
     inp: list[float | None]
     first_match: list[int]
+    ap_short_list: list[float | None] = Field(default_factory=list)
 
     @classmethod
     def of(cls, metrics: Metrics) -> PerQuery:
@@ -158,6 +160,7 @@ class PerQuery(_CardPart):
         return cls(
             ap_standard=_or_null(metrics.ap_standard),
             ap_trapezoid=_or_null(metrics.ap_trapezoid),
+            ap_short_list=_or_null(metrics.ap_short_list),
             inp=_or_null(metrics.inp),
             first_match=metrics.first_match.tolist(),
         )
@@ -168,12 +171,13 @@ def _or_null(values: NDArray[np.float64]) -> list[float | None]:
 
 
 def confidence_of(metrics: Metrics) -> dict[str, tuple[float, float]]:
-    """95 % bootstrap intervals over the counted queries of rank-1, both mAPs and mINP; see `bootstrap_intervals`."""
+    """95 % bootstrap intervals over the counted queries of rank-1, the mAPs and mINP; see `bootstrap_intervals`."""
     counted = ~np.isnan(metrics.inp)
     figures = {
         "rank1": (metrics.first_match == 1).astype(float),
         "map_standard": metrics.ap_standard,
         "map_trapezoid": metrics.ap_trapezoid,
+        "map_short_list": metrics.ap_short_list,
         "minp": metrics.inp,
     }
     ends = bootstrap_intervals(np.stack([values[counted] for values in figures.values()]))
@@ -190,6 +194,8 @@ class ResultRow(_CardPart):
         rank10: see `rank1`.
         map_standard: mean of the standard average precision.
         map_trapezoid: mean of Market-1501's trapezoidal average precision.
+        map_short_list: mean of the average precision over the short list (`swiftreid.evaluation.protocol.Metrics`);
+            None in cards from before there was one.
         minp: mean inverse negative penalty.
         incomplete: queries with a ranking that missed at least one good match.
         bytes_per_entry: what an entry takes in memory for this search, bytes.
@@ -197,7 +203,7 @@ class ResultRow(_CardPart):
             `Measured.microseconds`.
         extra: further figures by name.
         cmc: share of queries with a good match at rank 1, 2, ... 50 or better.
-        confidence: 95 % bootstrap intervals over queries, for rank1, map_standard, map_trapezoid and minp.
+        confidence: 95 % bootstrap intervals over queries, for rank1, the mAPs and minp.
         tar_at_far: share of pairs of the same person accepted, by the share of pairs of different people wrongly
             accepted ("0.001"); levels that there are too few such pairs for are missing.
         codes: what the ranking compares, in order.
@@ -222,6 +228,7 @@ class ResultRow(_CardPart):
     tar_at_far: dict[str, float] = Field(default_factory=dict)
     codes: list[str] = Field(default_factory=list)
     full_ranking_microseconds: float | None = Field(default=None, ge=0)
+    map_short_list: Share | None = None
     per_query: PerQuery | None = None
 
     @classmethod
@@ -246,6 +253,7 @@ class ResultRow(_CardPart):
             rank10=metrics.rank(10),
             map_standard=metrics.map_standard,
             map_trapezoid=metrics.map_trapezoid,
+            map_short_list=metrics.map_short_list,
             minp=metrics.minp,
             incomplete=metrics.incomplete,
             bytes_per_entry=bytes_per_entry,

@@ -225,5 +225,5 @@ def _values(row: ResultRow, figure: str, ap: ApRule) -> NDArray[np.float64]:
     counted = np.array([np.nan if value is None else value for value in each.inp], np.float64)
     if figure == "rank-1":
         return np.where(np.isnan(counted), np.nan, np.array(each.first_match) == 1)
-    values = each.ap_standard if ap == "standard" else each.ap_trapezoid
+    values = getattr(each, f"ap_{ap}") or [None] * len(each.inp)
     return np.array([np.nan if value is None else value for value in values], np.float64)

@@ -82,6 +82,7 @@ class CountedRanks:
         gallery: codes of the entries by name, uint8 [n, row bytes].
         entries_in: of each stage, summed over the queries so far.
         entries_kept: likewise.
+        listed: how many good matches of each query so far reached the last stage.
     """
 
     stages: Sequence[Stage]
@@ -89,6 +90,7 @@ class CountedRanks:
     gallery: dict[str, NDArray[np.uint8]]
     entries_in: list[int] = field(init=False)
     entries_kept: list[int] = field(init=False)
+    listed: list[int] = field(init=False, default_factory=list)
     _done: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
@@ -141,6 +143,7 @@ class CountedRanks:
             places[stop[counted]] = places_in(distances, at[counted])
             keys[stop] = ((len(self.stages) - depth) << 48) + (distances[at].astype(np.int64) << 32) + marked[stop]
             if last:
+                self.listed.append(int(np.count_nonzero(is_good[left])))
                 break
             left, here = left[going], here[going]
             if passes is not None:

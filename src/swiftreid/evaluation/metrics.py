@@ -15,8 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from swiftreid.errors import UsageError
 
-ApRule = Literal["standard", "trapezoid"]
-AP_RULES: tuple[ApRule, ...] = ("standard", "trapezoid")
+ApRule = Literal["standard", "trapezoid", "short_list"]
+AP_RULES: tuple[ApRule, ...] = ("standard", "trapezoid", "short_list")
 
 
 def ranks_of(hits: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -25,12 +25,13 @@ def ranks_of(hits: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 
 def average_precision(hits: NDArray[np.bool_], rule: ApRule = "standard", positives: int | None = None) -> float:
-    """Average precision of one query, 0 to 1, by one of the two rules in use.
+    """Average precision of one query, 0 to 1, by one of the rules in use.
 
     ``standard``: the mean over good matches of the precision at their ranks, as most toolkits report it. ``trapezoid``:
     the area under the precision-recall line as Market-1501's own code computes it (Zheng et al., Scalable person
     re-identification, ICCV 2015): each step of recall times the mean of the precisions just before it and at it,
-    where the precision before rank 1 is 1.
+    where the precision before rank 1 is 1. ``short_list``: the mean over the good matches that ``hits`` has, 0 without
+    any; of a cascade, give it what reached the last stage. Good matches that are not on the list then cost nothing.
 
     Example:
         >>> average_precision(np.array([False, True])), average_precision(np.array([False, True]), "trapezoid")
@@ -45,8 +46,10 @@ def average_precision(hits: NDArray[np.bool_], rule: ApRule = "standard", positi
     precision = found / ranks
     if rule == "standard":
         return float(precision.sum() / total)
+    if rule == "short_list":
+        return float(precision.mean()) if len(ranks) else 0.0
     if rule != "trapezoid":
-        raise UsageError(f"average precision knows the rules {' and '.join(AP_RULES)}, not {rule!r}")
+        raise UsageError(f"average precision knows the rules {', '.join(AP_RULES)}, not {rule!r}")
     before = np.where(ranks == 1, 1.0, (found - 1) / np.maximum(ranks - 1, 1))
     return float(((before + precision) / 2).sum() / total)
 
@@ -70,18 +73,20 @@ def inverse_negative_penalty(hits: NDArray[np.bool_], positives: int | None = No
 
 
 def figures_of_ranks(
-    ranks: Sequence[NDArray[np.int64]], positives: ArrayLike
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Both average precisions and the inverse negative penalty of many queries at once.
+    ranks: Sequence[NDArray[np.int64]], positives: ArrayLike, listed: ArrayLike | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """The average precisions and the inverse negative penalty of many queries at once.
 
     The same figures as `average_precision` and `inverse_negative_penalty` give one by one.
 
     Args:
         ranks: for each query the ranks of its good matches, counted from 1, ascending int64 [m_i].
         positives: for each query how many good matches exist, int [q].
+        listed: for each query how many of its ranks, the first ones, are on the short list; by default all.
 
     Returns:
-        Standard AP, trapezoidal AP and inverse negative penalty, float64 [q] each; NaN where there is no good match.
+        Standard AP, trapezoidal AP, AP over the short list, and inverse negative penalty, float64 [q] each; NaN where
+        there is no good match.
 
     Raises:
         UsageError: a query has more ranks than good matches.
@@ -97,13 +102,19 @@ def figures_of_ranks(
     before = np.where(flat == 1, 1.0, (found - 1) / np.maximum(flat - 1, 1))
     last = np.zeros(len(total))
     last[found_of > 0] = flat[ends[found_of > 0] - 1]
+    on_list = found_of if listed is None else np.minimum(np.asarray(listed, np.int64), found_of)
+    shown = np.where(found <= np.repeat(on_list, found_of), precision, 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        standard, trapezoid = (
-            np.where(total > 0, np.bincount(query, weights, len(total)) / total, np.nan)
-            for weights in (precision, (before + precision) / 2)
+        standard, trapezoid, short_list = (
+            np.where(total > 0, np.bincount(query, weights, len(total)) / counted, np.nan)
+            for weights, counted in (
+                (precision, total),
+                ((before + precision) / 2, total),
+                (shown, np.maximum(on_list, 1)),
+            )
         )
         penalty = np.where(total > 0, np.where(found_of == total, total / last, 0.0), np.nan)
-    return standard, trapezoid, penalty
+    return standard, trapezoid, short_list, penalty
 
 
 def _total(ranks: NDArray[np.int64], positives: int | None) -> int:

@@ -26,12 +26,15 @@ class Metrics:
         cmc: share of queries whose first good match stands at rank k or better, float64 [max_rank], rank 1 first.
         map_standard: mean of the standard average precision.
         map_trapezoid: mean of Market-1501's trapezoidal average precision.
+        map_short_list: mean of the average precision over the short list of a cascade: only good matches that reached
+            its last stage count. As ``map_standard`` where there is one stage.
         minp: mean inverse negative penalty.
         valid: queries with at least one good match in the gallery.
         skipped: queries without one: left out, or counted as 0 with ``empty="zero"``.
         incomplete: valid queries with a ranking that missed at least one good match (which then counts as never found).
         ap_standard: per query, float64 [q]; NaN for queries left out.
         ap_trapezoid: likewise.
+        ap_short_list: likewise.
         inp: likewise.
         first_match: rank of the first good match, counted from 1, int64 [q]; 0 where none was ranked.
         empty: what was done with queries without a good match.
@@ -41,12 +44,14 @@ class Metrics:
     cmc: NDArray[np.float64]
     map_standard: float
     map_trapezoid: float
+    map_short_list: float
     minp: float
     valid: int
     skipped: int
     incomplete: int
     ap_standard: NDArray[np.float64]
     ap_trapezoid: NDArray[np.float64]
+    ap_short_list: NDArray[np.float64]
     inp: NDArray[np.float64]
     first_match: NDArray[np.int64]
     empty: EmptyRule
@@ -112,6 +117,7 @@ def evaluate_rankings(
     cross_camera: bool = True,
     max_rank: int = 50,
     self_positions: Sequence[int] | NDArray[np.integer] | None = None,
+    short_lists: Iterable[int] | None = None,
 ) -> Metrics:
     """Judge one ranking per query by the single-query protocol; rankings are used one at a time, so they may stream.
 
@@ -127,6 +133,8 @@ def evaluate_rankings(
         cross_camera: False for data without camera ids: matches by the same camera then count.
         max_rank: length of the CMC curve.
         self_positions: for each query its own position in the gallery, or -1; that picture is ignored.
+        short_lists: for each query how many entries of its ranking, the first ones, reached the last stage of a
+            cascade; by default all. Each is read after its ranking.
 
     Raises:
         SwiftReIDError: no query has a good match in the gallery.
@@ -144,19 +152,23 @@ def evaluate_rankings(
     marks[matches.junk] = _IGNORED
     standing: list[NDArray[np.int64]] = []
     positives: list[int] = []
+    listed: list[int] = []
+    lengths = None if short_lists is None else iter(short_lists)
     number = -1
     for number, ranking in enumerate(rankings):
         if number >= len(persons):
             raise UsageError(f"there are more rankings than the {len(persons)} queries")
         good, ignored = matches.of(int(persons[number]), int(cameras[number]), int(own[number]))
         marks[good], marks[ignored] = _GOOD, _IGNORED
-        standing.append(_ranks(_checked(ranking, len(entries), number), marks))
+        order = _checked(ranking, len(entries), number)
+        standing.append(_ranks(order, marks))
+        listed.append(int(np.count_nonzero(marks[order if lengths is None else order[: next(lengths)]] == _GOOD)))
         positives.append(len(good))
         marks[good] = marks[ignored] = 0
         marks[matches.junk] = _IGNORED
     if number + 1 < len(persons):
         raise UsageError(f"there are {number + 1} rankings for {len(persons)} queries")
-    return summarise(standing, positives, empty=empty, cross_camera=cross_camera, max_rank=max_rank)
+    return summarise(standing, positives, listed, empty=empty, cross_camera=cross_camera, max_rank=max_rank)
 
 
 def _ids(name: str, values: ArrayLike) -> NDArray[np.int64]:
@@ -208,6 +220,7 @@ def _ranks(order: NDArray[np.integer], marks: NDArray[np.uint8]) -> NDArray[np.i
 def summarise(
     ranks: Sequence[NDArray[np.int64]],
     positives: Sequence[int] | NDArray[np.int64],
+    listed: Sequence[int] | NDArray[np.int64] | None = None,
     *,
     empty: EmptyRule = "skip",
     cross_camera: bool = True,
@@ -218,6 +231,7 @@ def summarise(
     Args:
         ranks: for each query the ranks of its good matches once what is ignored was taken out, from 1, ascending.
         positives: for each query how many good matches there are, ranked or not.
+        listed: for each query how many of its ranks, the first ones, are on the short list; by default all.
         empty: see `evaluate_rankings`, as for the next two.
         cross_camera: which rule made the ranks.
         max_rank: length of the CMC curve.
@@ -225,8 +239,8 @@ def summarise(
     Raises:
         SwiftReIDError: no query has a good match in the gallery.
     """
-    standard, trapezoid, inp = figures_of_ranks(ranks, positives)
-    aps = np.stack([standard, trapezoid])
+    standard, trapezoid, short_list, inp = figures_of_ranks(ranks, positives, listed)
+    aps = np.stack([standard, trapezoid, short_list])
     first = np.fromiter((found[0] if len(found) else 0 for found in ranks), np.int64, len(ranks))
     incomplete = sum(len(found) < total for found, total in zip(ranks, positives, strict=True))
     valid = int((~np.isnan(inp)).sum())
@@ -244,12 +258,14 @@ def summarise(
         cmc=np.cumsum(at) / counted.sum(),
         map_standard=float(aps[0, counted].mean()),
         map_trapezoid=float(aps[1, counted].mean()),
+        map_short_list=float(aps[2, counted].mean()),
         minp=float(inp[counted].mean()),
         valid=valid,
         skipped=len(first) - valid,
         incomplete=incomplete,
         ap_standard=aps[0],
         ap_trapezoid=aps[1],
+        ap_short_list=aps[2],
         inp=inp,
         first_match=first,
         empty=empty,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,16 +58,27 @@ def metrics_of_cascade(
             {name: gallery.codes[name] for name in cascade.codes},
         )
         on_distances = pairs.hamming if pairs is not None else None
-        metrics = counted_metrics(lambda verdicts: counted.ranks(verdicts, on_distances), query, gallery, how)
+        metrics = counted_metrics(
+            lambda verdicts: counted.ranks(verdicts, on_distances), query, gallery, how, listed=counted.listed
+        )
         return metrics, counted.report()
     reports: list[SearchReport] = []
-    metrics = metrics_of_rankings(_rankings(cascade, table, query, k, reports), query, gallery, how)
+    lengths: list[int] = []
+    rankings = _rankings(cascade, table, query, k, reports, lengths=lengths)
+    metrics = metrics_of_rankings(rankings, query, gallery, how, short_lists=lengths)
     return metrics, SearchReport.total(reports)
 
 
 def _rankings(
-    cascade: Cascade, table: CodeTable, query: LabelledCodes, k: int, reports: list[SearchReport]
+    cascade: Cascade,
+    table: CodeTable,
+    query: LabelledCodes,
+    k: int,
+    reports: list[SearchReport],
+    *,
+    lengths: list[int],
 ) -> Iterator[NDArray[np.int64]]:
+    """Full rankings; ``lengths`` gets how many entries of each reached the last stage."""
     columns = query.columns(embedding=EMBEDDING in cascade.codes)
 
     at_a_time = _queries_at_a_time(len(table))
@@ -75,17 +86,24 @@ def _rankings(
         block = {name: column[start : start + at_a_time] for name, column in columns.items()}
         if cascade.stages[0].keep == "certified":
             result = cascade.search(table, block, k=k)
+            lengths.extend([len(table)] * len(result.indices))
             yield from _completed(result.indices, Cascade([Stage(cascade.stages[0].code)]).rank(table, block).indices)
         else:
             result = cascade.rank(table, block)
+            lengths.extend((result.stages == len(cascade.stages) - 1).sum(axis=1).tolist())
             yield from result.indices
         reports.append(result.report)
 
 
 def metrics_of_rankings(
-    rankings: Iterator[NDArray[np.int64]], query: LabelledCodes, gallery: LabelledCodes, protocol: Protocol
+    rankings: Iterator[NDArray[np.int64]],
+    query: LabelledCodes,
+    gallery: LabelledCodes,
+    protocol: Protocol,
+    *,
+    short_lists: Sequence[int] | None = None,
 ) -> Metrics:
-    """`evaluate_rankings` of these pictures by that protocol."""
+    """`evaluate_rankings` of these pictures by that protocol; ``short_lists`` may grow as rankings are made."""
     return evaluate_rankings(
         rankings,
         query.persons,
@@ -95,6 +113,7 @@ def metrics_of_rankings(
         empty=protocol.empty,
         cross_camera=protocol.cross_camera,
         self_positions=protocol.self_positions,
+        short_lists=short_lists,
     )
 
 
@@ -103,8 +122,13 @@ def counted_metrics(
     query: LabelledCodes,
     gallery: LabelledCodes,
     protocol: Protocol,
+    *,
+    listed: Sequence[int] | None = None,
 ) -> Metrics:
-    """Metrics of ranks that are counted instead of made: ``ranks`` turns verdicts, query by query, into them."""
+    """Metrics of ranks that are counted instead of made: ``ranks`` turns verdicts, query by query, into them.
+
+    ``listed`` holds, once they are made, how many of each query's ranks are on a cascade's short list.
+    """
     matches, positives = _matches(gallery, protocol), []
 
     def verdicts() -> Verdicts:
@@ -114,7 +138,7 @@ def counted_metrics(
             yield good, ignored
 
     found = list(ranks(verdicts()))
-    return summarise(found, positives, empty=protocol.empty, cross_camera=protocol.cross_camera)
+    return summarise(found, positives, listed, empty=protocol.empty, cross_camera=protocol.cross_camera)
 
 
 def _matches(gallery: LabelledCodes, protocol: Protocol) -> Matches:

@@ -61,7 +61,7 @@ def compare_cards(
 
     Raises:
         CardsDiffer: they cannot be compared, and ``force`` is not set.
-        UsageError: there are fewer than two cards, or not all have these rankings.
+        UsageError: there are fewer than two cards, or not all have these rankings, or that AP.
     """
     if len(cards) < 2:
         raise UsageError(f"a comparison takes at least two result cards, not {len(cards)}")
@@ -75,6 +75,10 @@ def compare_cards(
         raise (ApRulesDiffer if rules else CardsDiffer)(f"these cards cannot be compared: {listed}")
     rule = ap or cards[0].protocol.ap
     shared = shared_rankings(cards, rankings)
+    if rule == "short_list":
+        for name, card in zip(called, cards, strict=True):
+            if any(row.ranking in shared and row.map_short_list is None for row in card.rows):
+                raise UsageError(f"{name} was made before cards held the AP over short lists: evaluate again")
     tests = compare_rows(cards, shared, ap=rule)
     verdicts = _verdicts(cards, called, shared, tests, unlike=unlike)
     return Comparison(cards, called, rule, shared, unlike, tests, verdicts)

@@ -33,6 +33,7 @@ class Trial:
         rank1_between: its 95 % bootstrap interval over queries.
         map_standard: mean average precision of that ranking, standard.
         map_between: likewise.
+        map_short_list: mean average precision over the short list, of which matches that are not on it cost nothing.
         bytes_per_query: mean bytes of codes compared per query, whatever the machine.
         microseconds: time of one query for the 100 best, one thread; None when untimed.
     """
@@ -43,6 +44,7 @@ class Trial:
     rank1_between: tuple[float, float]
     map_standard: float
     map_between: tuple[float, float]
+    map_short_list: float
     bytes_per_query: float
     microseconds: float | None
 
@@ -88,6 +90,7 @@ def try_cascades(
                 rank1,
                 row.metrics.map_standard,
                 mean,
+                row.metrics.map_short_list,
                 row.bytes_per_query,
                 row.microseconds,
             )

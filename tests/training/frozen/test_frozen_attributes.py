@@ -121,6 +121,13 @@ def test_attributes_are_added_to_codes_that_are_kept(plain: PyramidEncoder) -> N
     one, two = before.encode(pictures), told.encode(pictures)
     for name in before.spec:
         np.testing.assert_array_equal(one.codes[name], two.codes[name])
+    single = learn(before, "codes=keep", "attributes=true", "attribute_bits=1")
+    assert str(single.spec) == f"{before.spec} attr57"
+    assert single.card.attributes == told.card.attributes[:57]
+    both = [
+        unpack_bits(each.encode(pictures).codes[code], 57) for each, code in ((told, "attr114"), (single, "attr57"))
+    ]
+    np.testing.assert_array_equal(*both)
     assert told.card.provenance.startswith("attributes: 30 people of station, 450 pictures; all else (x): pyramid: ")
     assert told.card.architecture == before.card.architecture, "not an encoder within an encoder"
     assert told.card.calibration is not None

@@ -178,7 +178,9 @@ class Learning:
             return self.before.attribute_layer, self.before.card.attributes
         if self.schema is None:
             return {}, []
-        layer, names = with_second_bits(fit_attributes(pictures.embeddings[0], pictures.attributes), self.schema.names)
+        layer, names = fit_attributes(pictures.embeddings[0], pictures.attributes), list(self.schema.names)
+        if self.recipe.attribute_bits == 2:
+            layer, names = with_second_bits(layer, names)
         return (halved(layer) if self.recipe.export == "fp16" else layer), names
 
     def examined(self, some: Views, rest: Views) -> tuple[LabelledCodes, list[AttributeScore], list[AttributeScore]]:

@@ -29,8 +29,11 @@ class FrozenRecipe(BaseModel):
     codes: Literal["learn", "keep"] = "learn"
     """Whether to learn codes, or to keep those of the encoder and add attributes to them."""
     attributes: bool | Literal["keep"] = False
-    """Whether to learn the attributes that the data set states too, a code ``attrN`` of two bits for each, or to keep
-    those of the encoder."""
+    """Whether to learn the attributes that the data set states too, a code ``attrN``, or to keep those of the
+    encoder."""
+    attribute_bits: Literal[1, 2] = 2
+    """Bits of each attribute that is learned: the second says that it is sure (see
+    `swiftreid.encoding.attribute_bits.with_second_bits`). The SSR paper has one."""
     export: Literal["fp32", "fp16"] = "fp32"
     """Number format of the pyramid's matrices in the encoder's file."""
     training: FrozenConfig = FrozenConfig()

@@ -46,12 +46,13 @@ RANKING = (
     TableRow("Lin before neck", "ranking", _settings(classification_weight=0, lin_weight=1, neck=False)),
     TableRow("Lin after neck", "ranking", _settings(classification_weight=0, lin_weight=1)),
     TableRow("both", "ranking"),
-    TableRow("both, T 0", "ranking", _settings(temperature=0)),
-    TableRow("both, T 2", "ranking", _settings(temperature=2)),
-    TableRow("both, r 0.3", "ranking", _settings(radius=0.3)),
-    TableRow("both, r 1.1", "ranking", _settings(radius=1.1)),
-    TableRow("both, w 0.1", "ranking", _settings(lin_weight=0.1)),
-    TableRow("both, w 1", "ranking", _settings(lin_weight=1)),
+    TableRow("both, T 0.5", "ranking", _settings(temperature=0.5)),
+    TableRow("both, T 5", "ranking", _settings(temperature=5)),
+    TableRow("both, r 0.6", "ranking", _settings(radius=0.6)),
+    TableRow("both, r 0.8", "ranking", _settings(radius=0.8)),
+    TableRow("both, w 0.2", "ranking", _settings(lin_weight=0.2)),
+    TableRow("both, w 0.6", "ranking", _settings(lin_weight=0.6)),
+    TableRow("both, as released", "ranking", _settings(temperature=0, detach_weights=False)),
 )
 
 RELAXATIONS = ("sigmoid", "hardsigmoid", "tanh", "hardtanh", "dsh", "SSR teacher", "SSR student")

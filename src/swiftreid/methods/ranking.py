@@ -58,8 +58,8 @@ class RankingConfig(NetworkConfig):
             raise UsageError("classification_weight and lin_weight are both 0: nothing would be learned")
         if not 0 <= self.radius < FARTHEST:
             raise UsageError(f"radius must be from 0 to below 2, the largest distance on the sphere, got {self.radius}")
-        if not 0 <= self.temperature < inf:
-            raise UsageError(f"temperature must be 0 or more, got {self.temperature}")
+        if not -1 <= self.temperature < inf:
+            raise UsageError(f"temperature must be -1 or more, where all negatives weigh the same: {self.temperature}")
 
 
 class Ranking(Method):

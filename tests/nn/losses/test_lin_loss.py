@@ -97,6 +97,24 @@ def test_free_weights_have_the_gradient_of_the_whole_loss() -> None:
         assert got[i, k].item() == pytest.approx(rise.item() / 2e-5, abs=1e-5)
 
 
+@pytest.mark.parametrize("temperature", [-1.0, 0.0, 1.0, 5.0])
+def test_what_free_weights_do_to_far_negatives(temperature: float) -> None:
+    """One picture and its negatives at growing distances: the sign of what each distance adds to the loss."""
+    angles = torch.tensor([0.0, 0.9, 1.3, 1.9, 2.6, 3.0], dtype=torch.float64)
+    features = torch.stack([angles.cos(), angles.sin()], dim=1)
+    d = (features[1:] - features[0]).norm(dim=1)
+    log_w = temperature * (2 - d) - d
+    w = log_w.softmax(0)
+    Ln = (w * (2 - d)).sum()
+    slope = -w * (1 + (temperature + 1) * (2 - d - Ln))  # as the docstring has it
+    free = d.clone().requires_grad_()
+    ((temperature * (2 - free) - free).softmax(0) * (2 - free)).sum().backward()
+    torch.testing.assert_close(free.grad, slope)
+    pulled_in = d > 2 - Ln + (1 / (temperature + 1) if temperature > -1 else torch.inf)
+    assert torch.equal(slope > 0, pulled_in)
+    assert bool(pulled_in.any()) == (temperature >= 1)
+
+
 @settings(max_examples=25)
 @given(st.integers(0, 10_000), st.floats(0, 50))
 def test_the_loss_is_bounded_and_its_gradient_finite(seed: int, temperature: float) -> None:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from math import cos, pi
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from swiftreid.data.market import read_market
+from swiftreid.encoding.domain import domain_of
+from swiftreid.encoding.encoder import open_encoder
 from swiftreid.methods import build_method
 from swiftreid.training.network.augmentation import MEAN, STD, augmented, floats, normalised
 from swiftreid.training.network.average import WeightAverage
 from swiftreid.training.network.batches import EpochBatches, steps_of_epoch
+from swiftreid.training.network.initial_weights import load_trunk
 from swiftreid.training.network.optimisers import make_optimiser
 from swiftreid.training.network.recipe import Augmentation, Batches, Optimiser, Schedule
 from swiftreid.training.network.schedule import rate_at
@@ -213,3 +218,16 @@ def test_a_thread_that_gets_no_signals_can_train() -> None:
 
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(stopped).result() is False
+
+
+@pytest.mark.parametrize(("classes", "domain"), [(1000, "cross-domain"), (751, "unknown")])
+def test_imagenet_is_no_re_id_data(classes: int, domain: str, drawn_people: Path, tmp_path: Path) -> None:
+    method = build_method("baseline", 4, trunk="resnet18_half")
+    head = {"fc.weight": torch.zeros(classes, 256), "fc.bias": torch.zeros(classes)}
+    torch.save({**method.trunk.state_dict(), **head}, tmp_path / "net.pth")
+    start, left = load_trunk(method, tmp_path / "net.pth")
+    assert left == ["fc.weight", "fc.bias"]
+    assert start.words.startswith("ImageNet: net.pth" if classes == 1000 else "net.pth (SHA-256 ")
+    own = {"data": "rendered", "data_fingerprint": "0"}
+    card = open_encoder("stripes").card.model_copy(update={"training": {**own, "learned_from": start.sources}})
+    assert domain_of(card, read_market(drawn_people))[1] == domain

@@ -65,6 +65,7 @@ PAPERS: dict[str, dict[str, Any]] = {
     "all_in_one/table5_pyramid": NO_DISTILLATION,
     "all_in_one/table5_pyramid_probability": NO_SIMILARITY,
     "ranking/paper": LIN,
+    "ranking/released": {**LIN, "temperature": 0.0, "detach_weights": False},
     "ranking/table1_lin_before": {**ALONE, "neck": False},
     "ranking/table1_lin_after": ALONE,
     "ranking/table1_softmax": {**SOFTMAX, "neck": False},

@@ -33,15 +33,16 @@ def lin_loss(
 
     and the loss is the mean over i of ``Lp_i + Ln_i`` (Eq. 5). A picture without another of its person has no ``Lp``.
 
-    **Decision**: the weights are constants in the backward pass. The paper does not say; with gradients through them, a
-    negative that moves away also lowers its own weight, which adds to its push. The authors' code lets them through
-    (and leaves out the factor ``exp(-d_ij)``): ``detach_weights=False``.
+    **Decision**: the weights are constants in the backward pass; the paper does not say. With gradients through them
+    (``detach_weights=False``) ``Ln_i`` changes by ``-w_ij (1 + (T + 1) (2 - d_ij - Ln_i))`` with ``d_ij``, weights
+    divided by their sum: the closest negatives are pushed harder, and those farther than ``2 - Ln_i + 1 / (T + 1)`` are
+    pulled in. The authors' code has free weights and leaves out the factor ``exp(-d_ij)``, so its T is ours plus 1.
 
     Args:
         features: float [n, d], of any length.
         persons: int [n], person of each row.
         radius: r, of the ball that positives are left alone in.
-        temperature: T.
+        temperature: T; at -1 all negatives weigh the same.
         detach_weights: whether the weights are constants.
 
     Returns:

@@ -21,7 +21,7 @@ _OPTIONAL = ".num_batches_tracked"
 """Batches that a BN has seen: files older than PyTorch 0.4.1 have none, and nothing depends on it."""
 
 
-def load_weights(trunk: Trunk, path: Path | str) -> list[str]:
+def load_weights(trunk: Trunk, path: Path | str) -> dict[str, tuple[int, ...]]:
     """Load a public file of the trunk's architecture, strictly: every weight of the trunk must be there.
 
     Parts that a method has put into the trunk (`swiftreid.nn.trunks.trunk.ADDED`) keep the weights that they have.
@@ -34,7 +34,7 @@ def load_weights(trunk: Trunk, path: Path | str) -> list[str]:
             with ``weights_only``, so that a file can hold tensors but never run code.
 
     Returns:
-        Names of the file's entries that were left out: the classifier's (`Trunk.heads`).
+        Shapes of the file's entries that were left out, by their names: the classifier's (`Trunk.heads`).
 
     Raises:
         SwiftReIDError: the file cannot be read, is damaged, or does not fit: entries missing, of another shape, or
@@ -43,7 +43,7 @@ def load_weights(trunk: Trunk, path: Path | str) -> list[str]:
     """
     path = Path(path)
     entries = _plain_names(_read(path))
-    left_out = [name for name in entries if name.startswith(trunk.heads)]
+    left_out = {name: tuple(value.shape) for name, value in entries.items() if name.startswith(trunk.heads)}
     offered = {name: value for name, value in entries.items() if not name.startswith(trunk.heads)}
     wanted = {name: value for name, value in trunk.public.state_dict().items() if f".{ADDED}" not in name}
     problems = [

@@ -23,6 +23,7 @@ from swiftreid.nn.trunks import load_weights
 from swiftreid.training.network.checkpoint import CHECKPOINT, load_checkpoint, network_weights
 
 _PREFIX: Final = "method."
+_IMAGENET_CLASSES: Final = 1000
 _STORED: Final = ".parametrizations.weight.original"  # how torch names a weight that is kept in half precision
 
 
@@ -119,7 +120,7 @@ def read_start(source: str) -> Start:
 
 
 def load_trunk(method: Method, path: Path) -> tuple[Start, list[str]]:
-    """Fill a method's trunk from an ImageNet file.
+    """Fill a method's trunk from an ImageNet file, which is known by its classifier of 1,000 classes.
 
     Returns:
         Where the weights come from, and the file's entries that were not used.
@@ -128,9 +129,11 @@ def load_trunk(method: Method, path: Path) -> tuple[Start, list[str]]:
         SwiftReIDError: as for `swiftreid.nn.trunks.load_weights`.
     """
     left = load_weights(method.trunk, path)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    unknown = {"data": f"weights {path.name}", "data_fingerprint": ""}
-    return Start({}, f"{path.name} (SHA-256 {digest[:12]})", [unknown]), left
+    imagenet = any(shape[:1] == (_IMAGENET_CLASSES,) for shape in left.values())
+    words = f"{path.name} (SHA-256 {hashlib.sha256(path.read_bytes()).hexdigest()[:12]})"
+    # What is known is no re-ID data set: then a data set that the run did not learn from is another domain.
+    source = {"data": f"weights {path.name}", "data_fingerprint": "ImageNet" if imagenet else ""}
+    return Start({}, f"ImageNet: {words}" if imagenet else words, [source]), list(left)
 
 
 def _is_encoder(path: Path) -> bool:

@@ -226,6 +226,36 @@ def test_another_runs_weights_and_a_network_that_does_not_fit(drawn_people: Path
         train(tmp_path / "f", drawn_people, init=tmp_path / "broken.safetensors")
 
 
+def test_a_pretrained_teacher_teaches_a_fresh_student_on_other_people(drawn_people: Path, tmp_path: Path) -> None:
+    settings = {"trunk": "resnet18_half", "bits": 64, "parts": 2, "attribute_weight": 0}
+    ssr: dict[str, Any] = {"method": "smooth_relaxation", "ema": 0.0}
+    train(tmp_path / "first", drawn_people, settings={**settings, "distillation_weight": 0}, **ssr)
+    others = tmp_path / "others" / "bounding_box_train"
+    others.mkdir(parents=True)
+    for picture in (drawn_people / "bounding_box_train").glob("000[1-8]_*"):
+        shutil.copy(picture, others)
+    init = tmp_path / "first" / "checkpoint.safetensors"
+    taught: dict[str, Any] = {"settings": {**settings, "distillation": "pretrained"}, "init": init, **ssr}
+    fresh = train(tmp_path / "fresh", others.parent, seed=9, **taught)
+    # The rest starts from what the recipe names, here the first run, as it would without a teacher.
+    train(
+        tmp_path / "named", others.parent, seed=9, stated_init=str(init), optimiser={"learning_rate": 1e-12}, **taught
+    )
+    first, second, named = (network_weights(tensors_of(tmp_path / name)) for name in ("first", "fresh", "named"))
+    static = [
+        n for n in first if n.startswith(("teacher.stages.", "teacher.descriptor.", "trunk.layer2.", "trunk.bn1."))
+    ]
+    assert static
+    assert all(torch.equal(first[name], second[name]) for name in static)
+    student = "trunk.layer4.1.conv2.weight"
+    assert (first[student] - second[student]).abs().max() > 0.01, "drawn afresh"
+    torch.testing.assert_close(named[student], first[student])
+    assert len(second["student.classifiers.0.weight"]) == 8
+    assert fresh.encoder.card.training["learned_from"][0]["data"] == "drawn"
+    with pytest.raises(UsageError, match=r"set init to the checkpoint of a first run .* distillation_weight=0"):
+        train(tmp_path / "none", drawn_people, **{**taught, "init": None})
+
+
 class Silent(StripesEncoder):
     """A teacher that must not be asked."""
 

@@ -197,4 +197,4 @@ def test_what_the_page_of_recipes_names_is_there() -> None:
             after = load_network_recipe(RECIPES / f"{files[0]}.yaml", [setting])
             assert (after, settings_of(after)) != (before, settings_of(before)), setting
             changed += 1
-    assert changed == 32
+    assert changed == 34

@@ -43,8 +43,13 @@ class Start:
     sources: list[dict[str, str]] = field(default_factory=list)
     licence: str = ""
 
-    def put_into(self, method: Method, source: str) -> list[str]:
+    def put_into(self, method: Method, source: str, *, everything: bool = False) -> list[str]:
         """Give a method the weights, as far as names and shapes agree.
+
+        Args:
+            method: gets those that it starts from (`Method.starts_from`).
+            source: in words, for the error.
+            everything: give it all of them.
 
         Returns:
             Names of the method's weights that start afresh.
@@ -56,7 +61,7 @@ class Start:
         fitting = {
             name: value
             for name, value in self.weights.items()
-            if name in own and own[name].shape == value.shape and method.starts_from(name)
+            if name in own and own[name].shape == value.shape and (everything or method.starts_from(name))
         }
         if not any(name.startswith("trunk.") for name in fitting):
             raise UsageError(

@@ -157,6 +157,9 @@ def _learning(header: CheckpointHeader) -> NetworkRecipe:
 def first_weights(method: Method, plan: Plan, reports: Reports, header: CheckpointHeader) -> CheckpointHeader:
     """Give the method its first weights: the plan's ``init`` or ``weights``, or the recipe's ``init``.
 
+    Where the method takes only a part from ``init``, as one with a pretrained teacher does, the rest starts from the
+    plan's ``weights``, or from the recipe's ``init`` that the plan's replaces.
+
     Returns:
         The header with where they come from.
 
@@ -164,21 +167,27 @@ def first_weights(method: Method, plan: Plan, reports: Reports, header: Checkpoi
         UsageError: two sources are given, or one fits nothing of the method.
         SwiftReIDError: a file cannot be read.
     """
-    weights = [name for name in method.state_dict() if "num_batches" not in name]
-    both = any(name.startswith("trunk.") and not method.starts_from(name) for name in weights)
-    if plan.weights is not None and plan.init is not None and not both:
+    fresh = [name for name in method.state_dict() if "num_batches" not in name]
+    in_part = any(name.startswith("trunk.") and not method.starts_from(name) for name in fresh)
+    if plan.weights is not None and plan.init is not None and not in_part:
         raise UsageError("weights and init both start the trunk: give one of them")
     starts: list[Start] = []
-    fresh = weights
-    source = plan.init or (None if plan.weights is not None and not both else plan.recipe.init)
+    source = plan.init or (None if plan.weights is not None and not in_part else plan.recipe.init)
+    before = set(fresh)
     if plan.weights is not None:
         start, left = load_trunk(method, plan.weights)
         reports.note(f"the trunk starts from {plan.weights}" + (f"; not used: {', '.join(left[:4])}" if left else ""))
         starts.append(start)
+        before = {name for name in before if not name.startswith("trunk.")}
+    elif in_part and plan.init is not None and plan.recipe.init is not None:
+        start = read_start(plan.recipe.init)
+        before = set(start.put_into(method, plan.recipe.init, everything=True))
+        reports.note(f"what {plan.init} is not taken for starts from {plan.recipe.init}")
+        starts.append(start)
     if source is not None:
         start = read_start(source)
         fresh = start.put_into(method, source)
-        new = parts_of([name for name in fresh if plan.weights is None or not name.startswith("trunk.")], method)
+        new = parts_of([name for name in fresh if name in before], method)
         reports.note(f"weights start from {source}" + (f"; fresh: {', '.join(new)}" if new else ""))
         starts.append(start)
     method.weights_loaded(fresh)

@@ -252,7 +252,7 @@ def test_a_pretrained_teacher_teaches_a_fresh_student_on_other_people(drawn_peop
     torch.testing.assert_close(named[student], first[student])
     assert len(second["student.classifiers.0.weight"]) == 8
     assert fresh.encoder.card.training["learned_from"][0]["data"] == "drawn"
-    with pytest.raises(UsageError, match=r"set init to the checkpoint of a first run .* distillation_weight=0"):
+    with pytest.raises(UsageError, match=r"first run of this network with settings\.distillation_weight=0"):
         train(tmp_path / "none", drawn_people, **{**taught, "init": None})
 
 

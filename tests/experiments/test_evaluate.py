@@ -7,6 +7,7 @@ import warnings
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from miniatures import market1501
@@ -16,11 +17,13 @@ from swiftreid.data.sources import open_data
 from swiftreid.encoding.encoder import open_encoder
 from swiftreid.errors import SwiftReIDWarning, UsageError
 from swiftreid.evaluation.card import ResultCard
+from swiftreid.evaluation.protocol import evaluate_rankings
 from swiftreid.experiments.distractors import distractor_sizes, first_distractors
 from swiftreid.experiments.evaluate import evaluate, evaluations
 from swiftreid.experiments.rankings import exhaustive_counterparts, rankings_of
 from swiftreid.experiments.settings import EvaluationSettings
 from swiftreid.reranking.reciprocal import Reciprocal
+from swiftreid.search.codes import pack_bits
 
 UNTIMED = EvaluationSettings(timed=False, per_query=False)
 
@@ -60,6 +63,24 @@ def test_a_cascade_that_ends_in_floats_brings_their_exhaustive_search() -> None:
     assert "embedding exhaustive" in rankings
     assert "embedding exhaustive" not in rankings_of(open_encoder("stripes"))
     assert exhaustive_counterparts(rankings) == {"id32:share=0.5 > embedding": "embedding exhaustive"}
+
+
+def test_rankings_by_real_values_are_by_their_cosine(drawn_people: Path) -> None:
+    encoder = open_encoder("stripes")
+    [found] = evaluations(drawn_people, encoder, replace(UNTIMED, values=True))
+    query, gallery, card = found.query, found.gallery, found.card
+    assert [row.ranking for row in card.rows[-4:]] == [f"{code} real values" for code in encoder.spec]
+    assert query.embedding is not None
+    assert gallery.embedding is not None
+    for code in encoder.spec:
+        asked, kept = (encoder.values_of(part.embedding)[code].astype(np.float64) for part in (query, gallery))
+        assert (pack_bits(asked.astype(np.float32)) == query.codes[code]).all(), "their signs are the bits"
+        cosines = (asked @ kept.T) / np.linalg.norm(asked, axis=1)[:, None] / np.linalg.norm(kept, axis=1)
+        ids = (query.persons, query.cameras, gallery.persons, gallery.cameras)
+        naive = evaluate_rankings(np.argsort(-cosines, axis=1, kind="stable"), *ids)
+        row = card.find(f"{code} real values")
+        assert (row.rank1, row.map_standard) == pytest.approx((naive.rank1, naive.map_standard), abs=1e-6)
+        assert row.bytes_per_entry == 4 * asked.shape[1]
 
 
 def test_unreadable_pictures_are_named_on_the_card_and_warned_of(drawn_people: Path, tmp_path: Path) -> None:

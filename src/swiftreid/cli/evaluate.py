@@ -68,6 +68,10 @@ def evaluate(
     rerank: Annotated[
         bool, typer.Option("--rerank", help="Also k-reciprocal re-ranking of the longest code and the float embedding.")
     ] = False,
+    values: Annotated[
+        bool,
+        typer.Option("--values", help="Also rankings by the real values behind each code's bits: what bits lose."),
+    ] = False,
     k1: K1Option = None,
     k2: K2Option = None,
     lambda_: LambdaOption = None,
@@ -86,6 +90,7 @@ def evaluate(
         timed=not untimed,
         per_query=not no_per_query,
         rerank=settings_of(rerank=rerank, k1=k1, k2=k2, lambda_=lambda_),
+        values=values,
     )
     sizes = None if distractors is None else _sizes(distractors)
     used = open_encoder(encoder, threads=encoder_threads, device=device)

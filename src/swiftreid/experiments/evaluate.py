@@ -24,7 +24,7 @@ from swiftreid.encoding.stream import OnBad
 from swiftreid.errors import UsageError
 from swiftreid.evaluation.card import DataCard, EvaluatedEncoder, ProtocolCard, ResultCard
 from swiftreid.evaluation.labelled import LabelledCodes, own_pictures, together
-from swiftreid.evaluation.measure import Measured, measure
+from swiftreid.evaluation.measure import Measured, measure, measure_embedding
 from swiftreid.evaluation.protocol import Protocol
 from swiftreid.evaluation.reranked import (
     measure_reranked_results,
@@ -151,6 +151,8 @@ class _CardMaker:
         settings, card = self.settings, self.encoder.card
         protocol = Protocol(settings.empty, data.cross_camera, own_pictures(query, gallery))
         rows = measure(self.rankings, query, gallery, timed=settings.timed, protocol=protocol, progress=self.progress)
+        if settings.values:
+            rows += self._by_values(query, gallery, protocol)
         if settings.rerank is not None:
             rows += self._reranked(query, gallery, settings.rerank, protocol)
         trained_on, domain = domain_of(card, data)
@@ -186,6 +188,27 @@ class _CardMaker:
             run=settings.as_run(card.training.get("recipe")),
         )
         return Evaluation(result, query, gallery)
+
+    def _by_values(self, query: LabelledCodes, gallery: LabelledCodes, protocol: Protocol) -> list[Measured]:
+        """A row for each code: the ranking by the cosine of the values whose signs are its bits."""
+        if query.embedding is None or gallery.embedding is None:
+            raise UsageError(f"the encoder {self.encoder.card.name} gives no real values: leave values out")
+        asked, kept = (
+            self.encoder.values_of(part.embedding) for part in (query, gallery) if part.embedding is not None
+        )
+        rows = []
+        for number, code in enumerate(self.encoder.spec, 1):
+            rows.append(
+                measure_embedding(
+                    replace(query, codes={}, embedding=asked[code]),
+                    replace(gallery, codes={}, embedding=kept[code]),
+                    timed=self.settings.timed,
+                    label=f"{code} real values",
+                    protocol=protocol,
+                )
+            )
+            self.progress("measuring real values", number, len(self.encoder.spec))
+        return rows
 
     def _reranked(
         self, query: LabelledCodes, gallery: LabelledCodes, rerank: Reciprocal, protocol: Protocol

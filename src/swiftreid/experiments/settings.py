@@ -23,10 +23,12 @@ class EvaluationSettings:
         cameras: False counts matches by the same camera too, for data with unknown or wrong cameras.
         multi_query: pool the pictures of a query's person by its camera.
         empty: what queries without a good match count: left out ("skip") or 0 ("zero").
-        ap: definition of the headline mAP; cards hold both.
+        ap: definition of the headline mAP; cards hold all.
         timed: whether to take times.
         per_query: whether cards keep the figures of each query.
         rerank: settings of re-ranking, which is then measured too; None for none.
+        values: whether to rank by the real values behind each code's bits too, by cosine: what a code of that length
+            loses by its bits (CtF paper, Table 5, "upper bound").
 
     Raises:
         UsageError: ``ap`` or ``empty`` is none of its values.
@@ -40,6 +42,7 @@ class EvaluationSettings:
     timed: bool = True
     per_query: bool = True
     rerank: Reciprocal | None = None
+    values: bool = False
 
     def __post_init__(self) -> None:
         Protocol(self.empty)
@@ -55,5 +58,6 @@ class EvaluationSettings:
             "timed": self.timed,
             "distractor_seed": DISTRACTOR_SEED,
             "rerank": rerank,
+            **({"values": True} if self.values else {}),
             **({"recipe": recipe} if recipe else {}),
         }

@@ -73,3 +73,15 @@ def test_detaching_changes_no_value() -> None:
     x = torch.randn(5, 8)
     for a, b in zip(head(x), other(x), strict=True):
         assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize("norm_bias", [False, True])
+def test_the_bias_of_bn_stays_0_unless_it_is_learned(norm_bias: bool) -> None:
+    torch.manual_seed(0)
+    head = CodePyramid(8, (16, 4), norm_bias=norm_bias)
+    optimiser = torch.optim.Adam([p for p in head.parameters() if p.requires_grad], lr=0.1)
+    sum(value.exp().mean() for value in head(torch.randn(32, 8))).backward()
+    optimiser.step()
+    for norm in head.norms:
+        assert bool(norm.bias.any()) == norm_bias
+        assert bool((norm.weight != 1).any()), "the scale is learned"

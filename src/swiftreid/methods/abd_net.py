@@ -30,7 +30,7 @@ from swiftreid.nn.pyramid import check_length
 
 @dataclass(frozen=True)
 class AbdNetConfig(NetworkConfig):
-    """Settings of the method; the defaults are the paper's.
+    """Settings of the method; the defaults are the paper's where it states a value.
 
     Attributes:
         length: numbers of each branch's vector.

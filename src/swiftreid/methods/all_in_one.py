@@ -35,7 +35,7 @@ RELEASED_LENGTHS = (2048, 1024, 512, 256, 128, 64, 32)
 
 @dataclass(frozen=True)
 class AllInOneConfig:
-    """Weights of the objective; the defaults are the paper's.
+    """Weights of the objective; the defaults are the paper's where it states a value.
 
     Attributes:
         smoothing: label smoothing of the cross-entropy.
@@ -141,11 +141,13 @@ class AllInOneMethodConfig(AllInOneConfig, NetworkConfig):
         pyramid: whether each length is made from the one before (Eq. 1). Without, each has an FC layer of its own on
             the pooled feature (for Table 5; the paper trains a network for each length there).
         dropout: share of the pooled feature's values dropped in training, before the codes; the paper has none.
+        norm_bias: whether the bias of the codes' BN is learned; in the authors' code it is not.
     """
 
     lengths: tuple[int, ...] | None = None
     pyramid: bool = True
     dropout: float = 0.0
+    norm_bias: bool = False
 
     def __post_init__(self) -> None:
         AllInOneConfig.__post_init__(self)
@@ -189,6 +191,7 @@ class AllInOneMethod(Method):
             dropout=self.config.dropout,
             chained=self.config.pyramid,
             detach=self.config.variant == "released",
+            norm_bias=self.config.norm_bias,
         )
         self.objective = AllInOne(lengths, persons, self.config)
 

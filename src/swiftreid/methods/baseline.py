@@ -31,7 +31,7 @@ from swiftreid.nn.neck import BatchNormNeck
 
 @dataclass(frozen=True)
 class BaselineConfig(NetworkConfig):
-    """Settings of the baseline; the defaults are the paper's.
+    """Settings of the baseline; the defaults are the paper's where it states a value.
 
     Attributes:
         smoothing: label smoothing of the cross-entropy.

@@ -38,7 +38,7 @@ PARTS = (0, 2, 3)
 
 @dataclass(frozen=True)
 class MgnConfig(NetworkConfig):
-    """Settings of the method; the defaults are the paper's.
+    """Settings of the method; the defaults are the paper's where it states a value.
 
     Attributes:
         last_stride: of the two branches with parts; the global branch's is 2.

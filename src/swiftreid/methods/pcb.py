@@ -21,7 +21,7 @@ from swiftreid.nn.stripes import check_parts, stripes
 
 @dataclass(frozen=True)
 class PcbConfig(NetworkConfig):
-    """Settings of the method; the defaults are the paper's.
+    """Settings of the method; the defaults are the paper's where it states a value.
 
     Attributes:
         parts: p, horizontal stripes.

@@ -28,7 +28,7 @@ from swiftreid.nn.neck import BatchNormNeck
 
 @dataclass(frozen=True)
 class RankingConfig(NetworkConfig):
-    """Settings of the method; the defaults are the paper's.
+    """Settings of the method; the defaults are the paper's where it states a value.
 
     Attributes:
         trunk: the paper's best.

@@ -47,7 +47,7 @@ ALPHA = {True: 0.3, False: 0.7}
 
 @dataclass(frozen=True)
 class SmoothRelaxationConfig(NetworkConfig):
-    """Settings of the method; the defaults are the paper's.
+    """Settings of the method; the defaults are the paper's where it states a value.
 
     Attributes:
         bits: of the code: 2048, 512, 256 or 128 in the paper.

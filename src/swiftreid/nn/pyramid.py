@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from swiftreid.errors import UsageError
+from swiftreid.nn.neck import BatchNormNeck
 
 LENGTHS = (2048, 512, 128, 32)
 
@@ -36,12 +37,16 @@ class CodePyramid(nn.Module):
     about 0, where ``sgn`` cuts. The FC layers have no bias: BN would take it away again. Classifiers belong to the
     method, not to the head, so that the head that is kept is the head that encodes.
 
+    **Decision**: BN's bias stays 0, as in the authors' released code: a learned one moves the features away from 0, for
+    which the paper has the BN. ``norm_bias`` learns it.
+
     Args:
         in_features: length of v_0, the trunk's pooled feature or a frozen embedding.
         lengths: code lengths in bits, longest first.
         dropout: share of v_0's values dropped in training.
         chained: whether each length is made from the one before, as in the paper. Without, each has an FC layer of its
             own on v_0, with which the paper's pyramid is compared.
+        norm_bias: whether BN's bias is learned.
         detach: whether a shorter code's gradient stops before the longer one, as in the authors' released code. The
             longest code's gradient always reaches v_0.
 
@@ -62,6 +67,7 @@ class CodePyramid(nn.Module):
         dropout: float = 0.0,
         chained: bool = True,
         detach: bool = False,
+        norm_bias: bool = False,
     ) -> None:
         super().__init__()
         lengths = tuple(int(length) for length in lengths)
@@ -73,7 +79,7 @@ class CodePyramid(nn.Module):
         self.detach = detach
         before = (in_features, *lengths[:-1]) if chained else (in_features,) * len(lengths)
         self.levels = nn.ModuleList(nn.Linear(a, b, bias=False) for a, b in zip(before, lengths, strict=True))
-        self.norms = nn.ModuleList(nn.BatchNorm1d(length) for length in lengths)
+        self.norms = nn.ModuleList((nn.BatchNorm1d if norm_bias else BatchNormNeck)(length) for length in lengths)
         for level in self.levels:
             assert isinstance(level, nn.Linear)
             nn.init.normal_(level.weight, std=level.in_features**-0.5)

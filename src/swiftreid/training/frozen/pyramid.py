@@ -58,6 +58,7 @@ class FrozenConfig:
             needs about 4e-3.
         classifier_rate: the same for the classifiers, which always start at random.
         dropout: share of the embedding's values dropped in training.
+        norm_bias: whether the bias of the codes' BN is learned.
         unit: divide embeddings by their Euclidean norm first.
 
     Raises:
@@ -76,6 +77,7 @@ class FrozenConfig:
     learning_rate: float = 5e-5
     classifier_rate: float = 4e-3
     dropout: float = 0.3
+    norm_bias: bool = False
     unit: bool = True
 
     def __post_init__(self) -> None:
@@ -152,7 +154,7 @@ def fit_pyramid(
     rng = np.random.default_rng(seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        head = CodePyramid(views.shape[2], config.lengths, dropout=config.dropout)
+        head = CodePyramid(views.shape[2], config.lengths, dropout=config.dropout, norm_bias=config.norm_bias)
         if config.start == "discriminant":
             _start(head, inputs.numpy(), classes, cameras, rng=rng, shrinkage=config.shrinkage)
         objective = AllInOne(config.lengths, len(names), config.objective)

@@ -26,6 +26,7 @@ from swiftreid.figures.distances import distance_histograms, draw_distances
 from swiftreid.figures.labels import _spread
 from swiftreid.figures.ranked import choose_queries, draw_ranked, picture_bytes, ranked_lists, ranking_metrics
 from swiftreid.figures.short_lists import draw_short_lists, short_list_figure
+from swiftreid.figures.values import draw_values, value_histograms
 from swiftreid.search.cascade import Cascade
 
 pytest.importorskip("matplotlib")
@@ -63,7 +64,13 @@ def distances(text: style.TextSize) -> Any:
     return draw_distances(histograms, ABOUT, ["Thresholds."], text=text)
 
 
-DRAWINGS = [cmc, time, changes, beta, short_lists, distances]
+def values(text: style.TextSize) -> Any:
+    rng = np.random.default_rng(3)
+    given = {code: rng.normal(size=(50, bits)).astype(np.float32) for code, bits in (("id32", 32), ("id128", 128))}
+    return draw_values(value_histograms(given, "tanh"), ABOUT, text=text)
+
+
+DRAWINGS = [cmc, time, changes, beta, short_lists, distances, values]
 
 
 @pytest.mark.parametrize("draw", DRAWINGS)

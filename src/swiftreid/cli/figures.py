@@ -34,9 +34,10 @@ from swiftreid.encoding.encoder import DEFAULT, open_encoder
 from swiftreid.errors import UsageError
 from swiftreid.evaluation.card import ResultCard
 from swiftreid.evaluation.verdicts import CardsDiffer
+from swiftreid.experiments.code_values import code_values, relaxation_of
 from swiftreid.experiments.fitted import cascades_by_beta, marked_thresholds, short_list_by_rule
 from swiftreid.experiments.ranked_queries import lists_as_dicts, rank_queries
-from swiftreid.figures import accuracy_time, beta, changes, cmc, distances, ranked, short_lists
+from swiftreid.figures import accuracy_time, beta, changes, cmc, distances, ranked, short_lists, values
 from swiftreid.figures.cards import about_cards, choose_pair, choose_rows, load_cards
 from swiftreid.figures.trials import Cost
 from swiftreid.search.cascade import Cascade, Stage
@@ -219,6 +220,29 @@ def distances_figure(
         figure,
         {**test.as_dict(), "note": marked.origin, "histograms": [asdict(one) for one in histograms]},
     )
+
+
+@app.command("values")
+def values_figure(
+    data: DataArgument,
+    encoder: EncoderOption = DEFAULT,
+    device: DeviceOption = CPU,
+    encoder_threads: EncoderThreadsOption = None,
+    kind: KindOption = None,
+    folders: FoldersOption = None,
+    output: OutputOption = None,
+    text: TextOption = "normal",
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Histograms of the real values behind each code, before and after the relaxation of training."""
+    report = Report(as_json=as_json, quiet=quiet)
+    path, size = target("values", output, text)
+    opened = open_encoder(encoder, threads=encoder_threads, device=device)
+    test = encoded_test_set(data, opened, report, kind=kind, folders=folders)
+    histograms = values.value_histograms(code_values(test), relaxation_of(opened.card))
+    figure = values.draw_values(histograms, test.about, text=size)
+    finish(report, path, figure, {**test.as_dict(), "histograms": [asdict(one) for one in histograms]})
 
 
 @app.command("ranked")

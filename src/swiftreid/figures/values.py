@@ -1,0 +1,126 @@
+"""Histograms of the real values behind codes, before and after the relaxation of training: Fig. 2 of the SSR paper."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swiftreid.errors import UsageError
+from swiftreid.figures.style import LOOKS, TextSize, compose, new_figure, styled
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+BARS: Final = 60
+_TAIL: Final = 0.0005
+"""Share of the values left out at each end."""
+
+RELAXATIONS: Final[Mapping[str, Callable[[NDArray[Any]], NDArray[Any]]]] = {
+    "sigmoid": lambda v: 1 / (1 + np.exp(-v)),
+    "hardsigmoid": lambda v: np.clip(v / 6 + 0.5, 0, 1),
+    "tanh": np.tanh,
+    "hardtanh": lambda v: np.clip(v, -1, 1),
+}
+"""As `swiftreid.nn.relaxation.ACTIVATIONS`, in NumPy."""
+
+
+@dataclass(frozen=True)
+class ValueHistogram:
+    """The values behind one code, of many pictures.
+
+    Attributes:
+        code: its name.
+        relaxation: what values pass in training; "none" where it is none.
+        edges: of the bars, one more than there are bars; the first and the last bar hold what lies beyond too.
+        before: values in each bar.
+        after: likewise once they passed the relaxation; None where there is none.
+    """
+
+    code: str
+    relaxation: str
+    edges: list[float]
+    before: list[int]
+    after: list[int] | None
+
+
+def value_histograms(values: Mapping[str, NDArray[np.float32]], relaxation: str = "none") -> list[ValueHistogram]:
+    """Count values by code, before and after a relaxation.
+
+    Args:
+        values: for each code float32 [n, bits], as `swiftreid.encoding.abstract.Encoder.values_of` gives them.
+        relaxation: a name of `RELAXATIONS`; others, such as "ssr", squash nothing.
+
+    Raises:
+        UsageError: there is no value.
+    """
+    found = []
+    for code, given in values.items():
+        before = given.astype(np.float64).ravel()
+        if not before.size:
+            raise UsageError("there are no pictures, so there are no values to draw")
+        squash = RELAXATIONS.get(relaxation)
+        after = None if squash is None else squash(before)
+        ends = [np.quantile(each, [_TAIL, 1 - _TAIL]) for each in (before, after) if each is not None]
+        low, high = float(np.min(ends)), float(np.max(ends))
+        edges = np.linspace(low, high if high > low else low + 1, BARS + 1)
+        counts = [None if each is None else _counted(each, edges) for each in (before, after)]
+        assert counts[0] is not None
+        found.append(ValueHistogram(code, relaxation if squash else "none", edges.tolist(), counts[0], counts[1]))
+    return found
+
+
+def _counted(values: NDArray[np.float64], edges: NDArray[np.float64]) -> list[int]:
+    counted: list[int] = np.histogram(np.clip(values, edges[0], edges[-1]), edges)[0].tolist()
+    return counted
+
+
+def draw_values(histograms: Sequence[ValueHistogram], about: Sequence[str], *, text: TextSize = "normal") -> Figure:
+    """Draw one panel for each code.
+
+    Raises:
+        SwiftReIDError: matplotlib is not installed.
+    """
+    with styled(text):
+        across = 2 if len(histograms) > 1 else 1
+        down = -(-len(histograms) // across)
+        figure = new_figure(3.9 * across, 1.1 + 2.3 * down, text)
+        panels = figure.subplots(down, across, squeeze=False).ravel()
+        for axes, histogram in zip(panels, histograms, strict=False):
+            _panel(axes, histogram)
+        for axes in panels[len(histograms) :]:
+            axes.set_axis_off()
+        for axes in panels[::across]:
+            axes.set_ylabel("share of the values (%)")
+        for axes in panels[max(0, len(histograms) - across) : len(histograms)]:
+            axes.set_xlabel("value")
+        keys = panels[0].get_legend_handles_labels()[0]
+        notes = ["A bit is the sign of its value before the relaxation."]
+        if all(histogram.after is None for histogram in histograms):
+            notes.append("This encoder's values pass no relaxation.")
+        compose(figure, "Values behind the codes", about, notes, keys=keys)
+        return figure
+
+
+def _panel(axes: Axes, histogram: ValueHistogram) -> None:
+    series = [("before", histogram.before), (f"after {histogram.relaxation}", histogram.after)]
+    for look, (name, counts) in zip(LOOKS, series, strict=False):
+        if counts is None:
+            continue
+        shares = 100 * np.array(counts) / sum(counts)
+        axes.stairs(shares, histogram.edges, fill=True, color=look.colour, alpha=0.12, linewidth=0)
+        axes.stairs(
+            shares,
+            histogram.edges,
+            fill=False,
+            color=look.colour,
+            hatch=look.hatch,
+            linewidth=1.3,
+            linestyle=look.dashes,
+            label=name,
+        )
+    axes.set_title(histogram.code, loc="left", weight="bold")

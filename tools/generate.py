@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import swiftreid
+from papers import papers_page
 from reference import reference
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -24,6 +25,7 @@ def public_stub() -> str:
 GENERATED: dict[str, Callable[[], str]] = {
     "src/swiftreid/__init__.pyi": public_stub,
     "docs/reference.md": reference,
+    "docs/papers.md": papers_page,
 }
 """Each generated file, by its path in the repository, and what makes its text."""
 

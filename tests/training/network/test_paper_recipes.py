@@ -1,25 +1,22 @@
-"""Recipes after papers have the papers' numbers, and what the recipes' page says can be run."""
+"""Recipes after papers have the papers' numbers, and every row of the papers' tables starts from one."""
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from swiftreid.experiments.published import PAPERS as PAPERS_OF_ROWS
+from swiftreid.experiments.published import published_rows
 from swiftreid.methods import METHODS, build_method, learns_attributes, method_config
 from swiftreid.recipes import RECIPES
 from swiftreid.training.network.recipe import NetworkRecipe, load_network_recipe
 
-PAGE = Path(__file__).resolve().parents[3] / "docs" / "recipes.md"
 OURS = {"small", "frozen", "shipped"}  # after no paper, or of no method
 AFTER_PAPERS = {
     name for path in RECIPES.rglob("*.yaml") if (name := path.relative_to(RECIPES).with_suffix("")).parts[0] not in OURS
 }
-FOLDERS = "|".join(sorted({name.parts[0] for name in AFTER_PAPERS if len(name.parts) > 1}))
-NAME = rf"(?:`|swiftreid train )((?:{FOLDERS})/[\w/]+|baseline)\b"
 
 AIO: dict[str, Any] = {"trunk": "resnet50", "probability_weight": 1.0, "similarity_weight": 1000.0, "pyramid": True}
 AIO |= {"code_lengths": (2048, 512, 128, 32), "smoothing": 0.1, "margin": 0.3, "temperature": 1.0, "variant": "paper"}
@@ -157,19 +154,16 @@ def test_every_method_has_a_recipe(name: str) -> None:
     assert name in used, f"no recipe has 'method: {name}': add src/swiftreid/recipes/small/{name}.yaml or a paper's row"
 
 
-def rows_of_the_page() -> list[tuple[str, list[str]]]:
-    """The recipe of each row that names one, as it is and with each of its changes."""
-    rows: list[tuple[str, list[str]]] = []
-    for row in PAGE.read_text(encoding="utf-8").splitlines():
-        files = re.findall(NAME, row)
-        if files and row.startswith("|"):
-            rows.append((files[0], []))
-            rows += [(files[0], [setting]) for setting in re.findall(r"--set '?(settings[\w.]+=[^'`\s]+)", row)]
-    return rows
+ROWS = [row for paper in PAPERS_OF_ROWS for row in published_rows(paper) if row.train]
 
 
-@pytest.mark.parametrize(("name", "changes"), rows_of_the_page())
-def test_every_row_starts(name: str, changes: list[str]) -> None:
+def networks_of_rows() -> list[tuple[str, tuple[str, ...]]]:
+    """The networks that the rows train: each a recipe and changes to the method's settings."""
+    return list(dict.fromkeys((row.train, tuple(c for c in row.set if c.startswith("settings."))) for row in ROWS))
+
+
+@pytest.mark.parametrize(("name", "changes"), networks_of_rows())
+def test_every_row_starts(name: str, changes: tuple[str, ...]) -> None:
     """A small trunk in place of the paper's, one step on noise: the loss is a number, and gradients reach the trunk."""
     recipe = load_network_recipe(RECIPES / f"{name}.yaml", [*changes, "settings.trunk=resnet18_half"])
     torch.manual_seed(0)
@@ -183,18 +177,12 @@ def test_every_row_starts(name: str, changes: list[str]) -> None:
     assert any(p.grad is not None and bool(p.grad.any()) for p in method.trunk.parameters())
 
 
-def test_what_the_page_of_recipes_names_is_there() -> None:
-    page = PAGE.read_text(encoding="utf-8")
-    named = re.findall(NAME, page)
-    pinned = {*PAPERS, *RELAXATIONS, *HOSTS}
-    assert pinned <= {*named}, f"docs/recipes.md: no row names the recipes {sorted(pinned - {*named})}"
-    assert {*named} <= pinned, f"docs/recipes.md names what is no recipe: {sorted({*named} - pinned)}"
-    changed = 0
-    for row in page.splitlines():
-        files = re.findall(NAME, row)
-        for setting in re.findall(r"--set '?([\w.]+=[^'`\s]+)", row) if files else ():  # `swiftreid hash` has none
-            before = load_network_recipe(RECIPES / f"{files[0]}.yaml")
-            after = load_network_recipe(RECIPES / f"{files[0]}.yaml", [setting])
-            assert (after, settings_of(after)) != (before, settings_of(before)), setting
-            changed += 1
-    assert changed == 34
+def test_rows_and_recipes_belong_together() -> None:
+    pinned, trained = {*PAPERS, *RELAXATIONS, *HOSTS}, {row.train for row in ROWS}
+    assert trained == pinned, "a row for every recipe after a paper, and a recipe for every row"
+    for row in ROWS:
+        for change in row.set:
+            before = load_network_recipe(RECIPES / f"{row.train}.yaml")
+            after = load_network_recipe(RECIPES / f"{row.train}.yaml", [change])
+            if not change.startswith("settings.distillation_weight="):  # the row at the default says so
+                assert (after, settings_of(after)) != (before, settings_of(before)), (row.place, row.row, change)

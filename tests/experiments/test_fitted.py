@@ -11,6 +11,7 @@ import pytest
 
 from swiftreid.calibration.fit import fit_calibration
 from swiftreid.data.fingerprint import fingerprint_of
+from swiftreid.data.samples import persons_of
 from swiftreid.data.sources import open_data
 from swiftreid.encoding.encoder import Encoder, build_encoder, open_encoder
 from swiftreid.encoding.labelled import encode_samples
@@ -18,9 +19,10 @@ from swiftreid.errors import SwiftReIDWarning, UsageError
 from swiftreid.experiments.calibrate import CalibrationSettings, calibrate_encoder
 from swiftreid.experiments.encoded import EncodedData, encode_test_set
 from swiftreid.experiments.fitted import cascades_by_beta, marked_thresholds, short_list_by_rule
-from swiftreid.experiments.held_out import NobodyHeldOut, NotHeldOut, held_out_people
+from swiftreid.experiments.held_out import HeldOut, NobodyHeldOut, NotHeldOut, held_out_people
 from swiftreid.experiments.ranked_queries import lists_as_dicts, named_queries, rank_queries
 from swiftreid.search.cascade import Cascade
+from swiftreid.training.holding_out import hold_out
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +69,32 @@ def test_unreadable_pictures_of_held_out_people_are_warned_of(drawn_people: Path
     with pytest.warns(SwiftReIDWarning, match="1 pictures could not be read and were left out"):
         assert len(people.encode(test)) == len(people.samples) - 1
     assert len(test.unreadable.found) == 1
+
+
+def test_a_network_is_fitted_on_those_whom_its_run_held_out(drawn: EncodedData) -> None:
+    def people_of(*, held_out: float = 0.34, features: str | None = None, start: str | None = None) -> HeldOut:
+        recipe = {"method": "all_in_one", "held_out": held_out, **({"features": features} if features else {})}
+        record = {"recipe": recipe, "seed": 4, "data": "drawn", "data_fingerprint": fingerprint_of(drawn.data)}
+        if start is not None:
+            record["learned_from"] = [{"data": "x", "data_fingerprint": start}]
+        encoder = drawn.encoder
+        card = encoder.card.model_copy(update={"training": record})
+        found = held_out_people(replace(drawn, encoder=encoder.with_card(card)))
+        assert found is not None
+        return found
+
+    own = people_of()
+    assert (own.name, own.learned) == ("drawn train, the people held out from training", False)
+    rows = hold_out(persons_of(drawn.data.train), 0.34, 4)
+    assert own.samples == [sample for sample, out in zip(drawn.data.train, rows, strict=True) if out]
+    assert len({sample.person for sample in own.samples}) == 4
+    assert people_of(start="0").samples == own.samples, "a start from other people"
+    for learned in (
+        people_of(held_out=0), people_of(features="frozen"), people_of(start=fingerprint_of(drawn.data)),
+        people_of(start=""),
+    ):  # fmt: skip
+        assert learned.learned
+        assert len(learned.samples) == len(drawn.data.train)
 
 
 def test_thresholds_are_fitted_on_the_held_out_people(drawn: EncodedData) -> None:

@@ -37,7 +37,12 @@ HeldOutOption = Annotated[
     str | None,
     typer.Option("--held-out", help="Data set of other people to fit on. Default: the train split of DATA."),
 ]
-CostOption = Annotated[str, typer.Option(help="What a query costs: bytes (compared), or time on this machine.")]
+CostOption = Annotated[
+    str,
+    typer.Option(
+        help="What a query costs: bytes (compared), time (100 best), or full-time (the whole gallery ranked)."
+    ),
+]
 
 
 def target(name: str, output: Path | None, text: str, *, suffixes: tuple[str, ...] = SUFFIXES) -> tuple[Path, TextSize]:

@@ -39,7 +39,7 @@ from swiftreid.experiments.fitted import cascades_by_beta, marked_thresholds, sh
 from swiftreid.experiments.ranked_queries import lists_as_dicts, rank_queries
 from swiftreid.figures import accuracy_time, beta, changes, cmc, distances, ranked, short_lists, values
 from swiftreid.figures.cards import about_cards, choose_pair, choose_rows, load_cards
-from swiftreid.figures.trials import Cost
+from swiftreid.figures.trials import COSTS, Cost
 from swiftreid.search.cascade import Cascade, Stage
 
 _MARKS = "tick: right; cross: wrong; dots, no rank: ignored by the protocol; beside the rank: distance in bits"
@@ -112,7 +112,7 @@ def beta_figure(
     folders: FoldersOption = None,
     held_out_data: HeldOutOption = None,
     betas: Annotated[
-        str | None, typer.Option(help="Betas to try, with commas between. Default: 16 from 0.1 to 64.")
+        str | None, typer.Option(help="Betas to try, with commas between. Default: 18 from 0.01 to 64.")
     ] = None,
     cost: CostOption = "bytes",
     output: OutputOption = None,
@@ -136,7 +136,7 @@ def beta_figure(
         test.gallery,
         fitted_on=fitted.fitted_on,
         calibrated=calibration.beta if calibration else None,
-        timed=paid == "time",
+        timed=paid != "bytes",
         protocol=test.protocol,
         progress=report.progress,
     )
@@ -175,7 +175,7 @@ def w_figure(
         test.query,
         test.gallery,
         fitted_on=fitted.fitted_on,
-        timed=paid == "time",
+        timed=paid != "bytes",
         protocol=test.protocol,
         progress=report.progress,
     )
@@ -184,11 +184,10 @@ def w_figure(
 
 
 def _cost(text: str) -> Cost:
-    if text == "bytes":
-        return "bytes"
-    if text == "time":
-        return "time"
-    raise UsageError(f"--cost is bytes or time, not {text!r}")
+    found = next((cost for cost in COSTS if cost.replace(" ", "-") == text), None)
+    if found is None:
+        raise UsageError(f"--cost is bytes, time or full-time, not {text!r}")
+    return found
 
 
 @app.command("distances")

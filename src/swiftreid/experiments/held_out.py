@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from swiftreid.data.doctor.duplicates import find_duplicates
 from swiftreid.data.fingerprint import fingerprint_of
-from swiftreid.data.samples import ReidData, Split
+from swiftreid.data.samples import NOBODY, ReidData, Split, persons_of
 from swiftreid.data.sources import open_data
+from swiftreid.encoding.domain import sources_of
 from swiftreid.encoding.encoder import Encoder
 from swiftreid.encoding.labelled import encode_samples
 from swiftreid.errors import UsageError
@@ -15,6 +16,7 @@ from swiftreid.evaluation.labelled import LabelledCodes
 from swiftreid.experiments.encoded import EncodedData
 from swiftreid.experiments.inputs import Data, warn
 from swiftreid.progress import Progress, no_progress
+from swiftreid.training.holding_out import hold_out
 
 
 class NobodyHeldOut(UsageError):
@@ -56,6 +58,8 @@ class HeldOut:
 def held_out_people(test: EncodedData, source: Data | None = None) -> HeldOut | None:
     """People to fit on: the train split of another data set, or all of it where it has none.
 
+    Of a data set that the encoder was trained on, only those whom its run held out, if it held out some.
+
     Args:
         test: what is measured on.
         source: the other data set; None takes the test set's own train split.
@@ -77,12 +81,33 @@ def held_out_people(test: EncodedData, source: Data | None = None) -> HeldOut | 
             f"{shared} of the {len(samples)} pictures to fit on are in the test set itself: thresholds fitted on the "
             "people they are tested on look better than they are; hold out other people"
         )
-    return HeldOut(f"{data.name} {split}", samples, split == "train" and learned_from(test.encoder, data))
+    learned = split == "train" and learned_from(test.encoder, data)
+    if learned and (own := held_out_by_its_run(test.encoder, data)):
+        return HeldOut(f"{data.name} train, the people held out from training", own, learned=False)
+    return HeldOut(f"{data.name} {split}", samples, learned)
 
 
 def learned_from(encoder: Encoder, data: ReidData) -> bool:
     """Whether the encoder was trained on the train split of this data set."""
     return bool(encoder.card.training.get("data_fingerprint") == fingerprint_of(data))
+
+
+def held_out_by_its_run(encoder: Encoder, data: ReidData) -> Split:
+    """Training pictures of the people whom the encoder's run held out, by its record of share and seed.
+
+    None of an encoder whose codes were learned on a frozen embedding, which learn from all people in the end, or whose
+    start or teacher had learned from this data set.
+    """
+    training, fingerprint = encoder.card.training, fingerprint_of(data)
+    recipe, seed = training.get("recipe"), training.get("seed")
+    if not isinstance(recipe, dict) or not isinstance(seed, int) or recipe.get("features") == "frozen":
+        return []
+    share = recipe.get("held_out", 0)
+    if not share or any(source["data_fingerprint"] in ("", fingerprint) for source in sources_of(encoder.card)[1:]):
+        return []
+    known = [sample for sample in data.train if sample.person not in NOBODY]
+    kept = hold_out(persons_of(known), share, seed)
+    return [sample for sample, out in zip(known, kept, strict=True) if out]
 
 
 def required(people: HeldOut | None, test: EncodedData) -> HeldOut:

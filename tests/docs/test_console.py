@@ -28,15 +28,16 @@ SMALL: Mapping[str, list[str]] = {
         "--set", "schedule.warm_up=0", "--set", "batches.persons=4", "--set", "size=[96, 48]",
     ],
     "hash": ["--set", "training.epochs=1"],
-    "synth": ["--people", "3", "--cameras", "2", "--seen-by", "2", "--shots", "1", "--height", "64", "--width", "32"],
+    "synth": ["--people", "20", "--cameras", "5", "--seen-by", "5", "--shots", "2", "--height", "64", "--width", "32"],
     "evaluate": ["--untimed"],
-    "bench search": ["--queries", "16", "--judged", "16", "--batch", "0", "--turns", "1"],
-    "bench growth": ["--queries", "16", "--batch", "0", "--turns", "1"],
+    "bench search": ["--queries", "16", "--judged", "16", "--batch", "0", "--rounds", "1"],
+    "bench growth": ["--queries", "16", "--rounds", "1"],
+    "encoder wrap": ["--height", "128", "--width", "64"],
 }  # fmt: skip
 """Options that make a command small; the last of an option given twice counts."""
 
-SIZES = {"--n": "1k", "--upto": "20k"}
-"""Values in place of the pages'."""
+VALUES = {"--n": "1k", "--upto": "20k", "--weights": "weights.pth"}
+"""Values of options in place of the pages'."""
 
 
 def blocks() -> Iterator[tuple[str, int, str | None, list[str]]]:
@@ -64,6 +65,8 @@ class Stage:
 
     def give(self, words: list[str]) -> None:
         written = {words[place + 1] for place, word in enumerate(words[:-1]) if word in ("-o", "--card", "--plot")}
+        if words[1] == "synth" or words[1:3] == ["gallery", "create"]:
+            written.update(words)
         for word in words[1:]:
             top = word.partition("/")[0]
             if word in written or (self.folder / word).exists() or (self.folder / top).is_symlink():
@@ -77,13 +80,21 @@ class Stage:
         data = dict.fromkeys(("people", "market1501", "our-people", "others", "more", "people100", "DIR"), self.data)
         pictures = dict.fromkeys(("someone.jpg", "this.jpg", "that.jpg", "query.jpg"), self.picture)
         encoders = dict.fromkeys(("hashed.safetensors", "teacher.safetensors"), self.encoder)
-        return {
-            **data, **pictures, **encoders,
-            **({"people": self.gallery} if searches else {}),
-            "crops/": self.crops, "crops/entrance": self.crops, "crops/list.csv": self.manifest, "pictures": self.crops,
-            "people.csv": self.manifest, "vectors.npy": self.vectors, "rows.csv": self.rows, "FILE": self.weights,
-            "network.xml": self.network, "before.json": self.card, "after.json": self.card, "mine.yaml": self.recipe,
-        }  # fmt: skip
+        files: dict[str, Callable[[Path], None]] = {
+            "crops/": self.crops,
+            "crops/entrance": self.crops,
+            "crops/list.csv": self.manifest,
+            "pictures": self.crops,
+            "people.csv": self.manifest,
+            "vectors.npy": self.vectors,
+            "rows.csv": self.rows,
+            "weights.pth": self.weights,
+            "network.xml": self.network,
+            "before.json": self.card,
+            "after.json": self.card,
+            "mine.yaml": self.recipe,
+        }
+        return {**data, **pictures, **encoders, **files, **({"people": self.gallery} if searches else {})}
 
     def data(self, path: Path) -> None:
         path.symlink_to(STATION)
@@ -95,11 +106,11 @@ class Stage:
         shutil.copy(self.hashed, path)
 
     def gallery(self, path: Path) -> None:
-        self.run("gallery", "create", path, "--encoder", self.hashed)
+        self.run("gallery", "create", path, "--encoder", "rendered")
         self.run("gallery", "add", path, STATION / "query", "-q")
-        entry = self.folder / "17.jpg"
-        self.picture(entry)
-        self.run("gallery", "add", path, entry, "--camera", "door", "-q")
+        self.picture(self.folder / "17.jpg")
+        (self.folder / "door.csv").write_text("path,camera\n17.jpg,door\n")
+        self.run("gallery", "add", path, "--manifest", "door.csv", "-q")
 
     def crops(self, path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
@@ -148,7 +159,7 @@ class Stage:
 
 def in_small(words: list[str]) -> list[str]:
     """The command with options that make it small."""
-    small = [SIZES.get(words[place - 1], word) if place else word for place, word in enumerate(words)]
+    small = [VALUES.get(words[place - 1], word) if place else word for place, word in enumerate(words)]
     name = " ".join(small[1:3]) if small[1] in ("bench", "gallery", "encoder") else small[1]
     return [*small, *SMALL.get(name, [])]
 
@@ -176,7 +187,8 @@ def test_a_console_block_runs(
             assert done.returncode == 0, done.stderr
         else:
             assert words[0] == "swiftreid", line
-            stage.give(words)
-            stage.run(*in_small(words)[1:])
+            small = in_small(words)
+            stage.give(small)
+            stage.run(*small[1:])
         ran += 1
     assert ran or all(shlex.split(line, comments=True)[0] in INSTALLING for line in lines)

@@ -58,7 +58,8 @@ class FrozenConfig:
             needs about 4e-3.
         classifier_rate: the same for the classifiers, which always start at random.
         dropout: share of the embedding's values dropped in training.
-        norm_bias: whether the bias of the codes' BN is learned.
+        norm_bias: whether the bias of the codes' BN is learned. **Decision**: here it is, unlike in the network
+            (`swiftreid.nn.pyramid.CodePyramid`): the figures of codes on frozen embeddings were measured with it.
         unit: divide embeddings by their Euclidean norm first.
 
     Raises:
@@ -77,7 +78,7 @@ class FrozenConfig:
     learning_rate: float = 5e-5
     classifier_rate: float = 4e-3
     dropout: float = 0.3
-    norm_bias: bool = False
+    norm_bias: bool = True
     unit: bool = True
 
     def __post_init__(self) -> None:

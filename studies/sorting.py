@@ -5,8 +5,8 @@ NumPy's for 16-bit integers (a radix sort: two passes of counting). Table 2: Euc
 Hamming distances of codes, one query and a gallery. Both on one thread; each figure is the median of processor times,
 the two sides taken in turn.
 
-    OMP_NUM_THREADS=1 python studies/sorting.py
-    OMP_NUM_THREADS=1 python studies/sorting.py --sizes 1000,10000 --lengths 32,2048 --rounds 3 --json out.json
+    python studies/sorting.py
+    python studies/sorting.py --sizes 1000,10000 --lengths 32,2048 --rounds 3 --json out.json
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ def test_a_sweep_of_distractors_writes_a_card_for_each_size(swiftreid: Run, tmp_
         row = card.rows[-1]
         assert row.per_query is not None
         assert len(row.per_query.ap_standard) == len(card.queries) == 6
-        assert set(row.confidence) == {"rank1", "map_standard", "map_trapezoid", "minp"}
+        assert set(row.confidence) == {"rank1", "map_standard", "map_trapezoid", "map_short_list", "minp"}
         assert len(row.cmc) == 50
         assert row.codes == ["embedding"]
     for ours, fewer in ((7, 3), (3, 0)):

@@ -198,7 +198,7 @@ def test_copies_of_the_trunk_have_its_rate(name: str, copies: str) -> None:
 def test_normalisations_and_biases_do_not_decay_and_the_trunk_has_its_rate() -> None:
     method = build_method("all_in_one", 4, trunk="osnet_x0_25")
     optimiser = make_optimiser(method, Optimiser(learning_rate=0.2, trunk_rate=0.1, weight_decay=0.3))
-    named = {id(parameter): name for name, parameter in method.named_parameters()}
+    named = {id(parameter): name for name, parameter in method.named_parameters() if parameter.requires_grad}
     seen = 0
     for group in optimiser.param_groups:
         for parameter in group["params"]:

@@ -184,5 +184,5 @@ def test_rows_and_recipes_belong_together() -> None:
         for change in row.set:
             before = load_network_recipe(RECIPES / f"{row.train}.yaml")
             after = load_network_recipe(RECIPES / f"{row.train}.yaml", [change])
-            if not change.startswith("settings.distillation_weight="):  # the row at the default says so
+            if not row.place.startswith("Fig."):  # a curve has the default among its points
                 assert (after, settings_of(after)) != (before, settings_of(before)), (row.place, row.row, change)

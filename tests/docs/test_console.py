@@ -29,7 +29,6 @@ SMALL: Mapping[str, list[str]] = {
     ],
     "hash": ["--set", "training.epochs=1"],
     "synth": ["--people", "20", "--cameras", "5", "--seen-by", "5", "--shots", "2", "--height", "64", "--width", "32"],
-    "evaluate": ["--untimed"],
     "bench search": ["--queries", "16", "--judged", "16", "--batch", "0", "--rounds", "1"],
     "bench growth": ["--queries", "16", "--rounds", "1"],
     "encoder wrap": ["--height", "128", "--width", "64"],
@@ -79,7 +78,7 @@ class Stage:
         searches = words[1:2] == ["search"] or words[1:3] in (["gallery", "add"],) or "--gallery" in words
         data = dict.fromkeys(("people", "market1501", "our-people", "others", "more", "people100", "DIR"), self.data)
         pictures = dict.fromkeys(("someone.jpg", "this.jpg", "that.jpg", "query.jpg"), self.picture)
-        encoders = dict.fromkeys(("hashed.safetensors", "teacher.safetensors"), self.encoder)
+        encoders = dict.fromkeys(("hashed.safetensors", "teacher.safetensors", "calibrated.safetensors"), self.encoder)
         files: dict[str, Callable[[Path], None]] = {
             "crops/": self.crops,
             "crops/entrance": self.crops,

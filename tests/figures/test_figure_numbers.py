@@ -189,8 +189,8 @@ def naive_short_list_map(w: int) -> float:
             continue
         listed = sorted(range(len(GALLERY)), key=lambda j: (distance(QUERY, i, GALLERY, j, "id32"), j))[:w]
         listed = sorted(listed, key=lambda j: (distance(QUERY, i, GALLERY, j, "id128"), j))
-        shown = [verdict(i, j) for j in listed if verdict(i, j) != "ignored"]
-        places = [place for place, what in enumerate(shown, 1) if what == "right"]
+        judged = [verdict(i, j) for j in listed if verdict(i, j) != "ignored"]
+        places = [place for place, what in enumerate(judged, 1) if what == "right"]
         figures.append(float(np.mean([n / place for n, place in enumerate(places, 1)])) if places else 0.0)
     return float(np.mean(figures))
 

@@ -103,14 +103,14 @@ def figures_of_ranks(
     last = np.zeros(len(total))
     last[found_of > 0] = flat[ends[found_of > 0] - 1]
     on_list = found_of if listed is None else np.minimum(np.asarray(listed, np.int64), found_of)
-    shown = np.where(found <= np.repeat(on_list, found_of), precision, 0.0)
+    listed_precision = np.where(found <= np.repeat(on_list, found_of), precision, 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         standard, trapezoid, short_list = (
             np.where(total > 0, np.bincount(query, weights, len(total)) / counted, np.nan)
             for weights, counted in (
                 (precision, total),
                 ((before + precision) / 2, total),
-                (shown, np.maximum(on_list, 1)),
+                (listed_precision, np.maximum(on_list, 1)),
             )
         )
         penalty = np.where(total > 0, np.where(found_of == total, total / last, 0.0), np.nan)

@@ -12,7 +12,17 @@ from swiftreid.errors import SwiftReIDError
 from swiftreid.evaluation.labelled import LabelledCodes
 from swiftreid.evaluation.matches import Matches
 from swiftreid.evaluation.protocol import Protocol
-from swiftreid.figures.style import INK, LOOKS, TextSize, compose, new_figure, styled
+from swiftreid.figures.style import (
+    INK,
+    LOOKS,
+    TextSize,
+    compose,
+    draw_bars,
+    grid_size,
+    new_figure,
+    panel_grid,
+    styled,
+)
 from swiftreid.search import kernels
 from swiftreid.search.codes import bits_of
 
@@ -121,18 +131,10 @@ def draw_distances(
         SwiftReIDError: matplotlib is not installed.
     """
     with styled(text) as points:
-        across = 2 if len(histograms) > 1 else 1
-        down = -(-len(histograms) // across)
-        figure = new_figure(3.9 * across, 1.1 + 2.6 * down, text)
-        panels = figure.subplots(down, across, squeeze=False).ravel()
-        for axes, histogram in zip(panels, histograms, strict=False):
+        figure = new_figure(*grid_size(len(histograms), 2.6), text)
+        panels = panel_grid(figure, len(histograms), left="share of its pairs (%)", below="Hamming distance (bits)")
+        for axes, histogram in zip(panels, histograms, strict=True):
             _panel(axes, histogram, points)
-        for axes in panels[len(histograms) :]:
-            axes.set_axis_off()
-        for axes in panels[::across]:
-            axes.set_ylabel("share of its pairs (%)")
-        for axes in panels[max(0, len(histograms) - across) : len(histograms)]:
-            axes.set_xlabel("Hamming distance (bits)")
         keys = panels[0].get_legend_handles_labels()[0]
         small = ["Each kind of pair is scaled to its own number: there are far more pairs of different people.", *notes]
         if any(one.words.startswith("goes on") for histogram in histograms for one in histogram.thresholds):
@@ -152,17 +154,7 @@ def _panel(axes: Axes, histogram: DistanceHistogram, points: float) -> None:
     )
     for look, name, counts in kinds:
         shares = np.add.reduceat(np.array(counts), edges[:-1][edges[:-1] <= bits]) / sum(counts) * 100
-        axes.stairs(shares, edges[: len(shares) + 1] - 0.5, fill=True, color=look.colour, alpha=0.12, linewidth=0)
-        axes.stairs(
-            shares,
-            edges[: len(shares) + 1] - 0.5,
-            fill=False,
-            color=look.colour,
-            hatch=look.hatch,
-            linewidth=1.3,
-            linestyle=look.dashes,
-            label=name,
-        )
+        draw_bars(axes, shares, edges[: len(shares) + 1] - 0.5, look, name)
         tallest = max(tallest, float(shares.max()))
         used += edges[:-1][: len(shares)][shares > 0.02].tolist()
     axes.set_xlim(max(-0.5, min(used) - 2 * width), min(bits + 0.5, max(used) + 3 * width))

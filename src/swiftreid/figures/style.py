@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
+from numpy.typing import ArrayLike
+
 from swiftreid.errors import SwiftReIDError, UsageError
 
 if TYPE_CHECKING:
@@ -191,6 +193,40 @@ def compose(
     figure.canvas.draw()
     figure.canvas.draw()  # ticks chosen for the first layout may need another
     figure.set_layout_engine("none")  # labels are placed next, and nothing may move under them
+
+
+def panel_grid(figure: Figure, count: int, *, left: str, below: str) -> list[Axes]:
+    """One panel each, two in a row, with the words of the axes at the left and at the bottom."""
+    across = 2 if count > 1 else 1
+    grid = figure.subplots(-(-count // across), across, squeeze=False).ravel()
+    for axes in grid[count:]:
+        axes.set_axis_off()
+    for axes in grid[::across]:
+        axes.set_ylabel(left)
+    for axes in grid[max(0, count - across) : count]:
+        axes.set_xlabel(below)
+    return list(grid[:count])
+
+
+def grid_size(count: int, height: float) -> tuple[float, float]:
+    """Inches of a figure with so many panels of that height."""
+    across = 2 if count > 1 else 1
+    return 3.9 * across, 1.1 + height * -(-count // across)
+
+
+def draw_bars(axes: Axes, shares: ArrayLike, edges: ArrayLike, look: SeriesLook, label: str) -> None:
+    """A histogram that is told apart without colour too."""
+    axes.stairs(shares, edges, fill=True, color=look.colour, alpha=0.12, linewidth=0)
+    axes.stairs(
+        shares,
+        edges,
+        fill=False,
+        color=look.colour,
+        hatch=look.hatch,
+        linewidth=1.3,
+        linestyle=look.dashes,
+        label=label,
+    )
 
 
 def wrapped(figure: Figure, text: str, room: float, points: float, *, weight: str = "normal") -> list[str]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swiftreid.errors import UsageError
-from swiftreid.figures.style import LOOKS, TextSize, compose, new_figure, styled
+from swiftreid.figures.style import LOOKS, TextSize, compose, draw_bars, grid_size, new_figure, panel_grid, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -86,18 +86,10 @@ def draw_values(histograms: Sequence[ValueHistogram], about: Sequence[str], *, t
         SwiftReIDError: matplotlib is not installed.
     """
     with styled(text):
-        across = 2 if len(histograms) > 1 else 1
-        down = -(-len(histograms) // across)
-        figure = new_figure(3.9 * across, 1.1 + 2.3 * down, text)
-        panels = figure.subplots(down, across, squeeze=False).ravel()
-        for axes, histogram in zip(panels, histograms, strict=False):
+        figure = new_figure(*grid_size(len(histograms), 2.3), text)
+        panels = panel_grid(figure, len(histograms), left="share of the values (%)", below="value")
+        for axes, histogram in zip(panels, histograms, strict=True):
             _panel(axes, histogram)
-        for axes in panels[len(histograms) :]:
-            axes.set_axis_off()
-        for axes in panels[::across]:
-            axes.set_ylabel("share of the values (%)")
-        for axes in panels[max(0, len(histograms) - across) : len(histograms)]:
-            axes.set_xlabel("value")
         keys = panels[0].get_legend_handles_labels()[0]
         notes = ["A bit is the sign of its value before the relaxation."]
         if all(histogram.after is None for histogram in histograms):
@@ -111,16 +103,5 @@ def _panel(axes: Axes, histogram: ValueHistogram) -> None:
     for look, (name, counts) in zip(LOOKS, series, strict=False):
         if counts is None:
             continue
-        shares = 100 * np.array(counts) / sum(counts)
-        axes.stairs(shares, histogram.edges, fill=True, color=look.colour, alpha=0.12, linewidth=0)
-        axes.stairs(
-            shares,
-            histogram.edges,
-            fill=False,
-            color=look.colour,
-            hatch=look.hatch,
-            linewidth=1.3,
-            linestyle=look.dashes,
-            label=name,
-        )
+        draw_bars(axes, 100 * np.array(counts) / sum(counts), histogram.edges, look, name)
     axes.set_title(histogram.code, loc="left", weight="bold")

@@ -18,7 +18,7 @@ import yaml
 
 from command import Ran, run_in
 from swiftreid.data.samples import Sample
-from swiftreid.errors import SwiftReIDError
+from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.methods import build_method
 from swiftreid.training.network.checkpoint import CheckpointHeader, load_checkpoint
 from swiftreid.training.network.loop import Run, StepReport, Stopped
@@ -193,6 +193,17 @@ def test_mixed_precision_goes_on_bit_for_bit(tmp_path: Path, amp: str, clip: flo
     assert whole.header.losses == pytest.approx(exact.header.losses, rel=0.15)
     start = build_method("baseline", 6, **RECIPE["settings"]).trunk.state_dict()
     assert any(not torch.equal(value, whole.method.trunk.state_dict()[name]) for name, value in start.items())
+
+
+def test_an_optimisers_state_of_other_weights_is_refused(tmp_path: Path) -> None:
+    """As where a later version learns one weight less: every state behind it would be its neighbour's."""
+    done = run(tmp_path)
+    header, tensors = load_checkpoint(tmp_path / "checkpoint.safetensors")
+    done.resume(header, tensors)
+    for group in done.optimiser.param_groups:
+        group["params"] = group["params"][:-1]
+    with pytest.raises(UsageError, match=r"other weights learned .* start another run in another folder"):
+        done.resume(header, tensors)
 
 
 def test_the_scale_of_fp16_is_kept(tmp_path: Path) -> None:

@@ -144,7 +144,11 @@ def restore(
     optimiser: torch.optim.Optimizer,
     average: WeightAverage | None,
 ) -> None:
-    """Put a checkpoint's weights and the optimiser's state into a run of the same recipe."""
+    """Put a checkpoint's weights and the optimiser's state into a run of the same recipe.
+
+    Raises:
+        UsageError: the optimiser's state is of other weights.
+    """
     network.load_state_dict(without_prefix(_MODEL, tensors))
     if average is not None:
         for name, value in without_prefix(_AVERAGE, tensors).items():
@@ -157,6 +161,14 @@ def restore(
     for name, value in kept.items():
         place, key = name.split(".", 1)
         state.setdefault(int(place), {})[key] = value
+    learning = [weight for group in optimiser.param_groups for weight in group["params"]]
+    # The state is stored by the place of each weight: one more or less that learns, and it would be another's.
+    values = [(place, value) for place, each in state.items() for value in each.values() if isinstance(value, Tensor)]
+    if any(place >= len(learning) or (v.ndim and v.shape != learning[place].shape) for place, v in values):
+        raise UsageError(
+            "other weights learned in the checkpoint's run, which is of another version of swiftreid: start another "
+            "run in another folder from its weights"
+        )
     optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
 
 

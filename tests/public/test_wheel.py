@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from swiftreid.recipes import RECIPES, shipped_recipes
+from swiftreid.recipes import shipped_recipes
 
 ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "src" / "swiftreid"
 STATION = ROOT / "examples" / "station"
 
 pytestmark = pytest.mark.slow
@@ -67,8 +68,11 @@ def test_the_wheel_has_what_the_package_needs_and_no_more(wheel: Path) -> None:
         assert native == "swiftreid/_native.abi3.so"
     for needed in ("py.typed", "__init__.pyi", "encoding/rendered.safetensors", "encoding/stripes.safetensors"):
         assert f"swiftreid/{needed}" in names
-    recipes = {f"swiftreid/recipes/{path.relative_to(RECIPES).as_posix()}" for path in RECIPES.rglob("*.yaml")}
-    assert recipes == {name for name in names if name.endswith(".yaml")}
+    folders = ("recipes", "experiments/published")
+    documents = {path for folder in folders for path in (PACKAGE / folder).rglob("*.yaml")}
+    assert {f"swiftreid/{path.relative_to(PACKAGE).as_posix()}" for path in documents} == {
+        name for name in names if name.endswith(".yaml")
+    }
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {"swiftreid"}
 
 

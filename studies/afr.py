@@ -138,7 +138,7 @@ def draw(points: Mapping[str, tuple[float, float, float]], entries: int, path: P
         axes.set_xlim(min(times) / 1.5, 3 * max(times))  # names need room
         axes.set_xlabel("milliseconds of a query for its 100 best, one thread (logarithmic)")
         percent_axis(axes, "mAP (%)", *(f(precision for *_, precision in points.values()) for f in (min, max)))
-        decades_axis(axes, times)
+        decades_axis(axes.xaxis, times)
         notes = ["Areas: bits of an entry. Codes are synthetic, with the distances of real ones."]
         compose(figure, "Attributes first, and coarse to fine", [f"{entries:,} entries"], notes)
         names = [

@@ -1,12 +1,17 @@
 """Which is better for the same time: fewer bits, or attributes first (SSR paper, Table 8)? How long a list (Fig. 7)?
 
-For each shorter identity code of an encoder with attributes: the length w of the short list for which attribute-based
-fast retrieval (AFR) of the longest code compares as many bits, ``short N = attributes N + long w``, and the w, out of a
-ladder, for which it takes as long as the short code in this run (ranking the whole gallery for one query at a time, on
-one thread, all searches in turns). Then rank-1 and mAP in percent of either, of AFR with both, and of the whole ladder.
-Of several encoders with codes of the same lengths, such as one recipe's of several seeds, mean and standard deviation.
+For each shorter identity code: the length w of the short list for which attribute-based fast retrieval (AFR) of the
+longest code compares as many bits, ``short N = attributes N + long w``, and the w, out of a ladder, for which it takes
+as long as the short code in this run (ranking the whole gallery for one query at a time, on one thread, all searches of
+an encoder in turns). Then rank-1 and mAP in percent of either, of AFR with both, and of the whole ladder; of AFR also
+the mAP over the short list, where matches that are not on the list cost nothing; and the share of queries with a match
+among the w nearest by attributes alone (the dashed lines of Fig. 7).
 
-    python studies/equal_time.py seed0.safetensors seed1.safetensors seed2.safetensors rendered-test
+The shorter codes are those of the same encoder, or, as in the paper, of encoders with one length each. Of several
+encoders of a kind, such as one recipe's of several seeds, mean and standard deviation.
+
+    python studies/equal_time.py seed0.safetensors seed1.safetensors seed2.safetensors crowd
+    python studies/equal_time.py length/*/*/encoder.safetensors crowd
 """
 
 from __future__ import annotations
@@ -27,7 +32,7 @@ from swiftreid.search.cascade import Cascade
 from swiftreid.search.codes import bits_of
 
 Seeds = Sequence[Measured]
-"""One search, measured with each encoder."""
+"""One search, measured with each encoder of a kind."""
 
 
 def ideal(short: int, attributes: int, long: int, entries: int) -> int:
@@ -40,12 +45,20 @@ def ideal(short: int, attributes: int, long: int, entries: int) -> int:
     return max(0, (short - attributes) * entries // long)
 
 
-def accuracy(found: Seeds | None) -> str:
+def accuracy(found: Seeds | None, width: int = 28) -> str:
     """Rank-1 and mAP."""
     if found is None:
-        return f"{'-':^28}"
+        return f"{'-':^{width}}"
     rank1 = spread([100 * m.metrics.rank1 for m in found])
-    return f"{rank1 + ' / ' + spread([100 * m.metrics.map_standard for m in found]):^28}"
+    return f"{rank1 + ' / ' + spread([100 * m.metrics.map_standard for m in found]):^{width}}"
+
+
+def list_accuracy(found: Seeds | None) -> str:
+    """Rank-1, mAP, and mAP over the short list."""
+    if found is None:
+        return f"{'-':^46}"
+    over_list = spread([100 * m.metrics.map_short_list for m in found])
+    return f"{accuracy(found, 0) + ' / ' + over_list:^46}"
 
 
 def time_of(found: Seeds) -> float:
@@ -53,15 +66,51 @@ def time_of(found: Seeds) -> float:
     return statistics.mean(m.full_microseconds or 0.0 for m in found)
 
 
+def matched(found: Seeds, w: int) -> str:
+    """Percent of queries with a match at rank w or better."""
+    shares = []
+    for each in found:
+        counted = ~np.isnan(each.metrics.inp)
+        first = each.metrics.first_match[counted]
+        shares.append(100 * float(((first > 0) & (first <= w)).mean()))
+    return spread(shares)
+
+
+def kinds_of(encoders: Sequence[Encoder]) -> list[list[Encoder]]:
+    """Encoders with the same codes together, the longest code last.
+
+    Raises:
+        SystemExit: they cannot be compared.
+    """
+    kinds: dict[tuple[str, ...], list[Encoder]] = {}
+    for encoder in encoders:
+        kinds.setdefault(tuple(encoder.spec), []).append(encoder)
+    ordered = sorted(kinds.values(), key=lambda kind: bits_of(kind[0].spec.final))
+    if len({len(kind) for kind in ordered}) > 1:
+        listed = ", ".join(f"{len(kind)} of {kind[0].spec}" for kind in ordered)
+        raise SystemExit(f"error: as many encoders of each kind are needed, got {listed}")
+    if not ordered[-1][0].card.attributes:
+        raise SystemExit(f"error: {encoders[0].card.name} has no attributes")
+    return ordered
+
+
 def measured(encoder: Encoder, data: ReidData, cascades: dict[str, Cascade]) -> list[Measured]:
     test = encode_test_set(data, encoder, progress=progress())
     return measure_cascades(cascades, test.query, test.gallery, timed=True, protocol=test.protocol)
 
 
+def by_search(kind: Sequence[Encoder], data: ReidData, cascades: dict[str, Cascade]) -> dict[str, Seeds]:
+    """What each search gives with each encoder of a kind."""
+    each = [measured(encoder, data, cascades) for encoder in kind]
+    return {rows[0].label: rows for rows in zip(*each, strict=True)}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "encoder", nargs="+", help="With attributes and several identity codes: a file, or a shipped one."
+        "encoder",
+        nargs="+",
+        help="With attributes and several identity codes, or one code each: files or shipped ones.",
     )
     parser.add_argument("data", help="Data set with query and gallery pictures.")
     parser.add_argument(
@@ -71,37 +120,41 @@ def main() -> None:
         help="Lengths on the ladder, from 10 to the whole gallery, each the same share longer than the one before.",
     )
     args = parser.parse_args()
-    encoders, data = [open_encoder(name) for name in args.encoder], open_data(args.data)
-    spec, entries = encoders[0].spec, len(data.gallery)
-    if any(encoder.spec != spec for encoder in encoders):
-        raise SystemExit(f"error: not codes of the same lengths: {', '.join(str(e.spec) for e in encoders)}")
-    attributes, final = f"attr{len(encoders[0].card.attributes)}", spec.final
-    shorts = [name for name in spec if name.startswith("id") and name != final]
-    if not encoders[0].card.attributes or not shorts:
-        raise SystemExit(f"error: {args.encoder[0]} has not both attributes and a code shorter than {final}: {spec}")
+    data = open_data(args.data)
+    *shorter, longest = kinds_of([open_encoder(name) for name in args.encoder])
+    spec, entries = longest[0].spec, len(data.gallery)
+    attributes, final = f"attr{len(longest[0].card.attributes)}", spec.final
+    own = [name for name in spec if name.startswith("id") and name != final]
+    shorts = own or [kind[0].spec.final for kind in shorter]
+    if not shorts:
+        raise SystemExit(f"error: no code is shorter than {final}: {spec}")
     ladder = np.unique(np.geomspace(min(10, entries), entries, args.steps).astype(int)).tolist()
     same_work = {name: ideal(bits_of(name), bits_of(attributes), bits_of(final), entries) for name in shorts}
     lengths = sorted({*ladder, *filter(None, same_work.values())})
-    cascades = {name: Cascade.parse(name) for name in [*shorts, final]}
+    cascades = {name: Cascade.parse(name) for name in [*own, final, attributes]}
     cascades |= {f"w {w}": Cascade.parse(f"{attributes}:top={w} > {final}") for w in lengths}
-    each = [measured(encoder, data, cascades) for encoder in encoders]
-    found = {rows[0].label: rows for rows in zip(*each, strict=True)}
+    found = by_search(longest, data, cascades)
+    if not own:
+        for kind in shorter:
+            found |= by_search(kind, data, {kind[0].spec.final: Cascade.parse(kind[0].spec.final)})
 
     print(f"{data.name}: {len(data.query):,} queries, {entries:,} entries; {attributes} > {final}")
-    print(f"rank-1 / mAP, {over(len(encoders))}\n")
-    print(f"{'bits':>8}{'us':>8}{'':28}{'w, same work':>14}{'AFR':^28}{'w, same time':>14}{'us':>8}{'AFR':^28}")
+    print(f"rank-1 / mAP, of AFR also mAP over the short list; {over(len(longest))}\n")
+    print(f"{'bits':>8}{'us':>8}{'':28}{'w, same work':>14}{'AFR':^46}{'w, same time':>14}{'us':>8}{'AFR':^46}")
     for name in shorts:
         within = [w for w in lengths if time_of(found[f"w {w}"]) <= time_of(found[name])]
         timely = found[f"w {within[-1]}"] if within else None
         print(
             f"{name:>8}{time_of(found[name]):8.0f}{accuracy(found[name])}"
-            f"{same_work[name] or '-':>14}{accuracy(found.get(f'w {same_work[name]}'))}"
-            f"{within[-1] if within else '-':>14}{f'{time_of(timely):.0f}' if timely else '-':>8}{accuracy(timely)}"
+            f"{same_work[name] or '-':>14}{list_accuracy(found.get(f'w {same_work[name]}'))}"
+            f"{within[-1] if within else '-':>14}{f'{time_of(timely):.0f}' if timely else '-':>8}"
+            f"{list_accuracy(timely)}"
         )
     print(f"{final:>8}{time_of(found[final]):8.0f}{accuracy(found[final])}\n")
-    print(f"{'w':>8}{'us':>8}{'AFR':^28}")
+    print(f"{'w':>8}{'us':>8}{'AFR':^46}{'matched by attributes':>24}")
     for w in lengths:
-        print(f"{w:8}{time_of(found[f'w {w}']):8.0f}{accuracy(found[f'w {w}'])}")
+        each = found[f"w {w}"]
+        print(f"{w:8}{time_of(each):8.0f}{list_accuracy(each)}{matched(found[attributes], w):>24}")
 
 
 if __name__ == "__main__":

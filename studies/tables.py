@@ -7,6 +7,7 @@ ordering that the paper reports holds: by the mAP (mA) of every seed, of some ("
 nothing of that.
 
     python studies/tables.py all_in_one rendered cuhk03-np-pair1 --out tables --seeds 3
+    python studies/tables.py ranking rendered cuhk03-np-pair1 --out tables --across
     python studies/tables.py ranking rendered --out tables --set schedule.epochs=10 --init run/checkpoint.safetensors
 """
 
@@ -50,16 +51,27 @@ def encoder_of(row: TableRow, data: Path, seed: int, out: Path, args: argparse.N
     )
 
 
-def measured(row: TableRow, data: Path, seed: int, out: Path, args: argparse.Namespace) -> Figures:
-    """Rank-1 and mAP by ranking of one run, and accuracy and mA of its attributes."""
-    encoder = encoder_of(row, data, seed, out, args)
-    card = evaluated(encoder, data, folder_of(row, data, seed, out) / "card.json", progress=progress())
+def measured(row: TableRow, data: Path, seed: int, args: argparse.Namespace, on: Path | None = None) -> Figures:
+    """Rank-1 and mAP by ranking of one run, and accuracy and mA of its attributes.
+
+    Args:
+        row: of the table.
+        data: trained on.
+        seed: of the run.
+        args: of the command.
+        on: measured on; None for the test people of ``data``.
+    """
+    out = args.out / args.table
+    encoder, folder = encoder_of(row, data, seed, out, args), folder_of(row, data, seed, out)
+    file = folder / ("card.json" if on is None else f"card-{on.resolve().name}.json")
+    values = any(column.endswith("real values") for column in COLUMNS[args.table])
+    card = evaluated(encoder, on or data, file, values=values, progress=progress())
     return {SHORT.get(name, name): figures for name, figures in percentages(card).items()}
 
 
-def print_table(table: str, data: Path, found: Mapping[str, Sequence[Figures]]) -> None:
+def print_table(table: str, heading: str, found: Mapping[str, Sequence[Figures]]) -> None:
     columns, seeds = COLUMNS[table], len(next(iter(found.values())))
-    print(f"\n{data.resolve().name}: rank-1 / mAP, {over(seeds)}")
+    print(f"\n{heading}: rank-1 / mAP, {over(seeds)}")
     width = max(map(len, found)) + 1
     print(" " * width + "".join(f"{column:^27}" for column in columns))
     for name, runs in found.items():
@@ -93,6 +105,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--init", help="Checkpoint or encoder that all runs start from. Default: the recipe's.")
     parser.add_argument("--set", action="append", default=[], help="Change a field of all recipes; repeatable.")
+    parser.add_argument("--across", action="store_true", help="Measure on the test people of the other data sets too.")
     parser.add_argument("--rows", nargs="+", help="Only these rows.")
     args = parser.parse_args()
     names_of(args.data)
@@ -101,11 +114,10 @@ def main() -> None:
         parser.error(f"--seeds must be 1 or more, and --rows among: {', '.join(map(repr, known))}")
     rows = [row for row in TABLES[args.table] if not args.rows or row.name in args.rows]
     for data in args.data:
-        found = {
-            row.name: [measured(row, data, seed, args.out / args.table, args) for seed in range(args.seeds)]
-            for row in rows
-        }
-        print_table(args.table, data, found)
+        name = data.resolve().name
+        for on in (None, *(other for other in args.data if args.across and other != data)):
+            found = {row.name: [measured(row, data, seed, args, on) for seed in range(args.seeds)] for row in rows}
+            print_table(args.table, name if on is None else f"{name} -> {on.resolve().name}", found)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-import shlex
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -52,6 +52,48 @@ def test_unlike_cards_are_refused_unless_forced(swiftreid: Command, cards: Path)
     ran = swiftreid("figure", "cmc", cards / "a.json", cards / "other.json", code=2)
     assert "--force" in ran.err
     assert "fingerprint" in ran.err
+
+
+def test_a_sweep_of_distractors_is_drawn_by_gallery_size(swiftreid: Command, cards: Path, tmp_path: Path) -> None:
+    card = json.loads((cards / "a.json").read_text())
+    entries = card["data"]["pictures"]["gallery"]
+    for count in (50, 1000):
+        grown = json.loads(json.dumps(card))
+        grown["data"]["fingerprint"] = f"{count:016d}"
+        grown["protocol"]["distractors"] = count
+        (tmp_path / f"{count}.json").write_text(json.dumps(grown))
+    shown = swiftreid("figure", "distractors", "1000.json", cards / "a.json", "50.json", "--full", "--json").json
+    assert Image.open(tmp_path / "distractors.png").format == "PNG"
+    times = {row["ranking"]: row["full_ranking_microseconds"] for row in card["rows"]}
+    assert [line["label"] for line in shown["rankings"]] == [
+        *(r for r in times if "exhaustive" in r),
+        "float embedding",
+    ]
+    for line in shown["rankings"]:
+        assert [size["entries"] for size in line["sizes"]] == [entries, entries + 50, entries + 1000]
+        assert {size["microseconds"] for size in line["sizes"]} == {times[line["label"]]}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({}, "two or more cards with different numbers of distractors"),
+        ({"encoder": {"name": "another", "fingerprint": "2"}}, "encoder \\(.* and another\\)"),
+        ({"data": {"name": "elsewhere"}}, "data set \\(.* and elsewhere\\)"),
+        ({"protocol": {"cross_camera": False}}, "own camera"),
+    ],
+)
+def test_cards_that_are_no_sweep_are_refused(
+    swiftreid: Command, cards: Path, tmp_path: Path, change: dict[str, dict[str, object]], message: str
+) -> None:
+    card = json.loads((cards / "a.json").read_text())
+    if change:
+        card["protocol"]["distractors"] = 50
+    for part, fields in change.items():
+        card[part].update(fields)
+    (tmp_path / "b.json").write_text(json.dumps(card))
+    ran = swiftreid("figure", "distractors", cards / "a.json", "b.json", code=2)
+    assert re.search(message, ran.err.replace("\n", " "))
 
 
 @pytest.mark.slow
@@ -132,16 +174,3 @@ def test_rendered_people_are_not_real(swiftreid: Command, drawn_people: Path, tm
 )
 def test_wrong_options_are_refused_before_any_work(swiftreid: Command, options: list[str], message: str) -> None:
     assert message in swiftreid("figure", *options, code=2).err
-
-
-@pytest.mark.slow
-def test_the_commands_on_the_page_run(swiftreid: Command, tmp_path: Path) -> None:
-    root = Path(__file__).resolve().parents[2]
-    (tmp_path / "examples").symlink_to(root / "examples")
-    page = (root / "docs/figures.md").read_text(encoding="utf-8")
-    commands = [shlex.split(line)[1:] for line in page.splitlines() if line.startswith("swiftreid ")]
-    assert len(commands) > 7
-    for command in commands:
-        swiftreid(*command)
-        if command[0] == "figure":
-            assert (tmp_path / command[command.index("-o") + 1]).stat().st_size > 10_000

@@ -85,6 +85,9 @@ def few_people(tmp_path_factory: pytest.TempPathFactory) -> Path:
             if path.name[:4] in persons:
                 shutil.copy(path, root / split)
     shutil.copytree(root / "query", root / "gt_bbox")
+    (root / "distractors").mkdir()
+    for number, path in enumerate(sorted((STATION / "bounding_box_test").iterdir())[-2:]):
+        shutil.copy(path, root / "distractors" / f"{number}.jpg")
     for path in sorted((root / "gt_bbox").iterdir()):
         path.rename(path.with_name(path.name.replace("_01.jpg", "_02.jpg")))
     shutil.copy(STATION / "attributes.csv", root)
@@ -125,15 +128,16 @@ def test_the_commands_of_a_row_run_in_small(paper: str, row: PublishedRow, folde
     swiftreid: Callable[..., Ran] = run_in(folder)
     run = f"{paper}_" + re.sub(r"\W+", "_", f"{row.train} {row.trained_on} {row.set} {row.more}")
     names = {
-        "data": "data", "other": "other", "large": "data", "distractors": "0", "weights": "", "attributes": "attr57",
-        "cascade": "id32<=5 > id128<=25 > id512<=120 > id2048",
+        "data": "data", "other": "other", "large": "data", "distractors": "0,2", "weights": "", "attributes": "attr57",
+        "sweep": "sweep-0.json sweep-2.json", "cascade": "id32<=5 > id128<=25 > id512<=120 > id2048",
     }  # fmt: skip
     for command in row.commands(names, folder=run):
         words = in_small(re.sub(r"\b(first|part)\b", rf"{run}_\1", command))
         if words[1] == "train" and (folder / words[words.index("-o") + 1]).exists():
             continue  # another row has this network
         extra = {"evaluate": ["--untimed", "--card", "card.json", "-q"], "figure": ["-q"], "train": ["-q"]}
-        swiftreid(*words[1:], *extra.get(words[1], ()))
+        given = extra.get(words[1], [])
+        swiftreid(*words[1:], *(given if "--card" not in words else ["--untimed", "-q"]))
     if row.result:
         from swiftreid.evaluation.card import ResultCard
 

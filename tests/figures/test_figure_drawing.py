@@ -23,6 +23,7 @@ from swiftreid.figures.cards import choose_pair, choose_rows
 from swiftreid.figures.changes import draw_changes, rank_changes
 from swiftreid.figures.cmc import cmc_curves, draw_cmc
 from swiftreid.figures.distances import distance_histograms, draw_distances
+from swiftreid.figures.distractors import draw_growing, growing_galleries
 from swiftreid.figures.labels import _spread
 from swiftreid.figures.ranked import choose_queries, draw_ranked, picture_bytes, ranked_lists, ranking_metrics
 from swiftreid.figures.short_lists import draw_short_lists, short_list_figure
@@ -70,7 +71,13 @@ def values(text: style.TextSize) -> Any:
     return draw_values(value_histograms(given, "tanh"), ABOUT, text=text)
 
 
-DRAWINGS = [cmc, time, changes, beta, short_lists, distances, values]
+def growing(text: style.TextSize) -> Any:
+    few = card(1)
+    sweep = [few, few.model_copy(update={"protocol": few.protocol.model_copy(update={"distractors": 500})})]
+    return draw_growing(growing_galleries(sweep), sweep, text=text)
+
+
+DRAWINGS = [cmc, time, growing, changes, beta, short_lists, distances, values]
 
 
 @pytest.mark.parametrize("draw", DRAWINGS)

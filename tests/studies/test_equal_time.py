@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from command import run_in
 from warm import run_python
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,7 +55,38 @@ def test_the_same_encoder_twice_deviates_by_nothing(some_people: Path) -> None:
     assert all("± 0.0" in line for line in codes.values())
     assert codes["id32"].split()[2:] != codes["id2048"].split()[2:]
     last = ladder[-1].split()  # the whole gallery is the exhaustive search
-    assert last[2:] == codes["id2048"].split()[2:]
+    whole = codes["id2048"].split()[2:]
+    assert last[2 : 2 + len(whole)] == whole
+
+
+@pytest.mark.slow
+def test_each_length_may_have_an_encoder_of_its_own(some_people: Path, tmp_path: Path) -> None:
+    """As in the SSR paper's Table 8: each encoder is searched by its own code, AFR is by the longest."""
+    swiftreid = run_in(tmp_path)
+    for bits in (64, 256):
+        few = ("training.epochs=1", f"training.lengths=[{bits}]", "attributes=true", "attribute_bits=1")
+        changes = [part for change in few for part in ("--set", change)]
+        swiftreid("hash", STATION, "--encoder", "stripes", *changes, "-o", f"{bits}.safetensors", "-q")
+    encoders = [str(tmp_path / f"{bits}.safetensors") for bits in (256, 64)]
+    ran = run(*encoders, str(some_people), "--steps", "3")
+    assert ran.returncode == 0, ran.stderr
+    table, ladder = (part.splitlines() for part in ran.stdout.split("\n\n")[1:])
+    assert [line.split()[0] for line in table[1:]] == ["id64", "id256"]
+    alone = {}
+    for bits, encoder in zip((256, 64), encoders, strict=True):
+        swiftreid("evaluate", some_people, "--encoder", encoder, "--untimed", "--card", "card.json", "-q")
+        row = json.loads((tmp_path / "card.json").read_text())["rows"][0]
+        assert row["ranking"] == f"id{bits} exhaustive"
+        alone[bits] = f"{100 * row['rank1']:.1f} / {100 * row['map_standard']:.1f}"
+    found = {line.split()[0]: " ".join(line.split()[2:5]) for line in table[1:]}
+    assert found == {"id64": alone[64], "id256": alone[256]}
+    rank1, _, mean, _, over_list, matched = ladder[-1].split()[2:]
+    assert f"{rank1} / {mean}" == alone[256]
+    assert over_list == mean  # the whole gallery is on the list
+    assert matched == "100.0"
+    uneven = run(*encoders, encoders[0], str(some_people))
+    assert uneven.returncode == 1
+    assert "as many encoders of each kind are needed" in uneven.stderr
 
 
 def test_an_encoder_without_attributes_is_refused() -> None:

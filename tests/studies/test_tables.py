@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import shutil
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,12 @@ def test_rows_are_trained_once_and_compared(drawn_people: Path, tmp_path: Path) 
     next(iter(cards)).unlink()  # measured again, but not trained again
     assert run(tmp_path, *arguments) == first
     assert sum(card.stat().st_mtime == made for card, made in cards.items()) == 3
+    assert "id32 real values" in first
+    shutil.copytree(drawn_people, tmp_path / "others")
+    across = run(tmp_path, "ranking", drawn_people, "others", "--across", "--seeds", 1, "--rows", "both")
+    assert [line.partition(":")[0] for line in across.splitlines() if "rank-1" in line] == [
+        "drawn", "drawn -> others", "others", "others -> drawn",
+    ]  # fmt: skip
     single = run(tmp_path, "ranking", drawn_people, "--seeds", 1, "--rows", "baseline", "both")
     assert "drawn: rank-1 / mAP, one seed" in single
     assert "baseline, float embedding < both, float embedding: one seed says nothing (" in single

@@ -33,6 +33,9 @@ RankingOption = Annotated[
     typer.Option("--ranking", help="A ranking of the cards to draw, by its name or a part of it; repeatable."),
 ]
 ForceOption = Annotated[bool, typer.Option("--force", help="Draw cards of different pictures or protocols together.")]
+FullOption = Annotated[
+    bool, typer.Option("--full", help="Time of ranking the whole gallery, as papers report, not of the 100 best.")
+]
 HeldOutOption = Annotated[
     str | None,
     typer.Option("--held-out", help="Data set of other people to fit on. Default: the train split of DATA."),

@@ -19,6 +19,7 @@ from swiftreid.cli.figure_sources import (
     CardsArgument,
     CostOption,
     ForceOption,
+    FullOption,
     HeldOutOption,
     OutputOption,
     RankingOption,
@@ -37,7 +38,7 @@ from swiftreid.evaluation.verdicts import CardsDiffer
 from swiftreid.experiments.code_values import code_values, relaxation_of
 from swiftreid.experiments.fitted import cascades_by_beta, marked_thresholds, short_list_by_rule
 from swiftreid.experiments.ranked_queries import lists_as_dicts, rank_queries
-from swiftreid.figures import accuracy_time, beta, changes, cmc, distances, ranked, short_lists, values
+from swiftreid.figures import accuracy_time, beta, changes, cmc, distances, distractors, ranked, short_lists, values
 from swiftreid.figures.cards import about_cards, choose_pair, choose_rows, load_cards
 from swiftreid.figures.trials import COSTS, Cost
 from swiftreid.search.cascade import Cascade, Stage
@@ -78,9 +79,7 @@ def cmc_figure(
 def time_figure(
     cards: CardsArgument,
     ranking: RankingOption = None,
-    full: Annotated[
-        bool, typer.Option("--full", help="Time of ranking the whole gallery, as papers report, not of the 100 best.")
-    ] = False,
+    full: FullOption = False,
     force: ForceOption = False,
     output: OutputOption = None,
     text: TextOption = "normal",
@@ -100,6 +99,25 @@ def time_figure(
         report.warn(f"left out, because their cards have no such time: {', '.join(lacking)}")
     figure = accuracy_time.draw_time(rankings, loaded, full=full, text=size)
     finish(report, path, figure, {"rankings": [asdict(one) for one in rankings]})
+
+
+@app.command("distractors")
+def distractors_figure(
+    cards: CardsArgument,
+    ranking: RankingOption = None,
+    full: FullOption = False,
+    output: OutputOption = None,
+    text: TextOption = "normal",
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Accuracy and time against the gallery's size: cards of one encoder with more and more distractors."""
+    report = Report(as_json=as_json, quiet=quiet)
+    path, size = target("distractors", output, text)
+    loaded = distractors.load_sweep(cards)
+    lines = distractors.growing_galleries(loaded, ranking or [], full=full)
+    figure = distractors.draw_growing(lines, loaded, full=full, text=size)
+    finish(report, path, figure, {"rankings": [asdict(line) for line in lines]})
 
 
 @app.command("beta")

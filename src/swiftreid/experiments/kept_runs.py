@@ -168,19 +168,23 @@ def hashed(
     return file
 
 
-def evaluated(encoder: EncoderSource, data: Data, card: Path, *, progress: Progress = no_progress) -> ResultCard:
+def evaluated(
+    encoder: EncoderSource, data: Data, card: Path, *, values: bool = False, progress: Progress = no_progress
+) -> ResultCard:
     """The result card of an encoder, without times and single queries; made if the file does not hold it yet.
 
     Args:
         encoder: what is measured.
         data: on what.
         card: the card's file; one of another encoder or data set is replaced.
+        values: whether to rank by the real values behind each code too.
         progress: takes how far encoding and measuring are.
     """
     used, read = encoder_of(encoder), data_set(data)
     found = ResultCard.load(card) if card.is_file() else None
-    if found is None or not _is_of(found, used, read):
-        found = evaluate(read, used, EvaluationSettings(timed=False, per_query=False), progress=progress)
+    if found is None or not _is_of(found, used, read) or (values and not found.run.get("values")):
+        settings = EvaluationSettings(timed=False, per_query=False, values=values)
+        found = evaluate(read, used, settings, progress=progress)
         found.save(card)
     return found
 

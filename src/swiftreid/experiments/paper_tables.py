@@ -78,36 +78,47 @@ BETAS = (0, 0.1, 0.3, 1, 3)
 ATTRIBUTE = tuple(_guided(beta, attention=attention) for attention in (False, True) for beta in BETAS)
 
 
-def _distilled(alpha: float, *, norm: bool, first: TableRow | None = None) -> TableRow:
-    name = f"alpha {alpha}{', BN' if norm else ''}{', pretrained' if first else ''}"
-    changes = _settings(distillation_weight=alpha, norm=norm, distillation="pretrained" if first else "end_to_end")
+def _distilled(alpha: float, *, norm: bool, first: TableRow | None = None, way: str = "") -> TableRow:
+    name = ", ".join([f"alpha {alpha}", *(["BN"] if norm else []), *([way] if first else [])])
+    changes = _settings(distillation_weight=alpha, norm=norm, distillation=way if first else "end_to_end")
     return TableRow(name, "smooth_relaxation", changes, first)
 
 
+WAYS = ("pretrained", "continued")
 ALPHAS = (0.1, 0.3, 0.7, 1)
 BEST = (("", 0.7), (", BN", 0.3))  # alpha without and with BN
 
 
 def _distillations(*, norm: bool) -> Sequence[TableRow]:
-    """Nothing distilled; then the first way, and from what had nothing distilled the second."""
-    first = _distilled(0, norm=norm)
-    return (first, *(_distilled(alpha, norm=norm, first=start) for start in (None, first) for alpha in ALPHAS))
+    """Nothing distilled; then end to end, and with the teacher of what had nothing distilled the other two ways."""
+    start = _distilled(0, norm=norm)
+    guided = (_distilled(alpha, norm=norm, first=start, way=way) for way in WAYS for alpha in ALPHAS)
+    return (start, *(_distilled(alpha, norm=norm) for alpha in ALPHAS), *guided)
 
 
 DISTILLATION = (*_distillations(norm=False), *_distillations(norm=True))
 
+TRUNKS = tuple(  # no file with ImageNet's weights fits trunks of half the width: all of them start from nothing
+    TableRow(trunk, "ranking", (f"settings.trunk={trunk}", "init=null"))
+    for trunk in ("resnet18_half", "resnet18_half_ibn_a", "resnet18", "resnet18_ibn_a")
+)
+
+LENGTH = tuple(TableRow(f"{bits} bit", "smooth_relaxation", _settings(bits=bits)) for bits in (128, 256, 512, 2048))
+
 TABLES: Mapping[str, Sequence[TableRow]] = {
     "all_in_one": ALL_IN_ONE,
     "ranking": RANKING,
+    "trunks": TRUNKS,
     "relaxation": RELAXATION,
+    "length": LENGTH,
     "distillation": DISTILLATION,
     "attribute": ATTRIBUTE,
 }
 
 # What the papers report, the worse before the better, each a row and a column. All-in-One, Table 5 and its text: longer
 # codes are better in every setting, pyramid and distillation help short codes and the search that uses them. Ranking:
-# Table I (losses and neck) and Table VI (against the baseline). SSR: Tables 6 (relaxations) and 7 (attributes, AAB),
-# Fig. 5 (alpha) and 6 (beta).
+# Table I (losses and neck), Table V (trunks) and Table VI (against the baseline). SSR: Tables 6 (relaxations), 7
+# (attributes, AAB) and 8 (lengths), Fig. 5 (alpha) and 6 (beta).
 ORDERINGS: Mapping[str, Sequence[tuple[tuple[str, str], tuple[str, str]]]] = {
     "all_in_one": [
         *(((row.name, short), (row.name, long)) for row in ALL_IN_ONE for short, long in pairwise(LENGTHS)),
@@ -126,6 +137,15 @@ ORDERINGS: Mapping[str, Sequence[tuple[tuple[str, str], tuple[str, str]]]] = {
         (("CE after neck", FLOAT), ("both", FLOAT)),
         (("Lin after neck", FLOAT), ("both", FLOAT)),
         (("baseline", FLOAT), ("both", FLOAT)),
+    ],
+    "trunks": [
+        (("resnet18_half", FLOAT), ("resnet18", FLOAT)),
+        (("resnet18_half", FLOAT), ("resnet18_half_ibn_a", FLOAT)),
+        (("resnet18", FLOAT), ("resnet18_ibn_a", FLOAT)),
+    ],
+    "length": [
+        ((f"{short} bit", f"id{short}"), (f"{long} bit", f"id{long}"))
+        for short, long in pairwise((128, 256, 512, 2048))
     ],
     "relaxation": [
         *(
@@ -156,9 +176,11 @@ ORDERINGS: Mapping[str, Sequence[tuple[tuple[str, str], tuple[str, str]]]] = {
 }
 
 COLUMNS: Mapping[str, Sequence[str]] = {
-    "all_in_one": [*LENGTHS, "CtF"],
+    "all_in_one": [*LENGTHS, "CtF", *(f"{length} real values" for length in LENGTHS)],
     "ranking": [FLOAT],
+    "trunks": [FLOAT],
     "relaxation": [CODE],
+    "length": ["id128", "id256", "id512", "id2048"],
     "distillation": [CODE],
     "attribute": [CODE, ATTRIBUTES],
 }

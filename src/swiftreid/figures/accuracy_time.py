@@ -14,6 +14,7 @@ from swiftreid.figures.style import FAINT, LOOKS, TextSize, compose, new_figure,
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 Kind = Literal["exhaustive", "cascade", "float", "re-ranked"]
@@ -190,14 +191,14 @@ def _panel(axes: Axes, rankings: Sequence[TimedRanking], label: str, field: str)
         axes.plot([r.microseconds], [value], zorder=3, **_marks(r.kind))  # type: ignore[arg-type]
     axes.set_xlabel("time per query (µs, logarithmic)")
     percent_axis(axes, label, min(values), max(values))
-    decades_axis(axes, [r.microseconds for r in rankings])
+    decades_axis(axes.xaxis, [r.microseconds for r in rankings])
 
 
-def decades_axis(axes: Axes, values: Sequence[float]) -> None:
-    """Ticks of a logarithmic x axis in plain figures: 1, 2 and 5 of each power of ten, fewer over many of them."""
+def decades_axis(axis: Axis, values: Sequence[float]) -> None:
+    """Ticks of a logarithmic axis in plain figures: 1, 2 and 5 of each power of ten, fewer over many of them."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     wide = max(values) > 300 * min(values)
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    axis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    axis.set_minor_formatter(NullFormatter())

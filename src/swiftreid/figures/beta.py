@@ -111,7 +111,7 @@ def draw_beta(numbers: BetaFigure, about: Sequence[str], *, cost: Cost = "bytes"
         above, below = figure.subplots(2, 1, sharex=True, height_ratios=[2.2, 1])
         accuracy_panel(above, numbers.trials, numbers.exhaustive)
         cost_panel(below, numbers.trials, numbers.exhaustive, cost)
-        decades_axis(below, [trial.at for trial in numbers.trials])
+        decades_axis(below.xaxis, [trial.at for trial in numbers.trials])
         below.set_xlabel("beta: weight of recall in F_beta (logarithmic)")
         if numbers.calibrated is not None:
             for axes, words in ((above, f"the card's beta: {numbers.calibrated:g}"), (below, "")):

@@ -183,7 +183,7 @@ def draw_short_lists(
             )
         percent_axis(above, "share (%)", min(low, *map(min, lists.values())), max(high, *map(max, lists.values())))
         cost_panel(below, numbers.trials, numbers.exhaustive, cost)
-        decades_axis(below, at)
+        decades_axis(below.xaxis, at)
         below.set_xlabel("w: entries on the short list (logarithmic)")
         share = f"{100 * numbers.rank_share:g} %"
         mark(above, numbers.rule, "")

@@ -108,8 +108,9 @@ def encode(lists: Lists, rows: Ids, distances: Distances, settings: Reciprocal) 
     """Encode pictures by their k-reciprocal neighbours (equations 3, 5 and 7 of the paper).
 
     N(p, k) are the k + 1 nearest pictures, p among them. R(p, k) are those of N(p, k) that have p in theirs. R*(p) is
-    R(p, k1) with R(c, k1 / 2) for every c in R(p, k1) that shares more than two thirds of R(c, k1 / 2) with R(p, k1).
-    p's weight of each picture g in R*(p) is exp(-d(p, g)), d divided by p's largest distance; p's weights sum to 1.
+    R(p, k1) with R(c, k1 / 2) for every c in R(p, k1) that shares more than two thirds of R(c, k1 / 2) with R(p, k1)
+    (as the authors' code has it; equation 5 says "at least"). p's weight of each picture g in R*(p) is exp(-d(p, g)),
+    d divided by p's largest distance; p's weights sum to 1.
 
     Returns:
         `Sparse` with len(rows) rows; columns are numbers of pictures.

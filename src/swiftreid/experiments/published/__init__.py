@@ -22,6 +22,7 @@ IN_FULL: Mapping[str, str] = {
     "weights": "--weights FILE",
     "attributes": "attr30",
     "cascade": "CASCADE",
+    "sweep": "sweep-*.json",
 }
 """What stands for the names in braces, as the papers have it: on Market-1501, from an ImageNet file."""
 

@@ -27,7 +27,9 @@ def test_hosts_are_searched_with_and_without_attributes(tmp_path: Path) -> None:
         for label in ("float", "+ AFR"):
             (row,) = [line for line in ran.stdout.splitlines() if f"{host} {label}" in line]
             rows[label] = row.split(f"{host} {label}")[1].split()
-        floats, searched = ([float(rows[label][i]) for i in (0, 2, 3)] for label in ("float", "+ AFR"))
-        assert all(0 < share <= 100 for share in (*floats[:2], *searched[:2]))
-        assert floats[2] == 8192  # 2,048 numbers of 4 bytes
-        assert searched[2] > 8192
+        floats, searched = ([float(rows[label][i]) for i in (0, 2, 4, 5)] for label in ("float", "+ AFR"))
+        assert all(0 < share <= 100 for share in (*floats[:3], *searched[:3]))
+        assert floats[1] == floats[2]  # the whole gallery is on the list
+        assert searched[1] <= searched[2]
+        assert floats[3] == 8192  # 2,048 numbers of 4 bytes
+        assert searched[3] > 8192

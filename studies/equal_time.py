@@ -21,13 +21,14 @@ import statistics
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from program import over, progress, run, spread
 
-from swiftreid.data.samples import ReidData
 from swiftreid.data.sources import open_data
 from swiftreid.encoding.encoder import Encoder, open_encoder
 from swiftreid.evaluation.measure import Measured, measure_cascades
-from swiftreid.experiments.encoded import encode_test_set
+from swiftreid.experiments.encoded import EncodedData, encode_test_set
+from swiftreid.figures.short_lists import first_match_ranks
 from swiftreid.search.cascade import Cascade
 from swiftreid.search.codes import bits_of
 
@@ -66,14 +67,9 @@ def time_of(found: Seeds) -> float:
     return statistics.mean(m.full_microseconds or 0.0 for m in found)
 
 
-def matched(found: Seeds, w: int) -> str:
-    """Percent of queries with a match at rank w or better."""
-    shares = []
-    for each in found:
-        counted = ~np.isnan(each.metrics.inp)
-        first = each.metrics.first_match[counted]
-        shares.append(100 * float(((first > 0) & (first <= w)).mean()))
-    return spread(shares)
+def matched(ranks: Sequence[NDArray[np.int64]], w: int) -> str:
+    """Percent of queries with a match among the w nearest by attributes; ignored pictures fill places too."""
+    return spread([100 * float((each <= w).mean()) for each in ranks])
 
 
 def kinds_of(encoders: Sequence[Encoder]) -> list[list[Encoder]]:
@@ -94,14 +90,9 @@ def kinds_of(encoders: Sequence[Encoder]) -> list[list[Encoder]]:
     return ordered
 
 
-def measured(encoder: Encoder, data: ReidData, cascades: dict[str, Cascade]) -> list[Measured]:
-    test = encode_test_set(data, encoder, progress=progress())
-    return measure_cascades(cascades, test.query, test.gallery, timed=True, protocol=test.protocol)
-
-
-def by_search(kind: Sequence[Encoder], data: ReidData, cascades: dict[str, Cascade]) -> dict[str, Seeds]:
+def by_search(tests: Sequence[EncodedData], cascades: dict[str, Cascade]) -> dict[str, Seeds]:
     """What each search gives with each encoder of a kind."""
-    each = [measured(encoder, data, cascades) for encoder in kind]
+    each = [measure_cascades(cascades, t.query, t.gallery, timed=True, protocol=t.protocol) for t in tests]
     return {rows[0].label: rows for rows in zip(*each, strict=True)}
 
 
@@ -121,22 +112,26 @@ def main() -> None:
     )
     args = parser.parse_args()
     data = open_data(args.data)
-    *shorter, longest = kinds_of([open_encoder(name) for name in args.encoder])
+    kinds = kinds_of([open_encoder(name) for name in args.encoder])
+    encoded = [[encode_test_set(data, encoder, progress=progress()) for encoder in kind] for kind in kinds]
+    *shorter, longest = kinds
     spec, entries = longest[0].spec, len(data.gallery)
     attributes, final = f"attr{len(longest[0].card.attributes)}", spec.final
     own = [name for name in spec if name.startswith("id") and name != final]
     shorts = own or [kind[0].spec.final for kind in shorter]
     if not shorts:
-        raise SystemExit(f"error: no code is shorter than {final}: {spec}")
+        raise SystemExit(f"error: no code is shorter than {final}: give encoders of several lengths")
+    if own and shorter:
+        raise SystemExit(f"error: {spec} has shorter codes of its own: give encoders of this kind, or of one code each")
     ladder = np.unique(np.geomspace(min(10, entries), entries, args.steps).astype(int)).tolist()
     same_work = {name: ideal(bits_of(name), bits_of(attributes), bits_of(final), entries) for name in shorts}
     lengths = sorted({*ladder, *filter(None, same_work.values())})
-    cascades = {name: Cascade.parse(name) for name in [*own, final, attributes]}
+    cascades = {name: Cascade.parse(name) for name in [*own, final]}
     cascades |= {f"w {w}": Cascade.parse(f"{attributes}:top={w} > {final}") for w in lengths}
-    found = by_search(longest, data, cascades)
-    if not own:
-        for kind in shorter:
-            found |= by_search(kind, data, {kind[0].spec.final: Cascade.parse(kind[0].spec.final)})
+    found = by_search(encoded[-1], cascades)
+    for kind, tests in zip(shorter, encoded, strict=False):
+        found |= by_search(tests, {kind[0].spec.final: Cascade.parse(kind[0].spec.final)})
+    ranks = [first_match_ranks(attributes, t.query, t.gallery, protocol=t.protocol) for t in encoded[-1]]
 
     print(f"{data.name}: {len(data.query):,} queries, {entries:,} entries; {attributes} > {final}")
     print(f"rank-1 / mAP, of AFR also mAP over the short list; {over(len(longest))}\n")
@@ -154,7 +149,7 @@ def main() -> None:
     print(f"{'w':>8}{'us':>8}{'AFR':^46}{'matched by attributes':>24}")
     for w in lengths:
         each = found[f"w {w}"]
-        print(f"{w:8}{time_of(each):8.0f}{list_accuracy(each)}{matched(found[attributes], w):>24}")
+        print(f"{w:8}{time_of(each):8.0f}{list_accuracy(each)}{matched(ranks, w):>24}")
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from program import run
 
+from swiftreid.encoding.runtimes.blas import blas_threads
 from swiftreid.search import kernels
 
 SIZES = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
@@ -37,7 +38,8 @@ def in_turn(sides: Mapping[str, Callable[[], object]], rounds: int) -> Times:
     for _ in range(rounds):
         for name, work in sides.items():
             begun = time.process_time()
-            work()
+            with blas_threads(1):
+                work()
             taken[name].append(time.process_time() - begun)
     return {name: statistics.median(times) for name, times in taken.items()}
 

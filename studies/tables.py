@@ -36,15 +36,17 @@ def folder_of(row: TableRow, data: Path, seed: int, out: Path) -> Path:
 
 def encoder_of(row: TableRow, data: Path, seed: int, out: Path, args: argparse.Namespace) -> Path:
     """The encoder of one run, which is made if it is not there yet, and before it the run that it goes on from."""
-    start = args.init
+    start, changes = args.init, []
     if row.first is not None:
         encoder_of(row.first, data, seed, out, args)
         start = folder_of(row.first, data, seed, out) / CHECKPOINT
+        # What is not taken from the first run starts as that did.
+        changes = [] if args.init is None else [f"init={args.init}"]
     return trained(
         f"small/{row.recipe}",
         data,
         folder_of(row, data, seed, out),
-        changes=[*row.changes, *args.set],
+        changes=[*row.changes, *args.set, *changes],
         seed=seed,
         init=start,
         reports=training_reports(),

@@ -6,19 +6,23 @@ from swiftreid.experiments.published import PAPERS, PublishedRow, paper_title, p
 
 HEAD = """# The papers' tables, row by row
 
-Made from `src/swiftreid/experiments/published/` by `make generated`. From Python: `published_rows("ranking")`.
+Made from `src/swiftreid/experiments/published/` by `make generated`. In Python, `published_rows("ranking")` of
+`swiftreid.experiments.published` has the rows.
 
 The papers start from ImageNet weights: give your file, as in `--weights resnet50-0676ba61.pth`. SwiftReID downloads
 nothing. `market1501` is the data set: its folder, or its name if `SWIFTREID_MARKET1501` contains the path;
 `market1501+500k` has its 500,000 distractors. For the columns of other data sets, train and evaluate on those:
-`dukemtmc-reid`, `cuhk03-np-labeled`, `cuhk03-np-detected`. `attr30` is the code of Market-1501's attributes;
+`dukemtmc-reid`, `cuhk03-np-labelled`, `cuhk03-np-detected`. `attr30` is the code of Market-1501's attributes;
 DukeMTMC-reID's is `attr23`, that of CUHK03 `attr27`. The attributes of CUHK03 were never published, so its rows with
 attributes need a file of your own.
 
 The papers train on all training people, so these recipes hold nobody out unless a row says so. *Result* is the row of
 the table that `swiftreid evaluate` prints; add `--card FILE` to save the result card. *Reported* is rank-1 / mAP in
 percent, as the paper prints it. SwiftReID did not measure these figures; [ablations](ablations.md) has small versions
-that it did.
+that it did. The papers' times and bytes are not listed: they are of other machines.
+
+*CtF* is coarse-to-fine search, *DTO* how its thresholds are [fitted](calibration.md). *AFR* compares
+[attributes](attributes.md) first; its rows' mAP is over the short list (`--ap short_list`), where the paper's gain is.
 """
 
 

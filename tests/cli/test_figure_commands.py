@@ -110,6 +110,8 @@ def test_figures_of_data_are_fitted_on_the_train_split(swiftreid: Command, drawn
 
 @pytest.mark.slow
 def test_w_and_distances_are_fitted_on_the_train_split(swiftreid: Command, drawn_people: Path, tmp_path: Path) -> None:
+    shown = swiftreid("figure", "w", drawn_people, "--lengths", "3,20", "--json").json
+    assert {3, 20} < {trial["at"] for trial in shown["trials"]} | {shown["rule"]}
     shown = swiftreid("figure", "w", drawn_people, "--json").json
     assert shown["fitted_on"] == "drawn train"
     assert shown["rule"] in [trial["at"] for trial in shown["trials"]]

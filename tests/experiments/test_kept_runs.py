@@ -18,7 +18,8 @@ from swiftreid.errors import UsageError
 from swiftreid.evaluation.card import DataCard, EvaluatedEncoder, ProtocolCard, ResultCard, ResultRow
 from swiftreid.evaluation.protocol import evaluate_rankings
 from swiftreid.experiments import kept_runs
-from swiftreid.experiments.kept_runs import RECORD, evaluated, hashed, once, percentages
+from swiftreid.experiments.kept_runs import RECORD, evaluated, hashed, once, percentages, trained
+from swiftreid.experiments.settings import EvaluationSettings
 
 STATION = Path(__file__).resolve().parents[2] / "examples" / "station"
 CHANGES = ["training.epochs=1", "training.lengths=[128,32]"]
@@ -62,6 +63,9 @@ def test_the_card_of_another_encoder_or_data_set_is_replaced(monkeypatch: pytest
             encoder=EvaluatedEncoder(name="stripes", fingerprint=fingerprint),
             protocol=ProtocolCard.of(metrics),
             rows=[ResultRow.of("id32 exhaustive", metrics)],
+            run=EvaluationSettings(timed=False, per_query=False).as_run(
+                open_encoder("stripes").card.training.get("recipe")
+            ),
         )
 
     own, calls = open_encoder("stripes").fingerprint, []
@@ -71,13 +75,20 @@ def test_the_card_of_another_encoder_or_data_set_is_replaced(monkeypatch: pytest
         return card(own)
 
     monkeypatch.setattr(kept_runs, "evaluate", evaluate)
-    for before, times in ((card(own), 0), (card("f00d"), 1), (card(own, "0" * 16), 2)):
+    here = card(own)
+    camera_less = here.model_copy(update={"protocol": here.protocol.model_copy(update={"cross_camera": False})})
+    cascades = here.model_copy(update={"run": {**here.run, "cascades": ["id32"]}})
+    others = (card("f00d"), card(own, "0" * 16), camera_less, cascades)
+    for times, before in enumerate((here, *others)):
         before.save(path)
         found = evaluated("stripes", data, path)
         assert percentages(found) == {"id32 exhaustive": (0, 50)}
         assert found.encoder is not None
         assert found.encoder.fingerprint == own
         assert len(calls) == times
+    here.save(path)
+    evaluated("stripes", data, path, values=True)
+    assert len(calls) == 1 + len(others)
     assert (found.encoder, found.data) == (card(own).encoder, card(own).data)
 
 
@@ -93,3 +104,29 @@ def test_an_encoder_that_was_learned_otherwise_is_refused(tmp_path: Path) -> Non
     for other in ({"changes": [*CHANGES, "training.epochs=2"]}, {"seed": 1, "changes": CHANGES}):
         with pytest.raises(UsageError, match="holds the result of other settings"):
             hashed("stripes", STATION, made, **other)
+
+
+def test_a_run_of_a_recipe_or_a_start_that_has_changed_since_is_refused(tmp_path: Path) -> None:
+    start, recipe = tmp_path / "start.safetensors", tmp_path / "mine.yaml"
+    open_encoder("rendered").save(start)
+
+    def state(epochs: int) -> None:
+        recipe.write_text(
+            "method: baseline\nsettings: {trunk: resnet18_half_ibn_a}\nsize: [48, 24]\nheld_out: 0\n"
+            f"batches: {{persons: 2, pictures: 2}}\nschedule: {{epochs: {epochs}, per_epoch: 4, warm_up: 0}}\n"
+        )
+
+    def made() -> Path:
+        return trained(recipe, STATION, tmp_path / "run", init=start)
+
+    state(1)
+    content = made().read_bytes()
+    assert made().read_bytes() == content
+    state(2)
+    with pytest.raises(UsageError, match="holds the result of other settings"):
+        made()
+    state(1)
+    assert made().read_bytes() == content
+    open_encoder("rendered").with_card(open_encoder("rendered").card.model_copy(update={"name": "x"})).save(start)
+    with pytest.raises(UsageError, match="holds the result of other settings"):
+        made()

@@ -55,6 +55,30 @@ def test_figures_are_shares_of_queries() -> None:
             assert 0 < mean <= 100, (paper, row.row, data)
 
 
+TEXTS = {
+    "all_in_one": "faster-reid-ctf-2020",
+    "ranking": "ranking-classification-reid",
+    "smooth_relaxation": "ssr-hashing-reid-2021",
+}
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_reported_figures_stand_side_by_side_in_the_papers_text(paper: str) -> None:
+    path = ROOT.parent / "shared" / "papers" / f"{TEXTS[paper]}.txt"
+    if not path.is_file():
+        pytest.skip(f"needs the paper's text at {path}")
+    numbers = [float(number) for number in re.findall(r"\d+\.\d+|\d+", path.read_text(encoding="utf-8"))]
+    rows = [row for row in published_rows(paper) if row.reported]
+    assert len(rows) > 10
+    for row in rows:
+        # Table 5 of the first paper has five rank-1, then five mAP (four each of the upper bound).
+        apart = {"upper bound": 4}.get(row.row[:11], 5) if (paper, row.place) == ("all_in_one", "Table 5") else 1
+        pairs = set(zip(numbers, numbers[apart:], strict=False))
+        for data, reported in row.reported.items():
+            turned = paper == "ranking" and reported[::-1] in pairs  # its tables have the mAP first
+            assert reported in pairs or turned, (row.place, row.row, data, reported)
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

@@ -27,17 +27,20 @@ def test_relaxations_are_those_of_training() -> None:
 def test_counts_are_of_values_before_and_after(relaxation: str) -> None:
     values = np.random.default_rng(0).normal(size=(40, 32)).astype(np.float32)
     [found] = value_histograms({"id32": values}, relaxation)
-    series = [(values.astype(np.float64), found.before)]
+    series = [(values.astype(np.float64), found.before, found.edges)]
     if relaxation == "ssr":
-        assert (found.after, found.relaxation) == (None, "none")
+        assert (found.after, found.after_edges, found.relaxation) == (None, None, "none")
     else:
         assert found.after is not None
-        series.append((RELAXATIONS[relaxation](values.astype(np.float64)), found.after))
-    last = len(found.edges) - 2
-    for given, counts in series:
+        assert found.after_edges is not None
+        ends = (0, 1) if relaxation == "sigmoid" else (-1, 1)
+        assert (found.after_edges[0], found.after_edges[-1]) == pytest.approx(ends)
+        series.append((RELAXATIONS[relaxation](values.astype(np.float64)), found.after, found.after_edges))
+    for given, counts, edges in series:
+        last = len(edges) - 2
         naive = [0] * (last + 1)
         for value in given.ravel():
-            naive[min(last, max(0, int(np.searchsorted(found.edges, value, side="right")) - 1))] += 1
+            naive[min(last, max(0, int(np.searchsorted(edges, value, side="right")) - 1))] += 1
         assert counts == naive
         assert sum(counts) == values.size
 
@@ -59,6 +62,8 @@ def test_the_relaxation_is_the_recipes() -> None:
     assert told(method="smooth_relaxation", settings={"relaxation": "hardsigmoid"}) == "hardsigmoid"
     assert told(method="smooth_relaxation", settings={}) == "ssr"
     assert told(method="pcb", settings={}) == "none"
+    kept = {"recipe": {"method": "all_in_one"}, "codes_recipe": {"method": "smooth_relaxation", "settings": {}}}
+    assert relaxation_of(card.model_copy(update={"training": kept})) == "ssr"
     assert relaxation_of(open_encoder("rendered").card) == "tanh"
 
 

@@ -66,3 +66,13 @@ def test_the_neck_keeps_its_bias_at_zero() -> None:
     optimizer.step()
     assert neck.bias.tolist() == [0, 0, 0, 0]
     assert neck.weight.tolist() != [1, 1, 1, 1]
+
+
+def test_the_neck_takes_no_bias_from_a_file() -> None:
+    other = torch.nn.BatchNorm1d(4)
+    torch.nn.init.normal_(other.weight)
+    torch.nn.init.ones_(other.bias)
+    neck = BatchNormNeck(4)
+    neck.load_state_dict(other.state_dict())
+    assert neck.bias.tolist() == [0, 0, 0, 0]
+    torch.testing.assert_close(neck.weight, other.weight)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from swiftreid.calibration.calibration import SHORT_LIST, Calibration
 from swiftreid.calibration.same_person import EMBEDDING, SamePerson
+from swiftreid.calibration.thresholds import PAPER_BETA
 from swiftreid.cli.console import Report
 from swiftreid.evaluation.attributes import AttributeScore, AttributeScores
 
@@ -16,6 +17,8 @@ FEW = 30
 def print_calibration(report: Report, found: Calibration) -> None:
     """Print one line for each fitted value, with its data."""
     report.text(f"cascade: {found.cascade} ({_chosen_by(found)})")
+    if found.method != SHORT_LIST and found.default_cascade != found.cascade:
+        report.text(f"cascade of the paper's beta: {found.default_cascade} (DTO, beta {PAPER_BETA:g})")
     if found.recall is None:
         report.text(f"no certified recall: {found.recall_note}")
     else:

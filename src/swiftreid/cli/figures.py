@@ -130,7 +130,7 @@ def beta_figure(
     folders: FoldersOption = None,
     held_out_data: HeldOutOption = None,
     betas: Annotated[
-        str | None, typer.Option(help="Betas to try, with commas between. Default: 18 from 0.01 to 64.")
+        str | None, typer.Option(help="Betas to try, with commas between. Default: 18 from 0.01 to 64, or the card's.")
     ] = None,
     cost: CostOption = "bytes",
     output: OutputOption = None,
@@ -173,6 +173,9 @@ def w_figure(
     code: Annotated[
         str | None, typer.Option(help="The short code. Default: the attributes if there are any, else the shortest.")
     ] = None,
+    lengths: Annotated[
+        str | None, typer.Option(help="Lengths to try, with commas between. Default: 10, 20, 50, 100, ... and all.")
+    ] = None,
     held_out_data: HeldOutOption = None,
     cost: CostOption = "bytes",
     output: OutputOption = None,
@@ -184,6 +187,7 @@ def w_figure(
     report = Report(as_json=as_json, quiet=quiet)
     path, size = target("w", output, text)
     paid = _cost(cost)
+    tried = None if lengths is None else [round(w) for w in numbers_between("--lengths", lengths, 0)]
     opened = open_encoder(encoder, threads=encoder_threads, device=device)
     test = encoded_test_set(data, opened, report, kind=kind, folders=folders)
     with with_advice(HELD_OUT_ADVICE):
@@ -193,6 +197,7 @@ def w_figure(
         test.query,
         test.gallery,
         fitted_on=fitted.fitted_on,
+        widths=tried,
         timed=paid != "bytes",
         protocol=test.protocol,
         progress=report.progress,

@@ -167,7 +167,7 @@ def calibration_error(logits: NDArray[np.floating], truth: NDArray[np.bool_], bi
     """
     if not len(truth):
         return None
-    stated = 1 / (1 + np.exp(-logits.astype(np.float64)))
+    stated = 1 / (1 + np.exp(-logits.astype(np.float64).clip(-700, 700)))  # exp(710) is too large for a float64
     bin_of = np.minimum((stated * bins).astype(np.int64), bins - 1)
     gaps = np.bincount(bin_of, weights=stated - truth, minlength=bins)
     return float(np.abs(gaps).sum() / len(truth))

@@ -29,7 +29,7 @@ def relaxation_of(card: EncoderCard) -> str:
 
     All-in-One, on frozen embeddings too, has tanh; a method with the setting ``relaxation`` what that says.
     """
-    recipe = card.training.get("recipe")
+    recipe = card.training.get("codes_recipe", card.training.get("recipe"))
     if not isinstance(recipe, dict):
         return "none"
     if recipe.get("method") == "all_in_one":

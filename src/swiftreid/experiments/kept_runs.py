@@ -6,9 +6,10 @@ result of settings that it is not of. Needs the extra `train`.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +17,7 @@ from swiftreid.data.fingerprint import fingerprint_of
 from swiftreid.data.samples import ReidData
 from swiftreid.data.sources import open_data
 from swiftreid.durable import save_bytes
-from swiftreid.encoding.encoder import Encoder, open_encoder
+from swiftreid.encoding.encoder import Encoder, encoder_path, open_encoder
 from swiftreid.errors import UsageError
 from swiftreid.evaluation.attributes import AttributeScores
 from swiftreid.evaluation.card import ResultCard
@@ -25,7 +26,7 @@ from swiftreid.experiments.evaluate import evaluate
 from swiftreid.experiments.inputs import TRAIN, Data, EncoderSource, data_set, encoder_of
 from swiftreid.experiments.settings import EvaluationSettings
 from swiftreid.experiments.unreadable import Unreadable
-from swiftreid.methods import learns_attributes
+from swiftreid.methods import learns_attributes, method_config
 from swiftreid.progress import Progress, no_progress
 from swiftreid.recipes import find_recipe
 from swiftreid.training.frozen.hashing import learn_hash
@@ -93,21 +94,22 @@ def trained(
         UsageError: the folder holds another run, or the recipe cannot be.
         SwiftReIDError: training failed.
     """
+    stated = load_network_recipe(find_recipe(recipe), list(changes))
+    read = open_data(data, need=TRAIN, attributes=learns_attributes(stated.method, stated.settings))
+    # Contents, not names: a recipe, an encoder or a data set of the same name may be another by now.
+    config = method_config(stated.method, stated.settings)
     settings = {
-        "recipe": str(recipe),
-        "data": str(data),
-        "changes": list(changes),
+        "recipe": {**stated.model_dump(mode="json"), "settings": asdict(config)},
+        "data": fingerprint_of(read),
         "seed": seed,
-        "init": None if init is None else str(init),
-        "teacher": None if teacher is None else str(teacher),
+        "init": [_digest(source) for source in (init, stated.init)],
+        "teacher": _digest(teacher),
     }
 
     def work() -> None:
-        stated = load_network_recipe(find_recipe(recipe), list(changes))
-        attributes = learns_attributes(stated.method, stated.settings)
         to = reports or Reports()
         plan = Plan(
-            open_data(data, need=TRAIN, attributes=attributes),
+            read,
             stated,
             folder,
             seed=seed,
@@ -119,6 +121,11 @@ def trained(
 
     once(folder, settings, work)
     return folder / ENCODER
+
+
+def _digest(source: str | Path | None) -> str | None:
+    """SHA-256 of a checkpoint's or an encoder's file; None of none."""
+    return None if source is None else hashlib.sha256(encoder_path(source).read_bytes()).hexdigest()
 
 
 def hashed(
@@ -182,18 +189,29 @@ def evaluated(
     """
     used, read = encoder_of(encoder), data_set(data)
     found = ResultCard.load(card) if card.is_file() else None
-    if found is None or not _is_of(found, used, read) or (values and not found.run.get("values")):
-        settings = EvaluationSettings(timed=False, per_query=False, values=values)
+    settings = EvaluationSettings(timed=False, per_query=False, values=values)
+    if found is None or not _is_of(found, used, read, settings):
         found = evaluate(read, used, settings, progress=progress)
         found.save(card)
     return found
 
 
-def _is_of(card: ResultCard, encoder: Encoder, data: ReidData) -> bool:
-    """Whether a card is of this encoder and of these pictures."""
+def _is_of(card: ResultCard, encoder: Encoder, data: ReidData, settings: EvaluationSettings) -> bool:
+    """Whether a card is of this encoder, of these pictures and of these settings; it may hold real values besides."""
     if card.encoder is None or card.encoder.fingerprint != encoder.fingerprint:
         return False
-    return card.data.fingerprint == fingerprint_of(data, distractors=card.protocol.distractors > 0)
+    protocol, wanted = card.protocol, settings.as_run(encoder.card.training.get("recipe"))
+    if (
+        protocol.cross_camera != (settings.cameras and data.cross_camera)
+        or protocol.multi_query
+        or protocol.distractors
+    ):
+        return False
+    if (protocol.empty, protocol.ap) != (settings.empty, settings.ap):
+        return False
+    if any(card.run.get(name) != value for name, value in wanted.items()):
+        return False
+    return card.data.fingerprint == fingerprint_of(data)
 
 
 def percentages(card: ResultCard) -> dict[str, tuple[float, float]]:

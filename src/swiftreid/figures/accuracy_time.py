@@ -24,7 +24,7 @@ _KINDS: tuple[Kind, ...] = ("exhaustive", "cascade", "float", "re-ranked")
 _WORDS = {
     "exhaustive": "one code, every entry",
     "cascade": "cascade",
-    "float": "float embedding",
+    "float": "floats",
     "re-ranked": "re-ranking alone",
 }
 

@@ -86,6 +86,11 @@ def _test_set(card: ResultCard) -> dict[str, object]:
     return {"name": card.data.name, **{k: n for k, n in card.data.pictures.items() if k in ("query", "gallery")}}
 
 
+def _cascades(card: ResultCard) -> list[str]:
+    """Rankings by cascades that were asked for by their rules, not those of the encoder's calibration."""
+    return [row.ranking for row in card.rows if ">" in row.ranking]
+
+
 def growing_galleries(
     cards: Sequence[ResultCard], wanted: Sequence[str] = (), *, full: bool = False
 ) -> list[GrowingGallery]:
@@ -93,13 +98,14 @@ def growing_galleries(
 
     Args:
         cards: of `load_sweep`.
-        wanted: names of rankings or parts of them; empty takes every code, the float embedding and a cascade.
+        wanted: names of rankings or parts of them; empty takes every code, the float embedding, the first calibrated
+            cascade, and those that `evaluate` was given.
         full: whether times are of ranking the whole gallery, as papers report, not of the 100 best.
 
     Raises:
         UsageError: a card has no such ranking, or there are too many to distinguish.
     """
-    chosen = choose_rows(cards[:1], wanted, default_rankings(cards[:1]))
+    chosen = choose_rows(cards[:1], wanted, [*default_rankings(cards[:1]), *_cascades(cards[0])])
     if len(chosen) > len(LOOKS):
         raise UsageError(f"{len(chosen)} lines are too many to distinguish in one figure; choose at most {len(LOOKS)}")
     return [

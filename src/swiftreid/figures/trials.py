@@ -164,6 +164,7 @@ def cost_panel(axes: Axes, trials: Sequence[Trial], whole: Trial, cost: Cost) ->
         fontsize="small",
         color=FAINT,
         bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8},
+        zorder=1,  # under the lines
     )
     axes.set_ylim(0, 1.08 * max(level, *(trial.cost(cost) / scale for trial in trials)))
     axes.set_ylabel("kB compared\nper query" if cost == "bytes" else "time per\nquery (µs)")
@@ -185,6 +186,7 @@ def mark(axes: Axes, at: float, words: str) -> None:
             in_layout=False,
             fontsize="small",
             bbox={"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.85},
+            zorder=1,  # under the lines
         )
 
 

@@ -21,7 +21,7 @@ _TAIL: Final = 0.0005
 """Share of the values left out at each end."""
 
 RELAXATIONS: Final[Mapping[str, Callable[[NDArray[Any]], NDArray[Any]]]] = {
-    "sigmoid": lambda v: 1 / (1 + np.exp(-v)),
+    "sigmoid": lambda v: 1 / (1 + np.exp(-v.clip(-700, 700))),
     "hardsigmoid": lambda v: np.clip(v / 6 + 0.5, 0, 1),
     "tanh": np.tanh,
     "hardtanh": lambda v: np.clip(v, -1, 1),
@@ -38,13 +38,15 @@ class ValueHistogram:
         relaxation: what values pass in training; "none" where it is none.
         edges: of the bars, one more than there are bars; the first and the last bar hold what lies beyond too.
         before: values in each bar.
-        after: likewise once they passed the relaxation; None where there is none.
+        after_edges: of the bars of the values that passed the relaxation, over the range that it has.
+        after: values in each of these; None where there is no relaxation.
     """
 
     code: str
     relaxation: str
     edges: list[float]
     before: list[int]
+    after_edges: list[float] | None
     after: list[int] | None
 
 
@@ -63,14 +65,17 @@ def value_histograms(values: Mapping[str, NDArray[np.float32]], relaxation: str 
         before = given.astype(np.float64).ravel()
         if not before.size:
             raise UsageError("there are no pictures, so there are no values to draw")
-        squash = RELAXATIONS.get(relaxation)
-        after = None if squash is None else squash(before)
-        ends = [np.quantile(each, [_TAIL, 1 - _TAIL]) for each in (before, after) if each is not None]
-        low, high = float(np.min(ends)), float(np.max(ends))
+        low, high = np.quantile(before, [_TAIL, 1 - _TAIL]).tolist()
         edges = np.linspace(low, high if high > low else low + 1, BARS + 1)
-        counts = [None if each is None else _counted(each, edges) for each in (before, after)]
-        assert counts[0] is not None
-        found.append(ValueHistogram(code, relaxation if squash else "none", edges.tolist(), counts[0], counts[1]))
+        counted = edges.tolist(), _counted(before, edges)
+        if (squash := RELAXATIONS.get(relaxation)) is None:
+            found.append(ValueHistogram(code, "none", *counted, None, None))
+            continue
+        least, most = squash(np.array([-1e3, 1e3])).tolist()
+        after_edges = np.linspace(least, most, BARS // 2 + 1)
+        found.append(
+            ValueHistogram(code, relaxation, *counted, after_edges.tolist(), _counted(squash(before), after_edges))
+        )
     return found
 
 
@@ -87,7 +92,7 @@ def draw_values(histograms: Sequence[ValueHistogram], about: Sequence[str], *, t
     """
     with styled(text):
         figure = new_figure(*grid_size(len(histograms), 2.3), text)
-        panels = panel_grid(figure, len(histograms), left="share of the values (%)", below="value")
+        panels = panel_grid(figure, len(histograms), left="values in % per unit", below="value")
         for axes, histogram in zip(panels, histograms, strict=True):
             _panel(axes, histogram)
         keys = panels[0].get_legend_handles_labels()[0]
@@ -99,9 +104,11 @@ def draw_values(histograms: Sequence[ValueHistogram], about: Sequence[str], *, t
 
 
 def _panel(axes: Axes, histogram: ValueHistogram) -> None:
-    series = [("before", histogram.before), (f"after {histogram.relaxation}", histogram.after)]
-    for look, (name, counts) in zip(LOOKS, series, strict=False):
-        if counts is None:
+    name = "values" if histogram.after is None else "before"
+    series = [(name, histogram.before, histogram.edges), ("after", histogram.after, histogram.after_edges)]
+    for look, (words, counts, edges) in zip(LOOKS, series, strict=False):
+        if counts is None or edges is None:
             continue
-        draw_bars(axes, 100 * np.array(counts) / sum(counts), histogram.edges, look, name)
+        label = f"after {histogram.relaxation}" if words == "after" else words
+        draw_bars(axes, 100 * np.array(counts) / sum(counts) / np.diff(edges), edges, look, label)
     axes.set_title(histogram.code, loc="left", weight="bold")

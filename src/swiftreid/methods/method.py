@@ -139,10 +139,10 @@ class Method(nn.Module, ABC):
         return True
 
     def weights_loaded(self, fresh: Collection[str]) -> None:
-        """Called once, when the first weights are in place.
+        """Called once before training: when the first weights are in place, or before those of a checkpoint are.
 
         Args:
-            fresh: names of the weights that were not given, such as ``teacher.stages.0.0.conv1.weight``.
+            fresh: names of the weights that are not given, such as ``teacher.stages.0.0.conv1.weight``.
         """
 
     def start_epoch(self, classes: int, memory: Mapping[str, Tensor]) -> None:

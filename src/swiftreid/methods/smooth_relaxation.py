@@ -236,8 +236,9 @@ class SmoothRelaxation(Method):
         if self.config.static_teacher:
             if any(name.startswith(("teacher.stages.", "teacher.descriptor.")) for name in fresh):
                 raise UsageError(
-                    f"{self.config.distillation} distillation starts from a teacher that has learned: set init to the "
-                    f"checkpoint of a first run of this network with settings.distillation_weight=0"
+                    f"{self.config.distillation} distillation starts from a teacher that has learned: give as init the "
+                    "checkpoint of a first run of this network with settings.distillation_weight=0, and with the same "
+                    "trunk, bits, parts, norm and attention"
                 )
             for part in self._static():
                 part.requires_grad_(requires_grad=False)

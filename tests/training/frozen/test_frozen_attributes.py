@@ -130,6 +130,7 @@ def test_attributes_are_added_to_codes_that_are_kept(plain: PyramidEncoder) -> N
     np.testing.assert_array_equal(*both)
     assert told.card.provenance.startswith("attributes: 30 people of station, 450 pictures; all else (x): pyramid: ")
     assert told.card.architecture == before.card.architecture, "not an encoder within an encoder"
+    assert told.card.training["codes_recipe"] == before.card.training["recipe"]
     assert told.card.calibration is not None
     assert told.card.calibration.attributes
     again = learn(before)  # learned anew, with the figures of what was there beside

@@ -35,9 +35,11 @@ from swiftreid.training.network.embedding import embeddings_of
 from swiftreid.training.network.export import export_encoder
 from swiftreid.training.network.held_out import codes_of
 from swiftreid.training.network.initial_weights import read_start
-from swiftreid.training.network.plan import Plan, Trained
+from swiftreid.training.network.loop import StepReport
+from swiftreid.training.network.plan import Plan, Reports, Trained
 from swiftreid.training.network.processes import World
 from swiftreid.training.network.recipe import NetworkRecipe, load_network_recipe
+from swiftreid.training.network.stopping import Stopped
 from swiftreid.training.network.train import train_network
 
 RECIPE: dict[str, Any] = {
@@ -159,6 +161,7 @@ def train(
     resume: bool = False,
     finish: bool = False,
     stated_init: str | None = None,
+    reports: Reports | None = None,
     **changes: Any,
 ) -> Trained:
     changes = {"init": stated_init, **changes}
@@ -173,7 +176,7 @@ def train(
         resume=resume or finish,
         finish=finish,
     )
-    trained = train_network(plan, world=World(0, 1, torch.device("cpu")))
+    trained = train_network(plan, reports, world=World(0, 1, torch.device("cpu")))
     assert trained is not None
     return trained
 
@@ -254,6 +257,26 @@ def test_a_pretrained_teacher_teaches_a_fresh_student_on_other_people(drawn_peop
     assert fresh.encoder.card.training["learned_from"][0]["data"] == "drawn"
     with pytest.raises(UsageError, match=r"first run of this network with settings\.distillation_weight=0"):
         train(tmp_path / "none", drawn_people, **{**taught, "init": None})
+
+
+@pytest.mark.parametrize("way", ["pretrained", "continued"])
+def test_a_run_with_a_static_teacher_resumes_bit_for_bit(way: str, drawn_people: Path, tmp_path: Path) -> None:
+    settings = {"trunk": "resnet18_half", "bits": 64, "parts": 2, "attribute_weight": 0}
+    ssr: dict[str, Any] = {"method": "smooth_relaxation", "schedule": {"epochs": 1, "per_epoch": 32, "warm_up": 0}}
+    train(tmp_path / "first", drawn_people, settings={**settings, "distillation_weight": 0}, **ssr)
+    init = tmp_path / "first" / "checkpoint.safetensors"
+    taught: dict[str, Any] = {"settings": {**settings, "distillation": way}, "init": init, **ssr}
+    train(tmp_path / "whole", drawn_people, **taught)
+
+    def stop(report: StepReport) -> None:
+        if report.step == 2:
+            signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(Stopped):
+        train(tmp_path / "parts", drawn_people, reports=Reports(on_step=stop), **taught)
+    train(tmp_path / "parts", drawn_people, resume=True, **taught)
+    same(tmp_path / "whole", tmp_path / "parts")
+    train(tmp_path / "parts", drawn_people, resume=True, finish=True, **taught)
 
 
 class Silent(StripesEncoder):

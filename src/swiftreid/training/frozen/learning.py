@@ -120,6 +120,7 @@ def learn_codes(
             "data": data.name,
             "data_fingerprint": data.fingerprint,
             LEARNED_FROM: sources_of(base.card),
+            **_codes_kept(before, recipe),
             **({"attributes_before": _means(scores_before, scores)} if scores_before else {}),
         },
     )
@@ -133,6 +134,15 @@ def learn_codes(
         about["provenance"] = f"{new}: {learned_from}; {old} ({base.card.name}): {base.card.provenance}"
     card = learned.card.model_copy(update={"calibration": calibration, "metrics": metrics, **about})
     return learned.with_card(card)
+
+
+def _codes_kept(before: Encoder | None, recipe: FrozenRecipe) -> dict[str, Any]:
+    """The recipe of codes that are kept, where it is known: the run's own says nothing of them."""
+    if before is None or recipe.codes == "learn":
+        return {}
+    record = before.card.training
+    known = record.get("codes_recipe", record.get("recipe"))
+    return {} if known is None else {"codes_recipe": known}
 
 
 @dataclass(frozen=True)

@@ -182,7 +182,7 @@ def first_weights(method: Method, plan: Plan, reports: Reports, header: Checkpoi
     elif in_part and plan.init is not None and plan.recipe.init is not None:
         start = read_start(plan.recipe.init)
         before = set(start.put_into(method, plan.recipe.init, everything=True))
-        reports.note(f"what {plan.init} is not taken for starts from {plan.recipe.init}")
+        reports.note(f"what is not taken from {plan.init} starts from {plan.recipe.init}")
         starts.append(start)
     if source is not None:
         start = read_start(source)

@@ -68,6 +68,7 @@ def train_network(plan: Plan, reports: Reports | None = None, *, world: World | 
     before = open_folder(plan)
     if before is not None:
         check_same(before[0], header)
+        method.weights_loaded(())  # those of the checkpoint, all of them; what does not learn must be known before Run
     else:
         header = first_weights(method, plan, reports, header)
     make_folder(plan, world)

@@ -101,6 +101,7 @@ def read_folders(
         cross_camera=cross_camera,
         notes=notes,
         person_names=names_of(persons),
+        camera_names=names_of(cameras),
     )
     for split, pictures in found.items():
         data.split(split).extend(numbered(picture, persons, cameras) for picture in pictures)

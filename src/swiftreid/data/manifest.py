@@ -75,6 +75,7 @@ def read_manifest(
         cross_camera=cameras is not None,
         notes=notes,
         person_names=names_of(person_numbers),
+        camera_names=names_of(camera_numbers),
     )
     splits = _splits(manifest, columns, rows, need)
     homes: dict[str, Split] = {name: data.split(name) for name in SPLITS}

@@ -98,6 +98,7 @@ class ReidData:
         missing: pictures that a list or manifest names, but that do not exist; they are left out.
         doubts: what else the user should look at.
         person_names: the data set's own name of each person, where it names people in words.
+        camera_names: likewise of each camera.
     """
 
     name: str
@@ -114,6 +115,7 @@ class ReidData:
     missing: list[Path] = field(default_factory=list)
     doubts: list[Doubt] = field(default_factory=list)
     person_names: Mapping[int, str] = field(default_factory=dict)
+    camera_names: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def undivided(self) -> bool:
@@ -123,6 +125,12 @@ class ReidData:
     def called(self, person: int) -> str:
         """A person as the data set calls them: by name, or by number."""
         return self.person_names.get(person, str(person))
+
+    def cameras_called(self, samples: Sequence[NumberedSample]) -> list[str | None]:
+        """The cameras of samples as the data set calls them: by name, or by number; None where cameras are unknown."""
+        if not self.cross_camera:
+            return [None] * len(samples)
+        return [self.camera_names.get(sample.camera, str(sample.camera)) for sample in samples]
 
     @property
     def rendered(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -17,6 +18,9 @@ from swiftreid.encoding.runtimes.blas import blas_threads
 from swiftreid.encoding.runtimes.contract import NetworkFile, RunOptions
 from swiftreid.errors import UsageError
 from swiftreid.search.codes import CodeSpec, pack_bits
+
+Cameras = Sequence[str | None]
+"""The camera of each picture; None where it is not known."""
 
 _DEFAULTS = RunOptions()
 _ROWS = 4096  # embeddings multiplied at a time: bounds the memory that thousands of numbers a row need
@@ -85,6 +89,16 @@ class Encoder(ABC):
         return self
 
     @property
+    def knows_cameras(self) -> frozenset[str]:
+        """Cameras of which it has statistics (`swiftreid.encoding.camera_statistics`); of most encoders none."""
+        return frozenset()
+
+    @property
+    def cameras_from(self) -> str:
+        """Fingerprint of the data set whose cameras it knows; empty where they are of none."""
+        return ""
+
+    @property
     def pyramid(self) -> dict[str, NDArray[Any]]:
         """The arrays of learned codes (`swiftreid.encoding.pyramid.PyramidCodes`); empty where none are learned."""
         return {}
@@ -94,16 +108,18 @@ class Encoder(ABC):
         """The arrays of `swiftreid.encoding.attribute_bits.AttributeBits`; empty where it predicts none."""
         return {}
 
-    def encode(self, crops: Inputs, colour: Colour = "rgb") -> Encoding:
+    def encode(self, crops: Inputs, colour: Colour = "rgb", cameras: Cameras | None = None) -> Encoding:
         """Encode crops of any size; they are scaled to `size` as picture files are.
 
         Args:
             crops: uint8 arrays [h, w, 3] in a list, or one array [n, h, w, 3]. No crops give an empty encoding. An
                 encoder that takes vectors is given one float array [n, d] instead.
             colour: order of the channels: ``rgb``, or ``bgr`` as OpenCV has it.
+            cameras: the camera of each, None where it is not known; for encoders that know cameras (`knows_cameras`),
+                others take no notice. None if none is known.
 
         Raises:
-            UsageError: a crop has another type or shape, or no pixels.
+            UsageError: a crop has another type or shape, or no pixels, or there are not as many cameras.
             SwiftReIDError: the encoder's runtime is not installed, or its network cannot be run.
 
         Example:
@@ -122,9 +138,10 @@ class Encoder(ABC):
                 empty, None if self.card.embedding is None else np.zeros((0, self.card.embedding), np.float32)
             )
         with blas_threads(self.options.threads_per_network_call):
-            return self._encode(inputs)
+            embedding = self.normalise(self._embed(inputs), cameras)
+            return Encoding(self._codes(embedding), None if self.card.embedding is None else embedding)
 
-    def embed(self, crops: Inputs, colour: Colour = "rgb") -> NDArray[np.float32]:
+    def embed(self, crops: Inputs, colour: Colour = "rgb", cameras: Cameras | None = None) -> NDArray[np.float32]:
         """The embedding alone, float32 [n, d], of what `encode` takes; `encode_embedding` makes codes of it.
 
         Raises:
@@ -137,7 +154,19 @@ class Encoder(ABC):
         if not len(inputs):
             return np.zeros((0, self.card.embedding), np.float32)
         with blas_threads(self.options.threads_per_network_call):
-            return self._embed(inputs)
+            return self.normalise(self._embed(inputs), cameras)
+
+    def normalise(self, embedding: NDArray[np.float32], cameras: Cameras | None) -> NDArray[np.float32]:
+        """The embedding that codes are made of, from what `base` gives: without what is the cameras', if that is known.
+
+        Args:
+            embedding: float32 [n, d].
+            cameras: of each, None where it is not known; None if none is.
+
+        Raises:
+            UsageError: there are not as many cameras as embeddings.
+        """
+        return embedding
 
     def encode_embedding(self, embedding: NDArray[np.float32]) -> Encoding:
         """The encoding of embeddings that `encode` gave, float32 [n, d]: the same codes again, without the pictures.
@@ -176,11 +205,6 @@ class Encoder(ABC):
     def _inputs(self, crops: Inputs, colour: Colour) -> NDArray[Any]:
         """What `encode` was given, checked, and scaled where it is pictures."""
         return pictures_of(crops, *self.size, colour)
-
-    def _encode(self, inputs: NDArray[Any]) -> Encoding:
-        """Encode at least one input that was checked."""
-        embedding = self._embed(inputs)
-        return Encoding(self._codes(embedding), None if self.card.embedding is None else embedding)
 
     def _check_embedding(self, embedding: NDArray[np.float32]) -> None:
         if embedding.ndim != 2 or embedding.shape[1] != self.card.embedding:

@@ -129,7 +129,7 @@ def compose(
     card = EncoderCard(
         kind=PyramidEncoder.kind,
         name=name,
-        architecture={"base": _essentials(base.card)},
+        architecture={"base": essentials(base.card)},
         spec=" ".join(codes),
         embedding=base.card.embedding,
         attributes=list(attribute_names),
@@ -151,7 +151,7 @@ def _levels(card: EncoderCard) -> int:
     return levels
 
 
-def _essentials(card: EncoderCard) -> dict[str, Any]:
+def essentials(card: EncoderCard) -> dict[str, Any]:
     """The base's card without what is no part of its identity, so that renaming or recalibrating it changes nothing."""
     words: dict[str, Any] = {
         "name": "base",

@@ -14,6 +14,7 @@ KINDS: Final[dict[str, str]] = {
     "stripes": "swiftreid.encoding.stripes:StripesEncoder",
     "external": "swiftreid.encoding.external:ExternalEncoder",
     "pyramid": "swiftreid.encoding.composed:PyramidEncoder",
+    "cameras": "swiftreid.encoding.camera_encoder:CameraEncoder",
     "vectors": "swiftreid.encoding.vector_encoder:VectorEncoder",
 }
 """Kind -> module and class."""

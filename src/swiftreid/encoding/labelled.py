@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swiftreid.data.samples import Split, cameras_of, persons_of
-from swiftreid.encoding.abstract import Encoder
+from swiftreid.encoding.abstract import Cameras, Encoder
 from swiftreid.encoding.cache import EncodingCache
 from swiftreid.encoding.embedded import BATCH, embed_paths
 from swiftreid.encoding.encoding import Encoding
@@ -23,6 +23,7 @@ def encode_samples(
     encoder: Encoder,
     samples: Split,
     *,
+    cameras: Cameras | None = None,
     on_bad: OnBad | None = None,
     progress: Progress = no_progress,
     task: str = "encoding",
@@ -35,6 +36,8 @@ def encode_samples(
     Args:
         encoder: of pictures.
         samples: what to encode.
+        cameras: the name of each sample's camera, for an encoder that knows cameras by name; None if it knows none of
+            these.
         on_bad: called for each picture that cannot be used; without it the first one raises.
         progress: called as pictures are encoded.
         task: what progress is of.
@@ -51,7 +54,8 @@ def encode_samples(
         kept, encoding = encode_all(encoder, paths, on_bad=on_bad, progress=progress, task=task)
     else:
         kept, views = embed_paths(encoder, paths, on_bad=on_bad, progress=progress, task=task, cache=cache)
-        encoding = _encoding_of(encoder, views[0])
+        names = None if cameras is None else [cameras[place] for place in kept.tolist()]
+        encoding = _encoding_of(encoder, encoder.normalise(views[0], names))
     if not len(kept):
         raise SwiftReIDError(
             f"none of {len(samples)} pictures could be read; run `swiftreid doctor` on the data folder"

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swiftreid.data.pictures import BadPicture, read_batches
-from swiftreid.encoding.encoder import Encoder
+from swiftreid.encoding.abstract import Cameras, Encoder
 from swiftreid.encoding.encoding import Encoding
 from swiftreid.progress import Progress, no_progress
 
@@ -32,6 +32,7 @@ def encode_paths(
     paths: Sequence[Path],
     *,
     batch: int = 64,
+    cameras: Cameras | None = None,
     thumbnails: bool = False,
     on_bad: OnBad | None = None,
     progress: Progress = no_progress,
@@ -40,6 +41,7 @@ def encode_paths(
     """Encode ``paths`` in order, batch by batch.
 
     Unreadable pictures go to ``on_bad`` and are left out; without ``on_bad`` the first one raises `BadPicture`.
+    ``cameras`` are of the pictures, for an encoder that knows cameras.
     ``progress`` takes pictures encoded and pictures in all, by the name of ``task``.
     """
     height, width = encoder.size
@@ -47,7 +49,8 @@ def encode_paths(
     for read in read_batches(
         paths, height, width, batch=batch, on_bad=on_bad, thumbnail_height=128 if thumbnails else None
     ):
-        yield EncodedBatch(read.indices, encoder.encode(read.pictures), read.thumbnails)
+        own = None if cameras is None else [cameras[place] for place in read.indices.tolist()]
+        yield EncodedBatch(read.indices, encoder.encode(read.pictures, cameras=own), read.thumbnails)
         done = int(read.indices[-1]) + 1
         progress(task, done, len(paths))
     if done < len(paths):
@@ -58,12 +61,13 @@ def encode_all(
     encoder: Encoder,
     paths: Sequence[Path],
     *,
+    cameras: Cameras | None = None,
     on_bad: OnBad | None = None,
     progress: Progress = no_progress,
     task: str = "encoding",
 ) -> tuple[NDArray[np.int64], Encoding]:
     """Encode ``paths`` into memory: the places that could be read, int64 [n], and one encoding of them all."""
-    batches = list(encode_paths(encoder, paths, on_bad=on_bad, progress=progress, task=task))
+    batches = list(encode_paths(encoder, paths, cameras=cameras, on_bad=on_bad, progress=progress, task=task))
     if not batches:
         height, width = encoder.size
         return np.zeros(0, np.int64), encoder.encode(np.zeros((0, height, width, 3), np.uint8))

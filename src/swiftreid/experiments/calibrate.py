@@ -24,6 +24,7 @@ from swiftreid.evaluation.attributes import AttributeScore
 from swiftreid.evaluation.labelled import LabelledCodes
 from swiftreid.experiments.held_out import learned_from
 from swiftreid.experiments.inputs import Data, EncoderSource, data_set, encoder_of, warn
+from swiftreid.experiments.places import cameras_of
 from swiftreid.experiments.unreadable import Unreadable
 from swiftreid.progress import Progress, no_progress
 
@@ -117,7 +118,8 @@ def calibrate_encoder(
             + ("; attributes are not measured on them" if used.card.attributes else "")
         )
     unreadable = Unreadable(on_bad)
-    held_out = encode_samples(used, samples, on_bad=unreadable, progress=progress)
+    named = cameras_of(used, read)
+    held_out = encode_samples(used, samples, cameras=named(samples), on_bad=unreadable, progress=progress)
     unreadable.warn()
     scores = used.card.known_scores if learned else attribute_accuracy(used, held_out, samples)
     people = _People(held_out, f"{read.name} {settings.split}", fingerprint_of(read), read.rendered)

@@ -14,6 +14,7 @@ from swiftreid.encoding.stream import OnBad
 from swiftreid.evaluation.labelled import LabelledCodes, own_pictures
 from swiftreid.evaluation.protocol import Protocol
 from swiftreid.experiments.inputs import Data, EncoderSource, data_set, encoder_of
+from swiftreid.experiments.places import cameras_of
 from swiftreid.experiments.unreadable import Unreadable
 from swiftreid.figures.cards import about
 from swiftreid.progress import Progress, no_progress
@@ -91,10 +92,12 @@ def encode_test_set(
     used, read = encoder_of(encoder), data_set(data)
     unreadable = Unreadable(on_bad)
 
+    named = cameras_of(used, read)
     encoded = partial(encode_samples, used, on_bad=unreadable, progress=progress, cache=cache)
-    query = encoded(read.query, task="encoding queries")
+    query = encoded(read.query, cameras=named(read.query), task="encoding queries")
     # Without splits every picture is a query and an entry: once is enough.
-    gallery = query if read.gallery == read.query else encoded(read.gallery, task="encoding gallery")
+    same = read.gallery == read.query
+    gallery = query if same else encoded(read.gallery, cameras=named(read.gallery), task="encoding gallery")
     unreadable.warn()
     protocol = Protocol(cross_camera=read.cross_camera, self_positions=own_pictures(query, gallery))
     return EncodedData(read, used, query, gallery, protocol, unreadable)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -34,6 +33,7 @@ from swiftreid.evaluation.reranked import (
 )
 from swiftreid.experiments.distractors import Size, distractor_sizes, first_distractors
 from swiftreid.experiments.inputs import Data, EncoderSource, data_set, encoder_of, warn
+from swiftreid.experiments.places import cameras_of
 from swiftreid.experiments.rankings import exhaustive_counterparts, exhaustive_label, rankings_of
 from swiftreid.experiments.rows import rows_of
 from swiftreid.experiments.settings import EvaluationSettings
@@ -115,7 +115,12 @@ def evaluations(
     rankings = rankings_of(encoder, settings.cascades)
     _warn_of(data, encoder)
     unreadable = Unreadable(on_bad)
-    encoded = partial(encode_samples, encoder, on_bad=unreadable, progress=progress)
+    named = cameras_of(encoder, data)
+
+    def encoded(samples: Split, task: str) -> LabelledCodes:
+        cameras = named(samples)
+        return encode_samples(encoder, samples, cameras=cameras, on_bad=unreadable, progress=progress, task=task)
+
     query = encoded(data.query, task="encoding queries")
     if settings.multi_query:
         query = pool_queries(encoder, query, encoded(_pooled(data, query), task="encoding further pictures"))

@@ -15,6 +15,7 @@ from swiftreid.errors import UsageError
 from swiftreid.evaluation.labelled import LabelledCodes
 from swiftreid.experiments.encoded import EncodedData
 from swiftreid.experiments.inputs import Data, warn
+from swiftreid.experiments.places import cameras_of
 from swiftreid.progress import Progress, no_progress
 from swiftreid.training.holding_out import hold_out
 
@@ -33,11 +34,13 @@ class HeldOut:
 
     Attributes:
         name: of their data set and split.
+        data: their data set.
         samples: their pictures.
         learned: whether the encoder was trained on the same people.
     """
 
     name: str
+    data: ReidData
     samples: Split
     learned: bool
 
@@ -50,7 +53,10 @@ class HeldOut:
             )
         task = "encoding held-out people"
         unreadable, known = test.unreadable, len(test.unreadable.found)
-        people = encode_samples(test.encoder, self.samples, on_bad=unreadable, progress=progress, task=task)
+        cameras = cameras_of(test.encoder, self.data)(self.samples)
+        people = encode_samples(
+            test.encoder, self.samples, cameras=cameras, on_bad=unreadable, progress=progress, task=task
+        )
         unreadable.warn(known)
         return people
 
@@ -83,8 +89,8 @@ def held_out_people(test: EncodedData, source: Data | None = None) -> HeldOut | 
         )
     learned = split == "train" and learned_from(test.encoder, data)
     if learned and (own := held_out_by_its_run(test.encoder, data)):
-        return HeldOut(f"{data.name} train, the people held out from training", own, learned=False)
-    return HeldOut(f"{data.name} {split}", samples, learned)
+        return HeldOut(f"{data.name} train, the people held out from training", data, own, learned=False)
+    return HeldOut(f"{data.name} {split}", data, samples, learned)
 
 
 def learned_from(encoder: Encoder, data: ReidData) -> bool:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from swiftreid.data.decoding import MIN_SIDE
 from swiftreid.data.pictures import BadPicture, thumbnail
+from swiftreid.encoding.abstract import Cameras
 from swiftreid.encoding.crops import Colour
 from swiftreid.encoding.encoder import Encoder
 from swiftreid.encoding.encoding import Encoding
@@ -42,6 +43,7 @@ def encode_pictures(
     pictures: Sequence[Picture],
     colour: Colour = "rgb",
     *,
+    cameras: Cameras | None = None,
     on_bad: OnBad | None = None,
     progress: Progress = no_progress,
 ) -> Iterator[EncodedPictures]:
@@ -51,6 +53,7 @@ def encode_pictures(
         encoder: makes the codes.
         pictures: all of them files, or all of them uint8 [height, width, 3] of any size.
         colour: order of the channels of pixels.
+        cameras: of each picture, None where it is not known; None if none is.
         on_bad: takes pictures that cannot be used, which are left out; without it the first one raises.
         progress: takes pictures encoded and pictures in all.
 
@@ -60,7 +63,7 @@ def encode_pictures(
     """
     files = [Path(picture) for picture in pictures if isinstance(picture, (str, Path))]
     if len(files) == len(pictures):
-        for batch in encode_paths(encoder, files, thumbnails=True, on_bad=on_bad, progress=progress):
+        for batch in encode_paths(encoder, files, cameras=cameras, thumbnails=True, on_bad=on_bad, progress=progress):
             yield EncodedPictures(batch.indices, _columns(batch.encoding), batch.thumbnails)
         return
     if files:
@@ -80,7 +83,8 @@ def encode_pictures(
             crops.append(picture)
             small.append(thumbnail(picture[..., ::-1] if colour == "bgr" else picture))
         if places:
-            yield EncodedPictures(np.array(places, np.int64), _columns(encoder.encode(crops, colour)), small)
+            own = None if cameras is None else [cameras[place] for place in places]
+            yield EncodedPictures(np.array(places, np.int64), _columns(encoder.encode(crops, colour, own)), small)
         progress("encoding", min(start + _BATCH, len(pixels)), len(pixels))
 
 

@@ -37,7 +37,8 @@ def encode_to_file(
         SwiftReIDError: no picture could be used, or the file cannot be written.
     """
     refuse_same_ids(samples, "encode them into files of their own, and add those with different prefixes of ids")
-    kept, encoding = encode_all(encoder, [sample.path for sample in samples], on_bad=on_bad, progress=progress)
+    paths, cameras = [sample.path for sample in samples], [sample.camera for sample in samples]
+    kept, encoding = encode_all(encoder, paths, cameras=cameras, on_bad=on_bad, progress=progress)
     if not len(kept):
         raise SwiftReIDError(f"none of the {len(samples)} pictures could be read; nothing was written")
     chosen = [samples[i] for i in kept]

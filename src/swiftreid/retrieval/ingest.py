@@ -11,6 +11,7 @@ import numpy as np
 
 from swiftreid.data.pictures import BadPicture
 from swiftreid.data.samples import NamedSample
+from swiftreid.encoding.abstract import Cameras
 from swiftreid.encoding.crops import Colour
 from swiftreid.encoding.encoder import Encoder
 from swiftreid.encoding.encodings_file import Encodings
@@ -109,6 +110,7 @@ def add_samples(
         files,
         entries_at,
         done,
+        cameras=[sample.camera for sample in wanted],
         replacing=on_existing == "replace",
         colour="rgb",
         on_bad=on_bad,
@@ -160,6 +162,7 @@ def add_pictures(
         chosen,
         entries_at,
         done,
+        cameras=[entries[row].camera for row in wanted],
         replacing=on_existing == "replace",
         colour=colour,
         on_bad=on_bad,
@@ -288,6 +291,7 @@ def _encode_and_add(
     entries_at: Callable[[Sequence[int], Sequence[bytes]], list[Entry]],
     done: Ingested,
     *,
+    cameras: Cameras,
     replacing: bool,
     colour: Colour,
     on_bad: OnBad | None,
@@ -304,7 +308,7 @@ def _encode_and_add(
         on_bad(picture)
 
     used = encoder()
-    for batch in encode_pictures(used, pictures, colour, on_bad=bad, progress=progress):
+    for batch in encode_pictures(used, pictures, colour, cameras=cameras, on_bad=bad, progress=progress):
         made, columns = entries_at(batch.places.tolist(), batch.thumbnails), dict(columns_for(gallery, batch.codes))
         floats = columns.pop(EMBEDDING, None)
         written = gallery.add(

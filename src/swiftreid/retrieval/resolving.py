@@ -122,13 +122,14 @@ def _add_pictures(
     for (file, _), members in groups.items():
         colour = queries[members[0][0]].colour
         pictures = [picture for _, picture in members]
-        for batch in encode_pictures(encoder(), pictures, colour, on_bad=on_bad, progress=progress):
+        stated = [person_and_camera(Path(str(each))) if file else (None, None) for each in pictures]
+        cameras = [queries[number].camera or camera for (number, _), (_, camera) in zip(members, stated, strict=True)]
+        for batch in encode_pictures(encoder(), pictures, colour, cameras=cameras, on_bad=on_bad, progress=progress):
             for row, (place, small) in enumerate(zip(batch.places.tolist(), batch.thumbnails, strict=True)):
                 number, picture = members[place]
                 name = str(picture) if file else f"picture {place}"
-                person, camera = person_and_camera(Path(name)) if file else (None, None)
                 codes = {code: rows[row : row + 1] for code, rows in batch.codes.items()}
-                parts[number].add(name, codes, person, camera, small)
+                parts[number].add(name, codes, *stated[place], small)
 
 
 def _add_rows(own: _Parts, codes: Codes, what: str) -> None:

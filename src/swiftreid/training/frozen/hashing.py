@@ -154,6 +154,11 @@ def embed_views(
 
 def _refuse_what_cannot_be(base: Encoder, recipe: FrozenRecipe) -> None:
     """Refuse to hash what is no number, and to keep what is not there."""
+    if base.knows_cameras:
+        raise UsageError(
+            f"encoder {base.card.name} has statistics of cameras, which lie on its codes: learn codes with the encoder "
+            "that they were put on, then put them on the new one"
+        )
     if base.card.embedding is None:
         raise UsageError(f"encoder {base.card.name} gives no float embedding to hash")
     composed = bool(base.pyramid)

@@ -1,0 +1,1 @@
+"""Better codes for the cameras at hand, from pictures that nobody has labelled."""

@@ -65,10 +65,6 @@ class CameraStatistics:
             normalised[rows] = (moved if self.maps is None else moved @ self.maps[place]) + self.centre
         return normalised
 
-    def known(self, cameras: Sequence[str | None]) -> NDArray[np.bool_]:
-        """Which of these cameras there are statistics of, bool [n]."""
-        return np.isin(np.array(["" if camera is None else camera for camera in cameras], np.str_), self.cameras)
-
 
 def fit_camera_statistics(
     embeddings: NDArray[np.float32], cameras: Sequence[str | None], *, alignment: float = ALIGNMENT

@@ -55,7 +55,7 @@ def test_the_adversary_sums_over_pairs_and_gradients_turn_round_before_it() -> N
     torch.manual_seed(0)
     adversary = PartAdversary(5)
     parts = [torch.randn(4, 5, requires_grad=True) for _ in range(3)]
-    loss = adversary.loss(parts)
+    loss = adversary.loss(torch.stack(parts))
     plain = sum((adversary(a) - adversary(b)).square().sum(dim=1).mean() for a, b in combinations(parts, 2))
     torch.testing.assert_close(loss, torch.as_tensor(plain))
     inside = torch.autograd.grad(loss, [*parts, adversary.first.weight], retain_graph=True)
@@ -69,11 +69,11 @@ def test_the_adversary_sums_over_pairs_and_gradients_turn_round_before_it() -> N
 def test_the_adversary_gains_nothing_by_size() -> None:
     torch.manual_seed(0)
     adversary, parts = PartAdversary(5), [torch.randn(4, 5) for _ in range(3)]
-    before = adversary.loss(parts)
+    before = adversary.loss(torch.stack(parts))
     with torch.no_grad():
         adversary.first.weight *= 0.01
-    torch.testing.assert_close(adversary.loss([100 * part for part in parts]), before)
-    assert adversary.loss(parts[:1]).item() == 0
+    torch.testing.assert_close(adversary.loss(100 * torch.stack(parts)), before)
+    assert adversary.loss(torch.stack(parts[:1])).item() == 0
 
 
 def diversity(parts: list[Tensor]) -> float:
@@ -92,10 +92,8 @@ def learned(weight: float, seed: int) -> float:
     for step in range(60):
         classes = torch.arange(16) % 4
         value = prototypes[classes] + 0.5 * a_map(16, 16, seed=1000 * seed + step)
-        parts = learners(value)
-        loss = functional.cross_entropy(classifier(torch.stack(parts).sum(dim=0)), classes) + weight * adversary.loss(
-            parts
-        )
+        parts = torch.stack(learners(value))
+        loss = functional.cross_entropy(classifier(parts.sum(dim=0)), classes) + weight * adversary.loss(parts)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -133,3 +131,13 @@ def test_impossible_parts_are_refused() -> None:
         PartLearners(8, parts=0)
     with pytest.raises(UsageError, match="adversary or average, got 'both'"):
         PartLearners(8, by="both")  # type: ignore[arg-type]
+
+
+def test_the_adversary_works_in_mixed_precision() -> None:
+    torch.manual_seed(0)
+    learners, adversary = PartLearners(8, parts=2, length=4), PartAdversary(4)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = adversary.loss(torch.stack(learners(a_map())))
+    assert loss.dtype == torch.float32
+    loss.backward()
+    assert learners.attentions[0].W1.weight.grad is not None  # type: ignore[union-attr]

@@ -6,7 +6,6 @@ III-C.1: the intra-similarity.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import combinations
 from typing import Any, Literal, get_args
 
@@ -133,19 +132,22 @@ class PartAdversary(nn.Module):
         """A(SA_j), float [n, length]."""
         value = functional.linear(functional.normalize(part), functional.normalize(self.first.weight))
         value = functional.leaky_relu(value, 0.2)
-        return functional.linear(value, functional.normalize(self.second.weight))
+        seen: Tensor = functional.linear(value, functional.normalize(self.second.weight))
+        return seen
 
     @in_full_precision
-    def loss(self, parts: Sequence[Tensor]) -> Tensor:
+    def loss(self, parts: Tensor) -> Tensor:
         """``L_Adv = sum_(j < j') |A(SA_j) - A(SA_j')|^2``, mean over the pictures (Eq. 7); 0 of a single part.
 
         A descent on it is a descent for A and, behind the gradient reversal, an ascent for the parts and all before
         them: ``max_(f, g, CPAM) min_A L_Adv``.
+
+        Args:
+            parts: SA_j, float [J, n, length].
         """
-        seen = [self(reverse_gradient(part)) for part in parts]
-        if len(seen) < 2:
-            return seen[0].sum() * 0
-        return torch.stack([(a - b).square().sum(dim=1).mean() for a, b in combinations(seen, 2)]).sum()
+        seen = [self(part) for part in reverse_gradient(parts)]
+        apart = [(a - b).square().sum(dim=1).mean() for a, b in combinations(seen, 2)]
+        return torch.stack(apart).sum() if apart else seen[0].sum() * 0
 
 
 class _Reversal(torch.autograd.Function):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import combinations
@@ -21,11 +23,13 @@ from swiftreid.data.samples import Split
 from swiftreid.data.sources import open_data
 from swiftreid.encoding.encoder import open_encoder
 from swiftreid.errors import SwiftReIDError
-from swiftreid.methods.self_similarity import SelfSimilarityConfig
+from swiftreid.methods import build_method
+from swiftreid.methods.self_similarity import SelfSimilarity, SelfSimilarityConfig
 from swiftreid.nn.losses.gradient_similarity import gradient_factors, gradient_similarity
 from swiftreid.training.network.checkpoint import load_checkpoint
 from swiftreid.training.network.loop import StepReport
 from swiftreid.training.network.plan import Plan, Reports
+from swiftreid.training.network.processes import World, joined
 from swiftreid.training.network.recipe import NetworkRecipe
 from swiftreid.training.network.stopping import Stopped
 from swiftreid.training.network.train import train_network
@@ -287,18 +291,34 @@ RECIPE: dict[str, Any] = {
 }  # fmt: skip
 
 
-def run(data: Path, folder: Path, *, resume: bool = False, stop: int | None = None) -> None:
+def run(
+    data: Path, folder: Path, *, resume: bool = False, stop: int | None = None, world: World | None = None
+) -> list[Tensor]:
+    """Train to the end or to some step; the weights that this process then has."""
+
     def on_step(report: StepReport) -> None:
         if report.step == stop:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    plan = Plan(open_data(data, need=("train",)), NetworkRecipe.model_validate(RECIPE), folder, seed=3, resume=resume)
-    try:
-        train_network(plan, Reports(on_step=on_step))
-    except Stopped:
-        assert stop is not None
-    else:
-        assert stop is None
+    made: list[SelfSimilarity] = []
+
+    def build(*arguments: Any, **settings: Any) -> Any:
+        made.append(build_method(*arguments, **settings))
+        return made[-1]
+
+    recipe = NetworkRecipe.model_validate(RECIPE)
+    if world is not None:
+        recipe = recipe.model_copy(update={"batches": recipe.batches.model_copy(update={"per_step": world.size})})
+    plan = Plan(open_data(data, need=("train",)), recipe, folder, seed=3, resume=resume)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("swiftreid.training.network.train.build_method", build)
+        try:
+            train_network(plan, Reports(on_step=on_step), world=world)
+        except Stopped:
+            assert stop is not None
+        else:
+            assert stop is None
+    return [weight.detach().cpu() for weight in made[-1].parameters()]
 
 
 def test_a_run_goes_from_pictures_to_codes_and_resumes_bit_for_bit(drawn_people: Path, tmp_path: Path) -> None:
@@ -322,3 +342,24 @@ def test_a_run_goes_from_pictures_to_codes_and_resumes_bit_for_bit(drawn_people:
     encoder = open_encoder(tmp_path / "whole" / "encoder.safetensors")
     assert str(encoder.spec) == "id8 id16"
     assert encoder.card.embedding == 32
+
+
+def test_two_processes_learn_one_network(drawn_people: Path, tmp_path: Path) -> None:
+    ran = subprocess.run(
+        [
+            sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
+            str(Path(__file__)), str(drawn_people),
+        ],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+        env={**os.environ, "GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    one, other = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1))
+    assert len(one) == len(other) > 50
+    for ours, theirs in zip(one, other, strict=True):
+        assert torch.equal(ours, theirs)
+
+
+if __name__ == "__main__":
+    with joined("cpu") as processes:
+        torch.save(run(Path(sys.argv[1]), Path("run"), world=processes), f"{processes.rank}.pt")

@@ -186,6 +186,10 @@ class SelfSimilarity(Method):
         self._centres = torch.empty(0, config.length)
         self._first_stage = False
 
+    def starts_from(self, name: str) -> bool:
+        """All but the counts of the run that they are from."""
+        return name not in ("epoch", "aligned")
+
     def start_epoch(self, classes: int, memory: Mapping[str, Tensor]) -> None:
         """Take the vectors of the surrogate classes; the stage and the parts' prior follow from the epoch."""
         self._centres = memory["centres"]

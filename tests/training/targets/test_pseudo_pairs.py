@@ -49,8 +49,8 @@ def unit(values: NDArray[Any]) -> NDArray[np.float32]:
 def test_k_means_finds_what_lies_apart() -> None:
     rng = np.random.default_rng(0)
     corners = rng.normal(size=(5, 3)) * 20
-    whose = rng.integers(0, 5, 200)
-    values = (corners[whose] + rng.normal(size=(200, 3)) * 0.1).astype(np.float32)
+    corner = rng.integers(0, 5, 200)
+    values = (corners[corner] + rng.normal(size=(200, 3)) * 0.1).astype(np.float32)
     inertia = []
     for seed in range(5):
         clusters, centres = k_means(values, 5, np.random.default_rng(seed))

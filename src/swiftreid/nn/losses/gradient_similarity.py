@@ -1,4 +1,4 @@
-"""Gradient-guided similarity: two pictures are similar where a classification loss would change its weights alike.
+"""Gradient-guided similarity: two pictures are similar where a loss changes the same weights in the same way.
 
 Wu et al., 'Pseudo-Pair Based Self-Similarity Learning for Unsupervised Person Re-Identification', TIP 2022, section
 III-B. A picture's feature x and the vectors v_c of surrogate classes have the scores ``F(x, v_c) = x^T W v_c + b``

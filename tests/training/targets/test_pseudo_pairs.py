@@ -86,8 +86,8 @@ def test_patch_colours_are_the_means_of_changed_copies() -> None:
         for k in range(2):
             pixels = []
             a, s, m = angle[patch, k, 0], scale[patch, k, 0], mirror[patch, k, 0]
-            for y in range(0, 64, 2):
-                for x in range(0, 32, 2):
+            for y in range(0, 64, 4):
+                for x in range(0, 32, 4):
                     dy, dx = (y - 31.5) / s, m * (x - 15.5) / s
                     row = 64 * (patch // 2) + 31.5 + down[patch, k, 0] + math.cos(a) * dy + math.sin(a) * dx
                     column = 32 * (patch % 2) + 15.5 + across[patch, k, 0] - math.sin(a) * dy + math.cos(a) * dx

@@ -44,10 +44,17 @@ def k_means(
 
 
 def means_by(values: NDArray[np.float32], clusters: NDArray[np.integer], count: int) -> NDArray[np.float32]:
-    """Mean of the rows of each cluster, float32 [count, d]; 0 of one without rows."""
+    """Mean of the rows of each cluster, float32 [count, d]; 0 of one without rows.
+
+    Args:
+        values: float32 [n, d].
+        clusters: of each row, int [n], or several of each, int [n, m].
+        count: of clusters.
+    """
     sums = np.zeros((count, values.shape[1]))
-    np.add.at(sums, clusters, values)
-    sizes = np.bincount(clusters, minlength=count)
+    for own in clusters.reshape(len(values), -1).T:
+        np.add.at(sums, own, values)
+    sizes = np.bincount(clusters.ravel(), minlength=count)
     return (sums / np.maximum(sizes, 1)[:, None]).astype(np.float32)
 
 

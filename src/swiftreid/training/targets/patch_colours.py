@@ -19,7 +19,7 @@ SHIFT: Final = 0.2  # of the patch's height and width
 ANGLE: Final = 20.0  # degrees
 SCALE: Final = (0.7, 1.4)
 JITTER: Final = 0.4  # of brightness, contrast and saturation; the paper names none
-_STEP: Final = 2  # every second row and column is enough for a mean
+_STEP: Final = 4  # every fourth row and column is enough for a mean
 _GREY: Final = np.array((0.299, 0.587, 0.114), np.float32)
 
 

@@ -25,6 +25,7 @@ from swiftreid.training.targets.patch_colours import PATCHES, SIZE, patch_colour
 from swiftreid.training.targets.targets import Embed, EpochLabels, Reading, Targets, TargetsPlan
 
 _AT_A_TIME: Final = 4_000_000  # scores in memory at a time
+_DECODED: Final = 256  # pictures in memory at a time, where they are not kept
 
 
 class PseudoPairs(Targets):
@@ -68,7 +69,7 @@ class PseudoPairs(Targets):
         else:
             classes = self._classes_of_patches()
         count = int(classes.max()) + 1
-        centres = means_by(np.repeat(x, classes.shape[1], axis=0), classes.ravel(), count)
+        centres = means_by(x, classes, count)
         weight = embed.weights()["similarity"].numpy()
         gradients = _gradients(x, weight, centres, classes)
         groups = mutual_groups(gradients, self.pictures.cameras, self.config.threshold)
@@ -111,12 +112,13 @@ class PseudoPairs(Targets):
         """Surrogate class of each of a picture's patches, int64 [n, 4]."""
         assert self.pictures is not None
         if self._patch_classes is None:
-            colours = []
-            for place in range(len(self.pictures)):
-                [picture] = self.pictures.read(np.array([place]))
-                rng = np.random.default_rng([self.plan.seed, 4, place])
-                colours.append(patch_colours(resize(picture, *SIZE), self.config.transforms, rng))
-                self._progress("colours of patches", place + 1, len(self.pictures))
+            colours, n = [], len(self.pictures)
+            for start in range(0, n, _DECODED):
+                places = np.arange(start, min(start + _DECODED, n))
+                for place, picture in zip(places.tolist(), self.pictures.read(places), strict=True):
+                    rng = np.random.default_rng([self.plan.seed, 4, place])
+                    colours.append(patch_colours(resize(picture, *SIZE), self.config.transforms, rng))
+                self._progress("colours of patches", int(places[-1]) + 1, n)
             rng = np.random.default_rng([self.plan.seed, 5])
             classes, _ = k_means(np.concatenate(colours), self.config.surrogate_classes, rng)
             self._patch_classes = classes.reshape(-1, PATCHES)

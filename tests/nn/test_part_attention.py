@@ -85,8 +85,8 @@ def diversity(parts: list[Tensor]) -> float:
 def learned(weight: float, seed: int) -> float:
     """Diversity on new pictures of parts whose sum learned to classify, with the adversary behind a weight."""
     torch.manual_seed(seed)
-    learners, adversary = PartLearners(16, parts=3, length=8), PartAdversary(8)
-    classifier = nn.Linear(8, 4)
+    learners, adversary = PartLearners(16, parts=3, length=128), PartAdversary(128)
+    classifier = nn.Linear(128, 4)
     optimiser = torch.optim.Adam([*learners.parameters(), *classifier.parameters(), *adversary.parameters()], lr=0.003)
     prototypes = a_map(4, 16, seed=seed + 50)
     for step in range(60):
@@ -102,9 +102,8 @@ def learned(weight: float, seed: int) -> float:
 
 
 def test_the_adversary_raises_the_diversity_of_parts() -> None:
-    without, with_it = ([learned(weight, seed) for seed in range(4)] for weight in (0.0, 2.0))
-    assert all(more > less for less, more in zip(without, with_it, strict=True)), (without, with_it)
-    assert np.mean(with_it) > 2 * np.mean(without), (without, with_it)
+    without, with_it = ([learned(weight, seed) for seed in range(4)] for weight in (0.0, 0.015))  # the paper's lambda1
+    assert min(with_it) > 2 * max(without), (without, with_it)
 
 
 def test_the_proximal_term_measures_from_the_prior() -> None:

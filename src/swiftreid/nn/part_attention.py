@@ -115,9 +115,10 @@ class PartLearners(nn.Module):
 class PartAdversary(nn.Module):
     """A of Eq. 7, which looks for what the parts have in common: two linear layers, a leaky ReLU between them.
 
-    **Decision**: A sees parts divided by their norm, has no biases, and the rows of its layers have length 1. Without,
-    both sides win by size alone: A by shrinking to 0 and the parts by growing without end, and neither tells of parts
-    that differ. So A chooses directions only, and the loss is bounded.
+    **Decision**: A sees parts brought to one size, at which their numbers have a mean square of 1, as behind a BN; it
+    has no biases, and the rows of its layers have length 1. Without, both sides win by size alone: A by shrinking to 0
+    and the parts by growing without end, and neither tells of parts that differ. So A chooses directions only, and the
+    loss is bounded. Parts of norm 1 would make it smaller by their length, and the paper's lambda1 = 0.015 would do nothing.
 
     Args:
         length: of a part's vector.
@@ -130,7 +131,8 @@ class PartAdversary(nn.Module):
 
     def forward(self, part: Tensor) -> Tensor:
         """A(SA_j), float [n, length]."""
-        value = functional.linear(functional.normalize(part), functional.normalize(self.first.weight))
+        value = functional.normalize(part) * part.shape[1] ** 0.5
+        value = functional.linear(value, functional.normalize(self.first.weight))
         value = functional.leaky_relu(value, 0.2)
         seen: Tensor = functional.linear(value, functional.normalize(self.second.weight))
         return seen

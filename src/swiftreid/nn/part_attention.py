@@ -118,7 +118,8 @@ class PartAdversary(nn.Module):
     **Decision**: A sees parts brought to one size, at which their numbers have a mean square of 1, as behind a BN; it
     has no biases, and the rows of its layers have length 1. Without, both sides win by size alone: A by shrinking to 0
     and the parts by growing without end, and neither tells of parts that differ. So A chooses directions only, and the
-    loss is bounded. Parts of norm 1 would make it smaller by their length, and the paper's lambda1 = 0.015 would do nothing.
+    loss is bounded. Parts of norm 1 would make it smaller by their length, and the paper's lambda1 = 0.015 would do
+    nothing.
 
     Args:
         length: of a part's vector.

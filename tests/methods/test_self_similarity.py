@@ -219,8 +219,8 @@ def test_the_defaults_are_the_papers() -> None:
     [
         ({"threshold": 1.0}, "threshold must be above 0 and below 1, got 1.0"),
         ({"slope": 0}, "slope must be above 0, got 0"),
-        ({"surrogate_classes": 1}, "surrogate_classes must be 2 or more, got 1"),
-        ({"restart_every": 0}, "restart_every must be 1 or more, got 0"),
+        ({"surrogate_classes": 1}, "surrogate_classes must be from 2 to 65,536, got 1"),
+        ({"restart_every": 0}, "restart_every must be from 1 to 65,536, got 0"),
         ({"parts": 0}, "parts must be from 1 to 64, got 0"),
         ({"adversarial_weight": -1}, "adversarial_weight must be 0 or more, got -1"),
         ({"lengths": [8, 16]}, "longest to shortest"),

@@ -41,6 +41,13 @@ Surrogates = Literal["patches", "features"]
 Centring = Literal["none", "all", "cameras"]
 """What is taken from features before pairs are looked for: nothing, their mean, or the mean of each camera's."""
 
+_RANGES = (
+    ("surrogate_classes", 2, 65_536),
+    ("transforms", 1, 4_096),
+    ("separation_epochs", 0, 65_536),
+    ("restart_every", 1, 65_536),
+)
+
 LABEL, VIEW, ROW, CLASSES = 0, 1, 2, 3
 """Columns of the labels: pseudo label or -1; two pictures of one view are never a pair; picture; surrogate classes."""
 
@@ -107,14 +114,9 @@ class SelfSimilarityConfig(NetworkConfig):
         for name, known in (("surrogates", Surrogates), ("centring", Centring), ("parts_by", PartsLearnBy)):
             if getattr(self, name) not in get_args(known):
                 raise UsageError(f"{name} must be one of {', '.join(get_args(known))}, got {getattr(self, name)!r}")
-        for name, least in (
-            ("surrogate_classes", 2),
-            ("transforms", 1),
-            ("separation_epochs", 0),
-            ("restart_every", 1),
-        ):
-            if getattr(self, name) < least:
-                raise UsageError(f"{name} must be {least} or more, got {getattr(self, name)}")
+        for name, least, most in _RANGES:
+            if not least <= getattr(self, name) <= most:
+                raise UsageError(f"{name} must be from {least} to {most:,}, got {getattr(self, name):,}")
         check_weights(
             self,
             *("separation_weight", "part_norm_weight", "adversarial_weight", "proximal_weight"),

@@ -9,7 +9,7 @@ import pytest
 
 from command import run_in
 from drawn_figures import draw_person
-from swiftreid.adaptation.adapt import AdaptSettings, adapt, recipe_for
+from swiftreid.adaptation.adapt import Adapted, AdaptSettings, adapt, recipe_for
 from swiftreid.adaptation.guard import Agreement, judge
 from swiftreid.adaptation.pictures import embed_pictures, held_out_rows
 from swiftreid.clustering.two_stage import ClusterSettings
@@ -63,9 +63,20 @@ def test_pictures_lose_what_is_the_cameras_and_people_are_held_out_whole(figures
 def test_an_encoder_is_adapted_with_codes_cameras_and_lineage(figures: Path, tmp_path: Path) -> None:
     base = open_encoder("rendered")
     settings = AdaptSettings(short(), held_out=0.25)
-    done = adapt(
-        base, samples_of(figures), tmp_path / "run", init="rendered", name="new", data="figures", settings=settings
-    )
+
+    def adapted(*, resume: bool = False) -> Adapted:
+        return adapt(
+            base,
+            samples_of(figures),
+            tmp_path / "run",
+            init="rendered",
+            name="new",
+            data="figures",
+            settings=settings,
+            resume=resume,
+        )
+
+    done = adapted()
     card = done.encoder.card
     assert card.name == "new"
     assert done.encoder.spec.names == ("id32", "id128", "id512", "id2048")

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from swiftreid.adaptation.guard import Verdict, judge
-from swiftreid.adaptation.pictures import Pictures, embed_pictures, held_out_rows
+from swiftreid.adaptation.guard import GuardVerdict, judge
+from swiftreid.adaptation.pictures import UnlabelledPictures, embed_pictures, held_out_rows
 from swiftreid.clustering.two_stage import ALONE, ClusterSettings, PeopleClusters
 from swiftreid.data.samples import NamedSample
 from swiftreid.encoding.abstract import Encoder
@@ -27,7 +27,7 @@ from swiftreid.training.network.processes import World
 from swiftreid.training.network.recipe import NetworkRecipe
 from swiftreid.training.network.train import train_network
 from swiftreid.training.targets.clusters import Clusters
-from swiftreid.training.targets.targets import TargetsPlan
+from swiftreid.training.targets.targets import Targets, TargetsPlan
 
 LEAST_GROUPS: Final = 20
 """Groups of two pictures or more that it takes to learn from."""
@@ -65,10 +65,10 @@ class Adapted:
     """
 
     encoder: Encoder
-    verdict: Verdict
+    verdict: GuardVerdict
     before: PeopleClusters
     after: PeopleClusters
-    pictures: Pictures
+    pictures: UnlabelledPictures
 
 
 def adapt(
@@ -80,9 +80,11 @@ def adapt(
     name: str,
     data: str,
     settings: AdaptSettings,
+    data_fingerprint: str = "",
     resume: bool = False,
     reports: Reports | None = None,
     world: World | None = None,
+    targets: Callable[[TargetsPlan], Targets] | None = None,
 ) -> Adapted:
     """Make an encoder better for the cameras of some pictures, of which nobody has said whom they show.
 
@@ -94,9 +96,11 @@ def adapt(
         name: of the new encoder.
         data: what the pictures are of, for the card.
         settings: how.
+        data_fingerprint: of the data set that they are of, where it is one that encoders are measured on.
         resume: whether to resume from the folder's checkpoint.
         reports: where progress and notices go.
         world: this process and its device (`train_network`).
+        targets: to learn from in place of clusters, such as a study's true labels.
 
     Raises:
         UsageError: the encoder has no network that can be trained, or too few people are seen twice.
@@ -121,7 +125,7 @@ def adapt(
         seed=settings.seed,
         resume=resume,
         init=init,
-        targets=lambda targets: _WatchedClusters(targets, settings.clusters, reports),
+        targets=targets or (lambda plan: _WatchedClusters(plan, settings.clusters, reports)),
     )
     trained = train_network(plan, reports, world=world)
     if trained is None:
@@ -134,7 +138,7 @@ def adapt(
         made = with_group_codes(made, encoder, new, after, name=name, data=data, progress=reports.progress)
     if new.statistics is not None:
         words = f"{len(new.samples):,} unlabelled pictures of {data}"
-        made = with_cameras(made, new.statistics, name=name, provenance=words)
+        made = with_cameras(made, new.statistics, name=name, provenance=words, data_fingerprint=data_fingerprint)
     verdict = judge(pictures.agreement(rest, before.tracklets), new.agreement(rest, before.tracklets))
     record = {"adapted_from": encoder.fingerprint, "guard": asdict(verdict), "seed": settings.seed}
     training = {**made.card.training, "adaptation": record}
@@ -169,7 +173,7 @@ def recipe_for(encoder: Encoder, recipe: NetworkRecipe, init: str) -> NetworkRec
 def with_group_codes(
     network: Encoder,
     before: Encoder,
-    pictures: Pictures,
+    pictures: UnlabelledPictures,
     clusters: PeopleClusters,
     *,
     name: str,

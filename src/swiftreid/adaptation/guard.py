@@ -52,7 +52,7 @@ def agreement(embeddings: NDArray[np.float32], cameras: NDArray[np.int64], track
 
 
 @dataclass(frozen=True)
-class Verdict:
+class GuardVerdict:
     """Whether the guard believes in an adapted encoder.
 
     Attributes:
@@ -68,7 +68,7 @@ class Verdict:
     reason: str
 
 
-def judge(before: Agreement, after: Agreement) -> Verdict:
+def judge(before: Agreement, after: Agreement) -> GuardVerdict:
     """Believe in an encoder that finds more people again than the one before, by more than chance moves the figure."""
     words = (
         f"{before.linked:.1%} of {before.possible:,} clusters held out were linked beyond chance before, and "
@@ -76,8 +76,8 @@ def judge(before: Agreement, after: Agreement) -> Verdict:
     )
     if min(before.possible, after.possible) < ENOUGH:
         few = f"only {after.possible} clusters held out could be linked between cameras, and {ENOUGH} would tell"
-        return Verdict(before, after, False, few)
+        return GuardVerdict(before, after, False, few)
     gain = after.linked - before.linked
     if gain <= max(before.deviation, after.deviation):
-        return Verdict(before, after, False, f"{words}: no gain that chance could not give")
-    return Verdict(before, after, True, words)
+        return GuardVerdict(before, after, False, f"{words}: no gain that chance could not give")
+    return GuardVerdict(before, after, True, words)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from swiftreid.adaptation.guard import Agreement, agreement
 from swiftreid.clustering.two_stage import ALONE, ClusterSettings, PeopleClusters, cluster_people
-from swiftreid.data.samples import NamedSample, NumberedSample, ReidData
+from swiftreid.data.samples import NamedSample, NumberedSample, ReidData, Sample
 from swiftreid.encoding.abstract import Encoder
 from swiftreid.encoding.camera_statistics import ENOUGH, CameraStatistics, fit_camera_statistics
 from swiftreid.encoding.embedded import embed_paths
@@ -21,7 +21,7 @@ from swiftreid.progress import Progress, no_progress
 
 
 @dataclass(frozen=True, eq=False)
-class Pictures:
+class UnlabelledPictures:
     """Unlabelled pictures.
 
     Attributes:
@@ -62,7 +62,7 @@ class Pictures:
 
 def embed_pictures(
     encoder: Encoder, samples: Sequence[NamedSample], *, on_bad: OnBad | None = None, progress: Progress = no_progress
-) -> Pictures:
+) -> UnlabelledPictures:
     """Embed pictures, and take out what is their cameras'; those that cannot be used are left out.
 
     Args:
@@ -85,9 +85,18 @@ def embed_pictures(
     raw = views[0]
     counts = Counter(name for name in names if name is not None)
     if sum(count >= ENOUGH for count in counts.values()) < 2:
-        return Pictures(own, cameras, raw, None, raw)
+        return UnlabelledPictures(own, cameras, raw, None, raw)
     statistics = fit_camera_statistics(raw, names)
-    return Pictures(own, cameras, raw, statistics, statistics.normalise(raw, names))
+    return UnlabelledPictures(own, cameras, raw, statistics, statistics.normalise(raw, names))
+
+
+def training_pictures(data: ReidData) -> list[NamedSample]:
+    """A data set's training pictures with their cameras as it calls them, and without their persons."""
+    cameras = data.cameras_called(data.train)
+    return [
+        Sample(sample.path, None, camera, tracklet=sample.tracklet)
+        for sample, camera in zip(data.train, cameras, strict=True)
+    ]
 
 
 def held_out_rows(clusters: PeopleClusters, share: float, seed: int) -> NDArray[np.bool_]:

@@ -8,8 +8,12 @@ from typing import Annotated
 import typer
 
 from swiftreid.cli.console import JsonOption, QuietOption, Report
+from swiftreid.cli.datasets import open_data_set
 from swiftreid.cli.sources import BadPictures
+from swiftreid.data.fingerprint import fingerprint_of
 from swiftreid.encoding.encoder import open_encoder
+from swiftreid.errors import UsageError
+from swiftreid.experiments.inputs import TRAIN
 from swiftreid.recipes import find_recipe
 
 
@@ -21,6 +25,9 @@ def adapt(
     ] = Path("adapted"),
     manifest: Annotated[
         Path | None, typer.Option(help="CSV with columns path and camera, in place of pictures.")
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option(help="Data set whose training pictures to take, in place of pictures.")
     ] = None,
     camera: Annotated[
         str | None, typer.Option(help="Camera of all these pictures, where their names do not give it.")
@@ -49,6 +56,7 @@ def adapt(
     """
     from swiftreid.adaptation.adapt import AdaptSettings
     from swiftreid.adaptation.adapt import adapt as adapted_by
+    from swiftreid.adaptation.pictures import training_pictures
     from swiftreid.retrieval.samples import samples_in
     from swiftreid.training.network.plan import Reports
     from swiftreid.training.network.processes import joined
@@ -57,7 +65,14 @@ def adapt(
     report = Report(as_json=as_json, quiet=quiet)
     stated = load_network_recipe(find_recipe(recipe), settings or [])
     base, bad = open_encoder(encoder), BadPictures(report)
-    samples = samples_in(pictures or [], manifest=manifest, camera=camera)
+    if data is not None:
+        if pictures or manifest:
+            raise UsageError("give pictures, --manifest or --data, one of the three")
+        read = open_data_set(report, data, need=TRAIN)
+        samples, source, fingerprint = training_pictures(read), read.name, fingerprint_of(read)
+    else:
+        samples, fingerprint = samples_in(pictures or [], manifest=manifest, camera=camera), ""
+        source = (manifest or (pictures or [Path()])[0]).resolve().name
     with joined(device) as world:
         done = adapted_by(
             base,
@@ -65,7 +80,8 @@ def adapt(
             output / "training",
             init=encoder,
             name=output.resolve().name,
-            data=(manifest or (pictures or [Path()])[0]).resolve().name,
+            data=source,
+            data_fingerprint=fingerprint,
             settings=AdaptSettings(stated, held_out=held_out, seed=seed),
             resume=resume,
             reports=Reports(report.progress, on_bad=bad, note=report.note),

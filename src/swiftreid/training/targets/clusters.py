@@ -28,8 +28,10 @@ class Clusters(Targets):
         super().__init__(plan)
         self.settings = settings or ClusterSettings()
         self.outputs = len(plan.samples)
-        self.found: PeopleClusters | None = None
-        """Of the last epoch that this process made labels for."""
+
+    def cluster(self, embeddings: NDArray[np.float32], cameras: NDArray[np.int64]) -> PeopleClusters:
+        """Who may be who, by embeddings float32 [n, d] of all pictures and their cameras, int64 [n]."""
+        return cluster_people(embeddings, cameras, settings=self.settings)
 
     def take(self, epoch: int, found: PeopleClusters) -> None:
         """Called with the clusters of every epoch before they are learned from; nothing here.
@@ -46,7 +48,7 @@ class Clusters(Targets):
         """
         assert self.pictures is not None, "read comes first"
         cameras, raw = self.pictures.cameras, embed()
-        self.found = found = cluster_people(normalised(raw, cameras), cameras, settings=self.settings)
+        found = self.cluster(normalised(raw, cameras), cameras)
         self.take(epoch, found)
         rows = np.flatnonzero(found.people >= 0)
         if len(np.unique(found.people[rows])) < 2:

@@ -20,6 +20,7 @@ from swiftreid.errors import UsageError
 from swiftreid.methods.method import Method, NetworkConfig, check_weights, with_total
 from swiftreid.nn.trunks.catalogue import trunk_with
 
+MOST: Final = 65_536
 _NEVER: Final = float("-inf")
 
 
@@ -46,10 +47,13 @@ class ClusterMemoryConfig(NetworkConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_weights(self, "proxy_weight")
-        if self.length < 0 or self.temperature <= 0 or not 0 <= self.momentum < 1 or self.negatives < 1:
+        if not (0 <= self.length <= MOST and 1 <= self.negatives <= MOST):
             raise UsageError(
-                "length is 0 or more, temperature above 0, momentum from 0 to below 1, negatives 1 or more; got "
-                f"{self.length}, {self.temperature}, {self.momentum} and {self.negatives}"
+                f"length is from 0 and negatives from 1, to {MOST:,}; got {self.length} and {self.negatives}"
+            )
+        if self.temperature <= 0 or not 0 <= self.momentum < 1:
+            raise UsageError(
+                f"temperature is above 0, and momentum from 0 to below 1; got {self.temperature} and {self.momentum}"
             )
 
 

@@ -132,6 +132,22 @@ def test_average_linkage_equals_a_loop(seed: int) -> None:
     assert first == sorted(first), "numbered in the order of their first units"
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_what_is_known_of_pairs_holds(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    left, right = np.triu_indices(12, 1)
+    pairs = Pairs(left, right, rng.uniform(0.01, 1, len(left)).astype(np.float32))
+    assert average_linkage(pairs, 12, 1).max() == 0, "else all are one"
+    apart = np.array([[0, 5], [1, 5], [2, 7], [7, 3]])
+    got = average_linkage(pairs, 12, 1, apart=apart)
+    assert (got[apart[:, 0]] != got[apart[:, 1]]).all()
+    assert got.max() < 4
+    none = Pairs(*(values[:0] for values in (left, right, pairs.expected)))
+    got = average_linkage(none, 12, 1, together=np.array([[0, 5], [5, 7], [7, 0], [3, 4]]), apart=np.array([[0, 7]]))
+    assert got[0] == got[5] == got[7] != got[3] == got[4]
+    assert got.max() == 8
+
+
 def test_a_chain_is_not_one_group() -> None:
     chain = Pairs(np.arange(9), np.arange(1, 10), np.full(9, 0.1, np.float32))
     assert average_linkage(chain, 10, 0.5).max() > 2
@@ -194,6 +210,21 @@ def test_chance_links_are_those_of_strangers() -> None:
     for limit, place in ((0.2, 9), (0.5, 24), (1.0, 49)):
         assert (expected <= limit).mean() * len(expected) / 500 == pytest.approx(chance_links()[place], abs=0.05)
     assert (np.diff(chance_links()) >= 0).all()
+
+
+def test_pictures_of_one_track_are_one_person_however_many() -> None:
+    units, who, cameras = people(12, 80, 4, noise=1.2)
+    tracks = np.where(np.arange(len(who)) % 2 == 0, who, -1)  # every other picture is of a track
+    found = cluster_people(units, cameras, tracks=tracks)
+    for person in range(80):
+        for camera in (1, 2):
+            own = (tracks == person) & (cameras == camera)
+            assert len(set(found.tracklets[own].tolist())) <= 1
+    plain = cluster_people(units, cameras)
+    wanted = cameras[:, None] == cameras[None]
+    assert precision_and_recall(found.people, who, wanted)[1] > precision_and_recall(plain.people, who, wanted)[1]
+    none = cluster_people(units, cameras, tracks=np.full(len(who), -1))
+    np.testing.assert_array_equal(none.people, plain.people)
 
 
 def test_one_camera_alone_has_clusters_and_no_links() -> None:

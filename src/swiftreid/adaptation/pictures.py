@@ -18,6 +18,7 @@ from swiftreid.encoding.embedded import embed_paths
 from swiftreid.encoding.stream import OnBad
 from swiftreid.errors import SwiftReIDError
 from swiftreid.progress import Progress, no_progress
+from swiftreid.training.targets.clusters import numbers_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +41,8 @@ class UnlabelledPictures:
 
     def clusters(self, settings: ClusterSettings) -> PeopleClusters:
         """Who may be who."""
-        return cluster_people(self.embeddings, self.cameras, settings=settings)
+        tracks = numbers_of([sample.tracklet for sample in self.samples])
+        return cluster_people(self.embeddings, self.cameras, tracks=tracks, settings=settings)
 
     def agreement(self, rows: NDArray[np.bool_], tracklets: NDArray[np.int64]) -> Agreement:
         """What some of them, bool [n], say of the embedding; ``tracklets`` as `PeopleClusters` has them."""
@@ -54,7 +56,9 @@ class UnlabelledPictures:
         """
         order = np.random.default_rng(0).permutation(np.flatnonzero(rows))
         train = [
-            NumberedSample(self.samples[row].path, number + 1, int(self.cameras[row]) + 1)
+            NumberedSample(
+                self.samples[row].path, number + 1, int(self.cameras[row]) + 1, tracklet=self.samples[row].tracklet
+            )
             for number, row in enumerate(order.tolist())
         ]
         return ReidData(name, self.samples[0].path.parent, train=train)

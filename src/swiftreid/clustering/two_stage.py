@@ -67,13 +67,18 @@ class PeopleClusters:
 
 
 def cluster_people(
-    embeddings: NDArray[np.float32], cameras: Ids, *, settings: ClusterSettings | None = None
+    embeddings: NDArray[np.float32],
+    cameras: Ids,
+    *,
+    tracks: Ids | None = None,
+    settings: ClusterSettings | None = None,
 ) -> PeopleClusters:
     """Cluster pictures within each camera, and link the clusters of different cameras.
 
     Args:
         embeddings: float32 [n, d], best without what is the cameras' (`swiftreid.encoding.camera_statistics`).
         cameras: int64 [n].
+        tracks: of each picture, int64 [n], -1 where it is of none: those of one track and camera are one person.
         settings: how to cluster.
     """
     how = settings or ClusterSettings()
@@ -81,7 +86,9 @@ def cluster_people(
     within, count = np.empty(len(units), np.int64), 0
     for camera in np.unique(cameras):
         rows = np.flatnonzero(cameras == camera)
-        clusters = cluster_camera(units[rows], errors=how.within_errors)
+        seen = np.arange(len(rows)) if tracks is None else _by_track(tracks[rows])
+        means = centroids_of(units[rows], seen, int(seen.max()) + 1)
+        clusters = cluster_camera(means, errors=how.within_errors)[seen]
         within[rows] = clusters + count
         count += int(clusters.max()) + 1
     found = links_between(units, cameras, within)
@@ -96,6 +103,12 @@ def cluster_people(
     kept = people >= 0
     people[kept] = np.unique(people[kept], return_inverse=True)[1]
     return PeopleClusters(people, within, close, int(accepted.sum()), beyond, threshold)
+
+
+def _by_track(tracks: Ids) -> Ids:
+    """Number of each picture's track from 0, int64 [n]; a picture of no track is one of its own."""
+    alone = tracks.max(initial=-1) + 1 + np.arange(len(tracks))
+    return np.unique(np.where(tracks < 0, alone, tracks), return_inverse=True)[1].astype(np.int64)
 
 
 def cluster_camera(units: NDArray[np.float32], *, errors: float) -> Ids:

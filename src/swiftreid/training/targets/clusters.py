@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -31,7 +32,10 @@ class Clusters(Targets):
 
     def cluster(self, embeddings: NDArray[np.float32], cameras: NDArray[np.int64]) -> PeopleClusters:
         """Who may be who, by embeddings float32 [n, d] of all pictures and their cameras, int64 [n]."""
-        return cluster_people(embeddings, cameras, settings=self.settings)
+        assert self.pictures is not None, "read comes first"
+        tracks = {sample.path: sample.tracklet for sample in self.plan.samples}
+        names = [tracks.get(path) for path in self.pictures.paths]
+        return cluster_people(embeddings, cameras, tracks=numbers_of(names), settings=self.settings)
 
     def take(self, epoch: int, found: PeopleClusters) -> None:
         """Called with the clusters of every epoch before they are learned from; nothing here.
@@ -68,6 +72,12 @@ class Clusters(Targets):
         }
         values = torch.from_numpy(np.stack([people, proxies], axis=1))
         return EpochLabels(rows, people, values, int(people.max()) + 1, memory)
+
+
+def numbers_of(names: Sequence[str | None]) -> NDArray[np.int64]:
+    """A number for each name from 0, int64 [n]; -1 for none."""
+    places = {name: number for number, name in enumerate(sorted({name for name in names if name is not None}))}
+    return np.array([-1 if name is None else places[name] for name in names], np.int64)
 
 
 def _doubtful(found: PeopleClusters, tracklets: NDArray[np.int64]) -> NDArray[np.int64]:

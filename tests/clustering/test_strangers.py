@@ -10,6 +10,7 @@ from swiftreid.clustering.strangers import CAP, FLOOR, Pairs, close_pairs, close
 from swiftreid.clustering.two_stage import (
     ALONE,
     ClusterSettings,
+    KnownPairs,
     centroids_of,
     chance_links,
     cluster_camera,
@@ -225,6 +226,24 @@ def test_pictures_of_one_track_are_one_person_however_many() -> None:
     assert precision_and_recall(found.people, who, wanted)[1] > precision_and_recall(plain.people, who, wanted)[1]
     none = cluster_people(units, cameras, tracks=np.full(len(who), -1))
     np.testing.assert_array_equal(none.people, plain.people)
+
+
+def test_answers_about_pairs_hold_within_and_across_cameras() -> None:
+    units, who, cameras = people(13, 60, 2, noise=0.9)
+    plain = cluster_people(units, cameras)
+    rng = np.random.default_rng(0)
+    same, other = [], []
+    for left, right in rng.permutation(np.stack(np.triu_indices(len(who), 1), axis=1))[:4000].tolist():
+        (same if who[left] == who[right] else other).append((left, right))
+    known = KnownPairs(np.array(same), np.array(other[:300]))
+    found = cluster_people(units, cameras, known=known)
+    for left, right in same:
+        assert found.people[left] == found.people[right] >= 0
+        assert (cameras[left] != cameras[right]) or found.tracklets[left] == found.tracklets[right]
+    for left, right in other[:300]:
+        assert found.people[left] != found.people[right] or found.people[left] == ALONE
+    wanted = np.ones((len(who), len(who)), bool)
+    assert min(precision_and_recall(found.people, who, wanted)) > min(precision_and_recall(plain.people, who, wanted))
 
 
 def test_one_camera_alone_has_clusters_and_no_links() -> None:

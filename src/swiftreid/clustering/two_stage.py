@@ -7,7 +7,7 @@ the order of `swiftreid.clustering.strangers`, and each sets its own threshold b
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import combinations
 from typing import Final
@@ -45,6 +45,32 @@ class ClusterSettings:
 
 
 @dataclass(frozen=True)
+class KnownPairs:
+    """What somebody has said of pairs of pictures.
+
+    Attributes:
+        together: pairs that show one person, int64 [t, 2].
+        apart: pairs that show two, int64 [a, 2].
+    """
+
+    together: Ids = field(default_factory=lambda: np.zeros((0, 2), np.int64))
+    apart: Ids = field(default_factory=lambda: np.zeros((0, 2), np.int64))
+
+    def among(self, rows: Ids, units: Ids, count: int) -> KnownPairs:
+        """The pairs of which both pictures are among ``rows``, as pairs of their units.
+
+        Args:
+            rows: places of pictures, int64 [m].
+            units: number of each one's unit, int64 [m].
+            count: pictures in all.
+        """
+        place = np.full(count, -1, np.int64)
+        place[rows] = units
+        kept = [pairs[(pairs >= 0).all(axis=1)] for pairs in (place[self.together], place[self.apart])]
+        return KnownPairs(*kept)
+
+
+@dataclass(frozen=True)
 class PeopleClusters:
     """Clusters of n pictures.
 
@@ -71,6 +97,7 @@ def cluster_people(
     cameras: Ids,
     *,
     tracks: Ids | None = None,
+    known: KnownPairs | None = None,
     settings: ClusterSettings | None = None,
 ) -> PeopleClusters:
     """Cluster pictures within each camera, and link the clusters of different cameras.
@@ -79,8 +106,10 @@ def cluster_people(
         embeddings: float32 [n, d], best without what is the cameras' (`swiftreid.encoding.camera_statistics`).
         cameras: int64 [n].
         tracks: of each picture, int64 [n], -1 where it is of none: those of one track and camera are one person.
+        known: pairs of pictures that are one person, or are not; where the two contradict each other, they are one.
         settings: how to cluster.
     """
+    known = known or KnownPairs()
     how = settings or ClusterSettings()
     units = centred(embeddings)
     within, count = np.empty(len(units), np.int64), 0
@@ -88,7 +117,7 @@ def cluster_people(
         rows = np.flatnonzero(cameras == camera)
         seen = np.arange(len(rows)) if tracks is None else _by_track(tracks[rows])
         means = centroids_of(units[rows], seen, int(seen.max()) + 1)
-        clusters = cluster_camera(means, errors=how.within_errors)[seen]
+        clusters = cluster_camera(means, errors=how.within_errors, known=known.among(rows, seen, len(units)))[seen]
         within[rows] = clusters + count
         count += int(clusters.max()) + 1
     found = links_between(units, cameras, within)
@@ -96,7 +125,16 @@ def cluster_people(
     threshold, beyond = link_threshold(close.expected[found.mutual], found.possible, how)
     accepted = found.mutual & (close.expected <= threshold)
     of = first_of(cameras, within, count)
-    groups = average_linkage(close, count, max(threshold, FLOOR), may_join=accepted, cameras=of)
+    between = known.among(np.arange(len(units)), within, len(units))
+    groups = average_linkage(
+        close,
+        count,
+        max(threshold, FLOOR),
+        may_join=accepted,
+        cameras=of,
+        together=between.together,
+        apart=between.apart,
+    )
     people = groups[within]
     sizes = np.bincount(people)
     people = np.where(sizes[people] > 1, people, ALONE)
@@ -111,7 +149,7 @@ def _by_track(tracks: Ids) -> Ids:
     return np.unique(np.where(tracks < 0, alone, tracks), return_inverse=True)[1].astype(np.int64)
 
 
-def cluster_camera(units: NDArray[np.float32], *, errors: float) -> Ids:
+def cluster_camera(units: NDArray[np.float32], *, errors: float, known: KnownPairs | None = None) -> Ids:
     """Clusters among the pictures of one camera, int64 [n].
 
     The threshold is the largest for which the expected strangers, half of ``n threshold``, are at most the share
@@ -120,14 +158,15 @@ def cluster_camera(units: NDArray[np.float32], *, errors: float) -> Ids:
     Args:
         units: of length 1, float32 [n, d].
         errors: share of pairs.
+        known: pairs of pictures that are one person, or are not.
     """
+    known = known or KnownPairs()
     pairs = close_pairs(units)
     expected = np.sort(pairs.expected)
     share = len(units) * expected / (2 * np.arange(1, len(expected) + 1))
     fine = np.flatnonzero(share <= errors)
-    if not len(fine):
-        return np.arange(len(units))
-    return average_linkage(pairs, len(units), float(expected[fine[-1]]))
+    limit = float(expected[fine[-1]]) if len(fine) else FLOOR / 2  # below all that there is
+    return average_linkage(pairs, len(units), limit, together=known.together, apart=known.apart)
 
 
 @dataclass(frozen=True)

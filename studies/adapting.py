@@ -89,7 +89,7 @@ def main() -> None:
     other = open_data(args.beside) if args.beside else None
     for place in args.data:
         data = open_data(place, need=(*TRAIN, "query", "gallery"))
-        persons = {sample.path: sample.person for sample in data.train}
+        persons = {sample.path.absolute(): sample.person for sample in data.train}
         samples, fingerprint = training_pictures(data), fingerprint_of(data)
         print(f"\n{data.name}: {len(samples):,} pictures, {len(set(persons.values())):,} people")
         print(" " * 14 + "".join(f"{title:^26}" for title in (*COLUMNS, f"{other.name} float" if other else "")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from swiftreid.adaptation.adapt import Adapted, AdaptSettings, adapt, recipe_for
 from swiftreid.adaptation.guard import Agreement, judge
 from swiftreid.adaptation.pictures import embed_pictures, held_out_rows
 from swiftreid.clustering.two_stage import ClusterSettings
+from swiftreid.data.fingerprint import fingerprint_of
 from swiftreid.data.samples import NamedSample, Sample
 from swiftreid.encoding.encoder import open_encoder
 from swiftreid.errors import SwiftReIDError, UsageError
@@ -58,6 +60,20 @@ def test_pictures_lose_what_is_the_cameras_and_people_are_held_out_whole(figures
     data = pictures.as_data(~rest, "figures")
     assert len({sample.person for sample in data.train}) == len(data.train) == (~rest).sum(), "nobody is named"
     assert [s.path for s in data.train] != sorted(s.path for s in data.train)
+
+
+def test_pictures_may_lie_in_several_folders(figures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("door", "hall/left"):
+        (tmp_path / name).mkdir(parents=True)
+    taken = samples_of(figures)[:20]
+    here = [Path("door") / s.path.name if n < 10 else tmp_path / "hall/left" / s.path.name for n, s in enumerate(taken)]
+    for sample, path in zip(taken, here, strict=True):
+        path.write_bytes(sample.path.read_bytes())
+    samples = [replace(sample, path=path) for sample, path in zip(taken, here, strict=True)]
+    data = embed_pictures(open_encoder("rendered"), samples).as_data(np.ones(20, bool), "two")
+    assert data.root == tmp_path
+    assert len(fingerprint_of(data)) > 8
 
 
 def test_an_encoder_is_adapted_with_codes_cameras_and_lineage(figures: Path, tmp_path: Path) -> None:

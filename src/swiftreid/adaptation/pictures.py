@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,13 +57,12 @@ class UnlabelledPictures:
         In random order: pictures of one person often follow each other, and equal distances are broken by order.
         """
         order = np.random.default_rng(0).permutation(np.flatnonzero(rows))
+        paths = [sample.path.absolute() for sample in self.samples]
         train = [
-            NumberedSample(
-                self.samples[row].path, number + 1, int(self.cameras[row]) + 1, tracklet=self.samples[row].tracklet
-            )
+            NumberedSample(paths[row], number + 1, int(self.cameras[row]) + 1, tracklet=self.samples[row].tracklet)
             for number, row in enumerate(order.tolist())
         ]
-        return ReidData(name, self.samples[0].path.parent, train=train)
+        return ReidData(name, Path(os.path.commonpath([path.parent for path in paths])), train=train)
 
 
 def embed_pictures(

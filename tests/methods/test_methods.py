@@ -30,6 +30,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "pcb": {"parts": 2, "length": 64},
     "mgn": {"trunk": "resnet18_half", "length": 16},
     "abd_net": {"trunk": "resnet18_half", "length": 32, "dropout": 0.0},
+    "cluster_memory": {"length": 16},
 }
 """Settings that make a method quick; one that is not named here has a small trunk alone."""
 
@@ -42,13 +43,31 @@ PERSONS = torch.tensor([0, 0, 1, 1, 2, 2])
 TAUGHT = torch.tensor([[3.0, 0, 1], [2, 0, 1], [0, -1, 0], [0, -2, 1], [0.5, 0.5, 0], [0, 0, 4]])
 
 
+CLUSTERED = torch.stack([PERSONS, torch.arange(6)], dim=1)
+"""Every picture is a proxy of its own, by one of two cameras."""
+
+
+def cluster_memory(length: int) -> dict[str, Tensor]:
+    centroids = torch.nn.functional.normalize(torch.randn(9, length, generator=torch.Generator().manual_seed(6)))
+    return {
+        "clusters": centroids[:3].clone(),
+        "proxies": centroids[3:].clone(),
+        "proxy_cluster": PERSONS,
+        "proxy_camera": torch.tensor([0, 1, 0, 1, 0, 1]),
+        "doubtful": torch.tensor([[0, 3]]),
+    }
+
+
 def small(name: str, **settings: Any) -> Method:
     torch.manual_seed(0)
-    return build_method(name, 3, **{**small_settings(name), **settings})
+    method = build_method(name, 3, **{**small_settings(name), **settings})
+    if method.learns_from == "clusters":
+        method.start_epoch(3, cluster_memory(method.embedding_length))
+    return method
 
 
 def labels(method: Method) -> Tensor:
-    return TAUGHT if method.learns_from == "teacher" else PERSONS
+    return {"teacher": TAUGHT, "clusters": CLUSTERED}.get(method.learns_from, PERSONS)
 
 
 def pictures(count: int = 6) -> Tensor:
@@ -118,6 +137,7 @@ def test_a_saved_method_is_the_same_method(name: str) -> None:
         ("pcb", True),
         ("mgn", True),
         ("abd_net", True),
+        ("cluster_memory", True),
     ],
 )
 def test_which_embeddings_are_divided_by_their_norm(name: str, unit: bool) -> None:

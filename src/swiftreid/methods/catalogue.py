@@ -74,6 +74,7 @@ METHODS = MethodRegistry(
         "all_in_one": "swiftreid.methods.all_in_one:AllInOneMethod",
         "smooth_relaxation": "swiftreid.methods.smooth_relaxation:SmoothRelaxation",
         "distilled": "swiftreid.methods.distilled:Distilled",
+        "cluster_memory": "swiftreid.methods.cluster_memory:ClusterMemory",
         "pcb": "swiftreid.methods.pcb:Pcb",
         "mgn": "swiftreid.methods.mgn:Mgn",
         "abd_net": "swiftreid.methods.abd_net:AbdNet",

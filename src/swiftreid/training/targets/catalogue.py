@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from swiftreid.training.targets.clusters import Clusters
 from swiftreid.training.targets.people import People
 from swiftreid.training.targets.targets import Targets, TargetsPlan
 from swiftreid.training.targets.teacher import TeacherOutputs
@@ -11,5 +12,6 @@ from swiftreid.training.targets.teacher import TeacherOutputs
 TARGETS: Mapping[str, Callable[[TargetsPlan], Targets]] = {
     "persons": People,
     "teacher": TeacherOutputs,
+    "clusters": Clusters,
 }
 """Where labels may come from. Further kinds are a file in this folder and a line here."""

@@ -20,11 +20,10 @@ from pathlib import Path
 from program import names_of, over, progress, run, spread, training_reports
 
 from swiftreid.experiments.kept_runs import evaluated, percentages, trained
-from swiftreid.experiments.paper_tables import COLUMNS, LENGTHS, ORDERINGS, TABLES, TableRow
+from swiftreid.experiments.paper_tables import COLUMNS, ORDERINGS, TABLES, TableRow
 from swiftreid.training.network.checkpoint import CHECKPOINT
 
-# Names of rankings on result cards.
-SHORT = {"CtF, DTO beta 2": "CtF"} | {f"{length} exhaustive": length for length in LENGTHS}
+CTF = "CtF, DTO beta 2"  # name of a ranking on result cards
 
 Figures = Mapping[str, tuple[float, float]]
 """Rank-1 and mAP in percent by ranking, and accuracy and mA of attributes."""
@@ -68,7 +67,10 @@ def measured(row: TableRow, data: Path, seed: int, args: argparse.Namespace, on:
     file = folder / ("card.json" if on is None else f"card-{on.resolve().name}.json")
     values = any(column.endswith("real values") for column in COLUMNS[args.table])
     card = evaluated(encoder, on or data, file, values=values, progress=progress())
-    return {SHORT.get(name, name): figures for name, figures in percentages(card).items()}
+    return {
+        "CtF" if name == CTF else name.removesuffix(" exhaustive"): figures
+        for name, figures in percentages(card).items()
+    }
 
 
 def print_table(table: str, heading: str, found: Mapping[str, Sequence[Figures]]) -> None:

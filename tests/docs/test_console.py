@@ -27,6 +27,9 @@ SMALL: Mapping[str, list[str]] = {
         "--set", "settings.trunk=resnet18_half_ibn_a", "--set", "schedule.epochs=1", "--set", "schedule.per_epoch=16",
         "--set", "schedule.warm_up=0", "--set", "batches.persons=4", "--set", "size=[96, 48]",
     ],
+    "adapt": [
+        "--set", "schedule.epochs=1", "--set", "schedule.per_epoch=16", "--set", "batches.persons=4", "--force",
+    ],
     "hash": ["--set", "training.epochs=1"],
     "synth": ["--people", "20", "--cameras", "5", "--seen-by", "5", "--shots", "2", "--height", "64", "--width", "32"],
     "bench search": ["--queries", "16", "--judged", "16", "--batch", "0", "--rounds", "1"],

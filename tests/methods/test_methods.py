@@ -31,6 +31,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "mgn": {"trunk": "resnet18_half", "length": 16},
     "abd_net": {"trunk": "resnet18_half", "length": 32, "dropout": 0.0},
     "self_similarity": {"length": 32, "parts": 2, "alignment_channels": 8, "lengths": (16, 8)},
+    "cluster_memory": {"length": 16},
 }
 """Settings that make a method quick; one that is not named here has a small trunk alone."""
 
@@ -46,6 +47,19 @@ TAUGHT = torch.tensor([[3.0, 0, 1], [2, 0, 1], [0, -1, 0], [0, -2, 1], [0.5, 0.5
 VIEWS = torch.tensor([0, 1, 0, 1, 0, 1])
 SURROGATES = torch.tensor([[0, 1], [0, 0], [2, 3], [3, 3], [4, 1], [4, 4]])
 PAIRED = torch.cat([torch.stack([PERSONS, VIEWS, torch.arange(6)], dim=1), SURROGATES], dim=1)
+CLUSTERED = torch.stack([PERSONS, torch.arange(6)], dim=1)
+"""Every picture is a proxy of its own, by one of two cameras."""
+
+
+def cluster_memory(length: int) -> dict[str, Tensor]:
+    centroids = torch.nn.functional.normalize(torch.randn(9, length, generator=torch.Generator().manual_seed(6)))
+    return {
+        "clusters": centroids[:3].clone(),
+        "proxies": centroids[3:].clone(),
+        "proxy_cluster": PERSONS,
+        "proxy_camera": torch.tensor([0, 1, 0, 1, 0, 1]),
+        "doubtful": torch.tensor([[0, 3]]),
+    }
 
 
 def small(name: str, **settings: Any) -> Method:
@@ -54,11 +68,14 @@ def small(name: str, **settings: Any) -> Method:
     if method.learns_from == "pseudo_pairs":
         centres = torch.randn(5, method.embedding_length, generator=torch.Generator().manual_seed(6))
         method.start_epoch(3, {"centres": centres, "epoch": torch.tensor(1000)})
+    if method.learns_from == "clusters":
+        method.start_epoch(3, cluster_memory(method.embedding_length))
     return method
 
 
 def labels(method: Method) -> Tensor:
-    return {"teacher": TAUGHT, "pseudo_pairs": PAIRED}.get(method.learns_from, PERSONS)
+    given = {"teacher": TAUGHT, "clusters": CLUSTERED, "pseudo_pairs": PAIRED}
+    return given.get(method.learns_from, PERSONS)
 
 
 def pictures(count: int = 6) -> Tensor:
@@ -129,6 +146,7 @@ def test_a_saved_method_is_the_same_method(name: str) -> None:
         ("mgn", True),
         ("abd_net", True),
         ("self_similarity", True),
+        ("cluster_memory", True),
     ],
 )
 def test_which_embeddings_are_divided_by_their_norm(name: str, unit: bool) -> None:

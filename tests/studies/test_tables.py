@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import shutil
 from pathlib import Path
@@ -66,3 +67,20 @@ def test_data_sets_of_one_name_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_
     assert program.names_of([tmp_path / "a", tmp_path / "b"]) == ["a", "b"]
     with pytest.raises(SystemExit, match="different names, got a, a"):
         program.names_of([tmp_path / "a", tmp_path / "x" / "a"])
+
+
+@pytest.mark.parametrize("table", ["all_in_one", "length", "relaxation", "ranking"])
+def test_rankings_of_cards_are_the_columns(table: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.syspath_prepend(str(SCRIPT.parent))
+    tables = importlib.import_module("tables")
+    on_cards = {
+        column: {"CtF": "CtF, DTO beta 2"}.get(column, f"{column} exhaustive" if column.startswith("id") else column)
+        for column in tables.COLUMNS[table]
+        if not column.endswith("real values")
+    }
+    monkeypatch.setattr(tables, "encoder_of", lambda *_: tmp_path)
+    monkeypatch.setattr(tables, "evaluated", lambda *_, **__: {})
+    monkeypatch.setattr(tables, "percentages", lambda _: dict.fromkeys(on_cards.values(), (50.0, 40.0)))
+    args = argparse.Namespace(out=tmp_path, table=table)
+    found = tables.measured(tables.TABLES[table][0], tmp_path, 0, args)
+    assert set(on_cards) == set(found)

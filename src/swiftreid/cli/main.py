@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "compare": "compare:compare",
     "doctor": "doctor:doctor",
     "train": "train:train",
+    "adapt": "adapt:adapt",
     "recipes": "recipes:recipes",
     "hash": "coding:hash_embedding",
     "encode": "coding:encode",

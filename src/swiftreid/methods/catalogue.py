@@ -75,6 +75,7 @@ METHODS = MethodRegistry(
         "smooth_relaxation": "swiftreid.methods.smooth_relaxation:SmoothRelaxation",
         "self_similarity": "swiftreid.methods.self_similarity:SelfSimilarity",
         "distilled": "swiftreid.methods.distilled:Distilled",
+        "cluster_memory": "swiftreid.methods.cluster_memory:ClusterMemory",
         "pcb": "swiftreid.methods.pcb:Pcb",
         "mgn": "swiftreid.methods.mgn:Mgn",
         "abd_net": "swiftreid.methods.abd_net:AbdNet",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Mapping
+from functools import cache, partial
+
+import torch
 
 from swiftreid.errors import UsageError
 from swiftreid.nn.trunks.googlenet import googlenet
@@ -74,3 +76,20 @@ def make_trunk(name: str, *, last_stride: int = 1) -> Trunk:
     if name.startswith(PREFIX):
         return TimmTrunk(name.removeprefix(PREFIX), last_stride=last_stride)
     raise UsageError(f"there is no trunk {name!r}; there are {', '.join(TRUNKS)}, and {PREFIX}NAME with timm")
+
+
+def trunk_with(shapes: Mapping[str, tuple[int, ...]]) -> str | None:
+    """The trunk whose weights have these names and shapes; None where there is none of `TRUNKS`.
+
+    Args:
+        shapes: of each weight by its name in the trunk; counts of batches may be left out.
+    """
+    given = {name: shape for name, shape in shapes.items() if "num_batches" not in name}
+    return next((name for name in TRUNKS if _shapes(name) == given), None)
+
+
+@cache
+def _shapes(name: str) -> Mapping[str, tuple[int, ...]]:
+    with torch.device("meta"):  # no memory, and no random numbers
+        state = make_trunk(name).state_dict()
+    return {key: tuple(value.shape) for key, value in state.items() if "num_batches" not in key}

@@ -40,6 +40,7 @@ class Finish:
         learned: what is learned from.
         rest: pictures of the held-out people; None where there are none.
         held_out: the same as samples.
+        labelled: whether persons are learned from.
     """
 
     plan: Plan
@@ -49,6 +50,7 @@ class Finish:
     learned: TrainingPictures
     rest: TrainingPictures | None
     held_out: Split
+    labelled: bool = True
 
     def evaluate(self, epochs: int) -> tuple[LabelledCodes, list[Measured]]:
         """The held-out people by the weights in place after so many epochs, and what was measured on them."""
@@ -69,6 +71,8 @@ class Finish:
         persons = len(np.unique(learned.persons))
         header = self.run.header
         provenance = f"{persons} people of {plan.data.name}, {learned.files:,} pictures"
+        if not self.labelled:
+            persons, provenance = 0, f"{learned.files:,} pictures of {plan.data.name} without labels"
         if header.step < self.run.steps:
             provenance += f" (unfinished: step {header.step:,} of {self.run.steps:,})"
         record: dict[str, Any] = {

@@ -79,7 +79,7 @@ class Trained:
     Attributes:
         encoder: calibrated on the held-out people, where there are any.
         measured: on them, by the weights that the encoder has.
-        persons: people learned from.
+        persons: people learned from; 0 where labels are not looked at.
         pictures: pictures learned from.
         losses: mean loss of each epoch.
         held_out: people measured on.

@@ -89,7 +89,7 @@ def train_network(plan: Plan, reports: Reports | None = None, *, world: World | 
     if before is not None:
         run.resume(*before)
         reports.note(f"{_state(run, plan)} step {run.header.step} of {run.steps}")
-    finish = Finish(plan, reports, run, method, pictures, held_out, rest)
+    finish = Finish(plan, reports, run, method, pictures, held_out, rest, targets.labelled)
 
     def on_epoch(done: int) -> None:
         every = plan.recipe.evaluate_every

@@ -7,7 +7,7 @@ III-A and III-B; the method is `swiftreid.methods.self_similarity`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 import torch
@@ -45,6 +45,8 @@ class PseudoPairs(Targets):
     Args:
         plan: its ``config`` is of the method; None takes the defaults.
     """
+
+    labelled: ClassVar[bool] = False
 
     def __init__(self, plan: TargetsPlan) -> None:
         super().__init__(plan)

@@ -138,6 +138,7 @@ class Targets(ABC):
     Attributes:
         changing: whether labels may differ from epoch to epoch. If so, the first process alone computes them and the
             others receive them, and the labels of the epoch under way are kept in the checkpoint.
+        labelled: whether the data set's persons are learned from.
         outputs: outputs of the method: the largest number of classes, or the length of the embedding that is learned.
         origin: where labels come from besides the data set.
 
@@ -146,6 +147,7 @@ class Targets(ABC):
     """
 
     changing: ClassVar[bool] = True
+    labelled: ClassVar[bool] = True
 
     outputs: int
     origin: TargetsOrigin = TargetsOrigin()

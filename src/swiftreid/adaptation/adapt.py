@@ -1,0 +1,228 @@
+"""Adapting an encoder to cameras without labels: normalise, cluster, train, put codes on it, compare."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from swiftreid.adaptation.guard import GuardVerdict, judge
+from swiftreid.adaptation.pictures import UnlabelledPictures, embed_pictures, held_out_rows
+from swiftreid.clustering.two_stage import ALONE, ClusterSettings, PeopleClusters
+from swiftreid.data.samples import NamedSample
+from swiftreid.encoding.abstract import Encoder
+from swiftreid.encoding.camera_encoder import with_cameras
+from swiftreid.errors import SwiftReIDError, UsageError
+from swiftreid.methods.cluster_memory import embedding_settings
+from swiftreid.progress import Progress
+from swiftreid.training.frozen.learning import Learning, Origin, Views, learn_codes
+from swiftreid.training.frozen.recipe import FrozenRecipe
+from swiftreid.training.network.initial_weights import read_start
+from swiftreid.training.network.plan import Plan, Reports
+from swiftreid.training.network.processes import World
+from swiftreid.training.network.recipe import NetworkRecipe
+from swiftreid.training.network.train import train_network
+from swiftreid.training.targets.clusters import Clusters
+from swiftreid.training.targets.targets import Targets, TargetsPlan
+
+LEAST_GROUPS: Final = 20
+"""Groups of two pictures or more that it takes to learn from."""
+
+_COLLAPSED: Final = 0.25  # share of the pictures in one group
+
+
+@dataclass(frozen=True)
+class AdaptSettings:
+    """How an encoder is adapted.
+
+    Attributes:
+        recipe: of the training; trunk, embedding, size and start are the encoder's.
+        clusters: how pictures are clustered.
+        held_out: share of the groups that nothing is learned from: the guard compares on them.
+        seed: of everything random.
+    """
+
+    recipe: NetworkRecipe
+    clusters: ClusterSettings = field(default_factory=ClusterSettings)
+    held_out: float = 0.2
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Adapted:
+    """What came out.
+
+    Attributes:
+        encoder: the adapted one, with statistics of cameras, and with codes where the one before had some.
+        verdict: of the guard.
+        before: the groups that the encoder as it was gives.
+        after: those that the adapted one gives.
+        pictures: of both.
+    """
+
+    encoder: Encoder
+    verdict: GuardVerdict
+    before: PeopleClusters
+    after: PeopleClusters
+    pictures: UnlabelledPictures
+
+
+def adapt(
+    encoder: Encoder,
+    samples: Sequence[NamedSample],
+    folder: Path,
+    *,
+    init: str,
+    name: str,
+    data: str,
+    settings: AdaptSettings,
+    data_fingerprint: str = "",
+    resume: bool = False,
+    reports: Reports | None = None,
+    world: World | None = None,
+    targets: Callable[[TargetsPlan], Targets] | None = None,
+) -> Adapted:
+    """Make an encoder better for the cameras of some pictures, of which nobody has said whom they show.
+
+    Args:
+        encoder: of pictures, with an embedding.
+        samples: pictures, best of many people and with their cameras; persons are not looked at.
+        folder: of the run: checkpoint and logs.
+        init: file of the encoder, name of a shipped one, or a checkpoint with its network.
+        name: of the new encoder.
+        data: what the pictures are of, for the card.
+        settings: how.
+        data_fingerprint: of the data set that they are of, where it is one that encoders are measured on.
+        resume: whether to resume from the folder's checkpoint.
+        reports: where progress and notices go.
+        world: this process and its device (`train_network`).
+        targets: to learn from in place of clusters, such as a study's true labels.
+
+    Raises:
+        UsageError: the encoder has no network that can be trained, or too few people are seen twice.
+        SwiftReIDError: clusters collapsed, no picture can be read, or training failed.
+    """
+    reports = reports or Reports()
+    recipe = recipe_for(encoder, settings.recipe, init)
+    pictures = embed_pictures(encoder, samples, on_bad=reports.on_bad, progress=reports.progress)
+    before = pictures.clusters(settings.clusters)
+    reports.note(f"as it is: {in_words(before)}")
+    groups = int(before.people.max(initial=ALONE)) + 1
+    if groups < LEAST_GROUPS:
+        raise UsageError(
+            f"{len(pictures.samples):,} pictures of {data} show {groups} people twice, as far as {encoder.card.name} "
+            f"can tell; adapting needs {LEAST_GROUPS}: give more pictures, of longer times or more cameras"
+        )
+    rest = held_out_rows(before, settings.held_out, settings.seed)
+    plan = Plan(
+        pictures.as_data(~rest, data),
+        recipe,
+        folder,
+        seed=settings.seed,
+        resume=resume,
+        init=init,
+        targets=targets or (lambda plan: _WatchedClusters(plan, settings.clusters, reports)),
+    )
+    trained = train_network(plan, reports, world=world)
+    if trained is None:
+        raise UsageError("adapting works in one process: start it without torchrun")
+    new = embed_pictures(trained.encoder, pictures.samples, progress=reports.progress)
+    after = new.clusters(settings.clusters)
+    reports.note(f"adapted: {in_words(after)}")
+    made = trained.encoder
+    if encoder.pyramid:
+        made = with_group_codes(made, encoder, new, after, name=name, data=data, progress=reports.progress)
+    if new.statistics is not None:
+        words = f"{len(new.samples):,} unlabelled pictures of {data}"
+        made = with_cameras(made, new.statistics, name=name, provenance=words, data_fingerprint=data_fingerprint)
+    verdict = judge(pictures.agreement(rest, before.tracklets), new.agreement(rest, before.tracklets))
+    record = {"adapted_from": encoder.fingerprint, "guard": asdict(verdict), "seed": settings.seed}
+    training = {**made.card.training, "adaptation": record}
+    card = made.card.model_copy(update={"name": name, "training": training})
+    return Adapted(made.with_card(card), verdict, before, after, new)
+
+
+def recipe_for(encoder: Encoder, recipe: NetworkRecipe, init: str) -> NetworkRecipe:
+    """A recipe for an encoder's own network: its trunk, its embedding, and the size of its pictures.
+
+    Raises:
+        UsageError: the encoder has no network that can be trained.
+    """
+    preprocessing = encoder.card.preprocessing
+    if preprocessing is None:
+        raise UsageError(f"encoder {encoder.card.name} takes vectors: there is no network to adapt")
+    found = embedding_settings(read_start(init).weights)
+    if found is None:
+        raise UsageError(
+            f"encoder {encoder.card.name} has none of swiftreid's own trunks, so it cannot be trained; statistics of "
+            "cameras alone can be put on it: swiftreid.adaptation.normalising"
+        )
+    changes: dict[str, Any] = {
+        "settings": {**recipe.settings, **found},
+        "size": (preprocessing.height, preprocessing.width),
+        "mirror": preprocessing.flip,
+        "init": None,
+    }
+    return recipe.model_copy(update=changes)
+
+
+def with_group_codes(
+    network: Encoder,
+    before: Encoder,
+    pictures: UnlabelledPictures,
+    clusters: PeopleClusters,
+    *,
+    name: str,
+    data: str,
+    progress: Progress,
+) -> Encoder:
+    """An encoder with codes of the lengths that another one has, learned on groups of pictures in place of people.
+
+    Args:
+        network: gives the embeddings of ``pictures``.
+        before: has codes.
+        pictures: to learn from.
+        clusters: of them.
+        name: on the card.
+        data: what the pictures are of, for the card.
+        progress: takes epochs.
+    """
+    lengths = sorted((int(code[2:]) for code in before.spec.names if code.startswith("id")), reverse=True)
+    recipe = FrozenRecipe.model_validate(
+        {"held_out": 0, "export": "fp16", "training": {"lengths": lengths, "unit": True}}
+    )
+    rows = clusters.people != ALONE
+    nothing = np.empty((int(rows.sum()), 0), np.float32)
+    views = Views(pictures.embeddings[None, rows], clusters.people[rows] + 1, pictures.cameras[rows], nothing)
+    digest = hashlib.sha256(np.ascontiguousarray(pictures.raw).tobytes()).hexdigest()[:16]
+    learning = Learning(None, None, recipe, 0, progress)
+    origin = Origin(f"groups of {data}", digest, rendered=False)
+    return learn_codes(network, views, learning, origin, name=name, beta=None, max_loss=0.005)
+
+
+def in_words(found: PeopleClusters) -> str:
+    """Groups, pictures that are in none, and links, in words for users."""
+    groups, alone = int(found.people.max(initial=ALONE)) + 1, float((found.people == ALONE).mean())
+    return f"{groups:,} groups, {alone:.0%} of the pictures alone, {found.beyond_chance:.0%} linked beyond chance"
+
+
+class _WatchedClusters(Clusters):
+    """Clusters that are reported at every epoch, and that stop the run where they collapse."""
+
+    def __init__(self, plan: TargetsPlan, settings: ClusterSettings, reports: Reports) -> None:
+        super().__init__(plan, settings)
+        self._reports = reports
+
+    def take(self, epoch: int, found: PeopleClusters) -> None:
+        self._reports.note(f"epoch {epoch + 1}: {in_words(found)}")
+        largest = int(np.bincount(found.people[found.people != ALONE]).max(initial=0))
+        if largest > _COLLAPSED * len(found.people):
+            raise SwiftReIDError(
+                f"clusters collapsed in epoch {epoch + 1}: {largest:,} of {len(found.people):,} pictures are one "
+                "person. No encoder was written: train for fewer steps or at a lower learning rate, or give pictures "
+                "of more people"
+            )

@@ -1,0 +1,97 @@
+"""`swiftreid adapt`: make an encoder better for some cameras, without labels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from swiftreid.cli.console import JsonOption, QuietOption, Report
+from swiftreid.cli.datasets import open_data_set
+from swiftreid.cli.sources import BadPictures
+from swiftreid.data.fingerprint import fingerprint_of
+from swiftreid.encoding.encoder import open_encoder
+from swiftreid.errors import UsageError
+from swiftreid.experiments.inputs import TRAIN
+from swiftreid.recipes import find_recipe
+
+
+def adapt(
+    encoder: Annotated[str, typer.Argument(help="Encoder to start from: a file, or the name of a shipped one.")],
+    pictures: Annotated[list[Path] | None, typer.Argument(help="Picture files or folders of pictures.")] = None,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for the encoder, the checkpoint and the logs.")
+    ] = Path("adapted"),
+    manifest: Annotated[
+        Path | None, typer.Option(help="CSV with columns path and camera, in place of pictures.")
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option(help="Data set whose training pictures to take, in place of pictures.")
+    ] = None,
+    camera: Annotated[
+        str | None, typer.Option(help="Camera of all these pictures, where their names do not give it.")
+    ] = None,
+    recipe: Annotated[str, typer.Option(help="Recipe of the training.")] = "small/cluster_memory",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Change one field of the recipe, as in schedule.epochs=20; repeatable."),
+    ] = None,
+    held_out: Annotated[
+        float, typer.Option(min=0.05, max=0.5, help="Share of the groups that are only compared, not learned.")
+    ] = 0.2,
+    force: Annotated[
+        bool, typer.Option("--force", help="Write the encoder even where nothing shows that it is better.")
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume from the checkpoint in the folder.")] = False,
+    device: Annotated[str | None, typer.Option(help="Such as cpu or cuda:0. Default: a GPU if there is one.")] = None,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Adapt an encoder to cameras by unlabelled pictures of theirs. Needs the extra 'train'.
+
+    Names like 0844_c3s2_107328_01.jpg give the camera; persons are not looked at. The encoder is written only if it
+    links more of the pictures that were held out than the one before.
+    """
+    from swiftreid.adaptation.adapt import AdaptSettings
+    from swiftreid.adaptation.adapt import adapt as adapted_by
+    from swiftreid.adaptation.pictures import training_pictures
+    from swiftreid.retrieval.samples import samples_in
+    from swiftreid.training.network.plan import Reports
+    from swiftreid.training.network.processes import joined
+    from swiftreid.training.network.recipe import load_network_recipe
+
+    report = Report(as_json=as_json, quiet=quiet)
+    stated = load_network_recipe(find_recipe(recipe), settings or [])
+    base, bad = open_encoder(encoder), BadPictures(report)
+    if data is not None:
+        if pictures or manifest:
+            raise UsageError("give pictures, --manifest or --data, one of the three")
+        read = open_data_set(report, data, need=TRAIN)
+        samples, source, fingerprint = training_pictures(read), read.name, fingerprint_of(read)
+    else:
+        samples, fingerprint = samples_in(pictures or [], manifest=manifest, camera=camera), ""
+        source = (manifest or (pictures or [Path()])[0]).resolve().name
+    with joined(device) as world:
+        done = adapted_by(
+            base,
+            samples,
+            output / "training",
+            init=encoder,
+            name=output.resolve().name,
+            data=source,
+            data_fingerprint=fingerprint,
+            settings=AdaptSettings(stated, held_out=held_out, seed=seed),
+            resume=resume,
+            reports=Reports(report.progress, on_bad=bad, note=report.note),
+            world=world,
+        )
+    verdict = done.verdict
+    summary = {"believed": verdict.believed, "reason": verdict.reason, **bad.as_dict()}
+    if not (verdict.believed or force):
+        report.fail(f"no encoder was written: {verdict.reason}; --force writes it all the same", summary)
+    file = output / "encoder.safetensors"
+    done.encoder.save(file)
+    report.text(f"{verdict.reason}\nwrote {file} ({done.encoder.card.short_fingerprint})")
+    report.document({**summary, "encoder": str(file), "fingerprint": done.encoder.fingerprint})

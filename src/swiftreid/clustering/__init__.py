@@ -1,0 +1,1 @@
+"""People without names: which pictures may show the same person, from embeddings alone."""

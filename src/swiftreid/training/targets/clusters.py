@@ -1,0 +1,97 @@
+"""Targets without labels: clusters of the current embeddings, made again at every epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from swiftreid.clustering.two_stage import ClusterSettings, PeopleClusters, centroids_of, cluster_people, first_of
+from swiftreid.encoding.camera_statistics import ENOUGH, fit_camera_statistics
+from swiftreid.errors import SwiftReIDError
+from swiftreid.training.targets.targets import Embed, EpochLabels, Targets, TargetsPlan
+
+
+class Clusters(Targets):
+    """Clusters within each camera, linked across cameras; pictures that are alone are left out of the epoch.
+
+    Args:
+        plan: what the targets are made for; persons are not looked at.
+        settings: how to cluster.
+    """
+
+    labelled: ClassVar[bool] = False
+
+    def __init__(self, plan: TargetsPlan, settings: ClusterSettings | None = None) -> None:
+        super().__init__(plan)
+        self.settings = settings or ClusterSettings()
+        self.outputs = len(plan.samples)
+
+    def cluster(self, embeddings: NDArray[np.float32], cameras: NDArray[np.int64]) -> PeopleClusters:
+        """Who may be who, by embeddings float32 [n, d] of all pictures and their cameras, int64 [n]."""
+        assert self.pictures is not None, "read comes first"
+        tracks = {sample.path: sample.tracklet for sample in self.plan.samples}
+        names = [tracks.get(path) for path in self.pictures.paths]
+        return cluster_people(embeddings, cameras, tracks=numbers_of(names), settings=self.settings)
+
+    def take(self, epoch: int, found: PeopleClusters) -> None:
+        """Called with the clusters of every epoch before they are learned from; nothing here.
+
+        Raises:
+            SwiftReIDError: they are not to be learned from.
+        """
+
+    def labels(self, epoch: int, embed: Embed) -> EpochLabels:
+        """Values: cluster and proxy of each picture, int64 [m, 2]; memory: see `ClusterMemory.start_epoch`.
+
+        Raises:
+            SwiftReIDError: all clusters fell together, or there are none.
+        """
+        assert self.pictures is not None, "read comes first"
+        cameras, raw = self.pictures.cameras, embed()
+        found = self.cluster(normalised(raw, cameras), cameras)
+        self.take(epoch, found)
+        rows = np.flatnonzero(found.people >= 0)
+        if len(np.unique(found.people[rows])) < 2:
+            raise SwiftReIDError(
+                f"targets of epoch {epoch + 1}: {len(raw):,} pictures fall into {len(np.unique(found.people[rows]))} "
+                "groups: there is nothing to learn from"
+            )
+        people = found.people[rows]
+        tracklets, proxies = np.unique(found.tracklets[rows], return_inverse=True)
+        units = raw[rows] / np.maximum(np.linalg.norm(raw[rows], axis=1, keepdims=True), 1e-12)
+        memory = {
+            "clusters": torch.from_numpy(centroids_of(units, people, int(people.max()) + 1)),
+            "proxies": torch.from_numpy(centroids_of(units, proxies, len(tracklets))),
+            "proxy_cluster": torch.from_numpy(first_of(people, proxies, len(tracklets))),
+            "proxy_camera": torch.from_numpy(first_of(cameras[rows], proxies, len(tracklets))),
+            "doubtful": torch.from_numpy(_doubtful(found, tracklets)),
+        }
+        values = torch.from_numpy(np.stack([people, proxies], axis=1))
+        return EpochLabels(rows, people, values, int(people.max()) + 1, memory)
+
+
+def numbers_of(names: Sequence[str | None]) -> NDArray[np.int64]:
+    """A number for each name from 0, int64 [n]; -1 for none."""
+    places = {name: number for number, name in enumerate(sorted({name for name in names if name is not None}))}
+    return np.array([-1 if name is None else places[name] for name in names], np.int64)
+
+
+def _doubtful(found: PeopleClusters, tracklets: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Pairs of proxies that may well be one person and are not taken for one, int64 [p, 2]."""
+    places = np.full(int(found.tracklets.max()) + 1, -1, np.int64)
+    places[tracklets] = np.arange(len(tracklets))
+    pairs = np.stack([places[found.close.left], places[found.close.right]], axis=1)
+    return pairs[(pairs >= 0).all(axis=1)]
+
+
+def normalised(embeddings: NDArray[np.float32], cameras: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Without what is the cameras', where at least two have enough pictures to tell."""
+    _, counts = np.unique(cameras, return_counts=True)
+    if (counts >= ENOUGH).sum() < 2:
+        return embeddings
+    names = [str(camera) for camera in cameras.tolist()]
+    return fit_camera_statistics(embeddings, names).normalise(embeddings, names)

@@ -1,0 +1,185 @@
+"""Adapting the shipped encoder to drawn figures without labels, by the library and by the command."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from command import run_in
+from drawn_figures import draw_person
+from swiftreid.adaptation.adapt import Adapted, AdaptSettings, adapt, recipe_for
+from swiftreid.adaptation.guard import Agreement, judge
+from swiftreid.adaptation.pictures import embed_pictures, held_out_rows
+from swiftreid.clustering.two_stage import ClusterSettings
+from swiftreid.data.fingerprint import fingerprint_of
+from swiftreid.data.samples import NamedSample, Sample
+from swiftreid.encoding.encoder import open_encoder
+from swiftreid.errors import SwiftReIDError, UsageError
+from swiftreid.recipes import find_recipe
+from swiftreid.training.network.recipe import NetworkRecipe, load_network_recipe
+
+pytestmark = pytest.mark.timeout(1800)  # a busy machine needs minutes where an idle one needs seconds
+
+
+@pytest.fixture(scope="session")
+def figures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """100 people, two pictures by each of two cameras; names state the persons, which nothing may look at."""
+    folder = tmp_path_factory.mktemp("figures")
+    for person in range(1, 101):
+        for camera in (1, 2):
+            for shot in (1, 2):
+                draw_person(person, camera, shot).save(folder / f"{person:04d}_c{camera}_{shot:02d}.png")
+    return folder
+
+
+def samples_of(folder: Path) -> list[NamedSample]:
+    paths = sorted(folder.iterdir())
+    return [Sample(path, None, path.stem.split("_")[1][1:], id=path.name) for path in paths]
+
+
+def short() -> NetworkRecipe:
+    return load_network_recipe(
+        find_recipe("small/cluster_memory"),
+        ["schedule.epochs=2", "schedule.per_epoch=64", "batches.persons=8", "batches.pictures=2"],
+    )
+
+
+def test_pictures_lose_what_is_the_cameras_and_people_are_held_out_whole(figures: Path) -> None:
+    pictures = embed_pictures(open_encoder("rendered"), samples_of(figures))
+    means = [pictures.embeddings[pictures.cameras == camera].mean(axis=0) for camera in (0, 1)]
+    raw = [pictures.raw[pictures.cameras == camera].mean(axis=0) for camera in (0, 1)]
+    assert np.linalg.norm(means[0] - means[1]) < 0.5 * np.linalg.norm(raw[0] - raw[1])
+    clusters = pictures.clusters(ClusterSettings())
+    rest = held_out_rows(clusters, 0.25, seed=3)
+    assert 0.1 < rest.mean() < 0.4
+    for group in range(clusters.people.max() + 1):
+        assert len(set(rest[clusters.people == group].tolist())) == 1
+    data = pictures.as_data(~rest, "figures")
+    assert len({sample.person for sample in data.train}) == len(data.train) == (~rest).sum(), "nobody is named"
+    assert [s.path for s in data.train] != sorted(s.path for s in data.train)
+
+
+def test_pictures_may_lie_in_several_folders(figures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("door", "hall/left"):
+        (tmp_path / name).mkdir(parents=True)
+    taken = samples_of(figures)[:20]
+    here = [Path("door") / s.path.name if n < 10 else tmp_path / "hall/left" / s.path.name for n, s in enumerate(taken)]
+    for sample, path in zip(taken, here, strict=True):
+        path.write_bytes(sample.path.read_bytes())
+    samples = [replace(sample, path=path) for sample, path in zip(taken, here, strict=True)]
+    data = embed_pictures(open_encoder("rendered"), samples).as_data(np.ones(20, bool), "two")
+    assert data.root == tmp_path
+    assert len(fingerprint_of(data)) > 8
+
+
+def test_an_encoder_is_adapted_with_codes_cameras_and_lineage(figures: Path, tmp_path: Path) -> None:
+    base = open_encoder("rendered")
+    settings = AdaptSettings(short(), held_out=0.25)
+
+    def adapted(*, resume: bool = False) -> Adapted:
+        return adapt(
+            base,
+            samples_of(figures),
+            tmp_path / "run",
+            init="rendered",
+            name="new",
+            data="figures",
+            settings=settings,
+            resume=resume,
+        )
+
+    done = adapted()
+    card = done.encoder.card
+    assert card.name == "new"
+    assert done.encoder.spec.names == ("id32", "id128", "id512", "id2048")
+    assert done.encoder.knows_cameras == {"1", "2"}
+    assert card.training["adaptation"]["adapted_from"] == base.fingerprint
+    assert "without labels" in card.provenance
+    assert card.calibration is None
+    done.encoder.save(tmp_path / "new.safetensors")
+    again = open_encoder(tmp_path / "new.safetensors")
+    picture = np.asarray(draw_person(7, 1, 1))[None]
+    one, other = (each.encode(picture, cameras=["1"]) for each in (done.encoder, again))
+    np.testing.assert_array_equal(one.codes["id2048"], other.codes["id2048"])
+    assert (again.encode(picture, cameras=["2"]).codes["id2048"] != one.codes["id2048"]).any()
+    assert (base.encode(picture).embedding != one.embedding).any()
+    # A run that is done resumes to the same encoder, and nothing is trained again.
+    resumed = adapted(resume=True)
+    assert resumed.encoder.fingerprint == done.encoder.fingerprint
+
+
+def test_people_seen_once_are_refused(figures: Path, tmp_path: Path) -> None:
+    once = [sample for sample in samples_of(figures) if sample.path.stem.endswith("c1_01")]
+    with pytest.raises(UsageError, match=r"100 pictures of figures show \d+ people twice.*adapting needs 20"):
+        adapt(
+            open_encoder("rendered"),
+            once,
+            tmp_path,
+            init="rendered",
+            name="x",
+            data="figures",
+            settings=AdaptSettings(short()),
+        )
+    assert not list(tmp_path.iterdir())
+
+
+def test_clusters_that_collapse_stop_the_run(figures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from swiftreid.training.targets import clusters as module
+
+    real = module.cluster_people
+
+    def one_person(embeddings: np.ndarray, cameras: np.ndarray, **others: object) -> object:
+        found = real(embeddings, cameras, **others)  # type: ignore[arg-type]
+        found.people[: len(found.people) // 2] = 0
+        return found
+
+    monkeypatch.setattr(module, "cluster_people", one_person)
+    with pytest.raises(SwiftReIDError, match="collapsed in epoch 1"):
+        adapt(
+            open_encoder("rendered"),
+            samples_of(figures),
+            tmp_path / "run",
+            init="rendered",
+            name="x",
+            data="figures",
+            settings=AdaptSettings(short()),
+        )
+    assert not list(tmp_path.rglob("encoder.safetensors"))
+
+
+def test_encoders_without_a_network_of_ours_are_refused() -> None:
+    stripes = open_encoder("stripes")
+    with pytest.raises(UsageError, match=r"nothing to start from"):
+        recipe_for(stripes, short(), "stripes")
+    made = recipe_for(open_encoder("rendered"), short(), "rendered")
+    assert made.settings == {"trunk": "resnet18_half_ibn_a", "length": 256}
+    assert (made.size, made.mirror, made.init) == ((128, 64), True, None)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "possible", "believed"),
+    [(0.2, 0.4, 300, True), (0.2, 0.21, 300, False), (0.4, 0.2, 300, False), (0.1, 0.9, 20, False)],
+)
+def test_the_guard_believes_in_gains_beyond_chance(before: float, after: float, possible: int, believed: bool) -> None:
+    verdict = judge(Agreement(before, possible), Agreement(after, possible))
+    assert verdict.believed is believed
+    assert ("only 20" in verdict.reason) == (possible == 20)
+
+
+def test_the_command_writes_only_what_is_better(figures: Path, tmp_path: Path) -> None:
+    run = run_in(tmp_path)
+    short_run = ["--set", "schedule.epochs=1", "--set", "schedule.per_epoch=16", "--set", "batches.persons=4"]
+    # So few groups are held out that the guard cannot tell.
+    done = run("adapt", "rendered", figures, "-o", "new", "--held-out", "0.05", *short_run, "--json", code=1)
+    assert done.json["believed"] is False
+    assert "--force" in done.json["error"]
+    assert not (tmp_path / "new/encoder.safetensors").exists()
+    forced = run("adapt", "rendered", figures, "-o", "new", "--held-out", "0.05", *short_run, "--resume", "--force")
+    assert "wrote new/encoder.safetensors" in forced.out
+    assert "id2048" in run("encoder", "info", "new/encoder.safetensors").out
+    empty = run("adapt", "rendered", code=2)
+    assert "give pictures" in empty.err

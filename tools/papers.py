@@ -12,7 +12,7 @@ Made from `src/swiftreid/experiments/published/` by `make generated`. In Python,
 The papers start from ImageNet weights: give your file, as in `--weights resnet50-0676ba61.pth`. SwiftReID downloads
 nothing. `market1501` is the data set: its folder, or its name if `SWIFTREID_MARKET1501` contains the path;
 `market1501+500k` has its 500,000 distractors. For the columns of other data sets, train and evaluate on those:
-`dukemtmc-reid`, `cuhk03-np-labelled`, `cuhk03-np-detected`. `attr30` is the code of Market-1501's attributes;
+`dukemtmc-reid`, `cuhk03-np-labelled`, `cuhk03-np-detected`, `msmt17`. `attr30` is the code of Market-1501's attributes;
 DukeMTMC-reID's is `attr23`, that of CUHK03 `attr27`. The attributes of CUHK03 were never published, so its rows with
 attributes need a file of your own.
 
@@ -23,6 +23,9 @@ that it did. The papers' times and bytes are not listed: they are of other machi
 
 *CtF* is coarse-to-fine search, *DTO* how its thresholds are [fitted](calibration.md). *AFR* compares
 [attributes](attributes.md) first; its rows' mAP is over the short list (`--ap short_list`), where the paper's gain is.
+
+Self-similarity learns without labels: its rows train on the same folders and use no person ids of them. Its Table VIII,
+domain adaptation, has no row.
 """
 
 

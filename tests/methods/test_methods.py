@@ -30,6 +30,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "pcb": {"parts": 2, "length": 64},
     "mgn": {"trunk": "resnet18_half", "length": 16},
     "abd_net": {"trunk": "resnet18_half", "length": 32, "dropout": 0.0},
+    "self_similarity": {"length": 32, "parts": 2, "alignment_channels": 8, "lengths": (16, 8)},
     "cluster_memory": {"length": 16},
 }
 """Settings that make a method quick; one that is not named here has a small trunk alone."""
@@ -43,6 +44,9 @@ PERSONS = torch.tensor([0, 0, 1, 1, 2, 2])
 TAUGHT = torch.tensor([[3.0, 0, 1], [2, 0, 1], [0, -1, 0], [0, -2, 1], [0.5, 0.5, 0], [0, 0, 4]])
 
 
+VIEWS = torch.tensor([0, 1, 0, 1, 0, 1])
+SURROGATES = torch.tensor([[0, 1], [0, 0], [2, 3], [3, 3], [4, 1], [4, 4]])
+PAIRED = torch.cat([torch.stack([PERSONS, VIEWS, torch.arange(6)], dim=1), SURROGATES], dim=1)
 CLUSTERED = torch.stack([PERSONS, torch.arange(6)], dim=1)
 """Every picture is a proxy of its own, by one of two cameras."""
 
@@ -61,13 +65,17 @@ def cluster_memory(length: int) -> dict[str, Tensor]:
 def small(name: str, **settings: Any) -> Method:
     torch.manual_seed(0)
     method = build_method(name, 3, **{**small_settings(name), **settings})
+    if method.learns_from == "pseudo_pairs":
+        centres = torch.randn(5, method.embedding_length, generator=torch.Generator().manual_seed(6))
+        method.start_epoch(3, {"centres": centres, "epoch": torch.tensor(1000)})
     if method.learns_from == "clusters":
         method.start_epoch(3, cluster_memory(method.embedding_length))
     return method
 
 
 def labels(method: Method) -> Tensor:
-    return {"teacher": TAUGHT, "clusters": CLUSTERED}.get(method.learns_from, PERSONS)
+    given = {"teacher": TAUGHT, "clusters": CLUSTERED, "pseudo_pairs": PAIRED}
+    return given.get(method.learns_from, PERSONS)
 
 
 def pictures(count: int = 6) -> Tensor:
@@ -137,13 +145,14 @@ def test_a_saved_method_is_the_same_method(name: str) -> None:
         ("pcb", True),
         ("mgn", True),
         ("abd_net", True),
+        ("self_similarity", True),
         ("cluster_memory", True),
     ],
 )
 def test_which_embeddings_are_divided_by_their_norm(name: str, unit: bool) -> None:
     method = small(name)
     assert method.unit is unit
-    assert (method.pyramid is not None) == (name in ("all_in_one", "smooth_relaxation"))
+    assert (method.pyramid is not None) == (name in ("all_in_one", "smooth_relaxation", "self_similarity"))
 
 
 def test_distillation_is_angles_to_the_teacher_and_among_pictures() -> None:

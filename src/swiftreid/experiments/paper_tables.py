@@ -105,6 +105,34 @@ TRUNKS = tuple(  # no file with ImageNet's weights fits trunks of half the width
 
 LENGTH = tuple(TableRow(f"{bits} bit", "smooth_relaxation", _settings(bits=bits)) for bits in (128, 256, 512, 2048))
 
+FROM_PATCHES = (50, 500, 2000, 8000, 16000)
+
+
+def _surrogates(kind: str, count: int) -> TableRow:
+    return TableRow(f"{count} {kind}", "self_similarity", _settings(surrogates=kind, surrogate_classes=count))
+
+
+SURROGATES = (*(_surrogates("patches", count) for count in FROM_PATCHES), _surrogates("features", 400))
+
+
+def _similar(name: str, **changes: float | bool | str) -> TableRow:
+    return TableRow(name, "self_similarity", _settings(**changes))
+
+
+SELF_SIMILARITY = (
+    _similar("all terms"),
+    *(_similar(f"epsilon {epsilon:g}", separation_weight=epsilon) for epsilon in (0.001, 0.01)),
+    _similar("lambda1 0", adversarial_weight=0),
+    *(_similar(f"lambda1 {weight:g}", adversarial_weight=weight) for weight in (0.15, 15)),
+    _similar("lambda2 0", alignment_weight=0),
+    *(_similar(f"lambda2 {weight:g}", alignment_weight=weight) for weight in (0.25, 25)),
+    _similar("no non-local blocks", alignment_non_local=False),
+    _similar("averaged parts", parts_by="average"),
+    _similar("last stage alone", dense=False),
+    _similar("slope of Fig. 7", separation="slope"),
+    _similar("distance of gradients", separation="distance"),
+)
+
 TABLES: Mapping[str, Sequence[TableRow]] = {
     "all_in_one": ALL_IN_ONE,
     "ranking": RANKING,
@@ -113,12 +141,14 @@ TABLES: Mapping[str, Sequence[TableRow]] = {
     "length": LENGTH,
     "distillation": DISTILLATION,
     "attribute": ATTRIBUTE,
+    "surrogates": SURROGATES,
+    "self_similarity": SELF_SIMILARITY,
 }
 
 # What the papers report, the worse before the better, each a row and a column. All-in-One, Table 5 and its text: longer
 # codes are better in every setting, pyramid and distillation help short codes and the search that uses them. Ranking:
 # Table I (losses and neck), Table V (trunks) and Table VI (against the baseline). SSR: Tables 6 (relaxations), 7
-# (attributes, AAB) and 8 (lengths), Fig. 5 (alpha) and 6 (beta).
+# (attributes, AAB) and 8 (lengths), Fig. 5 (alpha) and 6 (beta). Self-similarity: Tables II to VII, Fig. 6, 8 and 9.
 ORDERINGS: Mapping[str, Sequence[tuple[tuple[str, str], tuple[str, str]]]] = {
     "all_in_one": [
         *(((row.name, short), (row.name, long)) for row in ALL_IN_ONE for short, long in pairwise(LENGTHS)),
@@ -173,6 +203,19 @@ ORDERINGS: Mapping[str, Sequence[tuple[tuple[str, str], tuple[str, str]]]] = {
         (("beta 0.1, no AAB", ATTRIBUTES), ("beta 0.3, no AAB", ATTRIBUTES)),
         (("beta 0.1, AAB", ATTRIBUTES), ("beta 0.3, AAB", ATTRIBUTES)),
     ],
+    "surrogates": [
+        *(((f"{few} patches", FLOAT), (f"{more} patches", FLOAT)) for few, more in pairwise(FROM_PATCHES[:4])),
+        (("16000 patches", FLOAT), ("8000 patches", FLOAT)),
+    ],
+    "self_similarity": [
+        (("epsilon 0.001", FLOAT), ("epsilon 0.01", FLOAT)),
+        (("epsilon 0.01", FLOAT), ("all terms", FLOAT)),
+        *(((f"lambda1 {weight}", FLOAT), ("all terms", FLOAT)) for weight in ("0", "0.15", "15")),
+        *(((f"lambda2 {weight}", FLOAT), ("all terms", FLOAT)) for weight in ("0", "0.25", "25")),
+        (("no non-local blocks", FLOAT), ("all terms", FLOAT)),
+        (("averaged parts", FLOAT), ("all terms", FLOAT)),
+        (("last stage alone", FLOAT), ("all terms", FLOAT)),
+    ],
 }
 
 COLUMNS: Mapping[str, Sequence[str]] = {
@@ -183,4 +226,6 @@ COLUMNS: Mapping[str, Sequence[str]] = {
     "length": ["id128", "id256", "id512", "id2048"],
     "distillation": [CODE],
     "attribute": [CODE, ATTRIBUTES],
+    "surrogates": [FLOAT],
+    "self_similarity": [FLOAT, *LENGTHS],
 }

@@ -73,6 +73,7 @@ METHODS = MethodRegistry(
         "ranking": "swiftreid.methods.ranking:Ranking",
         "all_in_one": "swiftreid.methods.all_in_one:AllInOneMethod",
         "smooth_relaxation": "swiftreid.methods.smooth_relaxation:SmoothRelaxation",
+        "self_similarity": "swiftreid.methods.self_similarity:SelfSimilarity",
         "distilled": "swiftreid.methods.distilled:Distilled",
         "cluster_memory": "swiftreid.methods.cluster_memory:ClusterMemory",
         "pcb": "swiftreid.methods.pcb:Pcb",

@@ -145,6 +145,10 @@ class Method(nn.Module, ABC):
             fresh: names of the weights that are not given, such as ``teacher.stages.0.0.conv1.weight``.
         """
 
+    def weights_for_targets(self) -> Mapping[str, Tensor]:
+        """What targets that change need to know of the network beside embeddings; nothing by default."""
+        return {}
+
     def start_epoch(self, classes: int, memory: Mapping[str, Tensor]) -> None:
         """Called before the first step of every epoch, and when a run resumes within one.
 

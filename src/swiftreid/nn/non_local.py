@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
+import torch
 from torch import Tensor, nn
 
 from swiftreid.errors import UsageError
@@ -20,18 +21,21 @@ class NonLocal(nn.Module):
     whose scale starts at 0, so that the block starts as the identity and harms no pre-trained trunk. **Decision**: half
     the channels as in Wang et al.; in AGW's code a slip (``ratio // ratio``) leaves one channel.
 
+    With ``gaussian`` the weight of two places is ``exp(theta^T f)`` over its sum, the embedded Gaussian of Wang et al.
+
     Args:
         channels: of the map.
+        gaussian: whether places are weighed by a softmax in place of the product over X.
 
     Example:
-        >>> import torch
         >>> block, value = NonLocal(16), torch.randn(2, 16, 6, 3)
         >>> bool((block(value) == value).all())
         True
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, *, gaussian: bool = False) -> None:
         super().__init__()
+        self.gaussian = gaussian
         inside = max(1, channels // 2)
         self.theta, self.phi, self.g = (nn.Conv2d(channels, inside, 1) for _ in range(3))
         self.up = nn.Conv2d(inside, channels, 1)
@@ -41,7 +45,8 @@ class NonLocal(nn.Module):
     def forward(self, value: Tensor) -> Tensor:
         """Float [n, c, h, w], like ``value``."""
         theta, phi, g = (part(value).flatten(2) for part in (self.theta, self.phi, self.g))  # [n, c/2, X]
-        affinity = theta.transpose(1, 2) @ phi / phi.shape[2]  # [n, X, X]: the product, divided by X, no softmax
+        product = theta.transpose(1, 2) @ phi  # [n, X, X]
+        affinity = torch.softmax(product, dim=2) if self.gaussian else product / phi.shape[2]
         gathered = (g @ affinity.transpose(1, 2)).reshape(value.shape[0], g.shape[1], *value.shape[2:])
         added: Tensor = self.norm(self.up(gathered))
         return added + value

@@ -12,7 +12,7 @@ from importlib import resources
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-PAPERS = ("all_in_one", "ranking", "smooth_relaxation")
+PAPERS = ("all_in_one", "ranking", "smooth_relaxation", "self_similarity")
 
 IN_FULL: Mapping[str, str] = {
     "data": "market1501",
@@ -79,7 +79,7 @@ class PublishedRow(BaseModel):
             names: what stands for data sets, weights, the attribute code and the cascade.
             folder: of the run whose encoder is measured.
         """
-        given = {**names, "encoder": f"{folder}/encoder.safetensors"}
+        given = {**names, "folder": folder, "encoder": f"{folder}/encoder.safetensors"}
         if self.run:
             return [line.format(**given) for line in self.run]
         changes = "".join(f" --set {_quoted(change)}" for change in self.set)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import isfinite
@@ -61,6 +61,22 @@ class StepReport:
     def words(self) -> str:
         """Epoch, loss and speed, as progress shows them."""
         return f"epoch {self.epoch:.1f}, loss {self.loss:.3f}, {self.pictures_per_second:,.0f} pictures/s"
+
+
+@dataclass(frozen=True)
+class _Network:
+    """A run's network as targets see it, `swiftreid.training.targets.targets.Embed`."""
+
+    run: Run
+    progress: Progress
+
+    def __call__(self) -> NDArray[np.float32]:
+        return self.run.embeddings(self.progress)
+
+    def weights(self) -> Mapping[str, Tensor]:
+        with self.run.averaged():
+            given = self.run.method.weights_for_targets()
+            return {name: value.detach().cpu().clone() for name, value in given.items()}
 
 
 class Run:
@@ -192,7 +208,7 @@ class Run:
         """Ask for the epoch's labels, unless they came with the checkpoint, and draw its batches."""
         labels = self._labelling.current if resumed and self._changing else None
         if labels is None:
-            labels = self._labelling.start_epoch(epoch, lambda: self._embeddings(progress))
+            labels = self._labelling.start_epoch(epoch, _Network(self, progress))
         if self._changing and not resumed:
             groups = len(np.unique(labels.groups))
             words = {"pictures": len(labels.rows), "groups": groups, "classes": labels.classes}
@@ -203,7 +219,7 @@ class Run:
             labels.rows, labels.groups, recipe, seed=self.header.seed, epoch=epoch, steps=self._steps_of_epoch
         )
 
-    def _embeddings(self, progress: Progress) -> NDArray[np.float32]:
+    def embeddings(self, progress: Progress = no_progress) -> NDArray[np.float32]:
         """Embeddings of all training pictures as the encoder would give them now, float32 [n, d]."""
         with self.averaged():
             return embed_pictures(self.method, self._pictures, mirror=self.recipe.mirror, progress=progress)

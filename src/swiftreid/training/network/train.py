@@ -9,7 +9,7 @@ from swiftreid.data.fingerprint import fingerprint_of
 from swiftreid.data.samples import NOBODY, Split
 from swiftreid.data.schemas import AttributeSchema
 from swiftreid.errors import UsageError
-from swiftreid.methods import METHODS, build_method
+from swiftreid.methods import METHODS, build_method, method_config
 from swiftreid.methods.catalogue import check_embedding
 from swiftreid.training.network.finish import Finish
 from swiftreid.training.network.loop import Run
@@ -126,6 +126,7 @@ def make_targets(plan: Plan, learned: Split, schema: AttributeSchema | None = No
             views=plan.recipe.views,
             teacher=plan.teacher,
             schema=schema,
+            config=method_config(plan.recipe.method, plan.recipe.settings),
         )
     )
 

@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping
 
 from swiftreid.training.targets.clusters import Clusters
 from swiftreid.training.targets.people import People
+from swiftreid.training.targets.pseudo_pairs import PseudoPairs
 from swiftreid.training.targets.targets import Targets, TargetsPlan
 from swiftreid.training.targets.teacher import TeacherOutputs
 
 TARGETS: Mapping[str, Callable[[TargetsPlan], Targets]] = {
     "persons": People,
     "teacher": TeacherOutputs,
+    "pseudo_pairs": PseudoPairs,
     "clusters": Clusters,
 }
 """Where labels may come from. Further kinds are a file in this folder and a line here."""

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +17,21 @@ from swiftreid.data.samples import Split
 from swiftreid.data.schemas import AttributeSchema
 from swiftreid.encoding.encoder import Encoder
 from swiftreid.errors import SwiftReIDError
+from swiftreid.methods.method import NetworkConfig
 from swiftreid.progress import Progress, no_progress
 from swiftreid.training.pictures import TrainingPictures, load_pictures
 
-Embed = Callable[[], NDArray[np.float32]]
-"""Embeddings float32 [n, d] of all training pictures, unaugmented, by the network as it is now (its running average
-where the recipe has one); computed when called."""
+
+class Embed(Protocol):
+    """The network as it is now (its running average where the recipe has one), as far as targets need it."""
+
+    def __call__(self) -> NDArray[np.float32]:
+        """Embeddings float32 [n, d] of all training pictures, unaugmented; computed when called."""
+        ...
+
+    def weights(self) -> Mapping[str, Tensor]:
+        """What the method gives beside them (`swiftreid.methods.Method.weights_for_targets`), on the processor."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -73,6 +82,7 @@ class TargetsPlan:
         views: of each picture (`NetworkRecipe.views`).
         teacher: an encoder to learn from, where there is one.
         schema: of the attributes that are learned, if any.
+        config: settings of the method, of which some may be the targets'.
     """
 
     samples: Split
@@ -82,6 +92,7 @@ class TargetsPlan:
     views: int = 1
     teacher: Encoder | None = None
     schema: AttributeSchema | None = None
+    config: NetworkConfig | None = None
 
 
 @dataclass(frozen=True)
@@ -171,7 +182,7 @@ class Targets(ABC):
 
         Args:
             epoch: from 0.
-            embed: gives the current embeddings, rows as in the pictures that `read` gave.
+            embed: gives the current embeddings, rows as in the pictures that `read` gave, and weights.
 
         Raises:
             SwiftReIDError: nothing can be learned from them, as when all clusters fall together.

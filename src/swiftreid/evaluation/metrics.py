@@ -31,7 +31,8 @@ def average_precision(hits: NDArray[np.bool_], rule: ApRule = "standard", positi
     the area under the precision-recall line as Market-1501's own code computes it (Zheng et al., Scalable person
     re-identification, ICCV 2015): each step of recall times the mean of the precisions just before it and at it,
     where the precision before rank 1 is 1. ``short_list``: the mean over the good matches that ``hits`` has, 0 without
-    any; of a cascade, give it what reached the last stage. Good matches that are not on the list then cost nothing.
+    any; of a cascade, give it what reached the last stage. Good matches that are not on the list then cost
+        nothing; a query with none on it scores 0.
 
     Example:
         >>> average_precision(np.array([False, True])), average_precision(np.array([False, True]), "trapezoid")

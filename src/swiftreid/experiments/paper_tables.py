@@ -147,7 +147,8 @@ TABLES: Mapping[str, Sequence[TableRow]] = {
 
 # What the papers report, the worse before the better, each a row and a column. All-in-One, Table 5 and its text: longer
 # codes are better in every setting, pyramid and distillation help short codes and the search that uses them. Ranking:
-# Table I (losses and neck), Table V (trunks) and Table VI (against the baseline). SSR: Tables 6 (relaxations), 7
+# Table I (losses and neck), Table V (IBN-a; that whole trunks are
+# better than half ones is asked beside it) and Table VI (against the baseline). SSR: Tables 6 (relaxations), 7
 # (attributes, AAB) and 8 (lengths), Fig. 5 (alpha) and 6 (beta). Self-similarity: Tables II to VII, Fig. 6, 8 and 9.
 ORDERINGS: Mapping[str, Sequence[tuple[tuple[str, str], tuple[str, str]]]] = {
     "all_in_one": [
@@ -189,7 +190,10 @@ ORDERINGS: Mapping[str, Sequence[tuple[tuple[str, str], tuple[str, str]]]] = {
                 ("SSR teacher", "SSR student"),
             ]
         ),
+        (("SSR teacher", CODE), ("dsh", CODE)),
+        (("dsh, BN", CODE), ("SSR teacher, BN", CODE)),
         (("SSR student", CODE), ("SSR student, BN", CODE)),
+        (("sigmoid, BN", CODE), ("sigmoid", CODE)),
     ],
     "distillation": [
         *(((f"alpha 0{norm}", CODE), (f"alpha {best}{norm}", CODE)) for norm, best in BEST),

@@ -194,7 +194,7 @@ def draw_short_lists(
         )
         notes = [
             f"The rule (w at which {share} of the queries have a match on the list) was fitted on {numbers.fitted_on}.",
-            "mAP over the list alone: a match that is not on the list costs nothing.",
+            "mAP over the list alone: a match that is not on the list costs nothing beside others that are.",
         ]
         notes.append(trial_notes(numbers.exhaustive, cost))
         keys = above.get_legend_handles_labels()[0]

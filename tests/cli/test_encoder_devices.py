@@ -34,6 +34,7 @@ ENCODING = [
 ]
 HASH = ["hash", DATA, "--encoder", "rendered", "-o", "h.safetensors"]
 OTHERS = {  # commands with an encoder that they do not run, or run as a whole and not for encoding
+    "adapt": "its device is that of training",
     "demo": "runs other commands with their defaults",
     "encoder info": "reads the card",
     "encoder mirror": "changes the file",

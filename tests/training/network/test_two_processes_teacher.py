@@ -29,11 +29,11 @@ def test_one_process_asks_the_teacher(drawn_people: Path, tmp_path: Path) -> Non
         "import os, sys\n"
         "if 'RANK' in os.environ:\n"
         "    from swiftreid.encoding.stripes import StripesEncoder\n"
-        "    before = StripesEncoder._encode\n"
-        "    def told(self, pictures):\n"
+        "    before = StripesEncoder._embed\n"
+        "    def reported(self, inputs):\n"
         "        print('rank', os.environ['RANK'], 'encodes', file=sys.stderr)\n"
-        "        return before(self, pictures)\n"
-        "    StripesEncoder._encode = told\n"
+        "        return before(self, inputs)\n"
+        "    StripesEncoder._embed = reported\n"
     )
     ran = subprocess.run(
         [

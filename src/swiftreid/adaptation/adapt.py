@@ -86,7 +86,7 @@ def adapt(
     world: World | None = None,
     targets: Callable[[TargetsPlan], Targets] | None = None,
 ) -> Adapted:
-    """Make an encoder better for the cameras of some pictures, of which nobody has said whom they show.
+    """Make an encoder better for the cameras of some unlabelled pictures.
 
     Args:
         encoder: of pictures, with an embedding.

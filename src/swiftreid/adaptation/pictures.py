@@ -1,4 +1,4 @@
-"""Pictures of which nobody has said whom they show, with their embeddings by an encoder."""
+"""Unlabelled pictures with their embeddings by an encoder."""
 
 from __future__ import annotations
 

@@ -139,9 +139,10 @@ def train(
             "this method learns no codes: the encoder has random-hyperplane codes. Learn better ones: "
             f"swiftreid hash {data} --encoder {output / ENCODER} -o hashed.safetensors"
         )
+    whose = f"of {trained.persons:,} people" if trained.persons else "without labels"
     report.text(
         f"wrote {output / ENCODER} ({trained.encoder.card.short_fingerprint}), learned from {trained.pictures:,} "
-        f"pictures of {trained.persons:,} people"
+        f"pictures {whose}"
     )
     report.document(
         {

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swiftreid.adaptation.answers import PairAnswer, known_pairs, load_answers, save_answers
+from swiftreid.clustering.answers import PairAnswer, known_pairs, load_answers, save_answers
 from swiftreid.errors import UsageError
 
 NAMES = st.text(st.characters(min_codepoint=33, max_codepoint=0x2FF, exclude_characters="\x7f"), min_size=1, max_size=6)

@@ -1,9 +1,9 @@
 """What adapting without labels gains, and how far true labels would go: rank-1 / mAP on people never seen.
 
 For each data set: the encoder as it is, with statistics of cameras, and adapted to its training pictures
-(`swiftreid adapt`, whose persons are not looked at); and with ``--labels`` the same training on the true persons. Float
+(`swiftreid adapt`, without their labels); and with ``--labels`` the same training on the true persons. Float
 and codes of the data set's own test people; of the data sets ``--beside`` the float alone, as the place that must not
-be lost. Then what the guard said of each run, and what became true. Runs are kept in folders.
+be lost. Then the guard's verdict on each run, and the true gain. Runs are kept in folders.
 
     python studies/adapting.py cuhk03-np-pair1 splits/one-camera --beside cuhk01 --out runs --seeds 3 --labels
 """

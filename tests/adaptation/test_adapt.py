@@ -13,6 +13,7 @@ from drawn_figures import draw_person
 from swiftreid.adaptation.adapt import Adapted, AdaptSettings, adapt, recipe_for
 from swiftreid.adaptation.guard import Agreement, judge
 from swiftreid.adaptation.pictures import embed_pictures, held_out_rows
+from swiftreid.clustering.answers import PairAnswer
 from swiftreid.clustering.two_stage import ClusterSettings
 from swiftreid.data.fingerprint import fingerprint_of
 from swiftreid.data.samples import NamedSample, Sample
@@ -20,6 +21,8 @@ from swiftreid.encoding.encoder import open_encoder
 from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.recipes import find_recipe
 from swiftreid.training.network.recipe import NetworkRecipe, load_network_recipe
+from swiftreid.training.targets.clusters import Clusters
+from swiftreid.training.targets.targets import Reading, TargetsPlan
 
 pytestmark = pytest.mark.timeout(1800)  # a busy machine needs minutes where an idle one needs seconds
 
@@ -60,6 +63,27 @@ def test_pictures_lose_what_is_the_cameras_and_people_are_held_out_whole(figures
     data = pictures.as_data(~rest, "figures")
     assert len({sample.person for sample in data.train}) == len(data.train) == (~rest).sum(), "nobody is named"
     assert [s.path for s in data.train] != sorted(s.path for s in data.train)
+
+
+def test_answers_about_pairs_change_the_groups(figures: Path) -> None:
+    pictures = embed_pictures(open_encoder("rendered"), samples_of(figures))
+    found = pictures.clusters(ClusterSettings())
+    group = np.flatnonzero(np.bincount(found.people[found.people >= 0]) > 2)[0]
+    one, other = (pictures.samples[row].id for row in np.flatnonzero(found.people == group)[[0, -1]])
+    answers = [PairAnswer(one, other, same=False)]
+    ids = [sample.id for sample in pictures.samples]
+    changed = pictures.clusters(ClusterSettings(), answers).people
+    assert changed[ids.index(one)] != changed[ids.index(other)] or changed[ids.index(one)] == -1
+    targets = Clusters(
+        TargetsPlan(pictures.as_data(np.ones(len(ids), bool), "all").train, (128, 64), 0, ""), answers=answers
+    )
+    targets.read(Reading(Path()))
+    assert targets.pictures is not None
+    order = [ids.index(path.name) for path in targets.pictures.paths]
+    labels = targets.labels(0, lambda: pictures.raw[order])
+    groups = dict(zip([order[row] for row in labels.rows.tolist()], labels.groups.tolist(), strict=True))
+    pair = groups.get(ids.index(one)), groups.get(ids.index(other))
+    assert pair[0] != pair[1] or pair[0] is None
 
 
 def test_pictures_may_lie_in_several_folders(figures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

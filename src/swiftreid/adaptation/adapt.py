@@ -12,6 +12,7 @@ import numpy as np
 
 from swiftreid.adaptation.guard import GuardVerdict, judge
 from swiftreid.adaptation.pictures import UnlabelledPictures, embed_pictures, held_out_rows
+from swiftreid.clustering.answers import PairAnswer
 from swiftreid.clustering.two_stage import ALONE, ClusterSettings, PeopleClusters
 from swiftreid.data.samples import NamedSample
 from swiftreid.encoding.abstract import Encoder
@@ -81,12 +82,13 @@ def adapt(
     data: str,
     settings: AdaptSettings,
     data_fingerprint: str = "",
+    answers: Sequence[PairAnswer] = (),
     resume: bool = False,
     reports: Reports | None = None,
     world: World | None = None,
     targets: Callable[[TargetsPlan], Targets] | None = None,
 ) -> Adapted:
-    """Make an encoder better for the cameras of some pictures, of which nobody has said whom they show.
+    """Make an encoder better for the cameras of some unlabelled pictures.
 
     Args:
         encoder: of pictures, with an embedding.
@@ -97,6 +99,7 @@ def adapt(
         data: what the pictures are of, for the card.
         settings: how.
         data_fingerprint: of the data set that they are of, where it is one that encoders are measured on.
+        answers: about pairs of the pictures, by their ids.
         resume: whether to resume from the folder's checkpoint.
         reports: where progress and notices go.
         world: this process and its device (`train_network`).
@@ -109,7 +112,7 @@ def adapt(
     reports = reports or Reports()
     recipe = recipe_for(encoder, settings.recipe, init)
     pictures = embed_pictures(encoder, samples, on_bad=reports.on_bad, progress=reports.progress)
-    before = pictures.clusters(settings.clusters)
+    before = pictures.clusters(settings.clusters, answers)
     reports.note(f"as it is: {in_words(before)}")
     groups = int(before.people.max(initial=ALONE)) + 1
     if groups < LEAST_GROUPS:
@@ -125,13 +128,13 @@ def adapt(
         seed=settings.seed,
         resume=resume,
         init=init,
-        targets=targets or (lambda plan: _WatchedClusters(plan, settings.clusters, reports)),
+        targets=targets or (lambda plan: _WatchedClusters(plan, settings.clusters, answers, reports)),
     )
     trained = train_network(plan, reports, world=world)
     if trained is None:
         raise UsageError("adapting works in one process: start it without torchrun")
     new = embed_pictures(trained.encoder, pictures.samples, progress=reports.progress)
-    after = new.clusters(settings.clusters)
+    after = new.clusters(settings.clusters, answers)
     reports.note(f"adapted: {in_words(after)}")
     made = trained.encoder
     if encoder.pyramid:
@@ -213,8 +216,10 @@ def in_words(found: PeopleClusters) -> str:
 class _WatchedClusters(Clusters):
     """Clusters that are reported at every epoch, and that stop the run where they collapse."""
 
-    def __init__(self, plan: TargetsPlan, settings: ClusterSettings, reports: Reports) -> None:
-        super().__init__(plan, settings)
+    def __init__(
+        self, plan: TargetsPlan, settings: ClusterSettings, answers: Sequence[PairAnswer], reports: Reports
+    ) -> None:
+        super().__init__(plan, settings, answers)
         self._reports = reports
 
     def take(self, epoch: int, found: PeopleClusters) -> None:

@@ -1,4 +1,4 @@
-"""Whether an encoder got better for these cameras, told without labels, on pictures that it did not learn from.
+"""Whether an encoder got better for some cameras: measured without labels, on pictures that it did not learn from.
 
 In a better embedding more people are found again by another camera than chance would find. How many are, needs no
 label: pictures whose nearest lies closer than strangers would (`swiftreid.clustering.strangers`), less the share that

@@ -1,4 +1,4 @@
-"""Pictures of which nobody has said whom they show, with their embeddings by an encoder."""
+"""Unlabelled pictures with their embeddings by an encoder."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swiftreid.adaptation.guard import Agreement, agreement
+from swiftreid.clustering.answers import PairAnswer, known_pairs
 from swiftreid.clustering.two_stage import ALONE, ClusterSettings, PeopleClusters, cluster_people
 from swiftreid.data.samples import NamedSample, NumberedSample, ReidData, Sample
 from swiftreid.encoding.abstract import Encoder
@@ -41,10 +42,11 @@ class UnlabelledPictures:
     statistics: CameraStatistics | None
     embeddings: NDArray[np.float32]
 
-    def clusters(self, settings: ClusterSettings) -> PeopleClusters:
-        """Who may be who."""
+    def clusters(self, settings: ClusterSettings, answers: Sequence[PairAnswer] = ()) -> PeopleClusters:
+        """Who may be who, with answers about pairs of them by their ids."""
         tracks = numbers_of([sample.tracklet for sample in self.samples])
-        return cluster_people(self.embeddings, self.cameras, tracks=tracks, settings=settings)
+        known = known_pairs(answers, [sample.id for sample in self.samples])
+        return cluster_people(self.embeddings, self.cameras, tracks=tracks, known=known, settings=settings)
 
     def agreement(self, rows: NDArray[np.bool_], tracklets: NDArray[np.int64]) -> Agreement:
         """What some of them, bool [n], say of the embedding; ``tracklets`` as `PeopleClusters` has them."""
@@ -59,7 +61,13 @@ class UnlabelledPictures:
         order = np.random.default_rng(0).permutation(np.flatnonzero(rows))
         paths = [sample.path.absolute() for sample in self.samples]
         train = [
-            NumberedSample(paths[row], number + 1, int(self.cameras[row]) + 1, tracklet=self.samples[row].tracklet)
+            NumberedSample(
+                paths[row],
+                number + 1,
+                int(self.cameras[row]) + 1,
+                id=self.samples[row].id,
+                tracklet=self.samples[row].tracklet,
+            )
             for number, row in enumerate(order.tolist())
         ]
         return ReidData(name, Path(os.path.commonpath([path.parent for path in paths])), train=train)
@@ -99,9 +107,14 @@ def training_pictures(data: ReidData) -> list[NamedSample]:
     """A data set's training pictures with their cameras as it calls them, and without their persons."""
     cameras = data.cameras_called(data.train)
     return [
-        Sample(sample.path, None, camera, tracklet=sample.tracklet)
+        Sample(sample.path, None, camera, id=_id_of(sample.path, data.root), tracklet=sample.tracklet)
         for sample, camera in zip(data.train, cameras, strict=True)
     ]
+
+
+def _id_of(path: Path, root: Path) -> str:
+    """A picture's place below its data set's folder."""
+    return Path(os.path.relpath(path, root)).as_posix()
 
 
 def held_out_rows(clusters: PeopleClusters, share: float, seed: int) -> NDArray[np.bool_]:

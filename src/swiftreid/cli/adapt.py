@@ -10,6 +10,7 @@ import typer
 from swiftreid.cli.console import JsonOption, QuietOption, Report
 from swiftreid.cli.datasets import open_data_set
 from swiftreid.cli.sources import BadPictures
+from swiftreid.clustering.answers import load_answers
 from swiftreid.data.fingerprint import fingerprint_of
 from swiftreid.encoding.encoder import open_encoder
 from swiftreid.errors import UsageError
@@ -31,6 +32,9 @@ def adapt(
     ] = None,
     camera: Annotated[
         str | None, typer.Option(help="Camera of all these pictures, where their names do not give it.")
+    ] = None,
+    answers: Annotated[
+        Path | None, typer.Option(help="CSV with columns one, other (ids) and same (yes or no), of pairs of pictures.")
     ] = None,
     recipe: Annotated[str, typer.Option(help="Recipe of the training.")] = "small/cluster_memory",
     settings: Annotated[
@@ -83,6 +87,7 @@ def adapt(
             data=source,
             data_fingerprint=fingerprint,
             settings=AdaptSettings(stated, held_out=held_out, seed=seed),
+            answers=load_answers(answers) if answers else [],
             resume=resume,
             reports=Reports(report.progress, on_bad=bad, note=report.note),
             world=world,

@@ -1,4 +1,4 @@
-"""Average linkage on pairs that are close: groups whose members are close on average, not only along a chain."""
+"""Average linkage on close pairs: members of a group are close on average, not only along a chain."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class ClusterSettings:
 
 @dataclass(frozen=True)
 class KnownPairs:
-    """What somebody has said of pairs of pictures.
+    """Labelled pairs of pictures.
 
     Attributes:
         together: pairs that show one person, int64 [t, 2].

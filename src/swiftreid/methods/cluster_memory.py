@@ -33,7 +33,7 @@ class ClusterMemoryConfig(NetworkConfig):
         temperature: of the softmax over cosines.
         momentum: share of a centroid that stays when a picture of its cluster is seen.
         proxy_weight: of the two losses over proxies, of one cluster and camera each.
-        negatives: the nearest proxies of other clusters that a picture is told apart from, over all cameras.
+        negatives: proxies of other clusters in the loss across cameras, the nearest of all cameras.
         spare_doubtful: whether proxies that may be one person are no negatives of each other.
     """
 

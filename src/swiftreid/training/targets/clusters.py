@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from swiftreid.clustering.answers import PairAnswer, known_pairs
 from swiftreid.clustering.two_stage import ClusterSettings, PeopleClusters, centroids_of, cluster_people, first_of
 from swiftreid.encoding.camera_statistics import ENOUGH, fit_camera_statistics
 from swiftreid.errors import SwiftReIDError
@@ -21,21 +22,30 @@ class Clusters(Targets):
     Args:
         plan: what the targets are made for; persons are not looked at.
         settings: how to cluster.
+        answers: about pairs of pictures, by their ids.
     """
 
     labelled: ClassVar[bool] = False
 
-    def __init__(self, plan: TargetsPlan, settings: ClusterSettings | None = None) -> None:
+    def __init__(
+        self, plan: TargetsPlan, settings: ClusterSettings | None = None, answers: Sequence[PairAnswer] = ()
+    ) -> None:
         super().__init__(plan)
-        self.settings = settings or ClusterSettings()
+        self.settings, self.answers = settings or ClusterSettings(), answers
         self.outputs = len(plan.samples)
 
     def cluster(self, embeddings: NDArray[np.float32], cameras: NDArray[np.int64]) -> PeopleClusters:
         """Who may be who, by embeddings float32 [n, d] of all pictures and their cameras, int64 [n]."""
         assert self.pictures is not None, "read comes first"
-        tracks = {sample.path: sample.tracklet for sample in self.plan.samples}
-        names = [tracks.get(path) for path in self.pictures.paths]
-        return cluster_people(embeddings, cameras, tracks=numbers_of(names), settings=self.settings)
+        samples = {sample.path: sample for sample in self.plan.samples}
+        own = [samples[path] for path in self.pictures.paths]
+        return cluster_people(
+            embeddings,
+            cameras,
+            tracks=numbers_of([sample.tracklet for sample in own]),
+            known=known_pairs(self.answers, [sample.id for sample in own]),
+            settings=self.settings,
+        )
 
     def take(self, epoch: int, found: PeopleClusters) -> None:
         """Called with the clusters of every epoch before they are learned from; nothing here.

@@ -20,6 +20,7 @@ def average_linkage(
     cameras: NDArray[np.int64] | None = None,
     together: NDArray[np.int64] | None = None,
     apart: NDArray[np.int64] | None = None,
+    names: NDArray[np.int64] | None = None,
 ) -> NDArray[np.int64]:
     """The group of each unit, int64 [count], numbered in the order of their first units.
 
@@ -34,8 +35,11 @@ def average_linkage(
         cameras: of each unit, int64 [count]: pairs within a camera are not asked for, and do not count.
         together: pairs of units that are one person, int64 [t, 2].
         apart: pairs of units that are not, int64 [a, 2]; whoever is in ``together`` stays together all the same.
+        names: person of each unit, int64 [count], -1 where it is not known; units of one person join, and those of two
+            never do, unless ``together`` has them.
     """
-    linkage = _Linkage(pairs, count, may_join, cameras)
+    linkage = _Linkage(pairs, count, may_join, cameras, names)
+    linkage.join_named()
     for a, b in [] if together is None else together.tolist():
         linkage.join(linkage.group(a), linkage.group(b))
     for a, b in [] if apart is None else apart.tolist():
@@ -56,12 +60,14 @@ class _Linkage:
         count: int,
         may_join: NDArray[np.bool_] | None,
         cameras: NDArray[np.int64] | None,
+        names: NDArray[np.int64] | None,
     ) -> None:
         self._far = float(np.log(CAP))
         self._within = cameras is None  # whether pairs within a camera count
         self._parent = list(range(count))
-        names = [0] * count if cameras is None else cameras.tolist()
-        self._units = [Counter({name: 1}) for name in names]  # of each camera
+        of = [0] * count if cameras is None else cameras.tolist()
+        self._units = [Counter({camera: 1}) for camera in of]
+        self._names = [-1] * count if names is None else names.tolist()
         self._apart: list[set[int]] = [set() for _ in range(count)]
         # Between two groups: the sum of log expectations less that of `CAP`, and how many pairs may join them.
         self._sums: list[dict[int, tuple[float, int]]] = [{} for _ in range(count)]
@@ -78,6 +84,13 @@ class _Linkage:
             self._parent[unit] = unit = self._parent[self._parent[unit]]
         return unit
 
+    def join_named(self) -> None:
+        """Units of one person are one group."""
+        first: dict[int, int] = {}
+        for unit, name in enumerate(self._names.copy()):
+            if name >= 0:
+                self.join(self.group(first.setdefault(name, unit)), self.group(unit))
+
     def keep_apart(self, a: int, b: int) -> None:
         """Two groups never join."""
         if a != b:
@@ -90,8 +103,8 @@ class _Linkage:
         heapq.heapify(heap)
         while heap and heap[0][0] <= limit:
             value, a, b = heapq.heappop(heap)
-            if b not in self._sums[a] or b in self._apart[a] or self._mean(a, b) != value:
-                continue  # one of them has joined another since
+            if b not in self._sums[a] or self._must_not(a, b) or self._mean(a, b) != value:
+                continue  # they may not, or one of them has joined another since
             self.join(a, b)
             for c, (_, joining) in self._sums[a].items():
                 if joining:
@@ -103,6 +116,7 @@ class _Linkage:
             return
         self._parent[b] = a
         self._units[a] += self._units[b]
+        self._names[a] = max(self._names[a], self._names[b])
         self._sums[a].pop(b, None)
         for c, (value, joining) in self._sums[b].items():
             if c == a:
@@ -115,6 +129,10 @@ class _Linkage:
             self._apart[c].discard(b)
             self.keep_apart(a, c)
         self._apart[b] = set()
+
+    def _must_not(self, a: int, b: int) -> bool:
+        """Whether two groups are known to be two people."""
+        return b in self._apart[a] or -1 < self._names[a] != self._names[b] > -1
 
     def _mean(self, a: int, b: int) -> float:
         ours, theirs = self._units[a], self._units[b]

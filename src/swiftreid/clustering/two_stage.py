@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from swiftreid.clustering.linkage import average_linkage
 from swiftreid.clustering.strangers import FLOOR, NO_PAIRS, Pairs, close_pairs
 from swiftreid.errors import UsageError
+from swiftreid.progress import Progress, no_progress
 
 ALONE: Final = -1
 """Group of pictures that are alone in it."""
@@ -46,18 +47,20 @@ class ClusterSettings:
 
 @dataclass(frozen=True)
 class KnownPairs:
-    """Labelled pairs of pictures.
+    """What is known of who n pictures show.
 
     Attributes:
         together: pairs that show one person, int64 [t, 2].
         apart: pairs that show two, int64 [a, 2].
+        names: person of each picture, int64 [n], -1 where it is not known; None where none is.
     """
 
     together: Ids = field(default_factory=lambda: np.zeros((0, 2), np.int64))
     apart: Ids = field(default_factory=lambda: np.zeros((0, 2), np.int64))
+    names: Ids | None = None
 
     def among(self, rows: Ids, units: Ids, count: int) -> KnownPairs:
-        """The pairs of which both pictures are among ``rows``, as pairs of their units.
+        """The pairs of which both pictures are among ``rows``, as pairs of their units, and the units' persons.
 
         Args:
             rows: places of pictures, int64 [m].
@@ -66,8 +69,12 @@ class KnownPairs:
         """
         place = np.full(count, -1, np.int64)
         place[rows] = units
-        kept = [pairs[(pairs >= 0).all(axis=1)] for pairs in (place[self.together], place[self.apart])]
-        return KnownPairs(*kept)
+        together, apart = (pairs[(pairs >= 0).all(axis=1)] for pairs in (place[self.together], place[self.apart]))
+        if self.names is None:
+            return KnownPairs(together, apart)
+        names = np.full(int(units.max(initial=-1)) + 1, -1, np.int64)
+        np.maximum.at(names, units, self.names[rows])
+        return KnownPairs(together, apart, names)
 
 
 @dataclass(frozen=True)
@@ -99,6 +106,7 @@ def cluster_people(
     tracks: Ids | None = None,
     known: KnownPairs | None = None,
     settings: ClusterSettings | None = None,
+    progress: Progress = no_progress,
 ) -> PeopleClusters:
     """Cluster pictures within each camera, and link the clusters of different cameras.
 
@@ -108,19 +116,23 @@ def cluster_people(
         tracks: of each picture, int64 [n], -1 where it is of none: those of one track and camera are one person.
         known: pairs of pictures that are one person, or are not; where the two contradict each other, they are one.
         settings: how to cluster.
+        progress: takes cameras, then pairs of cameras, that are done and in all.
     """
     known = known or KnownPairs()
     how = settings or ClusterSettings()
     units = centred(embeddings)
     within, count = np.empty(len(units), np.int64), 0
-    for camera in np.unique(cameras):
+    every = np.unique(cameras)
+    for number, camera in enumerate(every):
+        progress("clustering cameras", number, len(every))
         rows = np.flatnonzero(cameras == camera)
         seen = np.arange(len(rows)) if tracks is None else _by_track(tracks[rows])
         means = centroids_of(units[rows], seen, int(seen.max()) + 1)
         clusters = cluster_camera(means, errors=how.within_errors, known=known.among(rows, seen, len(units)))[seen]
         within[rows] = clusters + count
         count += int(clusters.max()) + 1
-    found = links_between(units, cameras, within)
+    progress("clustering cameras", len(every), len(every))
+    found = links_between(units, cameras, within, progress=progress)
     close = found.pairs
     threshold, beyond = link_threshold(close.expected[found.mutual], found.possible, how)
     accepted = found.mutual & (close.expected <= threshold)
@@ -134,6 +146,7 @@ def cluster_people(
         cameras=of,
         together=between.together,
         apart=between.apart,
+        names=between.names,
     )
     people = groups[within]
     sizes = np.bincount(people)
@@ -166,7 +179,7 @@ def cluster_camera(units: NDArray[np.float32], *, errors: float, known: KnownPai
     share = len(units) * expected / (2 * np.arange(1, len(expected) + 1))
     fine = np.flatnonzero(share <= errors)
     limit = float(expected[fine[-1]]) if len(fine) else FLOOR / 2  # below all that there is
-    return average_linkage(pairs, len(units), limit, together=known.together, apart=known.apart)
+    return average_linkage(pairs, len(units), limit, together=known.together, apart=known.apart, names=known.names)
 
 
 @dataclass(frozen=True)
@@ -184,22 +197,28 @@ class Links:
     possible: int
 
 
-def links_between(units: NDArray[np.float32], cameras: Ids, clusters: Ids) -> Links:
+def links_between(
+    units: NDArray[np.float32], cameras: Ids, clusters: Ids, *, progress: Progress = no_progress
+) -> Links:
     """Compare the mean vectors of clusters of different cameras.
 
     Args:
         units: embeddings, float32 [n, d], best without what is the cameras', centred and of length 1.
         cameras: int64 [n].
         clusters: within cameras, int64 [n] from 0.
+        progress: takes pairs of cameras that are done and in all.
     """
     count = int(clusters.max(initial=-1)) + 1
     centroids, of = centroids_of(units, clusters, count), first_of(cameras, clusters, count)
     parts, mutual, possible = [NO_PAIRS], [np.zeros(0, bool)], 0
-    for ours, theirs in combinations([np.flatnonzero(of == camera) for camera in np.unique(of)], 2):
+    two = list(combinations([np.flatnonzero(of == camera) for camera in np.unique(of)], 2))
+    for number, (ours, theirs) in enumerate(two):
+        progress("comparing cameras", number, len(two))
         found = close_pairs(centroids[ours], centroids[theirs])
         mutual.append(mutually_nearest(found, len(ours), len(theirs)))
         parts.append(Pairs(ours[found.left], theirs[found.right], found.expected))
         possible += min(len(ours), len(theirs))
+    progress("comparing cameras", len(two), len(two))
     every = Pairs(
         np.concatenate([part.left for part in parts]),
         np.concatenate([part.right for part in parts]),

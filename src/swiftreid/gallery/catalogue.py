@@ -199,8 +199,8 @@ class Catalogue(Protocol):
             EntriesHeld: some must not be deleted; none was.
         """
 
-    def change(self, ids: Collection[str], fields: Mapping[str, Any], places: Places) -> tuple[int, Token]:
-        """Set fields of entries durably.
+    def change(self, changes: Mapping[str, Mapping[str, Any]], places: Places) -> tuple[int, Token]:
+        """Set fields of entries, given by their ids, durably.
 
         Raises:
             EntryNotFound: one of the ids is not there; nothing was changed.

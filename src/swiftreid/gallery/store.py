@@ -371,7 +371,24 @@ class Gallery:
         """
         self._check_writable("updating")
         changes = check_changes(fields)
-        return self._writer.update([ids] if isinstance(ids, str) else listed_ids(ids, "update"), changes)
+        return self._writer.update(dict.fromkeys([ids] if isinstance(ids, str) else listed_ids(ids, "update"), changes))
+
+    def update_each(self, changes: Mapping[str, EntryChanges]) -> Written:
+        """Set other fields of each of several entries, all in one durable transaction; as `update` does.
+
+        Args:
+            changes: new values of each entry's fields, by its id.
+
+        Raises:
+            EntryNotFound: one of the ids is not there; nothing was changed.
+            UsageError: no field, or one that can't be changed; BadEntry for a value that can't be stored.
+
+        Example:
+            ``gallery.update_each({"a.jpg": {"person": "mia"}, "b.jpg": {"labels": {"bag": None}}})``
+        """
+        self._check_writable("updating")
+        checked = {id_: check_changes(fields) for id_, fields in changes.items()}
+        return self._writer.update(dict(zip(listed_ids(checked, "update_each"), checked.values(), strict=True)))
 
     def delete(self, ids: Collection[str]) -> Written:
         """Delete entries in one durable transaction; ids that are not there are passed over.

@@ -125,10 +125,10 @@ class GalleryWriter:
                 self._catalogue.settle()
             return Written(count, token)
 
-    def update(self, ids: Collection[str], fields: Mapping[str, Any]) -> Written:
-        """See `Gallery.update`."""
+    def update(self, changes: Mapping[str, Mapping[str, Any]]) -> Written:
+        """See `Gallery.update` and `Gallery.update_each`."""
         with self._alone("updating"):
-            count, token = self._catalogue.change(ids, fields, self._places)
+            count, token = self._catalogue.change(changes, self._places)
             if count:
                 self._catalogue.settle()
             return Written(count, token)

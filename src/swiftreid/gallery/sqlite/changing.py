@@ -43,18 +43,17 @@ def change(
     gallery: Path,
     layout: Layout,
     *,
-    ids: Collection[str],
-    fields: Mapping[str, Any],
+    changes: Mapping[str, Mapping[str, Any]],
     places: Places,
 ) -> tuple[int, int]:
     """See `swiftreid.gallery.catalogue.Catalogue.change`."""
     query = f"SELECT {ENTRY} FROM entry JOIN camera ON camera.number = entry.camera WHERE entry.id {IN}"
-    rows = {row[0]: row for row in fetch(db, query, (json.dumps(list(ids)),))}
-    _check_found(gallery, ids, [row[1] for row in rows.values()])
+    rows = {row[0]: row for row in fetch(db, query, (json.dumps(list(changes)),))}
+    _check_found(gallery, changes, [row[1] for row in rows.values()])
     if not rows:
         return 0, get_state(db, "token")
     old = {seq: from_row(gallery, row) for seq, row in rows.items()}
-    new = {seq: changed_entry(entry, fields) for seq, entry in old.items()}
+    new = {seq: changed_entry(entry, changes[entry.id]) for seq, entry in old.items()}
     check_entries(list(new.values()))
     token = next_token(db)
     counts = Counter(entry.camera for entry in new.values())

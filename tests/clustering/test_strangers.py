@@ -266,3 +266,21 @@ def test_settings_are_checked_and_centroids_have_length_one() -> None:
         ClusterSettings(largest=0)
     units, who, _ = people(10, 5, 2)
     np.testing.assert_allclose(np.linalg.norm(centroids_of(units, who, 5), axis=1), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_known_names_equal_all_of_their_pairs(seed: int) -> None:
+    units, who, cameras = people(seed, 60, 3, noise=0.9)
+    rng = np.random.default_rng(seed)
+    names = np.where(rng.random(len(who)) < 0.3, rng.integers(0, 25, len(who)), -1)  # most of them wrong
+    one, other = np.triu_indices(len(who), 1)
+    both = (names[one] >= 0) & (names[other] >= 0)
+    pairs = np.stack([one, other], axis=1)
+    same = names[one] == names[other]
+    known = KnownPairs(pairs[both & same], pairs[both & ~same])
+    found = cluster_people(units, cameras, known=KnownPairs(names=names))
+    np.testing.assert_array_equal(found.people, cluster_people(units, cameras, known=known).people)
+    for name in range(25):
+        own = found.people[names == name]
+        assert len(set(own.tolist())) <= 1
+        assert not len(own) or own[0] == ALONE or own[0] not in found.people[(names >= 0) & (names != name)]

@@ -186,6 +186,28 @@ def test_update_of_one_and_of_several(filled):
             filled.update("e1", **wrong)
 
 
+def test_update_each_is_one_write(filled):
+    before = [filled.get(id_).entry for id_ in ("e1", "e2", "e31")]
+    changes = {
+        "e1": {"person": "a", "labels": {"bag": None, "x": "1"}},
+        "e31": {"camera": "hall", "time": "1970-01-02"},
+    }
+    written = filled.update_each(changes)
+    assert written == 2
+    assert written.token == filled.update("e2", person="p2").token - 1
+    one, _, last = (filled.get(id_).entry for id_ in ("e1", "e2", "e31"))
+    labels = {name: value for name, value in before[0].labels.items() if name != "bag"} | {"x": "1"}
+    assert one == replace(before[0], person="a", labels=labels)
+    assert last == replace(before[2], camera="hall", time=86400.0)
+    assert "e31" in found(filled, cameras=["hall"])
+    assert "e1" in found(filled, labels={"x": "1"})
+    for wrong in ({"e1": {"person": "b"}, "nobody": {"person": "b"}}, {"e1": {"person": "b"}, "e2": {"persons": "b"}}):
+        with pytest.raises((EntryNotFound, UsageError)):
+            filled.update_each(wrong)
+    assert filled.get("e1").entry == one
+    assert filled.update_each({}) == 0
+
+
 def test_a_snapshot_taken_before_an_update_shows_the_old_state(filled):
     with filled.snapshot(cameras=["c1"]) as old:
         filled.update(["e1", "e31"], camera="hall")

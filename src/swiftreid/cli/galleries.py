@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast, get_args
 
 import typer
 
@@ -19,6 +19,7 @@ from swiftreid.encoding.encoder import DEFAULT
 from swiftreid.encoding.encodings_file import load_encodings
 from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.gallery.entries import valid_text
+from swiftreid.gallery.meta import FloatName
 from swiftreid.gallery.store import Gallery
 from swiftreid.retrieval.ingest import IdsExist, OtherPicture
 from swiftreid.retrieval.opening import create_gallery, open_gallery
@@ -53,15 +54,22 @@ def create(
         bool,
         typer.Option("--rendered", help="All its people are rendered: a calibration on rendered people then decides."),
     ] = False,
+    embeddings: Annotated[
+        str | None, typer.Option(help="Keep the float embeddings beside the codes: float16 or float32.")
+    ] = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Create an empty gallery, bound to one encoder."""
     report = Report(as_json=as_json, quiet=quiet)
-    with create_gallery(gallery, encoder, rendered=rendered) as made:
+    if embeddings is not None and embeddings not in get_args(FloatName):
+        raise UsageError(f"--embeddings is {' or '.join(get_args(FloatName))}, not {embeddings!r}")
+    kept = cast("FloatName | None", embeddings)
+    with create_gallery(gallery, encoder, rendered=rendered, embedding=kept) as made:
         name, fingerprint = made.encoder_name, made.fingerprint
     report.text(f"created {gallery} for encoder {name} ({fingerprint[:12]})")
-    report.document({"gallery": str(gallery), "encoder": name, "fingerprint": fingerprint, "rendered": rendered})
+    made_with = {"encoder": name, "fingerprint": fingerprint, "rendered": rendered, "embeddings": embeddings}
+    report.document({"gallery": str(gallery), **made_with})
 
 
 @app.command()

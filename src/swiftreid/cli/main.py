@@ -27,6 +27,8 @@ COMMANDS: Final = {
     "calibrate": "coding:calibrate",
     "synth": "synth:synth",
     "gallery": "galleries:app",
+    "group": "people:group",
+    "people": "people:app",
     "encoder": "encoders:app",
     "bench": "bench:app",
     "cache": "caching:app",

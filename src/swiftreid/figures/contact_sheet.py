@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from swiftreid.data.doctor import Examination
 from swiftreid.data.doctor.diagnosis import SplitCounts
 from swiftreid.data.doctor.files import leaks_of, torn_of
 from swiftreid.data.doctor.words import count
-from swiftreid.data.pictures import BadPicture, read_picture
 from swiftreid.data.samples import DISTRACTOR, JUNK, NumberedSample, Split
 from swiftreid.errors import UsageError
-from swiftreid.figures.crops import EMPTY, FAINT, INK, PAPER, drawn_size
-from swiftreid.figures.lettering import fitted, font, wrapped
-
-_BAD = (176, 32, 32)
-_MARGIN, _GAP, _LINE, _CAPTION_LINES = 16, 10, 16, 3
-
-
-@dataclass(frozen=True)
-class _Row:
-    """A heading, and picture files with captions."""
-
-    heading: str
-    cells: Sequence[tuple[Path, str]]
+from swiftreid.figures.picture_rows import PictureRow, check_sizes, draw_rows
 
 
 def draw_contact_sheet(
@@ -49,30 +34,14 @@ def draw_contact_sheet(
     Raises:
         UsageError: the data set holds no picture, or sizes that cannot be drawn.
     """
-    if columns < 2 or not 32 <= crop_height <= 512:
-        raise UsageError(f"columns must be at least 2 and crop_height 32 to 512, got {columns} and {crop_height}")
+    check_sizes(columns, crop_height)
     rows = _rows(examination, columns, np.random.default_rng(seed))
     if not rows:
         raise UsageError("there is no picture to draw: the data set is empty or could not be opened")
-    cell, tall = crop_height // 2, crop_height + _CAPTION_LINES * _LINE + _GAP
-    width = 2 * _MARGIN + columns * (cell + _GAP) - _GAP
-    canvas = Image.new("RGB", (width, 2 * _MARGIN + len(rows) * (tall + 2 * _LINE) - _GAP), PAPER)
-    draw = ImageDraw.Draw(canvas)
-    top = _MARGIN
-    for row in rows:
-        draw.text((_MARGIN, top), fitted(row.heading, width - 2 * _MARGIN, 15), INK, font(15))
-        top += 2 * _LINE - 6
-        for number, (path, caption) in enumerate(row.cells):
-            left = _MARGIN + number * (cell + _GAP)
-            _draw_cell(canvas, (left, top), path, crop_height)
-            for line, text in enumerate(wrapped(caption, cell, 12, _CAPTION_LINES)):
-                at = (left, top + crop_height + 3 + line * (_LINE - 2))
-                draw.text(at, fitted(text, cell, 12), FAINT, font(12))
-        top += tall + 6
-    return canvas
+    return draw_rows(rows, columns=columns, crop_height=crop_height)
 
 
-def _rows(examination: Examination, columns: int, rng: np.random.Generator) -> list[_Row]:
+def _rows(examination: Examination, columns: int, rng: np.random.Generator) -> list[PictureRow]:
     data, diagnosis = examination.data, examination.diagnosis
     if data is None:
         return []
@@ -84,7 +53,9 @@ def _rows(examination: Examination, columns: int, rng: np.random.Generator) -> l
         "distractors": data.distractors,
     }
     rows = [
-        _Row(_heading(name, diagnosis.counts[name]), [(s.path, _caption(s)) for s in _some(samples, columns, rng)])
+        PictureRow(
+            _heading(name, diagnosis.counts[name]), [(s.path, _caption(s)) for s in _some(samples, columns, rng)]
+        )
         for name, samples in parts.items()
         if samples
     ]
@@ -95,10 +66,10 @@ def _rows(examination: Examination, columns: int, rng: np.random.Generator) -> l
     for words, groups in shared.items():
         cells = [(sample.path, f"{name}\n{_caption(sample)}") for group in groups for name, sample in group]
         if cells:
-            rows.append(_Row(f"{words}: {count(len(groups), 'picture')}", cells[:columns]))
+            rows.append(PictureRow(f"{words}: {count(len(groups), 'picture')}", cells[:columns]))
     if diagnosis.unreadable:
         unreadable = [(Path(name), f"{Path(name).name}\n{why}") for name, why in diagnosis.unreadable.items()]
-        rows.append(_Row(f"cannot be read: {count(len(unreadable), 'picture')}", unreadable[:columns]))
+        rows.append(PictureRow(f"cannot be read: {count(len(unreadable), 'picture')}", unreadable[:columns]))
     return rows
 
 
@@ -125,20 +96,3 @@ def _some(samples: Split, columns: int, rng: np.random.Generator) -> Split:
 def _caption(sample: NumberedSample) -> str:
     who = {JUNK: "junk", DISTRACTOR: "distractor"}.get(sample.person, f"person {sample.person}")
     return f"{who}\ncamera {sample.camera}" if sample.camera else who
-
-
-def _draw_cell(canvas: Image.Image, corner: tuple[int, int], path: Path, height: int) -> None:
-    left, top = corner
-    box = (left, top, left + height // 2 - 1, top + height - 1)
-    draw = ImageDraw.Draw(canvas)
-    draw.rectangle(box, EMPTY)
-    try:
-        picture: NDArray[np.uint8] = read_picture(path)
-    except BadPicture:
-        draw.rectangle(box, outline=_BAD, width=2)
-        draw.line((*box[:2], *box[2:]), _BAD, width=2)
-        draw.line((box[0], box[3], box[2], box[1]), _BAD, width=2)
-        return
-    size = drawn_size(picture, height)
-    place = (left + (height // 2 - size[0]) // 2, top + (height - size[1]) // 2)
-    canvas.paste(Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC), place)

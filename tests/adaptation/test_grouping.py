@@ -295,7 +295,7 @@ class Hands(RuleBasedStateMachine):
         of = groups_of(self.gallery)
         for pair, same in self.same.items():
             one, other = pair
-            assert one in of and other in of, "whoever is known is in a group"
+            assert {one, other} <= {*of}, "whoever is known is in a group"
             assert (of[one] == of[other]) == same, (one, other, same)
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from swiftreid.adaptation.guard import GuardVerdict, judge
+from swiftreid.adaptation.guard_log import log_verdict
 from swiftreid.adaptation.pictures import UnlabelledPictures, embed_pictures, held_out_rows
 from swiftreid.clustering.answers import PairAnswer
 from swiftreid.clustering.two_stage import ALONE, ClusterSettings, PeopleClusters
@@ -143,6 +144,7 @@ def adapt(
         words = f"{len(new.samples):,} unlabelled pictures of {data}"
         made = with_cameras(made, new.statistics, name=name, provenance=words, data_fingerprint=data_fingerprint)
     verdict = judge(pictures.agreement(rest, before.tracklets), new.agreement(rest, before.tracklets))
+    log_verdict(folder, verdict)
     record = {"adapted_from": encoder.fingerprint, "guard": asdict(verdict), "seed": settings.seed}
     training = {**made.card.training, "adaptation": record}
     card = made.card.model_copy(update={"name": name, "training": training})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -45,8 +46,9 @@ class Labelling:
             labels = self._targets.labels(epoch, embed)
         else:
             # Each process has running statistics of its own, hence embeddings of its own: one of them decides.
-            packed = _packed(self._targets.labels(epoch, embed)) if self._world.first else {}
-            labels = _unpacked(share_tensors(packed, self._world))
+            own = self._targets.labels(epoch, embed) if self._world.first else None
+            labels = _unpacked(share_tensors({} if own is None else _packed(own), self._world))
+            labels = replace(labels, figures={} if own is None else own.figures)  # the first one logs
         labels.check(self._pictures, epoch)
         self._current = _on_device(labels, self._world.device)
         return self._current
@@ -102,4 +104,4 @@ def _unpacked(tensors: Mapping[str, Tensor]) -> EpochLabels:
 
 def _on_device(labels: EpochLabels, device: torch.device) -> EpochLabels:
     memory = {name: value.to(device) for name, value in labels.memory.items()}
-    return EpochLabels(labels.rows, labels.groups, labels.values, labels.classes, memory)
+    return replace(labels, memory=memory)

@@ -212,7 +212,7 @@ class Run:
         if self._changing and not resumed:
             groups = len(np.unique(labels.groups))
             words = {"pictures": len(labels.rows), "groups": groups, "classes": labels.classes}
-            self.log.write("targets", epoch * self._steps_of_epoch, words)
+            self.log.write("targets", epoch * self._steps_of_epoch, {**words, **labels.figures})
         self.method.start_epoch(labels.classes, labels.memory)
         recipe = self.recipe.batches
         self._batches = EpochBatches(

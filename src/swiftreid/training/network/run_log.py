@@ -14,6 +14,7 @@ from swiftreid.durable import save_bytes
 from swiftreid.errors import SwiftReIDError
 
 RECIPE: Final = "recipe.yaml"
+LINES: Final = "log.jsonl"
 _OURS: Final = "# The whole recipe of the run in this folder, with defaults and changed settings.\n"
 
 
@@ -66,19 +67,25 @@ class RunLog:
             self._events.add_text("recipe", f"```\n{text}```", step)
 
     def write(self, kind: str, step: int, values: Mapping[str, float | int | str]) -> None:
-        """Note some values at a step; ``kind`` is "run", "train", "targets" or "held out"."""
+        """Note some values at a step; ``kind`` is "run", "train", "targets", "held out" or "guard"."""
         if self._folder is None:
             return
         now = datetime.now(UTC).isoformat(timespec="seconds")
         words = "  ".join(f"{name} {_word(value)}" for name, value in values.items())
         with (self._folder / "log.txt").open("a", encoding="utf-8") as text:
             text.write(f"{now}  {kind}  step {step}  {words}\n")
-        with (self._folder / "log.jsonl").open("a", encoding="utf-8") as lines:
+        with (self._folder / LINES).open("a", encoding="utf-8") as lines:
             lines.write(json.dumps({"time": now, "kind": kind, "step": step, **values}) + "\n")
         if self._events is not None and kind != "run":
             for name, value in values.items():
                 if not isinstance(value, str):
                     self._events.add_scalar(f"{kind}/{name}", value, step)
+
+    def last_step(self) -> int:
+        """The step of the last line that was written, 0 where there is none."""
+        file = None if self._folder is None else self._folder / LINES
+        lines = file.read_text(encoding="utf-8").splitlines() if file is not None and file.is_file() else []
+        return int(json.loads(lines[-1])["step"]) if lines else 0
 
     def flush(self) -> None:
         """Have everything on the disk."""

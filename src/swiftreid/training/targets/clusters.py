@@ -10,7 +10,14 @@ import torch
 from numpy.typing import NDArray
 
 from swiftreid.clustering.answers import PairAnswer, known_pairs
-from swiftreid.clustering.two_stage import ClusterSettings, PeopleClusters, centroids_of, cluster_people, first_of
+from swiftreid.clustering.two_stage import (
+    ALONE,
+    ClusterSettings,
+    PeopleClusters,
+    centroids_of,
+    cluster_people,
+    first_of,
+)
 from swiftreid.encoding.camera_statistics import ENOUGH, fit_camera_statistics
 from swiftreid.errors import SwiftReIDError
 from swiftreid.training.targets.targets import Embed, EpochLabels, Targets, TargetsPlan
@@ -81,7 +88,12 @@ class Clusters(Targets):
             "doubtful": torch.from_numpy(_doubtful(found, tracklets)),
         }
         values = torch.from_numpy(np.stack([people, proxies], axis=1))
-        return EpochLabels(rows, people, values, int(people.max()) + 1, memory)
+        figures = {
+            "alone": float((found.people == ALONE).mean()),
+            "beyond_chance": found.beyond_chance,
+            "threshold": found.threshold,
+        }
+        return EpochLabels(rows, people, values, int(people.max()) + 1, memory, figures)
 
 
 def numbers_of(names: Sequence[str | None]) -> NDArray[np.int64]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from command import run_in
 from drawn_figures import draw_person
@@ -202,8 +204,22 @@ def test_the_command_writes_only_what_is_better(figures: Path, tmp_path: Path) -
     assert done.json["believed"] is False
     assert "--force" in done.json["error"]
     assert not (tmp_path / "new/encoder.safetensors").exists()
-    forced = run("adapt", "rendered", figures, "-o", "new", "--held-out", "0.05", *short_run, "--resume", "--force")
+    again = [*short_run, "--resume", "--force", "--sheets"]
+    forced = run("adapt", "rendered", figures, "-o", "new", "--held-out", "0.05", *again)
     assert "wrote new/encoder.safetensors" in forced.out
+    for when in ("before", "after"):
+        sheet = tmp_path / f"new/clusters-{when}.png"
+        assert Image.open(sheet).height > 12 * 128
+        assert sheet.stat().st_mode & 0o077 == 0
+    if find_spec("matplotlib"):
+        curve = run("figure", "adaptation", "new", "--json").json
+        [epoch] = curve["epochs"]
+        assert 20 <= epoch["groups"] <= 200
+        assert 0 <= epoch["alone"] < 0.5
+        assert curve["believed"] is False
+        assert curve["before"]["possible"] == curve["after"]["possible"] < 60
+        assert Image.open(tmp_path / "adaptation.png").width > 1000
+        assert "its folder training" in run("figure", "adaptation", ".", code=2).err
     assert "id2048" in run("encoder", "info", "new/encoder.safetensors").out
     empty = run("adapt", "rendered", code=2)
     assert "give pictures" in empty.err

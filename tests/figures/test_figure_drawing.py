@@ -18,6 +18,7 @@ from swiftreid.calibration.short_list import fit_short_list
 from swiftreid.errors import UsageError
 from swiftreid.figures import style
 from swiftreid.figures.accuracy_time import draw_time, timed_rankings
+from swiftreid.figures.adaptation_curve import AdaptationCurve, EpochClusters, HeldOutLinks, draw_curve
 from swiftreid.figures.beta import beta_figure, draw_beta, dto_cascades
 from swiftreid.figures.cards import choose_pair, choose_rows
 from swiftreid.figures.changes import draw_changes, rank_changes
@@ -77,7 +78,12 @@ def growing(text: style.TextSize) -> Any:
     return draw_growing(growing_galleries(sweep), sweep, text=text)
 
 
-DRAWINGS = [cmc, time, growing, changes, beta, short_lists, distances, values]
+def curve(text: style.TextSize) -> Any:
+    epochs = [EpochClusters(30 + 9 * epoch, 0.5 - 0.05 * epoch, 0.1 * epoch - 0.02) for epoch in range(4)]
+    return draw_curve(AdaptationCurve(epochs, HeldOutLinks(0.1, 70), HeldOutLinks(0.4, 70), True), ABOUT, text=text)
+
+
+DRAWINGS = [cmc, time, growing, changes, beta, short_lists, distances, values, curve]
 
 
 @pytest.mark.parametrize("draw", DRAWINGS)

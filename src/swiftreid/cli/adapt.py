@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from swiftreid.cli.console import JsonOption, QuietOption, Report
 from swiftreid.cli.datasets import open_data_set
+from swiftreid.cli.outputs import written
 from swiftreid.cli.sources import BadPictures
 from swiftreid.clustering.answers import load_answers
 from swiftreid.data.fingerprint import fingerprint_of
@@ -16,6 +18,9 @@ from swiftreid.encoding.encoder import open_encoder
 from swiftreid.errors import UsageError
 from swiftreid.experiments.inputs import TRAIN
 from swiftreid.recipes import find_recipe
+
+if TYPE_CHECKING:
+    from swiftreid.adaptation.adapt import Adapted
 
 
 def adapt(
@@ -46,6 +51,10 @@ def adapt(
     ] = 0.2,
     force: Annotated[
         bool, typer.Option("--force", help="Write the encoder even where nothing shows that it is better.")
+    ] = False,
+    sheets: Annotated[
+        bool,
+        typer.Option("--sheets", help="Draw clusters before and after, into clusters-before.png and -after.png there."),
     ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Resume from the checkpoint in the folder.")] = False,
@@ -93,10 +102,26 @@ def adapt(
             world=world,
         )
     verdict = done.verdict
-    summary = {"believed": verdict.believed, "reason": verdict.reason, **bad.as_dict()}
+    drawn = _draw(report, done, output) if sheets else []
+    summary = {"believed": verdict.believed, "reason": verdict.reason, "sheets": drawn, **bad.as_dict()}
     if not (verdict.believed or force):
         report.fail(f"no encoder was written: {verdict.reason}; --force writes it all the same", summary)
     file = output / "encoder.safetensors"
     done.encoder.save(file)
     report.text(f"{verdict.reason}\nwrote {file} ({done.encoder.card.short_fingerprint})")
     report.document({**summary, "encoder": str(file), "fingerprint": done.encoder.fingerprint})
+
+
+def _draw(report: Report, done: Adapted, folder: Path) -> list[str]:
+    """Write contact sheets of the clusters before and after, for their owner alone."""
+    from swiftreid.adaptation.cluster_sheet import draw_clusters
+
+    drawn = []
+    for when, clusters in (("before", done.before), ("after", done.after)):
+        content = io.BytesIO()
+        title = f"Clusters {when} adapting: the largest, then the most doubtful"
+        draw_clusters(clusters, done.pictures.samples, title).save(content, "PNG")
+        file = folder / f"clusters-{when}.png"
+        report.text(f"contact sheet: {written(file, content.getvalue(), shows_people=True)}")
+        drawn.append(str(file))
+    return drawn

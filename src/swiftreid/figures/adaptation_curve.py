@@ -129,6 +129,8 @@ def draw_curve(curve: AdaptationCurve, about: Sequence[str], *, text: TextSize =
         if curve.before is not None and curve.after is not None:
             every += _held_out(shares, [0, len(at) + 1], [curve.before, curve.after])
         percent_axis(shares, "share (%)", min(every), max(every))
+        if min(every) < 0:  # fewer links than chance gives
+            shares.set_ylim(bottom=min(every) - 1)
         _line(groups, at, [epoch.groups for epoch in curve.epochs], LOOKS[0], "")
         groups.set_ylabel("groups of two pictures or more")
         groups.set_ylim(0, 1.08 * max(epoch.groups for epoch in curve.epochs))

@@ -176,3 +176,9 @@ def test_rendered_people_are_not_real(swiftreid: Command, drawn_people: Path, tm
 )
 def test_wrong_options_are_refused_before_any_work(swiftreid: Command, options: list[str], message: str) -> None:
     assert message in swiftreid("figure", *options, code=2).err
+
+
+def test_the_map_by_camera_is_written(swiftreid: Command, drawn_people: Path, tmp_path: Path) -> None:
+    shown = swiftreid("figure", "map", drawn_people, "--encoder", "stripes", "-o", "m.svg", "--json").json
+    assert (tmp_path / "m.svg").read_bytes().startswith(b"<?xml")
+    assert 0 <= shown["between_after"] < shown["between_before"] < 1

@@ -20,6 +20,7 @@ from swiftreid.figures import style
 from swiftreid.figures.accuracy_time import draw_time, timed_rankings
 from swiftreid.figures.adaptation_curve import AdaptationCurve, EpochClusters, HeldOutLinks, draw_curve
 from swiftreid.figures.beta import beta_figure, draw_beta, dto_cascades
+from swiftreid.figures.camera_map import camera_map, draw_camera_map
 from swiftreid.figures.cards import choose_pair, choose_rows
 from swiftreid.figures.changes import draw_changes, rank_changes
 from swiftreid.figures.cmc import cmc_curves, draw_cmc
@@ -83,7 +84,15 @@ def curve(text: style.TextSize) -> Any:
     return draw_curve(AdaptationCurve(epochs, HeldOutLinks(0.1, 70), HeldOutLinks(0.4, 70), True), ABOUT, text=text)
 
 
-DRAWINGS = [cmc, time, growing, changes, beta, short_lists, distances, values, curve]
+def mapped(text: style.TextSize) -> Any:
+    rng = np.random.default_rng(4)
+    cameras = [f"place {number % 11}" for number in range(330)]
+    points = rng.normal(size=(330, 6)).astype(np.float32)
+    before = points + np.array([[int(name.split()[1]), 0, 0, 0, 0, 0] for name in cameras], np.float32)
+    return draw_camera_map(camera_map(before, points, cameras), ABOUT, text=text)
+
+
+DRAWINGS = [cmc, time, growing, changes, beta, short_lists, distances, values, curve, mapped]
 
 
 @pytest.mark.parametrize("draw", DRAWINGS)

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from swiftreid.cli.adaptation_figures import adaptation_figure, map_figure
 from swiftreid.cli.advice import with_advice
 from swiftreid.cli.cascades import read_cascade
 from swiftreid.cli.console import EncoderOption, JsonOption, QuietOption, Report
@@ -38,18 +39,7 @@ from swiftreid.evaluation.verdicts import CardsDiffer
 from swiftreid.experiments.code_values import code_values, relaxation_of
 from swiftreid.experiments.fitted import cascades_by_beta, marked_thresholds, short_list_by_rule
 from swiftreid.experiments.ranked_queries import lists_as_dicts, rank_queries
-from swiftreid.figures import (
-    accuracy_time,
-    adaptation_curve,
-    beta,
-    changes,
-    cmc,
-    distances,
-    distractors,
-    ranked,
-    short_lists,
-    values,
-)
+from swiftreid.figures import accuracy_time, beta, changes, cmc, distances, distractors, ranked, short_lists, values
 from swiftreid.figures.cards import about_cards, choose_pair, choose_rows, load_cards
 from swiftreid.figures.trials import COSTS, Cost
 from swiftreid.search.cascade import Cascade, Stage
@@ -59,6 +49,9 @@ _MARKS = "tick: right; cross: wrong; dots, no rank: ignored by the protocol; bes
 _FORCE: Mapping[type[UsageError], str] = {CardsDiffer: "--force draws them together; state this beside the figure"}
 
 app = typer.Typer(help="Figures of result cards and data sets, readable without colour.", no_args_is_help=True)
+
+app.command("map")(map_figure)
+app.command("adaptation")(adaptation_figure)
 
 
 def _cards(paths: list[Path], *, force: bool) -> list[ResultCard]:
@@ -371,19 +364,3 @@ def changes_figure(
             [(c.query, c.before, c.after, 100 * c.ap_before, 100 * c.ap_after) for c in most],
         )
     finish(report, path, figure, asdict(numbers) | {"most": [asdict(change) for change in most]})
-
-
-@app.command("adaptation")
-def adaptation_figure(
-    folder: Annotated[Path, typer.Argument(help="Folder that `swiftreid adapt` wrote.")],
-    output: OutputOption = None,
-    text: TextOption = "normal",
-    as_json: JsonOption = False,
-    quiet: QuietOption = False,
-) -> None:
-    """Clusters while an encoder is adapted, epoch by epoch, and what the guard says; of a run under way too."""
-    report = Report(as_json=as_json, quiet=quiet)
-    path, size = target("adaptation", output, text)
-    curve = adaptation_curve.load_curve(folder)
-    figure = adaptation_curve.draw_curve(curve, [folder.resolve().name], text=size)
-    finish(report, path, figure, asdict(curve))

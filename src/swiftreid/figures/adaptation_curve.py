@@ -159,7 +159,7 @@ def _held_out(axes: Axes, at: Sequence[int], links: Sequence[HeldOutLinks]) -> l
         values,
         deviations,
         color=look.colour,
-        linestyle=look.dashes,
+        linestyle="none",
         marker=look.marker,
         capsize=3,
         label="held out, linked beyond chance",

@@ -26,7 +26,7 @@ def test_axes_and_shares_are_those_of_the_variance() -> None:
     _, values, axes = np.linalg.svd(centred, full_matrices=False)
     expected = centred @ axes[:2].T
     np.testing.assert_allclose(np.abs(found.before), np.abs(expected), atol=1e-3)
-    np.testing.assert_allclose(np.abs(found.after), np.abs((after - before.mean(axis=0)) @ axes[:2].T), atol=1e-3)
+    np.testing.assert_allclose(np.abs(found.after), np.abs((after - after.mean(axis=0)) @ axes[:2].T), atol=1e-3)
     assert found.explained == pytest.approx((values[:2] ** 2).sum() / (values**2).sum(), rel=1e-4)
     within = sum(
         ((before[rows] - before[rows].mean(axis=0)) ** 2).sum()

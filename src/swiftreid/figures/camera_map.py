@@ -11,13 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swiftreid.errors import UsageError
-from swiftreid.figures.style import LOOKS, TextSize, compose, new_figure, styled
+from swiftreid.figures.style import LOOKS, TextSize, compose, new_figure, styled, text_inches
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 POINTS: Final = 2000
 """Pictures that a map shows, at most."""
+
+_BESIDE: Final = 4.5  # heights of the text beside each label: its marker, and the space to the next
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +28,7 @@ class CameraMap:
 
     Attributes:
         before: as the network gives them, float64 [n, 2]: their first two principal components.
-        after: without what is the cameras', on the same axes, float64 [n, 2].
+        after: without what is the cameras', on the same axes from their own mean, float64 [n, 2].
         cameras: of each picture.
         explained: share of the variance before that the two axes have.
         between_before: share of the variance, in all dimensions, that lies between the means of the cameras.
@@ -72,7 +74,7 @@ def camera_map(
     chosen = np.sort(np.random.default_rng(seed).permutation(len(before))[:points])
     return CameraMap(
         (before[chosen] - mean) @ axes,
-        (after[chosen] - mean) @ axes,
+        (after[chosen] - after.mean(axis=0, dtype=np.float64)) @ axes,
         [cameras[place] for place in chosen.tolist()],
         float(values[-2:].sum() / max(values.sum(), 1e-12)),
         between_cameras(before, cameras),
@@ -114,14 +116,12 @@ def draw_camera_map(found: CameraMap, about: Sequence[str], *, text: TextSize = 
     Raises:
         SwiftReIDError: matplotlib is not installed.
     """
-    names = [name for name, _ in sorted(Counter(found.cameras).items(), key=lambda item: (-item[1], item[0]))]
-    own = names if len(names) <= len(LOOKS) else names[: len(LOOKS) - 1]
-    rest = len(names) - len(own)
-    labels = [f"camera {name}" for name in own] + ([f"{rest} other cameras"] if rest else [])
-    of = np.array([own.index(name) if name in own else len(own) for name in found.cameras])
-    with styled(text):
+    with styled(text) as points_high:
         figure = new_figure(8.4, 5.0, text)
+        own, labels = _own_cameras(figure, found.cameras, 0.9 * points_high)
+        of = np.array([own.index(name) if name in own else len(own) for name in found.cameras])
         panels = figure.subplots(1, 2, sharex=True, sharey=True)
+        reach = 1.06 * max(float(np.abs(points).max()) for points in (found.before, found.after))
         order = np.random.default_rng(0).permutation(len(of))  # else the last camera would lie on top of the others
         shown = [
             (panels[0], found.before, f"as the network gives them: {found.between_before:.1%} between cameras"),
@@ -146,6 +146,7 @@ def draw_camera_map(found: CameraMap, about: Sequence[str], *, text: TextSize = 
             axes.set_title(words, loc="left")
             axes.set_xlabel("first principal component")
             axes.set_aspect("equal", "box")
+            axes.set(xlim=(-reach, reach), ylim=(-reach, reach))
         panels[0].set_ylabel("second principal component")
         notes = [
             f"Both panels have the axes of the left one, which have {found.explained:.0%} of its variance. The share "
@@ -154,3 +155,16 @@ def draw_camera_map(found: CameraMap, about: Sequence[str], *, text: TextSize = 
         keys = panels[0].get_legend_handles_labels()[0]
         compose(figure, "Embeddings by camera", about, notes, keys=keys)
         return figure
+
+
+def _own_cameras(figure: Figure, cameras: Sequence[str], points: float) -> tuple[list[str], list[str]]:
+    """The cameras that are told apart, those with most pictures first, and labels that fit in one line."""
+    names = [name for name, _ in sorted(Counter(cameras).items(), key=lambda item: (-item[1], item[0]))]
+    for count in range(min(len(names), len(LOOKS)), 0, -1):
+        own = names[: count if count == len(names) else count - 1]
+        rest = len(names) - len(own)
+        labels = [f"camera {name}" for name in own] + ([f"{rest} other cameras"] if rest else [])
+        room = sum(text_inches(figure, label, points) + _BESIDE * points / 72 for label in labels)
+        if room < figure.get_size_inches()[0]:
+            break
+    return own, labels

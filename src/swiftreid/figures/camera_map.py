@@ -124,8 +124,8 @@ def draw_camera_map(found: CameraMap, about: Sequence[str], *, text: TextSize = 
         reach = 1.06 * max(float(np.abs(points).max()) for points in (found.before, found.after))
         order = np.random.default_rng(0).permutation(len(of))  # else the last camera would lie on top of the others
         shown = [
-            (panels[0], found.before, f"as the network gives them: {found.between_before:.1%} between cameras"),
-            (panels[1], found.after, f"without what is the cameras': {found.between_after:.1%} between cameras"),
+            (panels[0], found.before, f"before: {found.between_before:.1%} between cameras"),
+            (panels[1], found.after, f"after: {found.between_after:.1%} between cameras"),
         ]
         for axes, points, words in shown:
             for start in range(0, len(order), 100):
@@ -149,8 +149,9 @@ def draw_camera_map(found: CameraMap, about: Sequence[str], *, text: TextSize = 
             axes.set(xlim=(-reach, reach), ylim=(-reach, reach))
         panels[0].set_ylabel("second principal component")
         notes = [
+            "Before: as the network gives them. After: without what is the cameras'. Each point is a picture.",
             f"Both panels have the axes of the left one, which have {found.explained:.0%} of its variance. The share "
-            "between cameras is of the variance in all dimensions. Each point is a picture."
+            "between cameras is of the variance in all dimensions.",
         ]
         keys = panels[0].get_legend_handles_labels()[0]
         compose(figure, "Embeddings by camera", about, notes, keys=keys)

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from swiftreid.adaptation.people import GROUP, GROUPED_BY, Person, group_of, known_people, people_of
+from swiftreid.adaptation.people import GROUP, GROUPED_BY, PersonGroup, group_of, known_people, people_of
 from swiftreid.clustering.answers import PairAnswer, known_pairs
 from swiftreid.clustering.two_stage import ALONE, ClusterSettings, KnownPairs, cluster_people
 from swiftreid.encoding.camera_encoder import CameraEncoder
@@ -46,7 +46,7 @@ class Grouped:
         ignored: answers that were left out because they join people who are known to be two.
     """
 
-    people: list[Person]
+    people: list[PersonGroup]
     alone: int
     changed: int
     by: str

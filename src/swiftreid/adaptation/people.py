@@ -31,7 +31,7 @@ _NOBODY: Final = frozenset({str(JUNK), str(DISTRACTOR)})  # as names of data set
 
 
 @dataclass(frozen=True)
-class Person:
+class PersonGroup:
     """A group of entries that show one person.
 
     Attributes:
@@ -91,7 +91,7 @@ def known_people(entries: Sequence[Entry]) -> list[str | int | None]:
     return known
 
 
-def people_in(gallery: LocalGallery) -> list[Person]:
+def people_in(gallery: LocalGallery) -> list[PersonGroup]:
     """The groups of a gallery, the largest first.
 
     Example:
@@ -100,14 +100,14 @@ def people_in(gallery: LocalGallery) -> list[Person]:
     return people_of(gallery.store)
 
 
-def people_of(entries: Iterable[Entry]) -> list[Person]:
+def people_of(entries: Iterable[Entry]) -> list[PersonGroup]:
     """The groups of entries, the largest first."""
     members: dict[int, list[Entry]] = {}
     for entry in entries:
         number = group_of(entry)
         if number is not None:
             members.setdefault(number, []).append(entry)
-    people = [Person(number, _common_name(own), tuple(own)) for number, own in members.items()]
+    people = [PersonGroup(number, _common_name(own), tuple(own)) for number, own in members.items()]
     return sorted(people, key=lambda person: (-len(person.entries), person.number))
 
 
@@ -141,7 +141,7 @@ def merge_people(gallery: LocalGallery, numbers: Collection[int]) -> int:
     return _make_one(gallery, own, (named or own)[0])
 
 
-def _make_one(gallery: LocalGallery, people: Sequence[Person], into: Person) -> int:
+def _make_one(gallery: LocalGallery, people: Sequence[PersonGroup], into: PersonGroup) -> int:
     changes: EntryChanges = {"labels": {GROUP: str(into.number), GROUPED_BY: BY_HAND}}
     if into.name is not None:
         changes["person"] = into.name
@@ -201,10 +201,10 @@ def name_person(gallery: LocalGallery, number: int, name: str) -> int:
         raise UsageError(f"{name!r} is no person's name")
     [person] = _chosen(gallery, [number])
     same = [other for other in people_in(gallery) if other.name == name and other.number != number]
-    return _make_one(gallery, [*same, person], Person(same[0].number if same else number, name, ()))
+    return _make_one(gallery, [*same, person], PersonGroup(same[0].number if same else number, name, ()))
 
 
-def _chosen(gallery: LocalGallery, numbers: Collection[int]) -> list[Person]:
+def _chosen(gallery: LocalGallery, numbers: Collection[int]) -> list[PersonGroup]:
     people = {person.number: person for person in people_in(gallery)}
     missing = [str(number) for number in numbers if number not in people]
     if missing:

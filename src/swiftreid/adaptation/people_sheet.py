@@ -10,7 +10,7 @@ from typing import Final
 
 from PIL import Image
 
-from swiftreid.adaptation.people import Person
+from swiftreid.adaptation.people import PersonGroup
 from swiftreid.data.doctor.words import count
 from swiftreid.errors import UsageError
 from swiftreid.figures.picture_rows import PictureRow, draw_rows
@@ -22,7 +22,7 @@ PEOPLE: Final = 30
 
 
 def draw_people(
-    gallery: LocalGallery, people: Sequence[Person], *, columns: int = 12, crop_height: int = 152
+    gallery: LocalGallery, people: Sequence[PersonGroup], *, columns: int = 12, crop_height: int = 152
 ) -> Image.Image:
     """Draw a row of pictures for each person, of all its cameras in turn.
 
@@ -49,13 +49,13 @@ def draw_people(
     return draw_rows(rows, columns=columns, crop_height=crop_height, title=f"People of {gallery.store.path.name}")
 
 
-def _some(person: Person, most: int) -> list[str]:
+def _some(person: PersonGroup, most: int) -> list[str]:
     """Ids of up to ``most`` entries, of each camera in turn."""
     by_camera = [[entry.id for entry in person.entries if entry.camera == camera] for camera in person.cameras]
     return [id_ for id_ in chain.from_iterable(zip_longest(*by_camera)) if id_ is not None][:most]
 
 
-def _heading(person: Person) -> str:
+def _heading(person: PersonGroup) -> str:
     name = f" ({person.name})" if person.name else ""
     by_hand = f", {person.by_hand:,} by hand" if person.by_hand else ""
     cameras = ", ".join(person.cameras)

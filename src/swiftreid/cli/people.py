@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from swiftreid.adaptation.grouping import group_people
-from swiftreid.adaptation.people import Person, merge_people, name_person, people_in, split_person
+from swiftreid.adaptation.people import PersonGroup, merge_people, name_person, people_in, split_person
 from swiftreid.adaptation.people_sheet import PEOPLE, draw_people
 from swiftreid.cli.console import JsonOption, QuietOption, Report
 from swiftreid.cli.outputs import output_file, written
@@ -126,21 +126,21 @@ def _changed(report: Report, gallery: LocalGallery, number: int) -> None:
     report.document({"gallery": str(gallery.store.path), "person": _documents(own)[0]})
 
 
-def _print(report: Report, title: str, people: Sequence[Person], limit: int) -> None:
+def _print(report: Report, title: str, people: Sequence[PersonGroup], limit: int) -> None:
     columns = ["group", "person", "entries", "by hand", "cameras", "first seen", "last seen"]
     report.table(title, columns, [_row(person) for person in people[:limit]])
     if len(people) > limit:
         report.note(f"and {len(people) - limit:,} smaller groups: --limit prints more")
 
 
-def _row(person: Person) -> list[Any]:
+def _row(person: PersonGroup) -> list[Any]:
     times = person.times or (None, None)
     cameras = ", ".join(f"{camera}: {count}" for camera, count in person.cameras.items())
     counts = [len(person.entries), person.by_hand]
     return [str(person.number), person.name, *counts, cameras, moment(times[0]), moment(times[1])]
 
 
-def _documents(people: Sequence[Person]) -> list[dict[str, Any]]:
+def _documents(people: Sequence[PersonGroup]) -> list[dict[str, Any]]:
     return [
         {
             "group": person.number,
@@ -154,7 +154,7 @@ def _documents(people: Sequence[Person]) -> list[dict[str, Any]]:
     ]
 
 
-def _sheet(report: Report, gallery: LocalGallery, people: Sequence[Person], file: Path | None) -> dict[str, str]:
+def _sheet(report: Report, gallery: LocalGallery, people: Sequence[PersonGroup], file: Path | None) -> dict[str, str]:
     """Write a contact sheet where one is asked for; say where it is."""
     if file is None:
         return {}

@@ -232,7 +232,8 @@ def test_another_runs_weights_and_a_network_that_does_not_fit(drawn_people: Path
 def test_a_share_of_the_start_is_kept_in_what_is_exported(drawn_people: Path, tmp_path: Path) -> None:
     train(tmp_path / "a", drawn_people, ema=0.0)
     init = tmp_path / "a" / "checkpoint.safetensors"
-    train(tmp_path / "b", drawn_people, init=init, ema=0.0, keep_start=0.25, export="fp16", seed=9)
+    kept: dict[str, Any] = {"ema": 0.0, "keep_start": 0.25, "export": "fp16", "seed": 9}
+    train(tmp_path / "b", drawn_people, init=init, **kept)
     start, end = (network_weights(tensors_of(tmp_path / name)) for name in ("a", "b"))
     given, moved = read_start(str(tmp_path / "b" / "encoder.safetensors")).weights, 0.0
     for name, value in end.items():

@@ -94,6 +94,7 @@ def kept(file: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
 class Place:
     """A data set to adapt to, another that must not be lost, and the settings."""
 
+    path: Path
     data: ReidData
     other: ReidData | None
     init: str
@@ -110,7 +111,7 @@ class Place:
 
     def train(self, folder: Path, *, labels: bool) -> dict[str, Any]:
         """Figures of one run, or why there was none."""
-        record = {"data": str(self.data.root.absolute()), "encoder": self.init, "labels": labels, "set": self.changes}
+        record = {"data": str(self.path.absolute()), "encoder": self.init, "labels": labels, "set": self.changes}
         record |= {"seed": self.settings.seed, "held_out": self.settings.held_out}
         persons = {sample.path.absolute(): sample.person for sample in self.data.train}
         began = time.process_time()
@@ -165,7 +166,9 @@ def main() -> None:
     for path in args.data:
         data, own = open_data(path, need=(*TRAIN, "query", "gallery")), args.out / path.resolve().name
         places = {
-            seed: Place(data, other, args.encoder, AdaptSettings(recipe, held_out=args.held_out, seed=seed), args.set)
+            seed: Place(
+                path, data, other, args.encoder, AdaptSettings(recipe, held_out=args.held_out, seed=seed), args.set
+            )
             for seed in args.seeds
         }
         before = kept(own / "start.json", next(iter(places.values())).start)

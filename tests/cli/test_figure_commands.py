@@ -16,6 +16,7 @@ from command import Ran, run_in
 pytest.importorskip("matplotlib")
 
 Command = Callable[..., Ran]
+STATION = Path(__file__).resolve().parents[2] / "examples" / "station"
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +179,7 @@ def test_wrong_options_are_refused_before_any_work(swiftreid: Command, options: 
     assert message in swiftreid("figure", *options, code=2).err
 
 
-def test_the_map_by_camera_is_written(swiftreid: Command, drawn_people: Path, tmp_path: Path) -> None:
-    shown = swiftreid("figure", "map", drawn_people, "--encoder", "stripes", "-o", "m.svg", "--json").json
+def test_the_map_by_camera_is_written(swiftreid: Command, tmp_path: Path) -> None:
+    shown = swiftreid("figure", "map", STATION, "--encoder", "stripes", "-o", "m.svg", "--json").json
     assert (tmp_path / "m.svg").read_bytes().startswith(b"<?xml")
     assert 0 <= shown["between_after"] < shown["between_before"] < 1

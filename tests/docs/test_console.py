@@ -78,7 +78,9 @@ class Stage:
 
     def makers(self, words: list[str]) -> dict[str, Callable[[Path], None]]:
         """What each name of the pages stands for."""
-        searches = words[1:2] == ["search"] or words[1:3] in (["gallery", "add"],) or "--gallery" in words
+        searches = (
+            words[1] in {"search", "group", "people"} or words[1:3] in (["gallery", "add"],) or "--gallery" in words
+        )
         data = dict.fromkeys(("people", "market1501", "our-people", "others", "more", "people100", "DIR"), self.data)
         pictures = dict.fromkeys(("someone.jpg", "this.jpg", "that.jpg", "query.jpg"), self.picture)
         encoders = dict.fromkeys(("hashed.safetensors", "teacher.safetensors", "calibrated.safetensors"), self.encoder)

@@ -31,6 +31,7 @@ LAST: Final = 64
 
 _WAIT = 60.0  # for other writers, which hold their lock for one operation
 _ROWS, _SECONDS = 4096, 5.0  # of work that a killed process loses at most
+_UNFILLED = 32  # segments that wait to be joined: a process may map only so many files at once
 
 
 @dataclass(frozen=True)
@@ -183,6 +184,8 @@ class Reencoding:
                 rows = rows.take(np.argsort(rows.seqs))
                 versions.add_rows(self._catalogue, self._store, self.meta, rows)
             self._rows = []
+            if sum(row.rows < self.meta.segment_size for row in self._segments()) >= _UNFILLED:
+                self._join()
         self._since = time.monotonic()
 
     def switch(self, encode: Callable[[Sequence[Waiting]], object], *, drop: Collection[int] = ()) -> bool:

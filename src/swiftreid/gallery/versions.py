@@ -101,12 +101,14 @@ def begin(catalogue: Catalogue, gallery: Path, encoder: EncoderLike) -> Meta:
     there = listed(catalogue)
     meta = next((one.meta for one in there if one.meta.fingerprint == encoder.fingerprint), None)
     if meta is None:
-        unfinished = next((one.meta.encoder_name for one in there if one.state == "filling"), None)
-        if unfinished is not None:
-            raise UnfinishedReencoding(
-                f"gallery {gallery} is half encoded with {unfinished!r}: finish that, or discard it, before another "
-                "encoder"
-            )
+        for unfinished in (one.meta for one in there if one.state == "filling"):
+            if _begun(catalogue, unfinished):
+                raise UnfinishedReencoding(
+                    f"gallery {gallery} is half encoded with {unfinished.encoder_name!r}: finish that, or discard it, "
+                    "before another encoder"
+                )
+            catalogue.drop_versions([unfinished.codes_version])
+            (gallery / unfinished.encoder_file).unlink(missing_ok=True)
         embedding = _embedding(gallery, active.embedding, encoder)
         if not len(encoder.spec) and embedding is None:
             raise UsageError(f"encoder {encoder.card.name!r} makes no codes, and gallery {gallery} keeps no embeddings")
@@ -133,6 +135,15 @@ def _embedding(gallery: Path, kept: Embedding | None, encoder: EncoderLike) -> E
             f"gallery {gallery} keeps float embeddings, and encoder {encoder.card.name!r} gives none: take another"
         )
     return Embedding(encoder.card.embedding, kept.dtype)
+
+
+def _begun(catalogue: Catalogue, meta: Meta) -> bool:
+    """Whether a version has any codes."""
+    view = catalogue.view("reading versions")
+    try:
+        return bool(view.version_segments(meta.codes_version))
+    finally:
+        view.close()
 
 
 def listed(catalogue: Catalogue) -> list[CodesVersion]:

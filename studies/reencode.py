@@ -25,6 +25,7 @@ from swiftreid.encoding.labelled import encode_samples
 from swiftreid.evaluation.labelled import LabelledCodes
 from swiftreid.evaluation.measure import measure
 from swiftreid.gallery.entries import Entry
+from swiftreid.gallery.meta import FloatName
 from swiftreid.retrieval.local import LocalGallery
 from swiftreid.search.cascade import Cascade
 from swiftreid.search.stages import EMBEDDING
@@ -38,7 +39,7 @@ def filled(folder: Path, samples: Split, encoder: Encoder) -> LocalGallery:
         Path(shutil.copy(sample.path, pictures / f"{row}{sample.path.suffix}")) for row, sample in enumerate(samples)
     ]
     entries = [Entry(str(row), str(sample.camera)) for row, sample in enumerate(samples)]
-    floats = None if encoder.card.embedding is None else "float16"
+    floats: FloatName | None = None if encoder.card.embedding is None else "float16"
     people = swiftreid.open_gallery(folder / "people", encoder=encoder, create=True, embedding=floats)
     people.add(files, entries=entries, progress=progress())
     return people

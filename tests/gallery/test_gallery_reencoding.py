@@ -371,10 +371,10 @@ def test_embeddings_are_kept_in_the_size_of_the_new_encoder(path):
 
 STEPS = {
     "before the new version is begun": "swiftreid.gallery.sqlite.versions.new_version",
-    "before its encoder is copied": "swiftreid.gallery.versions.copy_encoder",
+    "before its encoder is copied": "swiftreid.gallery.version_changes.copy_encoder",
     "before that is known": "swiftreid.gallery.sqlite.versions.set_encoder_digest",
     "before codes are registered": "swiftreid.gallery.sqlite.versions.exchange",
-    "before segments are joined": "swiftreid.gallery.versions.rewrite",
+    "before segments are joined": "swiftreid.gallery.version_changes.rewrite",
     "before the switch": "swiftreid.gallery.sqlite.versions.switch",
     "in the switch": "swiftreid.gallery.sqlite.versions.insert_segment",
     "after the switch": "swiftreid.gallery.local_segments.LocalSegments.remove",

@@ -10,7 +10,8 @@ from swiftreid.gallery.columns import Columns, join
 from swiftreid.gallery.errors import GalleryBusy, damaged
 from swiftreid.gallery.segment_store import RemovedSegments, SegmentStore
 from swiftreid.gallery.segments import write_segment
-from swiftreid.gallery.versions import compact_versions, used_names
+from swiftreid.gallery.version_changes import compact_versions
+from swiftreid.gallery.versions import used_names
 from swiftreid.gallery.view import Cache
 
 

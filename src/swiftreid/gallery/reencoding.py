@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swiftreid.errors import UsageError
-from swiftreid.gallery import versions
+from swiftreid.gallery import version_changes, versions
 from swiftreid.gallery.catalogue import Catalogue, CatalogueView, EntryColumns, Places, VersionSegment
 from swiftreid.gallery.code_checks import check_codes
 from swiftreid.gallery.columns import CAMERA, SEQ, TIME, Columns, join
@@ -82,7 +82,9 @@ class Reencoding:
         with ExitStack() as stack:
             stack.enter_context(writer_lock(gallery, "re-encoding", 0, name=REENCODING))
             with self._lock("re-encoding"):
-                self.meta: Meta = self._before() if encoder is None else versions.begin(catalogue, gallery, encoder)
+                self.meta: Meta = (
+                    self._before() if encoder is None else version_changes.begin(catalogue, gallery, encoder)
+                )
             self._stack = stack.pop_all()
 
     def _before(self) -> Meta:
@@ -182,7 +184,7 @@ class Reencoding:
             with self._lock("re-encoding"):
                 rows = join(self.meta.layout, self._rows)
                 rows = rows.take(np.argsort(rows.seqs))
-                versions.add_rows(self._catalogue, self._store, self.meta, rows)
+                version_changes.add_rows(self._catalogue, self._store, self.meta, rows)
             self._rows = []
             if sum(row.rows < self.meta.segment_size for row in self._segments()) >= _UNFILLED:
                 self._join()
@@ -222,18 +224,18 @@ class Reencoding:
                 ids = [one.entry.id for one in self.waiting(dropped.tolist())]
                 self._catalogue.delete(ids, self._places)
             self._join()
-            versions.switch(self._catalogue, self._store, self._gallery, self._cache, self.meta)
+            version_changes.switch(self._catalogue, self._store, self._gallery, self._cache, self.meta)
             self._catalogue.settle()
         return True
 
     def _join(self) -> None:
         """Join small segments, and bring all into gallery order, each group in a turn of its own."""
-        for group in versions.groups_to_join(self._segments(), self.meta.segment_size):
+        for group in version_changes.groups_to_join(self._segments(), self.meta.segment_size):
             with self._lock("re-encoding"):
                 there = {row.number for row in self._segments()}
                 if all(row.number in there for row in group):  # a compaction may have rewritten one
                     removed = self._store.remove([])
-                    versions.rewrite(
+                    version_changes.rewrite(
                         self._catalogue, self._store, self._gallery, self.meta, group=group, removed=removed
                     )
                     removed.close()

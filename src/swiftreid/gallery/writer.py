@@ -24,7 +24,7 @@ from swiftreid.gallery.locking import REENCODING, writer_lock
 from swiftreid.gallery.reencoding import Reencoding
 from swiftreid.gallery.sealing import seal
 from swiftreid.gallery.segment_store import RemovedSegments, SegmentStore
-from swiftreid.gallery.versions import discard, remove_stray_encoders
+from swiftreid.gallery.version_changes import discard, remove_stray_encoders
 from swiftreid.gallery.view import Cache
 
 _log = logging.getLogger(__name__)

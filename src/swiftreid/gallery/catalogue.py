@@ -97,7 +97,7 @@ class CodesVersion:
     meta: Meta
 
 
-class EntryColumns(NamedTuple):
+class LiveColumns(NamedTuple):
     """Of all entries, by ascending sequence number: these int64 [n], camera numbers int32 [n], times float64 [n]."""
 
     seqs: NDArray[np.int64]
@@ -177,7 +177,7 @@ class CatalogueView(Protocol):
     def thumbnail(self, seq: int) -> tuple[str, bytes | None, bytes | None] | None:
         """Id, thumbnail and the thumbnail's checksum of an entry; None without such an entry."""
 
-    def columns(self) -> EntryColumns:
+    def columns(self) -> LiveColumns:
         """What filter columns state, of all entries."""
 
     def versions(self) -> list[CodesVersion]:

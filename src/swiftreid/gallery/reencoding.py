@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from swiftreid.errors import UsageError
 from swiftreid.gallery import version_changes, versions
-from swiftreid.gallery.catalogue import Catalogue, CatalogueView, EntryColumns, Places, VersionSegment
+from swiftreid.gallery.catalogue import Catalogue, CatalogueView, LiveColumns, Places, VersionSegment
 from swiftreid.gallery.code_checks import check_codes
 from swiftreid.gallery.columns import CAMERA, SEQ, TIME, Columns, join
 from swiftreid.gallery.creation import EncoderLike
@@ -127,7 +127,7 @@ class Reencoding:
         Where codes depend on the camera, entries that were moved to another camera since count too.
         """
 
-        def read(view: CatalogueView) -> tuple[EntryColumns, NDArray[np.int64], NDArray[np.int32]]:
+        def read(view: CatalogueView) -> tuple[LiveColumns, NDArray[np.int64], NDArray[np.int32]]:
             rows = view.version_segments(self.meta.codes_version)
             return view.columns(), *versions.latest(self._store, self._gallery, self.meta, rows)
 

@@ -18,7 +18,7 @@ from swiftreid.errors import UsageError
 from swiftreid.gallery.catalogue import (
     Catalogue,
     CodesVersion,
-    EntryColumns,
+    LiveColumns,
     NewSegment,
     VersionSegment,
 )
@@ -210,7 +210,7 @@ def _plain(row: NewSegment) -> NewSegment:
     return NewSegment(**{name: getattr(row, name) for name in NewSegment.__dataclass_fields__})
 
 
-def _filters(entries: EntryColumns, seqs: NDArray[np.int64]) -> Columns:
+def _filters(entries: LiveColumns, seqs: NDArray[np.int64]) -> Columns:
     """Cameras and times of some entries now; camera 0 of those that are deleted."""
     places = np.minimum(np.searchsorted(entries.seqs, seqs), max(0, len(entries.seqs) - 1))
     there = entries.seqs[places] == seqs if len(entries.seqs) else np.zeros(len(seqs), bool)

@@ -18,7 +18,7 @@ from swiftreid.gallery.catalogue import (
     Catalogue,
     CatalogueView,
     CodesVersion,
-    EntryColumns,
+    LiveColumns,
     VersionSegment,
     VersionState,
 )
@@ -105,7 +105,7 @@ def last_of_each(ascending: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 
 def without_codes(
-    entries: EntryColumns, seqs: NDArray[np.int64], cameras: NDArray[np.int32], *, by_camera: bool
+    entries: LiveColumns, seqs: NDArray[np.int64], cameras: NDArray[np.int32], *, by_camera: bool
 ) -> NDArray[np.int64]:
     """Sequence numbers of entries that have no codes, or, with ``by_camera``, codes that were made for another camera.
 

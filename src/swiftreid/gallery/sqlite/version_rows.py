@@ -8,7 +8,7 @@ from pathlib import Path
 import apsw
 import numpy as np
 
-from swiftreid.gallery.catalogue import CodesVersion, EntryColumns, NewSegment, VersionSegment
+from swiftreid.gallery.catalogue import CodesVersion, LiveColumns, NewSegment, VersionSegment
 from swiftreid.gallery.columns import CAMERA, SEQ, TIME
 from swiftreid.gallery.errors import damaged
 from swiftreid.gallery.meta import FORMAT, Meta
@@ -39,10 +39,10 @@ def version_segments(db: apsw.Connection, gallery: Path, version: int) -> list[V
     return found
 
 
-def columns(db: apsw.Connection) -> EntryColumns:
+def columns(db: apsw.Connection) -> LiveColumns:
     """See `swiftreid.gallery.catalogue.CatalogueView.columns`."""
     rows = fetch(db, "SELECT seq, camera, time FROM entry ORDER BY seq")
-    return EntryColumns(
+    return LiveColumns(
         np.fromiter((row[0] for row in rows), SEQ, len(rows)),
         np.fromiter((row[1] for row in rows), CAMERA, len(rows)),
         np.fromiter((np.nan if row[2] is None else row[2] for row in rows), TIME, len(rows)),

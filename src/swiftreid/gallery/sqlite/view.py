@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from swiftreid.gallery.catalogue import (
     CameraRow,
     CodesVersion,
-    EntryColumns,
     EntryRow,
     FilterColumns,
+    LiveColumns,
     SegmentRow,
     VersionSegment,
 )
@@ -182,7 +182,7 @@ class SqliteView:
         found = self._fetch(query, seq)
         return found[0] if found else None
 
-    def columns(self) -> EntryColumns:
+    def columns(self) -> LiveColumns:
         """See `CatalogueView.columns`."""
         with self._reading() as db:
             return version_rows.columns(db)

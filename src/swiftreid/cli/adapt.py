@@ -95,7 +95,7 @@ def adapt(
             name=output.resolve().name,
             data=source,
             data_fingerprint=fingerprint,
-            settings=AdaptSettings(stated, held_out=held_out, seed=seed),
+            settings=AdaptSettings(stated, held_out=held_out, force=force, seed=seed),
             answers=load_answers(answers) if answers else [],
             resume=resume,
             reports=Reports(report.progress, on_bad=bad, note=report.note),

@@ -75,13 +75,14 @@ def load_curve(folder: Path) -> AdaptationCurve:
     """Read the curve of a run from its log.
 
     Args:
-        folder: that `swiftreid adapt` wrote, or the folder ``training`` in it.
+        folder: that `swiftreid adapt` wrote, of which the trial is read, which the guard judged; or that of one run.
 
     Raises:
         UsageError: there is no log, or it is of a run that did not cluster.
         SwiftReIDError: it cannot be read.
     """
-    path = next((path for path in (folder / "training" / LOG, folder / LOG) if path.is_file()), None)
+    logs = [folder / part / LOG for part in ("training/trial", "trial", "training", "")]
+    path = next((path for path in logs if path.is_file()), None)
     if path is None:
         raise UsageError(
             f"{folder} has no {LOG}, in it or in its folder training: give the folder of an adapted encoder"
@@ -138,7 +139,7 @@ def draw_curve(curve: AdaptationCurve, about: Sequence[str], *, text: TextSize =
             axes.set_xlabel("epoch that learned from these clusters")
             axes.set_xlim(-0.6, len(at) + 1.6)
             axes.xaxis.get_major_locator().set_params(integer=True)
-        verdict = "no verdict: the run has not ended"
+        verdict = "no verdict in its log"
         notes = []
         if curve.before is not None:
             verdict = "the guard believes it" if curve.believed else "the guard does not believe it"

@@ -127,7 +127,7 @@ def test_an_epoch_learns_source_people_clusters_and_single_pictures(
     with pytest.raises(SwiftReIDError, match="of other targets"):
         other.restore({"labels": torch.zeros(3)})
     targets.former = {"entries": moved[:70]}
-    with pytest.raises(SwiftReIDError, match="memory has 70 entries.*have 78"):
+    with pytest.raises(SwiftReIDError, match=r"memory has 70 entries.*have 78"):
         targets.labels(1, given)
 
 
@@ -214,7 +214,9 @@ def test_a_run_resumes_bit_for_bit_and_its_card_names_the_source(
     assert whole is not None
     assert (whole.persons, whole.pictures) == (0, 72)
     card = whole.encoder.card
-    assert "72 pictures of drawn without labels; beside 12 labelled pictures of 6 people of elsewhere" in card.provenance
+    assert (
+        "72 pictures of drawn without labels; beside 12 labelled pictures of 6 people of elsewhere" in card.provenance
+    )
     assert [entry["data"] for entry in card.training["learned_from"]] == ["elsewhere"]
     # In the middle of an epoch; then between two, where the memory goes on.
     train(target, source, tmp_path / "parts", stop=2)

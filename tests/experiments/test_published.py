@@ -160,7 +160,8 @@ def test_the_commands_of_a_row_run_in_small(paper: str, row: PublishedRow, folde
     swiftreid: Callable[..., Ran] = run_in(folder)
     run = f"{paper}_" + re.sub(r"\W+", "_", f"{row.train} {row.trained_on} {row.set} {row.more}")
     names = {
-        "data": "data", "other": "other", "source": "other", "large": "data", "distractors": "0,2", "weights": "", "attributes": "attr57",
+        "data": "data", "other": "other", "source": "other",
+        "large": "data", "distractors": "0,2", "weights": "", "attributes": "attr57",
         "sweep": "sweep-0.json sweep-2.json", "cascade": "id32<=5 > id128<=25 > id512<=120 > id2048",
     }  # fmt: skip
     for command in row.commands(names, folder=run):

@@ -98,7 +98,7 @@ def test_the_sources_norms_start_as_the_targets() -> None:
     learned = method()
     with torch.no_grad():
         for _, value in learned.trunk.named_buffers():
-            value += 1
+            value.add_(1)
         learned.neck.weight += 1
     learned.weights_loaded(["projection.weight"])  # as when a run of this method is given: it has both
     assert not torch.equal(learned.source_neck.weight, learned.neck.weight)

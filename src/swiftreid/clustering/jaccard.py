@@ -62,11 +62,9 @@ def jaccard_edges(
     step = max(1, BLOCK_BYTES // (32 * max(1, len(space))))
     for start in range(0, len(space), step):
         rows = everyone[start : start + step]
-        distances = inverted.jaccard(encoded, rows)
-        left, right = np.nonzero(distances <= threshold)
+        left, right, distances = inverted.within(encoded, rows, threshold)
         later = right > rows[left]
-        left, right = left[later], right[later]
-        parts.append(Edges(rows[left], right.astype(np.int64), distances[left, right]))
+        parts.append(Edges(rows[left[later]], right[later], distances[later]))
         progress("comparing neighbours", min(start + step, len(space)), len(space))
     return Edges(
         np.concatenate([part.left for part in parts]),

@@ -38,7 +38,7 @@ class TableRow:
     source: Literal["beside", "alone"] | None = None
 
 
-def _settings(**changes: float | bool | str) -> tuple[str, ...]:
+def _settings(**changes: float | bool | str | None) -> tuple[str, ...]:
     return tuple(f"settings.{name}={json.dumps(value)}" for name, value in changes.items())
 
 

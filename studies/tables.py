@@ -9,6 +9,7 @@ nothing of that.
     python studies/tables.py all_in_one rendered cuhk03-np-pair1 --out tables --seeds 3
     python studies/tables.py ranking rendered cuhk03-np-pair1 --out tables --across
     python studies/tables.py ranking rendered --out tables --set schedule.epochs=10 --init run/checkpoint.safetensors
+    python studies/tables.py adaptation cuhk03-np-pair1 --source rendered --out tables
 """
 
 from __future__ import annotations
@@ -37,17 +38,18 @@ def encoder_of(row: TableRow, data: Path, seed: int, out: Path, args: argparse.N
     """The encoder of one run, which is made if it is not there yet, and before it the run that it goes on from."""
     start, changes = args.init, []
     if row.first is not None:
-        encoder_of(row.first, data, seed, out, args)
-        start = folder_of(row.first, data, seed, out) / CHECKPOINT
+        start = encoder_of(row.first, data, seed, out, args).parent / CHECKPOINT
         # What is not taken from the first run starts as that did.
         changes = [] if args.init is None else [f"init={args.init}"]
+    learned = args.source if row.source == "alone" else data
     return trained(
         f"small/{row.recipe}",
-        data,
-        folder_of(row, data, seed, out),
+        learned,
+        folder_of(row, learned, seed, out),
         changes=[*row.changes, *args.set, *changes],
         seed=seed,
         init=start,
+        source=args.source if row.source == "beside" else None,
         reports=training_reports(),
     )
 
@@ -110,12 +112,15 @@ def main() -> None:
     parser.add_argument("--init", help="Checkpoint or encoder that all runs start from. Default: the recipe's.")
     parser.add_argument("--set", action="append", default=[], help="Change a field of all recipes; repeatable.")
     parser.add_argument("--across", action="store_true", help="Measure on the test people of the other data sets too.")
+    parser.add_argument("--source", type=Path, help="Labelled data set that table adaptation adapts from.")
     parser.add_argument("--rows", nargs="+", help="Only these rows.")
     args = parser.parse_args()
-    names_of(args.data)
+    names_of([*args.data, *([args.source] if args.source else [])])
     known = [row.name for row in TABLES[args.table]]
     if args.seeds < 1 or not set(args.rows or ()) <= set(known):
         parser.error(f"--seeds must be 1 or more, and --rows among: {', '.join(map(repr, known))}")
+    if (args.source is None) != all(row.source is None for row in TABLES[args.table]):
+        parser.error("--source belongs to table adaptation, and it to --source")
     rows = [row for row in TABLES[args.table] if not args.rows or row.name in args.rows]
     for data in args.data:
         name = data.resolve().name

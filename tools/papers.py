@@ -24,8 +24,8 @@ that it did. The papers' times and bytes are not listed: they are of other machi
 *CtF* is coarse-to-fine search, *DTO* how its thresholds are [fitted](calibration.md). *AFR* compares
 [attributes](attributes.md) first; its rows' mAP is over the short list (`--ap short_list`), where the paper's gain is.
 
-Self-similarity learns without labels: its rows train on the same folders and use no person ids of them. Its Table VIII,
-domain adaptation, has no row.
+Self-similarity learns without labels: its rows train on the same folders and use no person ids of them. In its Table
+VIII, domain adaptation, the data set after `--source` is the one whose labels are used.
 """
 
 

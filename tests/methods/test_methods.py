@@ -32,6 +32,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "abd_net": {"trunk": "resnet18_half", "length": 32, "dropout": 0.0},
     "self_similarity": {"length": 32, "parts": 2, "alignment_channels": 8, "lengths": (16, 8)},
     "cluster_memory": {"length": 16},
+    "hybrid_memory": {"length": 16},
 }
 """Settings that make a method quick; one that is not named here has a small trunk alone."""
 
@@ -49,6 +50,7 @@ SURROGATES = torch.tensor([[0, 1], [0, 0], [2, 3], [3, 3], [4, 1], [4, 4]])
 PAIRED = torch.cat([torch.stack([PERSONS, VIEWS, torch.arange(6)], dim=1), SURROGATES], dim=1)
 CLUSTERED = torch.stack([PERSONS, torch.arange(6)], dim=1)
 """Every picture is a proxy of its own, by one of two cameras."""
+ENTRIES = torch.tensor([0, 0, 1, 1, 2, 3])
 
 
 def cluster_memory(length: int) -> dict[str, Tensor]:
@@ -62,6 +64,12 @@ def cluster_memory(length: int) -> dict[str, Tensor]:
     }
 
 
+def hybrid_memory(length: int) -> dict[str, Tensor]:
+    """Two people of a source, of whom the first four pictures are, and a target's cluster of three pictures."""
+    entries = torch.nn.functional.normalize(torch.randn(5, length, generator=torch.Generator().manual_seed(6)))
+    return {"entries": entries, "group": torch.tensor([0, 1, 2, 2, 2]), "sources": torch.tensor(2)}
+
+
 def small(name: str, **settings: Any) -> Method:
     torch.manual_seed(0)
     method = build_method(name, 3, **{**small_settings(name), **settings})
@@ -70,11 +78,13 @@ def small(name: str, **settings: Any) -> Method:
         method.start_epoch(3, {"centres": centres, "epoch": torch.tensor(1000)})
     if method.learns_from == "clusters":
         method.start_epoch(3, cluster_memory(method.embedding_length))
+    if method.learns_from == "hybrid":
+        method.start_epoch(3, hybrid_memory(method.embedding_length))
     return method
 
 
 def labels(method: Method) -> Tensor:
-    given = {"teacher": TAUGHT, "clusters": CLUSTERED, "pseudo_pairs": PAIRED}
+    given = {"teacher": TAUGHT, "clusters": CLUSTERED, "pseudo_pairs": PAIRED, "hybrid": ENTRIES}
     return given.get(method.learns_from, PERSONS)
 
 
@@ -147,6 +157,7 @@ def test_a_saved_method_is_the_same_method(name: str) -> None:
         ("abd_net", True),
         ("self_similarity", True),
         ("cluster_memory", True),
+        ("hybrid_memory", True),
     ],
 )
 def test_which_embeddings_are_divided_by_their_norm(name: str, unit: bool) -> None:

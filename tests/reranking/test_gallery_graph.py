@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from dense_reciprocal import dense_reciprocal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_rerank_rankings import SETTINGS, groups_of_vectors, naive_hamming, own_cosines
 
+from dense_reciprocal import dense_reciprocal
 from search_cases import codes_like, in_two
 from swiftreid.errors import UsageError
 from swiftreid.reranking.gallery_graph import GalleryGraph

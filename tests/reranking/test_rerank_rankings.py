@@ -6,10 +6,10 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from dense_reciprocal import dense_reciprocal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dense_reciprocal import dense_reciprocal
 from search_cases import codes_like, in_two
 from swiftreid.errors import UsageError
 from swiftreid.reranking import neighbours, reciprocal

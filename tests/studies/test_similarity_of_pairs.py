@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import re
+from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 import torch
 
 from swiftreid.data.sources import open_data
-from swiftreid.nn.losses.gradient_similarity import GradientFactors, gradient_similarity
+from swiftreid.nn.losses.gradient_similarity import GradientFactors, gradient_separation, gradient_similarity
 from swiftreid.training.network.plan import Plan
 from swiftreid.training.network.recipe import NetworkRecipe
 from swiftreid.training.network.train import train_network
@@ -60,13 +61,44 @@ def test_every_pair_is_counted(finished: Path, drawn_people: Path, monkeypatch: 
     assert got["rank1"] == pytest.approx(100 * right / 48)
 
 
+def test_the_drawing_has_every_picture_of_the_query(
+    finished: Path, drawn_people: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(SCRIPT.parent))
+    study = importlib.import_module("gradient_similarity")
+    found = study.learned(finished, drawn_people)
+    got = study.report(found)
+    precisions = got["precisions"]
+    assert len(precisions) == 48
+    assert 100 * sum(precisions.values()) / 48 == pytest.approx(got["map"])
+    d = gradient_similarity(GradientFactors(torch.from_numpy(found.x), torch.from_numpy(found.u))).numpy()
+    persons, cameras = found.pictures.persons, found.pictures.cameras
+    drawn, same = study.of_query(found, 5)
+    rows = [row for row in range(48) if cameras[row] != cameras[5]]
+    assert drawn == pytest.approx(d[5, rows], abs=1e-5)
+    assert same.tolist() == [persons[row] == persons[5] for row in rows]
+    order = sorted(range(len(rows)), key=lambda place: -drawn[place])
+    hits = [rank for rank, place in enumerate(order, 1) if same[place]]
+    assert precisions[5] == pytest.approx(sum(n / rank for n, rank in enumerate(hits, 1)) / len(hits))
+    config = found.method.config
+    values = torch.linspace(-1, 1, 9, dtype=torch.float64, requires_grad=True)
+    for separation in ("formula", "slope"):
+        loss = gradient_separation(values, torch.ones(9, dtype=torch.bool), reading=separation)
+        wanted = torch.autograd.grad(loss * 9, values)[0]
+        read = replace(config, separation=separation)
+        assert study.derivative(read, values.detach().numpy()) == pytest.approx(wanted.numpy())
+
+
 def test_it_prints_people_and_strangers(finished: Path, drawn_people: Path, tmp_path: Path) -> None:
-    ran = run_python(SCRIPT, finished, drawn_people, folder=tmp_path)
+    ran = run_python(SCRIPT, finished, drawn_people, "--plot", "fig7.svg", folder=tmp_path)
     assert ran.returncode == 0, ran.stderr
     assert "48 pictures, after epoch 1; pairs by different cameras" in ran.stdout
     assert re.search(r"^of one person +192 ", ran.stdout, re.M)
     assert re.search(r"^of strangers +1,344 ", ran.stdout, re.M)
     assert "ranked by d_st: rank-1 " in ran.stdout
+    picture = (tmp_path / "fig7.svg").read_text()
+    assert "<svg" in picture
+    assert picture.count("<use ") > 32, "a mark for each picture by another camera"
     other = run_python(SCRIPT, finished, Path(__file__).resolve().parents[2] / "examples/station", folder=tmp_path)
     assert other.returncode == 1
     assert "the run learned from 48 pictures" in other.stderr

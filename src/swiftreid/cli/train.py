@@ -60,6 +60,9 @@ def train(
     teacher: Annotated[
         str | None, typer.Option(help="Encoder to learn from, for method 'distilled': a file, or a shipped one.")
     ] = None,
+    source: Annotated[
+        str | None, typer.Option(help="Labelled data set to learn beside the unlabelled one, for 'hybrid_memory'.")
+    ] = None,
     device: Annotated[str | None, typer.Option(help="Such as cpu or cuda:0. Default: a GPU if there is one.")] = None,
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Write events for TensorBoard too (extra 'tensorboard').")
@@ -95,6 +98,9 @@ def train(
             need=TRAIN,
             attributes=learns_attributes(stated.method, stated.settings),
         )
+        other = None
+        if source is not None:
+            other = open_data_set(report, source, train=train_split, need=TRAIN, attributes=False)
         bad = BadPictures(report)
 
         def on_step(step: StepReport) -> None:
@@ -111,6 +117,7 @@ def train(
             init=init,
             weights=weights,
             teacher=open_encoder(teacher) if teacher else None,
+            source=other,
             tensorboard=tensorboard,
             finish=finish,
         )
@@ -140,6 +147,8 @@ def train(
             f"swiftreid hash {data} --encoder {output / ENCODER} -o hashed.safetensors"
         )
     people = f"of {trained.persons:,} people" if trained.persons else "without labels"
+    if other is not None:
+        people += f", beside labelled ones of {other.name}"
     report.text(
         f"wrote {output / ENCODER} ({trained.encoder.card.short_fingerprint}), learned from {trained.pictures:,} "
         f"pictures {people}"

@@ -76,6 +76,7 @@ def trained(
     seed: int = 0,
     init: str | Path | None = None,
     teacher: str | Path | None = None,
+    source: Path | None = None,
     reports: Reports | None = None,
 ) -> Path:
     """The encoder of a training run, which is made, or resumed, if it is not there yet.
@@ -88,6 +89,7 @@ def trained(
         seed: of everything random.
         init: checkpoint or encoder to start from; None takes the recipe's.
         teacher: encoder to learn from.
+        source: labelled data set to learn beside, for a method that adapts.
         reports: where progress and notices go; unreadable pictures are left out.
 
     Raises:
@@ -105,6 +107,9 @@ def trained(
         "init": [_digest(source) for source in (init, stated.init)],
         "teacher": _digest(teacher),
     }
+    beside = None if source is None else open_data(source, need=TRAIN, attributes=False)
+    if beside is not None:  # records of runs without one, which are older, say nothing of it
+        settings["source"] = fingerprint_of(beside)
 
     def work() -> None:
         to = reports or Reports()
@@ -116,6 +121,7 @@ def trained(
             resume=(folder / CHECKPOINT).is_file(),
             init=None if init is None else str(init),
             teacher=None if teacher is None else open_encoder(teacher),
+            source=beside,
         )
         train_network(plan, to if to.on_bad is not None else replace(to, on_bad=Unreadable()))
 

@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal
 
 LENGTHS = ("id32", "id128", "id512", "id2048")
 FLOAT = "float embedding"
@@ -19,15 +20,25 @@ ATTRIBUTES = "attributes"
 
 @dataclass(frozen=True)
 class TableRow:
-    """A row of a paper's table: its name, the recipe, the changed settings, and the run that it starts from."""
+    """A row of a paper's table.
+
+    Attributes:
+        name: of the row.
+        recipe: of ``small/``.
+        changes: to its fields.
+        first: the run that it starts from.
+        source: how it takes the labelled data set that the table adapts from: ``beside`` the data to adapt to, or
+            ``alone``; None where it takes the other alone.
+    """
 
     name: str
     recipe: str
     changes: tuple[str, ...] = ()
     first: TableRow | None = None
+    source: Literal["beside", "alone"] | None = None
 
 
-def _settings(**changes: float | bool | str) -> tuple[str, ...]:
+def _settings(**changes: float | bool | str | None) -> tuple[str, ...]:
     return tuple(f"settings.{name}={json.dumps(value)}" for name, value in changes.items())
 
 
@@ -133,6 +144,17 @@ SELF_SIMILARITY = (
     _similar("distance of gradients", separation="distance"),
 )
 
+_ON_SOURCE = TableRow("U-SSL on the source", "self_similarity", _settings(lengths=None), source="alone")
+ADAPTATION = (
+    TableRow("hybrid memory", "hybrid_memory", source="beside"),
+    TableRow("U-SSL, hybrid memory", "hybrid_memory", first=_ON_SOURCE, source="beside"),
+    TableRow("no tests of clusters", "hybrid_memory", _settings(gap=0), source="beside"),
+    TableRow("cameras as they are", "hybrid_memory", _settings(cameras=False), source="beside"),
+    TableRow("no source", "hybrid_memory"),
+    TableRow("cluster memory, DBSCAN", "cluster_memory", _settings(clusters="dbscan")),
+    TableRow("cluster memory", "cluster_memory"),
+)
+
 TABLES: Mapping[str, Sequence[TableRow]] = {
     "all_in_one": ALL_IN_ONE,
     "ranking": RANKING,
@@ -143,13 +165,15 @@ TABLES: Mapping[str, Sequence[TableRow]] = {
     "attribute": ATTRIBUTE,
     "surrogates": SURROGATES,
     "self_similarity": SELF_SIMILARITY,
+    "adaptation": ADAPTATION,
 }
 
 # What the papers report, the worse before the better, each a row and a column. All-in-One, Table 5 and its text: longer
 # codes are better in every setting, pyramid and distillation help short codes and the search that uses them. Ranking:
 # Table I (losses and neck), Table V (IBN-a; that whole trunks are
 # better than half ones is asked beside it) and Table VI (against the baseline). SSR: Tables 6 (relaxations), 7
-# (attributes, AAB) and 8 (lengths), Fig. 5 (alpha) and 6 (beta). Self-similarity: Tables II to VII, Fig. 6, 8 and 9.
+# (attributes, AAB) and 8 (lengths), Fig. 5 (alpha) and 6 (beta). Self-similarity: Tables II to VII, Fig. 6, 8 and 9;
+# its Table VIII, and beside it what SpCL's own paper says of the tests of clusters and of a source.
 ORDERINGS: Mapping[str, Sequence[tuple[tuple[str, str], tuple[str, str]]]] = {
     "all_in_one": [
         *(((row.name, short), (row.name, long)) for row in ALL_IN_ONE for short, long in pairwise(LENGTHS)),
@@ -220,6 +244,11 @@ ORDERINGS: Mapping[str, Sequence[tuple[tuple[str, str], tuple[str, str]]]] = {
         (("averaged parts", FLOAT), ("all terms", FLOAT)),
         (("last stage alone", FLOAT), ("all terms", FLOAT)),
     ],
+    "adaptation": [
+        (("hybrid memory", FLOAT), ("U-SSL, hybrid memory", FLOAT)),
+        (("no tests of clusters", FLOAT), ("hybrid memory", FLOAT)),
+        (("no source", FLOAT), ("hybrid memory", FLOAT)),
+    ],
 }
 
 COLUMNS: Mapping[str, Sequence[str]] = {
@@ -232,4 +261,5 @@ COLUMNS: Mapping[str, Sequence[str]] = {
     "attribute": [CODE, ATTRIBUTES],
     "surrogates": [FLOAT],
     "self_similarity": [FLOAT, *LENGTHS],
+    "adaptation": [FLOAT],
 }

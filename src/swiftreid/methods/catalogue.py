@@ -76,6 +76,7 @@ METHODS = MethodRegistry(
         "self_similarity": "swiftreid.methods.self_similarity:SelfSimilarity",
         "distilled": "swiftreid.methods.distilled:Distilled",
         "cluster_memory": "swiftreid.methods.cluster_memory:ClusterMemory",
+        "hybrid_memory": "swiftreid.methods.hybrid_memory:HybridMemory",
         "pcb": "swiftreid.methods.pcb:Pcb",
         "mgn": "swiftreid.methods.mgn:Mgn",
         "abd_net": "swiftreid.methods.abd_net:AbdNet",

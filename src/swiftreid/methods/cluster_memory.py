@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from swiftreid.clustering.self_paced import DensitySettings
 from swiftreid.errors import UsageError
 from swiftreid.methods.method import Method, NetworkConfig, check_weights, with_total
 from swiftreid.nn.trunks.catalogue import trunk_with
@@ -35,6 +36,9 @@ class ClusterMemoryConfig(NetworkConfig):
         proxy_weight: of the two losses over proxies, of one cluster and camera each.
         negatives: proxies of other clusters in the loss across cameras, the nearest of all cameras.
         spare_doubtful: whether proxies that may be one person are no negatives of each other.
+        clusters: how pictures are clustered: ``two_stage``, within each camera and then between them
+            (`swiftreid.clustering.two_stage`), or by ``dbscan`` over all cameras (`swiftreid.clustering.self_paced`).
+        eps: of DBSCAN.
     """
 
     length: int = 256
@@ -43,10 +47,13 @@ class ClusterMemoryConfig(NetworkConfig):
     proxy_weight: float = 0.5
     negatives: int = 50
     spare_doubtful: bool = True
+    clusters: Literal["two_stage", "dbscan"] = "two_stage"
+    eps: float = 0.6
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_weights(self, "proxy_weight")
+        DensitySettings(eps=self.eps, gap=0)  # says what is impossible
         if not (0 <= self.length <= MOST and 1 <= self.negatives <= MOST):
             raise UsageError(
                 f"length is from 0 and negatives from 1, to {MOST:,}; got {self.length} and {self.negatives}"

@@ -191,10 +191,25 @@ class Inverted:
         self._starts = np.append(starts, len(order)).astype(np.int64)
 
     def jaccard(self, encoded: Sparse, rows: Ids) -> NDArray[np.float32]:
-        """Jaccard distances (equation 10) of some rows to the n pictures: float32 [len(rows), n].
+        """Jaccard distances (equation 10) of some rows to the n pictures: float32 [len(rows), n]."""
+        return _distances(self._shared(encoded, rows)).reshape(len(rows), self._pictures)
 
-        As the weights of an encoding sum to 1, the sum of the larger ones is 2 less the sum of the smaller ones.
+    def within(self, encoded: Sparse, rows: Ids, threshold: float) -> tuple[Ids, Ids, NDArray[np.float32]]:
+        """Pairs of some rows and the n pictures with a Jaccard distance of at most ``threshold``, which is below 1.
+
+        Returns:
+            Places in ``rows``, ascending, and pictures, ascending for each, int64 [p]; distances as `jaccard` has them.
         """
+        shared = self._shared(encoded, rows)
+        # Few pairs share enough weight, so distances are computed for these alone; a little less, for rounding.
+        cells = np.flatnonzero(shared >= 2 * (1 - threshold) / (2 - threshold) - 1e-6)
+        distances = _distances(shared[cells])
+        kept = distances <= threshold
+        owner, pictures = np.divmod(cells[kept], self._pictures)
+        return owner, pictures, distances[kept]
+
+    def _shared(self, encoded: Sparse, rows: Ids) -> NDArray[np.float64]:
+        """The sum of the smaller weights of some rows and each of the n pictures: float64 [len(rows) * n]."""
         places, owner = encoded.expand(rows)
         column = np.searchsorted(self._columns, encoded.columns[places])
         column[column == len(self._columns)] = 0
@@ -214,5 +229,13 @@ class Inverted:
             low, high = int(cells.min(initial=0)), int(cells.max(initial=-1)) + 1
             shared[low:high] += np.bincount(cells - low, smaller, max(0, high - low))
             start = end
-        distances: NDArray[np.float64] = np.maximum(1 - shared / (2 - shared), 0)  # not -1e-7 by rounding
-        return distances.reshape(len(rows), self._pictures).astype(np.float32)
+        return shared
+
+
+def _distances(shared: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Jaccard distances by the sums of the smaller weights.
+
+    As the weights of an encoding sum to 1, the sum of the larger ones is 2 less the sum of the smaller ones.
+    """
+    distances: NDArray[np.float64] = np.maximum(1 - shared / (2 - shared), 0)  # not -1e-7 by rounding
+    return distances.astype(np.float32)

@@ -83,7 +83,16 @@ SELF_SIMILARITY: dict[str, dict[str, Any]] = {
     "self_similarity/googlenet": {**WITHOUT_LABELS, "trunk": "googlenet", "dense": False},
     "self_similarity/googlenet_dense": {**WITHOUT_LABELS, "trunk": "googlenet", "dense": True},
 }
-PINNED = {*PAPERS, *RELAXATIONS, *HOSTS, *SELF_SIMILARITY}
+ADAPTED: dict[str, dict[str, Any]] = {  # SpCL: section 4.1 of its paper; Cluster Contrast: its released settings
+    "hybrid_memory/paper": {
+        "pooling": "average", "length": 0, "temperature": 0.05, "momentum": 0.2, "k1": 30, "k2": 6, "eps": 0.6,
+        "least": 4, "gap": 0.02, "independent": 0.9, "cameras": False,
+    },
+    "cluster_memory/paper": {
+        "pooling": "gem", "length": 0, "temperature": 0.05, "momentum": 0.1, "clusters": "dbscan", "eps": 0.6,
+    },
+}  # fmt: skip
+PINNED = {*PAPERS, *RELAXATIONS, *HOSTS, *SELF_SIMILARITY, *ADAPTED}
 
 
 def settings_of(recipe: NetworkRecipe) -> Any:
@@ -158,6 +167,25 @@ def test_the_numbers_of_the_self_similarity_paper(name: str) -> None:
     assert {field: getattr(settings, field) for field in SELF_SIMILARITY[name]} == SELF_SIMILARITY[name]
 
 
+@pytest.mark.parametrize("name", ADAPTED)
+def test_the_numbers_of_adaptation(name: str) -> None:
+    recipe = load_network_recipe(RECIPES / f"{name}.yaml")
+    assert (recipe.method, recipe.size) == (name.partition("/")[0], (256, 128))
+    optimiser, schedule, batches = recipe.optimiser, recipe.schedule, recipe.batches
+    assert (batches.persons, batches.pictures) == {"hybrid_memory": (16, 4), "cluster_memory": (16, 16)}[recipe.method]
+    steps = {"hybrid_memory": 400, "cluster_memory": 200}[recipe.method]
+    assert schedule.per_epoch == steps * batches.persons * batches.pictures
+    assert (optimiser.name, optimiser.learning_rate, optimiser.trunk_rate) == ("adam", 3.5e-4, None)
+    assert (optimiser.weight_decay, optimiser.decay_all) == (5e-4, True)
+    assert (schedule.epochs, schedule.warm_up, schedule.decay_at, schedule.decay) == (50, 0, (20, 40), 0.1)
+    changed = {field: value for field, value in recipe.augmentation.model_dump().items() if value}
+    assert changed == {"flip": 0.5, "shift": 0.04, "erase": 0.5}
+    assert (recipe.ema, recipe.amp, recipe.held_out, recipe.init) == (0, "off", 0, None)
+    settings = settings_of(recipe)
+    assert (settings.trunk, settings.last_stride) == ("resnet50", 1)
+    assert {field: getattr(settings, field) for field in ADAPTED[name]} == ADAPTED[name]
+
+
 @pytest.mark.parametrize("name", HOSTS)
 def test_the_numbers_of_the_hosts(name: str) -> None:
     recipe = load_network_recipe(RECIPES / f"{name}.yaml")
@@ -203,6 +231,16 @@ def test_every_row_starts(name: str, changes: tuple[str, ...]) -> None:
         centres = torch.randn(3, method.embedding_length)
         method.start_epoch(2, {"centres": centres, "epoch": torch.tensor(recipe.schedule.epochs)})
         labels = torch.tensor([[0, 0, 0, 1], [0, 1, 1, 0], [1, 0, 2, 2], [1, 1, 3, 1]])
+    vectors = torch.nn.functional.normalize(torch.randn(4, method.embedding_length))
+    if method.learns_from == "hybrid":
+        memory = {"entries": vectors, "group": torch.tensor([0, 1, 2, 2]), "sources": torch.tensor(2)}
+        method.start_epoch(3, memory)
+        labels = torch.tensor([0, 1, 2, 3])
+    if method.learns_from == "clusters":
+        own = {"proxy_cluster": labels, "proxy_camera": torch.tensor([0, 1, 0, 1])}
+        none = torch.zeros((0, 2), dtype=torch.int64)
+        method.start_epoch(2, {"clusters": vectors[:2].clone(), "proxies": vectors, "doubtful": none, **own})
+        labels = torch.stack([labels, torch.arange(4)], dim=1)
     attributes = torch.ones(4, len(learned)) if learned else None
     loss = method.loss(pictures, labels, attributes)["total"]
     loss.backward()

@@ -17,6 +17,7 @@ PAPERS = ("all_in_one", "ranking", "smooth_relaxation", "self_similarity")
 IN_FULL: Mapping[str, str] = {
     "data": "market1501",
     "other": "dukemtmc-reid",
+    "source": "msmt17",
     "large": "market1501+500k",
     "distractors": "0,100000,all",
     "weights": "--weights FILE",

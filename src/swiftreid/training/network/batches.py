@@ -41,6 +41,7 @@ class EpochBatches:
         seed: of the run.
         epoch: from 0.
         steps: steps of the epoch.
+        domains: of each, where a batch takes P groups of every domain, int [m].
     """
 
     def __init__(
@@ -52,18 +53,24 @@ class EpochBatches:
         seed: int,
         epoch: int,
         steps: int,
+        domains: NDArray[np.int64] | None = None,
     ) -> None:
-        drawn = PersonBatches(
-            groups,
-            persons_per_batch=batches.persons,
-            pictures_per_person=batches.pictures,
-            rng=np.random.default_rng([seed, 1, epoch]),
-        )
-        self._batches = list(islice(drawn, steps * batches.per_step))
+        of = np.zeros(len(rows), np.int64) if domains is None else domains
+        parts = []
+        for domain in np.unique(of).tolist():
+            places = np.flatnonzero(of == domain)
+            drawn = PersonBatches(
+                groups[places],
+                persons_per_batch=batches.persons,
+                pictures_per_person=batches.pictures,
+                rng=np.random.default_rng([seed, 1, epoch] if domain == 0 else [seed, 1, epoch, domain]),
+            )
+            parts.append([places[batch] for batch in islice(drawn, steps * batches.per_step)])
+        self._batches = [np.concatenate(batch) for batch in zip(*parts, strict=True)]
         self._rows = rows
         self._per_step = batches.per_step
 
     def of_step(self, step: int) -> list[tuple[NDArray[np.intp], NDArray[np.int64]]]:
-        """The batches of a step of the epoch, from 0: places in ``rows`` and among all pictures, int [P * K]."""
+        """The batches of a step of the epoch, from 0: places in ``rows`` and among all pictures, int [P * K each]."""
         first = step * self._per_step
         return [(places, self._rows[places]) for places in self._batches[first : first + self._per_step]]

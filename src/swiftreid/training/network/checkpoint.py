@@ -34,6 +34,7 @@ class CheckpointHeader(BaseModel):
         data_fingerprint: its fingerprint.
         persons: the persons that are learned, sorted.
         teacher: fingerprint of the encoder that teaches, where one does.
+        source: fingerprint of the other data set that is learned beside, where there is one.
         provenance: for the card: what taught the network, and what it started from.
         sources: data sets that went into these, as `swiftreid.encoding.domain.sources_of` gives them.
         licence: of these; empty where there is none.
@@ -53,6 +54,7 @@ class CheckpointHeader(BaseModel):
     data_fingerprint: str
     persons: list[int]
     teacher: str = ""
+    source: str = ""
     provenance: str = ""
     sources: list[dict[str, str]] = Field(default_factory=list)
     licence: str = ""

@@ -41,6 +41,7 @@ class Finish:
         rest: pictures of the held-out people; None where there are none.
         held_out: the same as samples.
         labelled: whether persons are learned from.
+        beside: pictures among those learned from that are of another data set.
     """
 
     plan: Plan
@@ -51,6 +52,7 @@ class Finish:
     rest: TrainingPictures | None
     held_out: Split
     labelled: bool = True
+    beside: int = 0
 
     def evaluate(self, epochs: int) -> tuple[LabelledCodes, list[Measured]]:
         """The held-out people by the weights in place after so many epochs, and what was measured on them."""
@@ -70,9 +72,10 @@ class Finish:
         places = np.linspace(0, len(learned) - 1, min(_COMPARED, len(learned))).astype(np.int64)
         persons = len(np.unique(learned.persons))
         header = self.run.header
-        provenance = f"{persons} people of {plan.data.name}, {learned.files:,} pictures"
+        files = learned.files - self.beside
+        provenance = f"{persons} people of {plan.data.name}, {files:,} pictures"
         if not self.labelled:
-            persons, provenance = 0, f"{learned.files:,} pictures of {plan.data.name} without labels"
+            persons, provenance = 0, f"{files:,} pictures of {plan.data.name} without labels"
         if header.step < self.run.steps:
             provenance += f" (unfinished: step {header.step:,} of {self.run.steps:,})"
         record: dict[str, Any] = {
@@ -83,7 +86,7 @@ class Finish:
             LEARNED_FROM: header.sources,
             "teacher": header.teacher,
             "persons": persons,
-            "pictures": learned.files,
+            "pictures": files,
             "steps": header.step,
             "losses": header.losses,
             "torch": torch.__version__,
@@ -109,7 +112,7 @@ class Finish:
         self.run.log.close()
         held_out = 0 if self.rest is None else len(np.unique(self.rest.persons))
         coded = self.method.pyramid is not None
-        return Trained(encoder, measured, persons, learned.files, self.run.header.losses, held_out, coded)
+        return Trained(encoder, measured, persons, files, self.run.header.losses, held_out, coded)
 
     def _calibrated(self, encoder: Encoder, people: LabelledCodes, measured: list[Measured]) -> Encoder:
         """The encoder with thresholds fitted on the held-out people, if they were seen by two cameras.

@@ -15,6 +15,7 @@ from swiftreid.training.network.processes import World, average_tensors, share_t
 from swiftreid.training.targets.targets import Embed, EpochLabels, Targets
 
 _ROWS, _GROUPS, _VALUES, _CLASSES = "rows", "groups", "values", "classes"
+_DOMAINS = "domains"
 _MEMORY, _STATE, _LABELS = "memory.", "state.", "labels."
 
 
@@ -42,6 +43,7 @@ class Labelling:
         Raises:
             SwiftReIDError: nothing can be learned from them.
         """
+        self._targets.former = {} if self._current is None else self._current.memory
         if not self._targets.changing or self._world.size == 1:
             labels = self._targets.labels(epoch, embed)
         else:
@@ -88,6 +90,7 @@ def _packed(labels: EpochLabels) -> dict[str, Tensor]:
         _GROUPS: torch.from_numpy(np.ascontiguousarray(labels.groups, np.int64)),
         _VALUES: labels.values.detach().clone(),
         _CLASSES: torch.tensor(labels.classes),
+        **({} if labels.domains is None else {_DOMAINS: torch.from_numpy(labels.domains)}),
         **{f"{_MEMORY}{name}": value.detach().clone() for name, value in labels.memory.items()},
     }
 
@@ -99,6 +102,7 @@ def _unpacked(tensors: Mapping[str, Tensor]) -> EpochLabels:
         tensors[_VALUES],
         int(tensors[_CLASSES]),
         without_prefix(_MEMORY, tensors),
+        tensors[_DOMAINS].numpy() if _DOMAINS in tensors else None,
     )
 
 

@@ -114,7 +114,7 @@ class Run:
         self._labelling = Labelling(targets, len(pictures), world)
         self._changing = targets.changing
         # Of files and views: where a run is only exported, views are not made again.
-        drawn = pictures.files * recipe.views
+        drawn = (pictures.files - targets.beside) * recipe.views
         self._steps_of_epoch = steps_of_epoch(drawn, targets.groups, recipe.batches, recipe.schedule.per_epoch)
         self._batches: EpochBatches | None = None
         self.steps = recipe.schedule.epochs * self._steps_of_epoch
@@ -219,7 +219,13 @@ class Run:
         self.method.start_epoch(labels.classes, labels.memory)
         recipe = self.recipe.batches
         self._batches = EpochBatches(
-            labels.rows, labels.groups, recipe, seed=self.header.seed, epoch=epoch, steps=self._steps_of_epoch
+            labels.rows,
+            labels.groups,
+            recipe,
+            seed=self.header.seed,
+            epoch=epoch,
+            steps=self._steps_of_epoch,
+            domains=labels.domains,
         )
 
     def embeddings(self, progress: Progress = no_progress) -> NDArray[np.float32]:

@@ -30,6 +30,7 @@ class Plan:
             None takes the recipe's.
         weights: an ImageNet file for the trunk.
         teacher: the encoder that a method learns from which learns from one.
+        source: another data set, whose training people a method learns beside that adapts to unlabelled pictures.
         targets: makes the run's targets; None takes those that the method learns from.
         tensorboard: whether to write events.
         finish: with ``resume``, export the checkpoint as it is and train no further.
@@ -44,6 +45,7 @@ class Plan:
     init: str | None = None
     weights: Path | None = None
     teacher: Encoder | None = None
+    source: ReidData | None = None
     targets: Callable[[TargetsPlan], Targets] | None = None
     tensorboard: bool = False
     finish: bool = False

@@ -64,6 +64,7 @@ def first_header(plan: Plan, learned: Split, targets: Targets, schema: Attribute
         persons=np.unique(persons_of(learned)).tolist(),
         attributes=[] if schema is None else list(schema.names),
         teacher=origin.fingerprint,
+        source="" if plan.source is None else fingerprint_of(plan.source),
         provenance=origin.words,
         sources=origin.sources,
         licence=origin.licence,
@@ -120,7 +121,7 @@ def check_same(before: CheckpointHeader, now: CheckpointHeader) -> None:
         UsageError: the two headers differ so.
     """
     kept = {"seed": "seed", "data_fingerprint": "data set (pictures came, went or changed)", "teacher": "teacher"}
-    kept["attributes"] = "choice of attributes"
+    kept |= {"source": "source", "attributes": "choice of attributes"}
     other = [words for name, words in kept.items() if getattr(before, name) != getattr(now, name)]
     if not other and before.persons != now.persons:
         other.append("choice of people")

@@ -99,7 +99,7 @@ def train_network(plan: Plan, reports: Reports | None = None, *, world: World | 
     if before is not None:
         run.resume(*before)
         reports.note(f"{_state(run, plan)} step {run.header.step} of {run.steps}")
-    finish = Finish(plan, reports, run, method, pictures, held_out, rest, targets.labelled)
+    finish = Finish(plan, reports, run, method, pictures, held_out, rest, targets.labelled, targets.beside)
 
     def on_epoch(done: int) -> None:
         every = plan.recipe.evaluate_every
@@ -127,7 +127,7 @@ def make_targets(plan: Plan, learned: Split, schema: AttributeSchema | None = No
         UsageError: the plan lacks what they need, such as a teacher, or has what they have no use for.
     """
     make = plan.targets or TARGETS[METHODS[plan.recipe.method].learns_from]
-    return make(
+    targets = make(
         TargetsPlan(
             learned,
             plan.recipe.size,
@@ -137,8 +137,13 @@ def make_targets(plan: Plan, learned: Split, schema: AttributeSchema | None = No
             teacher=plan.teacher,
             schema=schema,
             config=method_config(plan.recipe.method, plan.recipe.settings),
+            source=plan.source,
+            pictures_per_group=plan.recipe.batches.pictures,
         )
     )
+    if plan.source is not None and not targets.takes_source:
+        raise UsageError(f"method {plan.recipe.method} learns from one data set: leave the source out")
+    return targets
 
 
 def _read(plan: Plan, world: World, reports: Reports, targets: Targets) -> TrainingPictures:

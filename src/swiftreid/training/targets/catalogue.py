@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from swiftreid.training.targets.clusters import Clusters
+from swiftreid.training.targets.hybrid import Hybrid
 from swiftreid.training.targets.people import People
 from swiftreid.training.targets.pseudo_pairs import PseudoPairs
 from swiftreid.training.targets.targets import Targets, TargetsPlan
@@ -15,5 +16,6 @@ TARGETS: Mapping[str, Callable[[TargetsPlan], Targets]] = {
     "teacher": TeacherOutputs,
     "pseudo_pairs": PseudoPairs,
     "clusters": Clusters,
+    "hybrid": Hybrid,
 }
 """Where labels may come from. Further kinds are a file in this folder and a line here."""

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from swiftreid.clustering.answers import PairAnswer, known_pairs
+from swiftreid.clustering.self_paced import DensitySettings, density_people
 from swiftreid.clustering.two_stage import (
     ALONE,
     ClusterSettings,
@@ -19,7 +20,8 @@ from swiftreid.clustering.two_stage import (
     first_of,
 )
 from swiftreid.encoding.camera_statistics import ENOUGH, fit_camera_statistics
-from swiftreid.errors import SwiftReIDError
+from swiftreid.errors import SwiftReIDError, UsageError
+from swiftreid.methods.cluster_memory import ClusterMemoryConfig
 from swiftreid.training.targets.targets import Embed, EpochLabels, Targets, TargetsPlan
 
 
@@ -29,7 +31,10 @@ class Clusters(Targets):
     Args:
         plan: what the targets are made for; persons are not looked at.
         settings: how to cluster.
-        answers: about pairs of pictures, by their ids.
+        answers: about pairs of pictures, by their ids; for two-stage clusters only, as are tracks.
+
+    Raises:
+        UsageError: there are answers, and the plan's method wants other clusters.
     """
 
     labelled: ClassVar[bool] = False
@@ -39,11 +44,18 @@ class Clusters(Targets):
     ) -> None:
         super().__init__(plan)
         self.settings, self.answers = settings or ClusterSettings(), answers
+        self.density: DensitySettings | None = None
+        if isinstance(plan.config, ClusterMemoryConfig) and plan.config.clusters == "dbscan":
+            self.density = DensitySettings(eps=plan.config.eps, gap=0)
+        if self.density is not None and answers:
+            raise UsageError("clusters of DBSCAN take no answers about pairs: set clusters to two_stage")
         self.outputs = len(plan.samples)
 
     def cluster(self, embeddings: NDArray[np.float32], cameras: NDArray[np.int64]) -> PeopleClusters:
         """Who may be who, by embeddings float32 [n, d] of all pictures and their cameras, int64 [n]."""
         assert self.pictures is not None, "read comes first"
+        if self.density is not None:
+            return density_people(embeddings, cameras, self.density)
         samples = {sample.path: sample for sample in self.plan.samples}
         own = [samples[path] for path in self.pictures.paths]
         return cluster_people(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from swiftreid.data.pictures import BadPicture
-from swiftreid.data.samples import Split
+from swiftreid.data.samples import ReidData, Split
 from swiftreid.data.schemas import AttributeSchema
 from swiftreid.encoding.encoder import Encoder
 from swiftreid.errors import SwiftReIDError
@@ -47,6 +47,8 @@ class EpochLabels:
         memory: tensors for the same, such as centroids. The loss may change them in place; they are in the checkpoint,
             and processes that train together average those of floats after every step.
         figures: what the run's log should say of these labels; not kept in the checkpoint.
+        domains: of which data each of these pictures is, int64 [m]: a batch takes P groups of every domain. None where
+            there is one.
     """
 
     rows: NDArray[np.int64]
@@ -55,6 +57,7 @@ class EpochLabels:
     classes: int
     memory: dict[str, Tensor] = field(default_factory=dict)
     figures: Mapping[str, float] = field(default_factory=dict)
+    domains: NDArray[np.int64] | None = None
 
     def check(self, pictures: int, epoch: int) -> None:
         """Raise `SwiftReIDError` unless an epoch can be learned from these labels of so many pictures."""
@@ -85,6 +88,8 @@ class TargetsPlan:
         teacher: an encoder to learn from, where there is one.
         schema: of the attributes that are learned, if any.
         config: settings of the method, of which some may be the targets'.
+        source: another data set, whose people are learned too.
+        pictures_per_group: K, pictures of each group in a batch.
     """
 
     samples: Split
@@ -95,6 +100,8 @@ class TargetsPlan:
     teacher: Encoder | None = None
     schema: AttributeSchema | None = None
     config: NetworkConfig | None = None
+    source: ReidData | None = None
+    pictures_per_group: int = 4
 
 
 @dataclass(frozen=True)
@@ -141,6 +148,9 @@ class Targets(ABC):
         changing: whether labels may differ from epoch to epoch. If so, the first process alone computes them and the
             others receive them, and the labels of the epoch under way are kept in the checkpoint.
         labelled: whether the data set's persons are learned from.
+        takes_source: whether labelled people of another data set can be learned beside.
+        beside: how many of the pictures, the last, are of that other data set; an epoch passes over the others.
+        former: the memory of the epoch before as the loss left it; empty before the first.
         outputs: outputs of the method: the largest number of classes, or the length of the embedding that is learned.
         origin: where labels come from besides the data set.
 
@@ -150,13 +160,16 @@ class Targets(ABC):
 
     changing: ClassVar[bool] = True
     labelled: ClassVar[bool] = True
+    takes_source: ClassVar[bool] = False
 
     outputs: int
+    beside: int = 0
     origin: TargetsOrigin = TargetsOrigin()
 
     def __init__(self, plan: TargetsPlan) -> None:
         self.plan = plan
         self.pictures: TrainingPictures | None = None
+        self.former: Mapping[str, Tensor] = {}
 
     def read(self, reading: Reading) -> TrainingPictures:
         """Read the pictures that are learned from; kept as ``self.pictures`` too.
@@ -179,8 +192,8 @@ class Targets(ABC):
     def labels(self, epoch: int, embed: Embed) -> EpochLabels:
         """What an epoch learns.
 
-        It must follow from the arguments, the plan and `state` alone, so that a resumed run goes on bit for bit: draw
-        at random from a generator of ``[plan.seed, epoch]``, never from torch's or NumPy's global ones.
+        It must follow from the arguments, the plan, `state` and ``former`` alone, so that a resumed run goes on bit for
+        bit: draw at random from a generator of ``[plan.seed, epoch]``, never from torch's or NumPy's global ones.
 
         Args:
             epoch: from 0.

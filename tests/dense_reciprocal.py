@@ -12,9 +12,15 @@ def order(distances: np.ndarray, own: int) -> list[int]:
 
 def dense_reciprocal(distances: np.ndarray, queries: int, k1: int, k2: int, lambda_: float) -> np.ndarray:
     """Final distances [queries, n - queries] from all original distances [n, n], the queries' rows first."""
+    scaled = distances / np.array([[max(row) or 1] for row in distances.tolist()])
+    jaccard = dense_jaccard(distances, scaled, k1, k2)
+    return ((1 - lambda_) * jaccard + lambda_ * scaled)[:queries, queries:]
+
+
+def dense_jaccard(distances: np.ndarray, weighing: np.ndarray, k1: int, k2: int) -> np.ndarray:
+    """Jaccard distances [n, n] of encodings that are ordered by ``distances`` and weighed by ``weighing``, [n, n]."""
     count = len(distances)
     ranks = [order(distances[p], p) for p in range(count)]
-    largest = [max(row) or 1 for row in distances.tolist()]
 
     def near(p: int, k: int) -> list[int]:
         return ranks[p][: k + 1]
@@ -32,12 +38,11 @@ def dense_reciprocal(distances: np.ndarray, queries: int, k1: int, k2: int, lamb
             if 3 * len(added & own) > 2 * len(added):
                 expanded |= added
         for g in expanded:
-            weights[p, g] = np.exp(-distances[p, g] / largest[p])
+            weights[p, g] = np.exp(-weighing[p, g])
         weights[p] /= weights[p].sum()
     averaged = np.array([weights[ranks[p][:k2]].mean(axis=0) for p in range(count)])
-    final = np.empty((queries, count - queries))
-    for p in range(queries):
-        for g in range(queries, count):
-            jaccard = 1 - np.minimum(averaged[p], averaged[g]).sum() / np.maximum(averaged[p], averaged[g]).sum()
-            final[p, g - queries] = (1 - lambda_) * jaccard + lambda_ * distances[p, g] / largest[p]
-    return final
+    jaccard = np.empty((count, count))
+    for p in range(count):
+        for g in range(count):
+            jaccard[p, g] = 1 - np.minimum(averaged[p], averaged[g]).sum() / np.maximum(averaged[p], averaged[g]).sum()
+    return jaccard

@@ -105,7 +105,7 @@ class Clusters(Targets):
             "beyond_chance": found.beyond_chance,
             "threshold": found.threshold,
         }
-        return EpochLabels(rows, people, values, int(people.max()) + 1, memory, figures)
+        return EpochLabels(rows, people, values, int(people.max()) + 1, memory, figures=figures)
 
 
 def numbers_of(names: Sequence[str | None]) -> NDArray[np.int64]:

@@ -46,9 +46,9 @@ class EpochLabels:
         classes: how many different labels there are, for `swiftreid.methods.Method.start_epoch`.
         memory: tensors for the same, such as centroids. The loss may change them in place; they are in the checkpoint,
             and processes that train together average those of floats after every step.
-        figures: what the run's log should say of these labels; not kept in the checkpoint.
         domains: of which data each of these pictures is, int64 [m]: a batch takes P groups of every domain. None where
             there is one.
+        figures: what the run's log should say of these labels; not kept in the checkpoint.
     """
 
     rows: NDArray[np.int64]
@@ -56,8 +56,8 @@ class EpochLabels:
     values: Tensor
     classes: int
     memory: dict[str, Tensor] = field(default_factory=dict)
-    figures: Mapping[str, float] = field(default_factory=dict)
     domains: NDArray[np.int64] | None = None
+    figures: Mapping[str, float] = field(default_factory=dict)
 
     def check(self, pictures: int, epoch: int) -> None:
         """Raise `SwiftReIDError` unless an epoch can be learned from these labels of so many pictures."""

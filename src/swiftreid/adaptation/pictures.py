@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from swiftreid.adaptation.guard import Agreement, agreement
 from swiftreid.clustering.answers import PairAnswer, known_pairs
 from swiftreid.clustering.two_stage import ALONE, ClusterSettings, PeopleClusters, cluster_people
+from swiftreid.data.numbering import numbers_of
 from swiftreid.data.samples import NamedSample, NumberedSample, ReidData, Sample
 from swiftreid.encoding.abstract import Encoder
 from swiftreid.encoding.camera_statistics import ENOUGH, CameraStatistics, fit_camera_statistics
@@ -21,7 +22,6 @@ from swiftreid.encoding.embedded import embed_paths
 from swiftreid.encoding.stream import OnBad
 from swiftreid.errors import SwiftReIDError
 from swiftreid.progress import Progress, no_progress
-from swiftreid.training.targets.clusters import numbers_of
 
 
 @dataclass(frozen=True, eq=False)

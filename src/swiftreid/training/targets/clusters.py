@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from swiftreid.clustering.answers import PairAnswer, known_pairs
 from swiftreid.clustering.two_stage import ClusterSettings, PeopleClusters, centroids_of, cluster_people, first_of
+from swiftreid.data.numbering import numbers_of
 from swiftreid.encoding.camera_statistics import ENOUGH, fit_camera_statistics
 from swiftreid.errors import SwiftReIDError
 from swiftreid.training.targets.targets import Embed, EpochLabels, Targets, TargetsPlan
@@ -82,12 +83,6 @@ class Clusters(Targets):
         }
         values = torch.from_numpy(np.stack([people, proxies], axis=1))
         return EpochLabels(rows, people, values, int(people.max()) + 1, memory)
-
-
-def numbers_of(names: Sequence[str | None]) -> NDArray[np.int64]:
-    """A number for each name from 0, int64 [n]; -1 for none."""
-    places = {name: number for number, name in enumerate(sorted({name for name in names if name is not None}))}
-    return np.array([-1 if name is None else places[name] for name in names], np.int64)
 
 
 def _doubtful(found: PeopleClusters, tracklets: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from swiftreid.adaptation.guard import GuardVerdict, judge
-from swiftreid.adaptation.pictures import UnlabelledPictures, embed_pictures, held_out_rows
+from swiftreid.adaptation.pictures import UnlabelledPictures, embed_pictures, held_out_rows, in_words
 from swiftreid.clustering.answers import PairAnswer
 from swiftreid.clustering.two_stage import ALONE, ClusterSettings, PeopleClusters
 from swiftreid.data.samples import NamedSample
@@ -205,12 +205,6 @@ def with_group_codes(
     learning = Learning(None, None, recipe, 0, progress)
     origin = Origin(f"groups of {data}", digest, rendered=False)
     return learn_codes(network, views, learning, origin, name=name, beta=None, max_loss=0.005)
-
-
-def in_words(found: PeopleClusters) -> str:
-    """Groups, pictures that are in none, and links, in words for users."""
-    groups, alone = int(found.people.max(initial=ALONE)) + 1, float((found.people == ALONE).mean())
-    return f"{groups:,} groups, {alone:.0%} of the pictures alone, {found.beyond_chance:.0%} linked beyond chance"
 
 
 class _WatchedClusters(Clusters):

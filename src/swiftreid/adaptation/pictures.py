@@ -117,6 +117,12 @@ def _id_of(path: Path, root: Path) -> str:
     return Path(os.path.relpath(path, root)).as_posix()
 
 
+def in_words(found: PeopleClusters) -> str:
+    """Groups, pictures that are in none, and links, in words for users."""
+    groups, alone = int(found.people.max(initial=ALONE)) + 1, float((found.people == ALONE).mean())
+    return f"{groups:,} groups, {alone:.0%} of the pictures alone, {found.beyond_chance:.0%} linked beyond chance"
+
+
 def held_out_rows(clusters: PeopleClusters, share: float, seed: int) -> NDArray[np.bool_]:
     """Pictures of a random share of the groups, bool [n]; a picture that is alone is a group."""
     people = clusters.people

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
+from swiftreid.adaptation.deciding import decided_if_known
 from swiftreid.adaptation.guard import GuardVerdict, judge
 from swiftreid.adaptation.pictures import UnlabelledPictures, embed_pictures, held_out_rows, in_words
 from swiftreid.clustering.answers import PairAnswer
@@ -58,7 +59,8 @@ class Adapted:
     """What came out.
 
     Attributes:
-        encoder: the adapted one, with statistics of cameras, and with codes where the one before had some.
+        encoder: the adapted one, with statistics of cameras, with codes where the one before had some, and with a
+            same-person threshold where the pictures tell enough.
         verdict: of the guard.
         before: the groups that the encoder as it was gives.
         after: those that the adapted one gives.
@@ -82,7 +84,9 @@ def adapt(
     data: str,
     settings: AdaptSettings,
     data_fingerprint: str = "",
+    rendered: bool = False,
     answers: Sequence[PairAnswer] = (),
+    no_overlap: Collection[tuple[str, str]] = (),
     resume: bool = False,
     reports: Reports | None = None,
     world: World | None = None,
@@ -99,7 +103,9 @@ def adapt(
         data: what the pictures are of, for the card.
         settings: how.
         data_fingerprint: of the data set that they are of, where it is one that encoders are measured on.
+        rendered: whether nobody in them exists.
         answers: about pairs of the pictures, by their ids.
+        no_overlap: pairs of cameras that see no place in common: whoever is under one is not under the other at once.
         resume: whether to resume from the folder's checkpoint.
         reports: where progress and notices go.
         world: this process and its device (`train_network`).
@@ -112,6 +118,7 @@ def adapt(
     reports = reports or Reports()
     recipe = recipe_for(encoder, settings.recipe, init)
     pictures = embed_pictures(encoder, samples, on_bad=reports.on_bad, progress=reports.progress)
+    answers = [*pictures.apart(no_overlap), *answers]
     before = pictures.clusters(settings.clusters, answers)
     reports.note(f"as it is: {in_words(before)}")
     groups = int(before.people.max(initial=ALONE)) + 1
@@ -142,6 +149,16 @@ def adapt(
     if new.statistics is not None:
         words = f"{len(new.samples):,} unlabelled pictures of {data}"
         made = with_cameras(made, new.statistics, name=name, provenance=words, data_fingerprint=data_fingerprint)
+    # On pictures that nothing was learned from: the others' distances are too good to be true.
+    made = decided_if_known(
+        made,
+        new.of(rest),
+        data=data,
+        answers=answers,
+        rendered=rendered,
+        data_fingerprint=data_fingerprint,
+        note=reports.note,
+    )
     verdict = judge(pictures.agreement(rest, before.tracklets), new.agreement(rest, before.tracklets))
     record = {"adapted_from": encoder.fingerprint, "guard": asdict(verdict), "seed": settings.seed}
     training = {**made.card.training, "adaptation": record}

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from swiftreid.adaptation.pictures import UnlabelledPictures
-from swiftreid.clustering.answers import PairAnswer, known_pairs, load_answers, save_answers
+from swiftreid.clustering.answers import PairAnswer, load_answers, save_answers
 from swiftreid.clustering.questions import Question, informative_pairs
 from swiftreid.clustering.two_stage import ClusterSettings, PeopleClusters
 
@@ -44,7 +44,8 @@ class PairLabelling:
         self.pictures, self._file, self._settings = pictures, file, settings or ClusterSettings()
         self.answers: list[PairAnswer] = load_answers(file) if file.exists() else []
         self._ids = [sample.id for sample in pictures.samples]
-        self.before = pictures.clusters(self._settings, self.answers)
+        self._apart = pictures.apart()
+        self.before = self.after()
         self._next: list[Question] = []
         self._done: list[tuple[Question, PairAnswer | None]] = []  # None for a question that was skipped
 
@@ -57,7 +58,7 @@ class PairLabelling:
                 self.before,
                 self.pictures.embeddings,
                 self.pictures.cameras,
-                known=known_pairs(self.answers, self._ids),
+                known=self.pictures.known([*self._apart, *self.answers]),
                 skipped=np.array(skipped, np.int64).reshape(-1, 2),
                 count=_AT_ONCE,
             )
@@ -102,4 +103,4 @@ class PairLabelling:
 
     def after(self) -> PeopleClusters:
         """The groups that the pictures and all answers give."""
-        return self.pictures.clusters(self._settings, self.answers)
+        return self.pictures.clusters(self._settings, [*self._apart, *self.answers])

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from swiftreid.cli.calibrations import print_calibration
 from swiftreid.cli.console import JsonOption, QuietOption, Report
 from swiftreid.cli.sources import BadPictures
 from swiftreid.cli.unlabelled import (
@@ -14,8 +15,10 @@ from swiftreid.cli.unlabelled import (
     CameraOption,
     DataOption,
     ManifestOption,
+    NoOverlapOption,
     PicturesArgument,
     answers_about,
+    camera_pairs,
     unlabelled,
 )
 from swiftreid.encoding.encoder import open_encoder
@@ -32,6 +35,7 @@ def adapt(
     data: DataOption = None,
     camera: CameraOption = None,
     answers: AnswersOption = None,
+    no_overlap: NoOverlapOption = None,
     recipe: Annotated[str, typer.Option(help="Recipe of the training.")] = "small/cluster_memory",
     settings: Annotated[
         list[str] | None,
@@ -76,6 +80,8 @@ def adapt(
             data_fingerprint=source.fingerprint,
             settings=AdaptSettings(stated, held_out=held_out, seed=seed),
             answers=known,
+            no_overlap=camera_pairs(no_overlap),
+            rendered=source.rendered,
             resume=resume,
             reports=Reports(report.progress, on_bad=bad, note=report.note),
             world=world,
@@ -86,5 +92,15 @@ def adapt(
         report.fail(f"no encoder was written: {verdict.reason}; --force writes it all the same", summary)
     file = output / "encoder.safetensors"
     done.encoder.save(file)
+    found = done.encoder.card.calibration
+    if found is not None:
+        print_calibration(report, found)
     report.text(f"{verdict.reason}\nwrote {file} ({done.encoder.card.short_fingerprint})")
-    report.document({**summary, "encoder": str(file), "fingerprint": done.encoder.fingerprint})
+    report.document(
+        {
+            **summary,
+            "encoder": str(file),
+            "fingerprint": done.encoder.fingerprint,
+            "calibration": found and found.model_dump(),
+        }
+    )

@@ -14,7 +14,7 @@ from swiftreid.cli.console import Report
 from swiftreid.cli.datasets import open_data_set
 from swiftreid.clustering.answers import PairAnswer, load_answers
 from swiftreid.data.fingerprint import fingerprint_of
-from swiftreid.data.samples import NamedSample
+from swiftreid.data.samples import NamedSample, ReidData
 from swiftreid.errors import UsageError
 from swiftreid.experiments.inputs import TRAIN
 from swiftreid.retrieval.samples import samples_in
@@ -29,6 +29,12 @@ AnswersOption = Annotated[
     Path | None,
     typer.Option(help="CSV with columns one, other (ids) and same (yes or no), as `swiftreid label` writes it."),
 ]
+NoOverlapOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--no-overlap", help="Two cameras that see no place in common, as in door,yard; repeatable. Needs times."
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -39,11 +45,13 @@ class UnlabelledSource:
         samples: with ids and cameras.
         name: what they are of, for cards.
         fingerprint: of the data set that they are of; empty where they are of none.
+        rendered: whether nobody in them exists, as their folder states.
     """
 
     samples: list[NamedSample]
     name: str
     fingerprint: str
+    rendered: bool
 
 
 def unlabelled(
@@ -59,9 +67,11 @@ def unlabelled(
         if pictures or manifest:
             raise UsageError("give pictures, --manifest or --data, one of the three")
         read = open_data_set(report, data, need=TRAIN)
-        return UnlabelledSource(training_pictures(read), read.name, fingerprint_of(read))
+        return UnlabelledSource(training_pictures(read), read.name, fingerprint_of(read), read.rendered)
     samples = samples_in(pictures or [], manifest=manifest, camera=camera)
-    return UnlabelledSource(samples, (manifest or (pictures or [Path()])[0]).resolve().name, "")
+    place = (manifest or (pictures or [Path()])[0]).resolve()
+    rendered = any(ReidData("", folder).rendered for folder in (place, place.parent))
+    return UnlabelledSource(samples, place.name, "", rendered)
 
 
 def answers_about(report: Report, file: Path | None, samples: Sequence[NamedSample]) -> list[PairAnswer]:
@@ -76,3 +86,18 @@ def answers_about(report: Report, file: Path | None, samples: Sequence[NamedSamp
             f"{lost[0].other}: ids are paths below the folder that is given"
         )
     return found
+
+
+def camera_pairs(given: Sequence[str] | None) -> list[tuple[str, str]]:
+    """The pairs of cameras that do not overlap.
+
+    Raises:
+        UsageError: one is no pair.
+    """
+    pairs = []
+    for text in given or []:
+        one, _, other = (part.strip() for part in text.partition(","))
+        if not one or not other or "," in other:
+            raise UsageError(f"--no-overlap takes two cameras with a comma between, as in door,yard; got {text!r}")
+        pairs.append((one, other))
+    return pairs

@@ -1,6 +1,6 @@
 """Data sets to adapt to that nobody chose settings on: parts of two real ones, drawn by seed.
 
-    python studies/adaptation_splits.py cuhk03-np-pair1 campus splits
+    python studies/adaptation_splits.py cuhk03-np-pair1 campus splits --rendered place3 place6
 
 ``campus`` is the folder of CUHK01's pictures (PPPPSSS.png; pictures 1 and 2 are by one camera, 3 and 4 by another).
 Written in Market-1501's layout; the training pictures are what is adapted to, and nobody is in both halves:
@@ -9,6 +9,8 @@ Written in Market-1501's layout; the training pictures are what is adapted to, a
 - ``uneven``: of every training person of pair-1, one to five pictures by each camera, few of them with many.
 - ``strangers``: of every training person of pair-1 a single picture, so that nobody is seen twice.
 - ``cuhk01-half``: half of CUHK01's people, two pictures by each camera; the others are the test people.
+- ``--rendered``: manifests ``NAME.csv`` of data sets by `swiftreid synth`: of half of the training people the pictures
+  by one camera only, and what a camera saw of a person is one track.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ def people_in(folder: Path) -> People:
     found: dict[int, dict[int, list[Path]]] = defaultdict(lambda: defaultdict(list))
     for path in sorted(folder.glob("*.jpg")):
         person, camera = path.stem.split("_")[:2]
-        found[int(person)][int(camera[1:])].append(path)
+        found[int(person)][int(camera[1:].partition("s")[0])].append(path)
     return found
 
 
@@ -87,11 +89,24 @@ def halve(campus: Path, out: Path, rng: np.random.Generator) -> None:
             save(path, out / (QUERY if shot == 1 else GALLERY) / f"{person}_c{camera}_{shot:02d}.jpg")
 
 
+def track(source: Path, out: Path, rng: np.random.Generator) -> None:
+    """A manifest of a rendered data set with tracks, in which half of the training people were seen by one camera."""
+    rows = ["path,person,camera,split,track"]
+    for part, split in ((TRAIN, "train"), (QUERY, "query"), (GALLERY, "gallery")):
+        people = people_in(source / part)
+        for person, cameras in (one_camera(people, rng) if part == TRAIN else people).items():
+            for camera, paths in cameras.items():
+                name = f"{person}-{camera}" if part == TRAIN else ""
+                rows += [f"{path.absolute()},{person},{camera},{split},{name}" for path in paths]
+    out.write_text("\n".join(rows) + "\n")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pair1", type=Path, help="Data set in Market-1501's layout.")
     parser.add_argument("campus", type=Path, help="Folder of CUHK01's pictures.")
     parser.add_argument("out", type=Path)
+    parser.add_argument("--rendered", type=Path, nargs="*", default=[], help="Data sets by `swiftreid synth`.")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     people = people_in(args.pair1 / TRAIN)
@@ -108,6 +123,8 @@ def main() -> None:
             for part in (QUERY, GALLERY):
                 copy_all(people_in(args.pair1 / part), folder / part)
         print(name, *(f"{part} {len(list((folder / part).iterdir())):,}" for part in (TRAIN, QUERY, GALLERY)))
+    for number, source in enumerate(args.rendered):
+        track(source, args.out / f"{source.resolve().name}.csv", np.random.default_rng([args.seed, 10 + number]))
 
 
 if __name__ == "__main__":

@@ -3,16 +3,22 @@
 For each data set: the encoder as it is, with statistics of cameras, and adapted to its training pictures
 (`swiftreid adapt`, without their labels); and with ``--labels`` the same training on the true persons. Float
 and codes of the data set's own test people; of the data sets ``--beside`` the float alone, as the place that must not
-be lost. Then the guard's verdict on each run, and the true gain. Runs are kept in folders.
+be lost. Then the guard's verdict on each run, and the true gain. Figures are kept in
+``OUT/DATA/NAME/SEED/result.json``: what is there is not run again, and `studies/guard.py` reads them.
 
-    python studies/adapting.py cuhk03-np-pair1 splits/one-camera --beside cuhk01 --out runs --seeds 3 --labels
+    python studies/adapting.py cuhk03-np-pair1 splits/one-camera --beside cuhk01 --out runs --seeds 0 1 2 --labels
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from program import names_of, progress, run, spread, training_reports
@@ -25,6 +31,7 @@ from swiftreid.clustering.two_stage import PeopleClusters
 from swiftreid.data.fingerprint import fingerprint_of
 from swiftreid.data.samples import ReidData
 from swiftreid.data.sources import open_data
+from swiftreid.durable import save_bytes
 from swiftreid.encoding.encoder import DEFAULT, Encoder, open_encoder
 from swiftreid.errors import SwiftReIDError
 from swiftreid.evaluation.measure import measure
@@ -73,61 +80,114 @@ def print_line(title: str, runs: Sequence[Figures], beside: Sequence[Figures] = 
     print(f"{title:14}" + "".join(f"{word:^26}" for word in words), flush=True)
 
 
+def kept(file: Path, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What a file holds, which is made and written first where it is missing."""
+    if not file.exists():
+        made = make()
+        file.parent.mkdir(parents=True, exist_ok=True)
+        save_bytes(file, json.dumps(made, indent=1).encode())
+    found: dict[str, Any] = json.loads(file.read_text())
+    return found
+
+
+@dataclass(frozen=True)
+class Place:
+    """A data set to adapt to, another that must not be lost, and the settings."""
+
+    path: Path
+    data: ReidData
+    other: ReidData | None
+    init: str
+    settings: AdaptSettings
+    changes: list[str]
+
+    def start(self) -> dict[str, Any]:
+        """Figures before any training."""
+        encoder, samples = open_encoder(self.init), training_pictures(self.data)
+        here = normalise_cameras(
+            encoder, samples, name="here", data=self.data.name, data_fingerprint=fingerprint_of(self.data)
+        )
+        return {"as it is": measured(encoder, self.data), "cameras": measured(here, self.data), **self._beside(encoder)}
+
+    def train(self, folder: Path, *, labels: bool) -> dict[str, Any]:
+        """Figures of one run, or why there was none."""
+        record = {"data": str(self.path.absolute()), "encoder": self.init, "labels": labels, "set": self.changes}
+        record |= {"seed": self.settings.seed, "held_out": self.settings.held_out}
+        persons = {sample.path.absolute(): sample.person for sample in self.data.train}
+        began = time.process_time()
+        try:
+            done = adapt(
+                open_encoder(self.init),
+                training_pictures(self.data),
+                folder,
+                init=self.init,
+                name=f"{self.data.name}-{folder.parent.name}-{folder.name}",
+                data=self.data.name,
+                data_fingerprint=fingerprint_of(self.data),
+                settings=self.settings,
+                resume=folder.exists(),
+                reports=training_reports(),
+                targets=(lambda plan: TrueLabels(plan, persons)) if labels else None,
+            )
+        except SwiftReIDError as error:
+            return {**record, "refused": str(error)}
+        record |= {"seconds": time.process_time() - began, "verdict": asdict(done.verdict)}
+        done.encoder.save(folder / "adapted.safetensors")
+        return {**record, "found": measured(done.encoder, self.data), **self._beside(done.encoder)}
+
+    def _beside(self, encoder: Encoder) -> dict[str, Figures]:
+        return {"beside": measured(encoder, self.other)} if self.other else {}
+
+
+def verdict_of(one: dict[str, Any], before: dict[str, Any]) -> str:
+    """The guard's verdict on a run, the true gain, and the time."""
+    if "refused" in one:
+        return str(one["refused"])
+    verdict, gain = one["verdict"], one["found"][FLOAT][1] - before["cameras"][FLOAT][1]
+    believed = "believed" if verdict["believed"] else "not believed"
+    return f"{believed} ({verdict['reason']}); true gain of mAP {gain:+.1f}; {one['seconds']:.0f} s of processor time"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, nargs="+", help="Data sets with training, query and gallery pictures.")
     parser.add_argument("--beside", type=Path, help="Another place's data set.")
     parser.add_argument("--out", type=Path, required=True, help="Folder of the runs.")
+    parser.add_argument("--name", default="adapted", help="Of these settings, for the folders.")
     parser.add_argument("--encoder", default=DEFAULT)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--labels", action="store_true", help="Learn from true labels too.")
+    parser.add_argument("--held-out", type=float, default=0.2)
     parser.add_argument("--set", action="append", default=[], help="Change a field of the recipe; repeatable.")
     args = parser.parse_args()
     names_of(args.data)
-    encoder = open_encoder(args.encoder)
     recipe = load_network_recipe(find_recipe("small/cluster_memory"), args.set)
     other = open_data(args.beside) if args.beside else None
-    for place in args.data:
-        data = open_data(place, need=(*TRAIN, "query", "gallery"))
-        persons = {sample.path.absolute(): sample.person for sample in data.train}
-        samples, fingerprint = training_pictures(data), fingerprint_of(data)
-        print(f"\n{data.name}: {len(samples):,} pictures, {len(set(persons.values())):,} people")
+    for path in args.data:
+        data, own = open_data(path, need=(*TRAIN, "query", "gallery")), args.out / path.resolve().name
+        places = {
+            seed: Place(
+                path, data, other, args.encoder, AdaptSettings(recipe, held_out=args.held_out, seed=seed), args.set
+            )
+            for seed in args.seeds
+        }
+        before = kept(own / "start.json", next(iter(places.values())).start)
+        print(f"\n{data.name}: {len(data.train):,} pictures, {len({sample.person for sample in data.train}):,} people")
         print(" " * 14 + "".join(f"{title:^26}" for title in (*COLUMNS, f"{other.name} float" if other else "")))
-        as_it_is = [measured(encoder, other)] if other else []
-        print_line("as it is", [measured(encoder, data)], as_it_is)
-        normal = normalise_cameras(encoder, samples, name="here", data=data.name, data_fingerprint=fingerprint)
-        first = measured(normal, data)
-        print_line("cameras", [first], as_it_is)
+        for title in ("as it is", "cameras"):
+            print_line(title, [before[title]], [before["beside"]] if other else [])
         for labels in (False, True) if args.labels else (False,):
-            found, beside, words = [], [], []
-            for seed in range(args.seeds):
-                folder = args.out / data.root.name / ("labels" if labels else "adapted") / str(seed)
-                try:
-                    done = adapt(
-                        encoder,
-                        samples,
-                        folder,
-                        init=args.encoder,
-                        name=f"{data.name}-{seed}",
-                        data=data.name,
-                        data_fingerprint=fingerprint,
-                        settings=AdaptSettings(recipe, seed=seed),
-                        resume=folder.exists(),
-                        reports=training_reports(),
-                        targets=(lambda plan: TrueLabels(plan, persons)) if labels else None,  # noqa: B023 (called now)
-                    )
-                except SwiftReIDError as error:
-                    print(f"seed {seed}: {error}")
-                    continue
-                done.encoder.save(folder / "adapted.safetensors")
-                found.append(measured(done.encoder, data))
-                beside += [measured(done.encoder, other)] if other else []
-                gain = found[-1][FLOAT][1] - first[FLOAT][1]
-                believed = "believed" if done.verdict.believed else "not believed"
-                words.append(f"  seed {seed}: {believed} ({done.verdict.reason}); true gain of mAP {gain:+.1f}")
-            if found:
-                print_line("true labels" if labels else "adapted", found, beside)
-                print("\n".join(words), flush=True)
+            name = f"{args.name}-labels" if labels else args.name
+            runs = []
+            for seed, place in places.items():
+                folder = own / name / str(seed)
+                runs.append(kept(folder / "result.json", partial(place.train, folder, labels=labels)))
+            done = [one for one in runs if "found" in one]
+            if done:
+                beside = [one["beside"] for one in done if "beside" in one]
+                print_line("true labels" if labels else args.name, [one["found"] for one in done], beside)
+            for one in runs:
+                print(f"  seed {one['seed']}: {verdict_of(one, before)}", flush=True)
 
 
 if __name__ == "__main__":

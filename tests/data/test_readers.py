@@ -284,12 +284,14 @@ def test_manifest_with_names_and_absolute_paths(tmp_path: Path) -> None:
     pictures, lists = tmp_path / "pictures", tmp_path / "lists"
     lists.mkdir()
     rows = [
-        f"{miniatures.paint(pictures / f'{n}.png', n, 1)},{'mia' if n < 3 else 'jon'},door {n % 2}" for n in range(5)
+        f"{miniatures.paint(pictures / f'{n}.png', n, 1)},{'mia' if n < 3 else 'jon'},door {n % 2},{'' if n else 'a'}"
+        for n in range(5)
     ]
-    (lists / "m.csv").write_text("path,person,camera\n" + "\n".join(rows) + "\n")
+    (lists / "m.csv").write_text("path,person,camera,track\n" + "\n".join(rows) + "\n")
     data = read_manifest(lists / "m.csv")
     assert [sample.person for sample in data.query] == [2, 2, 2, 1, 1]
     assert [sample.camera for sample in data.query] == [1, 2, 1, 2, 1]
+    assert [sample.tracklet for sample in data.query] == ["a", None, None, None, None]
     assert data.root == tmp_path
     assert "people are numbered 1 to 2 in the order of their names" in data.notes
     assert "cameras are numbered 1 to 2 in the order of their names" in data.notes

@@ -24,13 +24,13 @@ from swiftreid.data.table_file import Rows, read_table
 from swiftreid.data.times import seconds
 from swiftreid.errors import SwiftReIDError, UsageError
 
-COLUMNS = ("path", "person", "camera", "split", "time")
+COLUMNS = ("path", "person", "camera", "split", "time", "track")
 
 SPLIT_NAMES = (*SPLITS, "distractors", "multi_query")
 
 LAYOUT = (
-    "a manifest has a header with the columns path and person, and may have camera, split (train, query or gallery) "
-    "and time; every other column is an attribute"
+    "a manifest has a header with the columns path and person, and may have camera, split (train, query or gallery), "
+    "time and track; every other column is an attribute"
 )
 
 
@@ -40,8 +40,9 @@ def read_manifest(
     """Read a data set that a CSV or Parquet file lists.
 
     Columns: ``path`` (relative to ``root``), ``person`` (a number or a name; -1 is junk), and optionally ``camera``,
-    ``split`` (train, query, gallery; also distractors and multi_query), ``time`` (Unix seconds or ISO 8601). Every
-    other column becomes an attribute where its cell is not empty. Without ``person`` or ``camera``, file names in
+    ``split`` (train, query, gallery; also distractors and multi_query), ``time`` (Unix seconds or ISO 8601) and
+    ``track`` (name of the track that the picture is of). Every other column becomes an attribute where its cell is not
+    empty. Without ``person`` or ``camera``, file names in
     Market-1501's way serve if all state them. Without cameras ``cross_camera`` is False; without ``split`` every
     picture is a query against all others, or for training if only that is needed.
 
@@ -90,6 +91,7 @@ def read_manifest(
             None if cameras is None else cameras[position],
             seconds(row["time"], f"{manifest} line {line}") if row.get("time") else None,
             {name: cell for name, cell in row.items() if name not in COLUMNS and cell} or None,
+            tracklet=row.get("track") or None,
         )
         homes[splits[position]].append(numbered(sample, person_numbers, camera_numbers))
     data.doubts.extend([*doubts_on_names("people", person_numbers), *doubts_on_names("cameras", camera_numbers)])

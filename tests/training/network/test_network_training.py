@@ -229,6 +229,26 @@ def test_another_runs_weights_and_a_network_that_does_not_fit(drawn_people: Path
         train(tmp_path / "f", drawn_people, init=tmp_path / "broken.safetensors")
 
 
+def test_a_share_of_the_start_is_kept_in_what_is_exported(drawn_people: Path, tmp_path: Path) -> None:
+    train(tmp_path / "a", drawn_people, ema=0.0)
+    init = tmp_path / "a" / "checkpoint.safetensors"
+    kept: dict[str, Any] = {"ema": 0.0, "keep_start": 0.25, "export": "fp16", "seed": 9}
+    train(tmp_path / "b", drawn_people, init=init, **kept)
+    start, end = (network_weights(tensors_of(tmp_path / name)) for name in ("a", "b"))
+    given, moved = read_start(str(tmp_path / "b" / "encoder.safetensors")).weights, 0.0
+    for name, value in end.items():
+        if name.startswith("trunk.") and "num_batches" not in name:
+            torch.testing.assert_close(given[name], 0.75 * value + 0.25 * start[name], atol=1e-3, rtol=1e-3, msg=name)
+            moved = max(moved, float((value - start[name]).abs().max()))
+    assert moved > 0.01
+    with pytest.raises(UsageError, match="keep_start needs weights to start from"):
+        train(tmp_path / "c", drawn_people, keep_start=0.25)
+    with pytest.raises(UsageError, match="is not what this run started from"):
+        train(
+            tmp_path / "b", drawn_people, init="rendered", ema=0.0, keep_start=0.25, export="fp16", seed=9, resume=True
+        )
+
+
 def test_a_pretrained_teacher_teaches_a_fresh_student_on_other_people(drawn_people: Path, tmp_path: Path) -> None:
     settings = {"trunk": "resnet18_half", "bits": 64, "parts": 2, "attribute_weight": 0}
     ssr: dict[str, Any] = {"method": "smooth_relaxation", "ema": 0.0}

@@ -91,6 +91,7 @@ class Run:
         world: this process among others.
         folder: where checkpoints, logs and the recipe go; None writes nothing.
         tensorboard: whether to write events for it.
+        start: weights that training started from, of which the recipe keeps a share (`NetworkRecipe.keep_start`).
     """
 
     def __init__(
@@ -104,6 +105,7 @@ class Run:
         world: World,
         folder: Path | None,
         tensorboard: bool = False,
+        start: Mapping[str, Tensor] | None = None,
     ) -> None:
         self.method, self.recipe, self.header = method, recipe, header
         self._pictures, self._world = pictures, world
@@ -120,6 +122,7 @@ class Run:
         self.optimiser = make_optimiser(method, recipe.optimiser)
         self._peaks = [float(group["lr"]) for group in self.optimiser.param_groups]
         self.average = WeightAverage(method, recipe.ema) if recipe.ema else None
+        self._start = start or {}
         self._scaler = torch.amp.GradScaler(world.device.type, enabled=recipe.amp == "fp16")
         self.log = RunLog(self._folder, tensorboard=tensorboard)
 
@@ -192,7 +195,7 @@ class Run:
                 if on_step is not None:
                     on_step(report)
                 if in_epoch == per_epoch and on_epoch is not None:
-                    with self.averaged():
+                    with self.exported():
                         on_epoch(done // per_epoch)
                 stopped = any_process(bool(requests), self._world)
                 if stopped or done == self.steps or time.perf_counter() - saved > save_every:
@@ -221,7 +224,7 @@ class Run:
 
     def embeddings(self, progress: Progress = no_progress) -> NDArray[np.float32]:
         """Embeddings of all training pictures as the encoder would give them now, float32 [n, d]."""
-        with self.averaged():
+        with self.averaged(), self._autocast():
             return embed_pictures(self.method, self._pictures, mirror=self.recipe.mirror, progress=progress)
 
     def _start_log(self) -> None:
@@ -265,6 +268,28 @@ class Run:
         finally:
             self.method.load_state_dict(before)
 
+    @contextmanager
+    def exported(self) -> Iterator[None]:
+        """The weights that are evaluated and exported: averaged, with the share of the start that the recipe keeps."""
+        with self.averaged():
+            before = {name: value.detach().clone() for name, value in self.method.state_dict().items()}
+            share = self.recipe.keep_start
+            mixed = {
+                name: torch.lerp(value, self._start[name].to(value), share)
+                if name in self._start and value.is_floating_point() and self._start[name].shape == value.shape
+                else value
+                for name, value in before.items()
+            }
+            self.method.load_state_dict(mixed)
+            try:
+                yield
+            finally:
+                self.method.load_state_dict(before)
+
+    def _autocast(self) -> torch.autocast:
+        amp = self.recipe.amp
+        return torch.autocast(self._world.device.type, FORMATS[amp], enabled=amp != "off")
+
     def _step(self, step: int) -> dict[str, float]:
         """One step of the optimiser; the mean of each term of the loss."""
         recipe, device = self.recipe, self._world.device
@@ -285,7 +310,7 @@ class Run:
             torch.manual_seed(seed + 1)  # dropout
             raw = torch.from_numpy(self._pictures.read(places)).to(device)
             pictures = augmented(raw, recipe.augmentation, generator).contiguous(memory_format=torch.channels_last)
-            with torch.autocast(device.type, FORMATS[recipe.amp], enabled=recipe.amp != "off"):
+            with self._autocast():
                 attributes = None if self._attributes is None else self._attributes[places].to(device)
                 terms = self.method.loss(pictures, labels.values[among_labels].to(device), attributes)
             values = {name: float(term.detach()) for name, term in terms.items()}

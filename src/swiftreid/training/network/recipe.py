@@ -120,6 +120,9 @@ class NetworkRecipe(_Part):
         schedule: how the rates change.
         ema: share that the running average of the weights keeps at each step, such as 0.999; 0 for none. Where there is
             one, it is what is evaluated and exported.
+        keep_start: share of the weights that training started from in what is evaluated and exported. A tenth or two
+            keep most of what the start could do on other pictures (Wortsman et al., 'Robust fine-tuning of zero-shot
+            models', CVPR 2022).
         amp: number format of the forward pass: "off" (float32), "bf16" or "fp16".
         held_out: share of the people kept from training, to evaluate on and calibrate with.
         evaluate_every: epochs between evaluations on them; 0 for the end only.
@@ -139,6 +142,7 @@ class NetworkRecipe(_Part):
     optimiser: Optimiser = Optimiser()
     schedule: Schedule = Schedule()
     ema: float = Field(default=0.0, ge=0, lt=1)
+    keep_start: float = Field(default=0.0, ge=0, lt=1)
     amp: Literal["off", "bf16", "fp16"] = "off"
     held_out: float = Field(default=0.0, ge=0, le=0.9)
     evaluate_every: int = Field(default=0, ge=0, le=1_000_000)

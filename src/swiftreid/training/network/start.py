@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from pydantic import ValidationError
+from torch import Tensor
 
 from swiftreid.data.fingerprint import fingerprint_of
 from swiftreid.data.samples import Split, persons_of
@@ -152,6 +153,21 @@ def _learning(header: CheckpointHeader) -> NetworkRecipe:
             "the checkpoint's recipe is of another version of swiftreid: start another run in another folder from "
             "its weights"
         ) from error
+
+
+def start_to_keep(plan: Plan, header: CheckpointHeader) -> dict[str, Tensor]:
+    """Weights that training started from, of which a share is exported (`NetworkRecipe.keep_start`).
+
+    Raises:
+        UsageError: training starts from nothing, or a resumed run started from other weights.
+    """
+    source = plan.init or plan.recipe.init
+    if source is None:
+        raise UsageError("keep_start needs weights to start from: set init, or keep_start to 0")
+    start = read_start(source)
+    if start.words not in header.provenance:
+        raise UsageError(f"{source} is not what this run started from: {header.provenance}")
+    return start.weights
 
 
 def first_weights(method: Method, plan: Plan, reports: Reports, header: CheckpointHeader) -> CheckpointHeader:

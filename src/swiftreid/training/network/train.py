@@ -23,6 +23,7 @@ from swiftreid.training.network.start import (
     hold_out_people,
     make_folder,
     open_folder,
+    start_to_keep,
 )
 from swiftreid.training.pictures import TrainingPictures, attribute_shares, load_pictures
 from swiftreid.training.targets.catalogue import TARGETS
@@ -71,6 +72,7 @@ def train_network(plan: Plan, reports: Reports | None = None, *, world: World | 
         method.weights_loaded(())  # those of the checkpoint, all of them; what does not learn must be known before Run
     else:
         header = first_weights(method, plan, reports, header)
+    start = start_to_keep(plan, header) if plan.recipe.keep_start else None
     make_folder(plan, world)
     pictures = _read(plan, world, reports, targets)
     if (found := len(np.unique(pictures.persons))) < 2:
@@ -84,7 +86,15 @@ def train_network(plan: Plan, reports: Reports | None = None, *, world: World | 
     method = method.to(world.device)
     method = method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     run = Run(
-        method, plan.recipe, pictures, targets, header, world=world, folder=plan.folder, tensorboard=plan.tensorboard
+        method,
+        plan.recipe,
+        pictures,
+        targets,
+        header,
+        world=world,
+        folder=plan.folder,
+        tensorboard=plan.tensorboard,
+        start=start,
     )
     if before is not None:
         run.resume(*before)
@@ -100,7 +110,7 @@ def train_network(plan: Plan, reports: Reports | None = None, *, world: World | 
         run.train(progress=reports.progress, on_step=reports.on_step, on_epoch=on_epoch)
     if not world.first:
         return None
-    with run.averaged():
+    with run.exported():
         method.cpu()
         return finish.export()
 

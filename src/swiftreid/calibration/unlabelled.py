@@ -119,8 +119,13 @@ def fit_unlabelled(
             values, groups, cameras, code=code, false_accepts=false_accepts, gallery=gallery, seed=seed
         )
         fitted = replace(fitted, source=UNLABELLED, persons=people)
+        # In a gallery that a part has the strangers for, relative to the same gallery with all groups.
+        small = replace(fitted, gallery=min(fitted.gallery, max(1, len(values) // 2)))
+        whole = measure_same_person(values, groups, cameras, small, seed=seed).false_accepts
         shares = [
-            measure_same_person(values[rows], own, cameras[rows], fitted, seed=seed).false_accepts
+            fitted.false_accepts
+            * measure_same_person(values[rows], own, cameras[rows], small, seed=seed).false_accepts
+            / max(whole, 1e-9)
             for rows, own in parts
             if _by_two_cameras(own, cameras[rows])
         ]

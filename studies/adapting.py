@@ -167,7 +167,12 @@ def main() -> None:
         data, own = open_data(path, need=(*TRAIN, "query", "gallery")), args.out / path.resolve().name
         places = {
             seed: Place(
-                path, data, other, args.encoder, AdaptSettings(recipe, held_out=args.held_out, seed=seed), args.set
+                path,
+                data,
+                other,
+                args.encoder,
+                AdaptSettings(recipe, held_out=args.held_out, force=True, seed=seed),
+                args.set,
             )
             for seed in args.seeds
         }

@@ -1,8 +1,9 @@
 """What statistics of cameras change, without labels and without training: rank-1 and mAP before and after.
 
 They are fitted on the training pictures of a data set, whose persons are not looked at, and measured on its test
-people: the float embedding and each identity code. Then with fewer pictures of each camera. Of data sets without a
-training split they are fitted on query and gallery pictures, which then are no unseen ones.
+people: the float embedding and each identity code. Then with queries whose camera is not known, left as they are or
+shifted by the mean over the cameras, and with fewer pictures of each camera. Of data sets without a training split they
+are fitted on query and gallery pictures, which then are no unseen ones.
 
     python studies/cameras.py cuhk03-np-pair1 cuhk01
 """
@@ -10,6 +11,7 @@ training split they are fitted on query and gallery pictures, which then are no 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,10 +43,22 @@ def moved(part: LabelledCodes, encoder: Encoder, statistics: CameraStatistics) -
     return replace(part, codes=encoder.encode_embedding(embedding).codes, embedding=embedding)
 
 
-def line(title: str, test: EncodedData, statistics: CameraStatistics | None) -> None:
+def shifted(part: LabelledCodes, encoder: Encoder, statistics: CameraStatistics) -> LabelledCodes:
+    """Codes of embeddings normalised as of every camera in turn, and averaged."""
+    embedding = embedding_of(part)
+    of_each = [statistics.normalise(embedding, [camera] * len(embedding)) for camera in statistics.cameras]
+    mean = np.mean(of_each, axis=0)
+    return replace(part, codes=encoder.encode_embedding(mean).codes, embedding=mean)
+
+
+Change = Callable[[LabelledCodes, Encoder, CameraStatistics], LabelledCodes]
+
+
+def line(title: str, test: EncodedData, statistics: CameraStatistics | None, queries: Change = moved) -> None:
     query, gallery = test.query, test.gallery
     if statistics is not None:
-        query, gallery = (moved(part, test.encoder, statistics) for part in (query, gallery))
+        query = queries(query, test.encoder, statistics)
+        gallery = moved(gallery, test.encoder, statistics)
     codes = {name: Cascade.parse(name) for name in test.encoder.spec if name.startswith("id")}
     rows = measure(codes, query, gallery, timed=False, protocol=test.protocol, float_label=FLOAT)
     cells = {row.label: f"{100 * row.metrics.rank1:.1f} / {100 * row.metrics.map_standard:.1f}" for row in rows}
@@ -67,7 +81,10 @@ def main() -> None:
         print(" " * 34 + "".join(f"{name:>16}" for name in (FLOAT, *(n for n in encoder.spec if n.startswith("id")))))
         line("as it is", test, None)
         line("means", test, fit_camera_statistics(embeddings, cameras, alignment=0))
-        line("means and covariances", test, fit_camera_statistics(embeddings, cameras, alignment=ALIGNMENT))
+        statistics = fit_camera_statistics(embeddings, cameras, alignment=ALIGNMENT)
+        line("means and covariances", test, statistics)
+        line("... queries of no known camera", test, statistics, lambda query, *_: query)
+        line("... shifted by the cameras' mean", test, statistics, shifted)
         rng = np.random.default_rng(0)
         for few in args.few:
             of_each = [np.flatnonzero(fitted.cameras == camera) for camera in np.unique(fitted.cameras)]

@@ -1,7 +1,7 @@
 """Whether the guard of `swiftreid adapt` predicts gains: what it measures without labels beside the true gain of mAP.
 
-For every ``result.json`` that `studies/adapting.py` left below the folders, on the pictures that the run did not learn
-from:
+For every ``result.json`` that `studies/adapting.py` left below the folders, by the trial, on the pictures that it did
+not learn from:
 
 - ``links``: clusters linked to another camera beyond chance (the guard of `swiftreid adapt`).
 - ``halves``: clusters whose mutually nearest one by another camera is the same by either half of their pictures.
@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 from program import run
 
+from swiftreid.adaptation.adapt import TRIAL
 from swiftreid.adaptation.pictures import UnlabelledPictures, embed_pictures, held_out_rows, training_pictures
 from swiftreid.clustering.strangers import closest
 from swiftreid.clustering.two_stage import ClusterSettings, PeopleClusters, centred, centroids_of, first_of
@@ -33,6 +34,7 @@ from swiftreid.data.sources import open_data
 from swiftreid.encoding.encoder import open_encoder
 from swiftreid.errors import UsageError
 from swiftreid.experiments.inputs import TRAIN
+from swiftreid.training.network.finish import ENCODER
 
 MEASURES = ("links", "halves", "tracks")
 Ids = NDArray[np.int64]
@@ -102,7 +104,7 @@ def gains(file: Path, one: dict[str, Any]) -> tuple[float, ...]:
     before = clusters(one["encoder"], one["data"])
     rows = held_out_rows(before, one["held_out"], one["seed"])
     after = embed_pictures(
-        open_encoder(file.with_name("adapted.safetensors")), training_pictures(open_data(one["data"], need=TRAIN))
+        open_encoder(file.with_name(TRIAL) / ENCODER), training_pictures(open_data(one["data"], need=TRAIN))
     )
     pairs = zip(
         measured(embedded(one["encoder"], one["data"]), rows, before.tracklets),

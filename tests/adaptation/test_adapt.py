@@ -10,7 +10,7 @@ import pytest
 
 from command import run_in
 from drawn_figures import draw_person
-from swiftreid.adaptation.adapt import Adapted, AdaptSettings, adapt, recipe_for
+from swiftreid.adaptation.adapt import FINAL, TRIAL, Adapted, AdaptSettings, adapt, recipe_for
 from swiftreid.adaptation.guard import Agreement, judge
 from swiftreid.adaptation.pictures import embed_pictures, held_out_rows
 from swiftreid.clustering.answers import PairAnswer
@@ -20,6 +20,7 @@ from swiftreid.data.samples import NamedSample, Sample
 from swiftreid.encoding.encoder import open_encoder
 from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.recipes import find_recipe
+from swiftreid.training.network.checkpoint import CHECKPOINT, CheckpointHeader, load_checkpoint
 from swiftreid.training.network.recipe import NetworkRecipe, load_network_recipe
 from swiftreid.training.targets.clusters import Clusters
 from swiftreid.training.targets.targets import Reading, TargetsPlan
@@ -41,6 +42,10 @@ def figures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def samples_of(folder: Path) -> list[NamedSample]:
     paths = sorted(folder.iterdir())
     return [Sample(path, None, path.stem.split("_")[1][1:], id=path.name) for path in paths]
+
+
+def read_header(run: Path) -> CheckpointHeader:
+    return load_checkpoint(run / CHECKPOINT)[0]
 
 
 def short() -> NetworkRecipe:
@@ -102,7 +107,7 @@ def test_pictures_may_lie_in_several_folders(figures: Path, tmp_path: Path, monk
 
 def test_an_encoder_is_adapted_with_codes_cameras_and_lineage(figures: Path, tmp_path: Path) -> None:
     base = open_encoder("rendered")
-    settings = AdaptSettings(short(), held_out=0.25)
+    settings = AdaptSettings(short(), held_out=0.25, force=True)
 
     def adapted(*, resume: bool = False) -> Adapted:
         return adapt(
@@ -122,11 +127,11 @@ def test_an_encoder_is_adapted_with_codes_cameras_and_lineage(figures: Path, tmp
     assert done.encoder.spec.names == ("id32", "id128", "id512", "id2048")
     assert done.encoder.knows_cameras == {"1", "2"}
     assert card.training["adaptation"]["adapted_from"] == base.fingerprint
-    assert "without labels" in card.provenance
-    calibration = card.calibration
-    if calibration is not None:  # where the held-out figures tell enough
-        assert calibration.method == "unlabelled"
-        assert calibration.pictures < 200
+    assert ": 400 pictures of figures without labels" in card.provenance, "in the end all are learned from"
+    trial, final = (read_header(tmp_path / "run" / part) for part in (TRIAL, FINAL))
+    assert final.step == 2 * trial.step
+    assert len(final.persons) == 400 > len(trial.persons) > 200, "each picture is a person of its own"
+    assert card.calibration is None
     done.encoder.save(tmp_path / "new.safetensors")
     again = open_encoder(tmp_path / "new.safetensors")
     picture = np.asarray(draw_person(7, 1, 1))[None]
@@ -205,6 +210,7 @@ def test_the_command_writes_only_what_is_better(figures: Path, tmp_path: Path) -
     assert done.json["believed"] is False
     assert "--force" in done.json["error"]
     assert not (tmp_path / "new/encoder.safetensors").exists()
+    assert [path.name for path in (tmp_path / "new/training").iterdir()] == [TRIAL]
     forced = run("adapt", "rendered", figures, "-o", "new", "--held-out", "0.05", *short_run, "--resume", "--force")
     assert "wrote new/encoder.safetensors" in forced.out
     assert "id2048" in run("encoder", "info", "new/encoder.safetensors").out

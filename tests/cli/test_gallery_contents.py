@@ -81,6 +81,6 @@ def test_a_gallery_of_the_last_version_says_what_to_do_and_is_upgraded(swiftreid
     with tarfile.open(FORMAT_1) as archive:
         archive.extractall(tmp_path, filter="data")
     assert "'swiftreid gallery upgrade'" in swiftreid("gallery", "info", "sealed", code=1).err
-    assert swiftreid("gallery", "upgrade", "sealed", "--json").json["format"] == 2
+    assert swiftreid("gallery", "upgrade", "sealed", "--json").json["format"] == 3
     assert swiftreid("gallery", "info", "sealed", "--json").json["entries"] == 34
     assert swiftreid("gallery", "verify", "sealed", "--json").json["ok"] is True

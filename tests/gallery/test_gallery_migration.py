@@ -1,4 +1,4 @@
-"""Galleries of format 1, written by the last code that did, become format 2 and answer as they did."""
+"""Galleries of format 1, written by the last code that did, become the current format and answer as they did."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_a_gallery_of_format_1_holds_and_answers_the_same(old, name):
     assert format_of(path) == 1
     files = {file.name: file.read_bytes() for file in (path / "segments").iterdir()}
     assert_as_before(path, stated, read_only=False)
-    assert format_of(path) == 2
+    assert format_of(path) == 3
     assert {file.name: file.read_bytes() for file in (path / "segments").iterdir()} == files  # kept as they are
     assert_as_before(path, stated, read_only=True)
 
@@ -110,7 +110,7 @@ def test_labels_of_format_1_can_be_filtered_by(old):
 
 def test_reading_only_says_what_to_do_and_changes_nothing(old):
     before = (old / "sealed" / DATABASE).read_bytes()
-    with pytest.raises(OlderFormat, match=r"format 1.*reads format 2.*'swiftreid gallery upgrade'.*once for writing"):
+    with pytest.raises(OlderFormat, match=r"format 1.*reads format 3.*'swiftreid gallery upgrade'.*once for writing"):
         Gallery.open(old / "sealed", read_only=True)
     assert (old / "sealed" / DATABASE).read_bytes() == before
 

@@ -86,7 +86,7 @@ def test_info(gallery, add, entries_of):
     assert (info.first_time, info.last_time) == (min(times), max(times))
     assert (info.encoder_name, info.fingerprint, info.spec) == ("stripes", gallery.fingerprint, str(gallery.spec))
     assert info.bytes_on_disk == sum(p.stat().st_size for p in gallery.path.rglob("*") if p.is_file())
-    assert info.format == 2
+    assert info.format == 3
 
 
 def test_existing_and_person(gallery, add, entries_of):
@@ -245,7 +245,7 @@ def test_a_newer_format_is_refused_naming_both(gallery):
     db = apsw.Connection(str(gallery.path / DATABASE))
     db.execute("PRAGMA user_version = 7")
     db.close()
-    with pytest.raises(NewerFormat, match=r"format 7.*up to 2.*upgrade"):
+    with pytest.raises(NewerFormat, match=r"format 7.*up to 3.*upgrade"):
         Gallery.open(gallery.path)
 
 

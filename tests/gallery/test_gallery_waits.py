@@ -86,7 +86,7 @@ WRITES = {
         lambda gallery: samples.add(gallery, [f"n{i}" for i in range(9)]),
     ),
     "before a segment is registered": (
-        "swiftreid.gallery.sqlite.registration._insert",
+        "swiftreid.gallery.sqlite.registration.insert_segment",
         lambda gallery: samples.add(gallery, [f"n{i}" for i in range(9)]),
     ),
     "in the transaction of a deletion": (
@@ -98,7 +98,7 @@ WRITES = {
         lambda gallery: gallery.compact(),
     ),
     "in the transaction of a compaction": (
-        "swiftreid.gallery.sqlite.registration._insert",
+        "swiftreid.gallery.sqlite.registration.insert_segment",
         lambda gallery: gallery.compact(),
     ),
     "before old segments are removed": (

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from swiftreid.adaptation.deciding import decided_if_known
 from swiftreid.adaptation.guard import GuardVerdict, judge
 from swiftreid.adaptation.pictures import UnlabelledPictures, embed_pictures, held_out_rows, in_words
 from swiftreid.clustering.answers import PairAnswer
@@ -34,6 +34,12 @@ from swiftreid.training.targets.targets import Targets, TargetsPlan
 LEAST_GROUPS: Final = 20
 """Groups of two pictures or more that it takes to learn from."""
 
+TRIAL: Final = "trial"
+"""Folder of the run that the guard judges."""
+
+FINAL: Final = "final"
+"""Folder of the run on all pictures."""
+
 _COLLAPSED: Final = 0.25  # share of the pictures in one group
 
 
@@ -44,14 +50,24 @@ class AdaptSettings:
     Attributes:
         recipe: of the training; trunk, embedding, size and start are the encoder's.
         clusters: how pictures are clustered.
-        held_out: share of the groups that nothing is learned from: the guard compares on them.
+        held_out: share of the groups that the trial does not learn from: the guard compares on them.
+        trial: epochs of the trial, as a share of the recipe's.
+        force: whether to learn from all pictures even where the guard does not believe in the trial.
         seed: of everything random.
     """
 
     recipe: NetworkRecipe
     clusters: ClusterSettings = field(default_factory=ClusterSettings)
     held_out: float = 0.2
+    trial: float = 0.5
+    force: bool = False
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not (0 < self.held_out < 1 and 0 < self.trial <= 1):
+            raise UsageError(
+                f"held_out is between 0 and 1, and trial above 0 up to 1; got {self.held_out} and {self.trial}"
+            )
 
 
 @dataclass(frozen=True)
@@ -59,8 +75,8 @@ class Adapted:
     """What came out.
 
     Attributes:
-        encoder: the adapted one, with statistics of cameras, with codes where the one before had some, and with a
-            same-person threshold where the pictures tell enough.
+        encoder: the adapted one, with statistics of cameras, and with codes where the one before had some. It learned
+            from all pictures; where the guard did not believe in the trial, it is the trial's.
         verdict: of the guard.
         before: the groups that the encoder as it was gives.
         after: those that the adapted one gives.
@@ -84,7 +100,6 @@ def adapt(
     data: str,
     settings: AdaptSettings,
     data_fingerprint: str = "",
-    rendered: bool = False,
     answers: Sequence[PairAnswer] = (),
     no_overlap: Collection[tuple[str, str]] = (),
     resume: bool = False,
@@ -94,19 +109,21 @@ def adapt(
 ) -> Adapted:
     """Make an encoder better for the cameras of some unlabelled pictures.
 
+    A trial learns from some of the people, and the guard judges it by the others. If it believes in the trial, training
+    starts again with all of them.
+
     Args:
         encoder: of pictures, with an embedding.
         samples: pictures, best of many people and with their cameras; persons are not looked at.
-        folder: of the run: checkpoint and logs.
+        folder: of the runs `TRIAL` and `FINAL`: checkpoints and logs.
         init: file of the encoder, name of a shipped one, or a checkpoint with its network.
         name: of the new encoder.
         data: what the pictures are of, for the card.
         settings: how.
         data_fingerprint: of the data set that they are of, where it is one that encoders are measured on.
-        rendered: whether nobody in them exists.
         answers: about pairs of the pictures, by their ids.
         no_overlap: pairs of cameras that see no place in common: whoever is under one is not under the other at once.
-        resume: whether to resume from the folder's checkpoint.
+        resume: whether to resume from the folder's checkpoints.
         reports: where progress and notices go.
         world: this process and its device (`train_network`).
         targets: to learn from in place of clusters, such as a study's true labels.
@@ -128,38 +145,38 @@ def adapt(
             f"can tell; adapting needs {LEAST_GROUPS}: give more pictures, of longer times or more cameras"
         )
     rest = held_out_rows(before, settings.held_out, settings.seed)
-    plan = Plan(
-        pictures.as_data(~rest, data),
-        recipe,
-        folder,
-        seed=settings.seed,
-        resume=resume,
-        init=init,
-        targets=targets or (lambda plan: _WatchedClusters(plan, settings.clusters, answers, reports)),
-    )
-    trained = train_network(plan, reports, world=world)
-    if trained is None:
-        raise UsageError("adapting works in one process: start it without torchrun")
-    new = embed_pictures(trained.encoder, pictures.samples, progress=reports.progress)
+
+    def trained(rows: NDArray[np.bool_], part: str, epochs: int) -> Encoder:
+        schedule = recipe.schedule.model_copy(update={"epochs": epochs})
+        plan = Plan(
+            pictures.as_data(rows, data),
+            recipe.model_copy(update={"schedule": schedule}),
+            folder / part,
+            seed=settings.seed,
+            resume=resume and (folder / part).exists(),
+            init=init,
+            targets=targets or (lambda plan: _WatchedClusters(plan, settings.clusters, answers, reports)),
+        )
+        done = train_network(plan, reports, world=world)
+        if done is None:
+            raise UsageError("adapting works in one process: start it without torchrun")
+        return done.encoder
+
+    epochs = recipe.schedule.epochs
+    made = trained(~rest, TRIAL, max(1, round(settings.trial * epochs)))
+    new = embed_pictures(made, pictures.samples, progress=reports.progress)
+    verdict = judge(pictures.agreement(rest, before.tracklets), new.agreement(rest, before.tracklets))
+    reports.note(f"trial: {verdict.reason}")
+    if verdict.believed or settings.force:
+        made = trained(np.ones(len(rest), bool), FINAL, epochs)
+        new = embed_pictures(made, pictures.samples, progress=reports.progress)
     after = new.clusters(settings.clusters, answers)
     reports.note(f"adapted: {in_words(after)}")
-    made = trained.encoder
     if encoder.pyramid:
         made = with_group_codes(made, encoder, new, after, name=name, data=data, progress=reports.progress)
     if new.statistics is not None:
         words = f"{len(new.samples):,} unlabelled pictures of {data}"
         made = with_cameras(made, new.statistics, name=name, provenance=words, data_fingerprint=data_fingerprint)
-    # On pictures that nothing was learned from: the others' distances are too good to be true.
-    made = decided_if_known(
-        made,
-        new.of(rest),
-        data=data,
-        answers=answers,
-        rendered=rendered,
-        data_fingerprint=data_fingerprint,
-        note=reports.note,
-    )
-    verdict = judge(pictures.agreement(rest, before.tracklets), new.agreement(rest, before.tracklets))
     record = {"adapted_from": encoder.fingerprint, "guard": asdict(verdict), "seed": settings.seed}
     training = {**made.card.training, "adaptation": record}
     card = made.card.model_copy(update={"name": name, "training": training})

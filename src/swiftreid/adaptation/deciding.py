@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from swiftreid.adaptation.pictures import UnlabelledPictures
 from swiftreid.calibration.calibration import UNLABELLED, Calibration
 from swiftreid.calibration.same_person import EMBEDDING, FALSE_ACCEPTS
-from swiftreid.calibration.unlabelled import NotCalibrated, UnlabelledThreshold, Vectors, fit_unlabelled
+from swiftreid.calibration.unlabelled import UnlabelledThreshold, Vectors, fit_unlabelled
 from swiftreid.clustering.answers import PairAnswer
 from swiftreid.encoding.abstract import Encoder
 from swiftreid.encoding.calibrate import calibrated
@@ -35,7 +35,8 @@ def calibrate_unlabelled(
 
     Args:
         encoder: with the network that embedded the pictures.
-        pictures: best of many people, by the gallery's cameras.
+        pictures: best of many people, by the gallery's cameras, and none that the encoder learned from: its distances
+            on those are too good to be true.
         data: what they are of, for the card.
         answers: about pairs of them by their ids, given by people or certain (`UnlabelledPictures.apart`).
         rendered: whether nobody in them exists.
@@ -94,26 +95,6 @@ def calibrate_unlabelled(
         same_person_embedding=found[EMBEDDING].same_person,
     )
     return calibrated(encoder, calibration)
-
-
-def decided_if_known(
-    encoder: Encoder,
-    pictures: UnlabelledPictures,
-    *,
-    data: str,
-    answers: Sequence[PairAnswer],
-    rendered: bool,
-    data_fingerprint: str,
-    note: Callable[[str], None],
-) -> Encoder:
-    """As `calibrate_unlabelled` gives it; the encoder as it is, with a note why, where the pictures tell too little."""
-    try:
-        return calibrate_unlabelled(
-            encoder, pictures, data=data, answers=answers, rendered=rendered, data_fingerprint=data_fingerprint
-        )
-    except NotCalibrated as error:
-        note(str(error))
-        return encoder
 
 
 def _details(found: UnlabelledThreshold) -> dict[str, object]:

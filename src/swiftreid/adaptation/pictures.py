@@ -48,11 +48,6 @@ class UnlabelledPictures:
         """Number of each one's track, int64 [n]; -1 where it is of none."""
         return numbers_of([sample.tracklet for sample in self.samples])
 
-    def of(self, rows: NDArray[np.bool_]) -> UnlabelledPictures:
-        """Some of them, bool [n]."""
-        samples = [sample for sample, taken in zip(self.samples, rows.tolist(), strict=True) if taken]
-        return UnlabelledPictures(samples, self.cameras[rows], self.raw[rows], self.statistics, self.embeddings[rows])
-
     def known(self, answers: Sequence[PairAnswer]) -> KnownPairs:
         """Answers about pairs of them, by their ids, as pairs of places."""
         return known_pairs(answers, [sample.id for sample in self.samples])

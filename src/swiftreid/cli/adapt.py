@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from swiftreid.cli.calibrations import print_calibration
 from swiftreid.cli.console import JsonOption, QuietOption, Report
 from swiftreid.cli.sources import BadPictures
 from swiftreid.cli.unlabelled import (
@@ -78,10 +77,9 @@ def adapt(
             name=output.resolve().name,
             data=source.name,
             data_fingerprint=source.fingerprint,
-            settings=AdaptSettings(stated, held_out=held_out, seed=seed),
+            settings=AdaptSettings(stated, held_out=held_out, force=force, seed=seed),
             answers=known,
             no_overlap=camera_pairs(no_overlap),
-            rendered=source.rendered,
             resume=resume,
             reports=Reports(report.progress, on_bad=bad, note=report.note),
             world=world,
@@ -92,15 +90,11 @@ def adapt(
         report.fail(f"no encoder was written: {verdict.reason}; --force writes it all the same", summary)
     file = output / "encoder.safetensors"
     done.encoder.save(file)
-    found = done.encoder.card.calibration
-    if found is not None:
-        print_calibration(report, found)
     report.text(f"{verdict.reason}\nwrote {file} ({done.encoder.card.short_fingerprint})")
     report.document(
         {
             **summary,
             "encoder": str(file),
             "fingerprint": done.encoder.fingerprint,
-            "calibration": found and found.model_dump(),
         }
     )

@@ -14,6 +14,7 @@ from swiftreid.cli.sources import moment
 from swiftreid.encoding.card import EncoderCard
 from swiftreid.retrieval.answer import Answer, DescriptionFacts, Note, Verdict
 
+_PLAIN = ("deadline", "no-camera-statistics")
 _BY_SIZE = ("reranking-pool", "larger-gallery")
 """Kinds of notes that depend on how many entries were searched: of several, that about most is printed."""
 
@@ -71,7 +72,7 @@ def notes(report: Report, answers: Sequence[Answer], card: EncoderCard | None) -
     """What else the reader should know."""
     for note in _different(answers):
         if note.kind not in (*_BY_SIZE, "no-such-camera", "unknown-camera", "nothing-to-search"):
-            report.note(note.message if note.kind == "deadline" else f"not calibrated: {note.message}")
+            report.note(note.message if note.kind in _PLAIN else f"not calibrated: {note.message}")
     for kind in _BY_SIZE:
         found = [note for answer in answers for note in answer.notes if note.kind == kind]
         if found:

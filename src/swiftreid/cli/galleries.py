@@ -13,6 +13,7 @@ from swiftreid.cli.advice import with_advice
 from swiftreid.cli.console import JsonOption, QuietOption, Report
 from swiftreid.cli.devices import CPU, DeviceOption, EncoderThreadsOption
 from swiftreid.cli.gallery_contents import export, list_entries, upgrade
+from swiftreid.cli.reencoding import reencode
 from swiftreid.cli.sources import BadPictures, moment
 from swiftreid.data.samples import NamedSample
 from swiftreid.encoding.encoder import DEFAULT
@@ -29,6 +30,7 @@ app = typer.Typer(help="Create, fill, inspect and prune galleries.", no_args_is_
 
 app.command("list")(list_entries)
 app.command()(export)
+app.command()(reencode)
 app.command()(upgrade)
 
 WAIT = 10.0
@@ -168,9 +170,17 @@ def info(gallery: GalleryPath, as_json: JsonOption = False, quiet: QuietOption =
         "cameras": ", ".join(f"{name}: {count:,}" for name, count in facts["cameras"].items()),
         "first_time": moment(facts["first_time"]),
         "last_time": moment(facts["last_time"]),
+        "versions": "; ".join(map(_version, facts["versions"])) or None,
     }
     report.table(str(gallery), ["what", "value"], rows.items())
     report.document(facts)
+
+
+def _version(version: Mapping[str, object]) -> str:
+    """Codes by another encoder, in words."""
+    what = "kept to go back to" if version["state"] == "kept" else "re-encoding not finished"
+    text = f"{version['entries']:,} codes by {version['encoder_name']}, {what}"
+    return f"{text}, and {version['deleted']:,} of deleted entries" if version["deleted"] else text
 
 
 @app.command()
@@ -181,6 +191,8 @@ def verify(gallery: GalleryPath, as_json: JsonOption = False, quiet: QuietOption
         found = opened.verify()
     for problem in found.problems:
         report.text(f"problem: {problem}")
+    for note in found.notes:
+        report.note(note)
     report.text("the gallery is sound" if found.ok else f"{len(found.problems)} problems found")
     report.document(asdict(found) | {"ok": found.ok})
     if not found.ok:

@@ -15,25 +15,30 @@ from swiftreid.gallery.errors import (
     GalleryError,
     GalleryFull,
     GalleryPermission,
+    GalleryReencoded,
     NewerFormat,
     NotAGallery,
     OlderFormat,
     OtherEncoder,
+    UnfinishedReencoding,
 )
 from swiftreid.gallery.info import GalleryInfo
 from swiftreid.gallery.meta import Embedding
+from swiftreid.gallery.reencoding import Reencoding, Waiting
 from swiftreid.gallery.rights import GalleryOpenToOthers
 from swiftreid.gallery.segment_store import SegmentStore
 from swiftreid.gallery.snapshot import Snapshot, SnapshotBatch
 from swiftreid.gallery.store import Gallery
 from swiftreid.gallery.verify import VerifyReport
-from swiftreid.gallery.writer import Written
+from swiftreid.gallery.versions import VersionInfo
+from swiftreid.gallery.writer import Discarded, Written
 
 __all__ = [
     "BadEntry",
     "Catalogue",
     "CatalogueView",
     "CompactReport",
+    "Discarded",
     "DuplicateIds",
     "Embedding",
     "EntriesHeld",
@@ -47,15 +52,20 @@ __all__ = [
     "GalleryInfo",
     "GalleryOpenToOthers",
     "GalleryPermission",
+    "GalleryReencoded",
     "NewerFormat",
     "NotAGallery",
     "OlderFormat",
     "OtherEncoder",
+    "Reencoding",
     "SegmentStore",
     "Snapshot",
     "SnapshotBatch",
     "StoredEntry",
+    "UnfinishedReencoding",
     "VerifyReport",
+    "VersionInfo",
+    "Waiting",
     "Written",
     "valid_text",
 ]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from swiftreid.gallery.digests import file_digest
 from swiftreid.gallery.errors import OtherEncoder, damaged, plain_errors
-from swiftreid.gallery.meta import ENCODER, Meta
+from swiftreid.gallery.meta import Meta
 
 
 class BoundEncoder:
@@ -21,12 +21,12 @@ class BoundEncoder:
         """See `swiftreid.gallery.store.Gallery.encoder_file`."""
         if not self._meta.encoder_digest:
             return None
-        path = self._gallery / ENCODER
+        path = self._gallery / self._meta.encoder_file
         with plain_errors(self._gallery, "reading the encoder"):
             state = path.stat()
             now = (state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
             if now != self._checked and file_digest(path) != self._meta.encoder_digest:
-                raise damaged(self._gallery, f"{ENCODER} does not match its checksum")
+                raise damaged(self._gallery, f"{path.name} does not match its checksum")
             self._checked = now
         return path
 
@@ -40,7 +40,7 @@ class BoundEncoder:
             other = f"{'another ' if encoder_name == own_name else ''}encoder {encoder_name!r}"
         own = f"the encoder with fingerprint {own_print}"
         if self._meta.encoder_digest:
-            own = f"the gallery's own copy, {self._gallery / ENCODER}"
+            own = f"the gallery's own copy, {self._gallery / self._meta.encoder_file}"
         raise OtherEncoder(
             f"gallery {self._gallery} holds codes of encoder {own_name!r} (fingerprint {own_print}), not of {other} "
             f"(fingerprint {fingerprint}), and their codes can't be compared: encode with {own}, or create another "

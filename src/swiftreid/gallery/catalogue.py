@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +65,44 @@ class SegmentRow(NewSegment):
     number: int
     deleted: int
     version: int
+
+
+@dataclass(frozen=True, eq=False)
+class VersionSegment(NewSegment):
+    """A segment of codes that searches do not compare: of another version of the gallery's codes.
+
+    Attributes:
+        cameras: int32 [rows], the number of the camera that each row was encoded for.
+        number: greater for those that were added later; 0 before it is stored.
+    """
+
+    cameras: NDArray[np.int32]
+    number: int = 0
+
+
+VersionState = Literal["filling", "kept"]
+"""Not all entries have codes yet; or those that searches compared before, to go back to."""
+
+
+@dataclass(frozen=True)
+class CodesVersion:
+    """Codes by another encoder than the active one.
+
+    Attributes:
+        state: whether they are being filled, or kept to go back to.
+        meta: what the gallery is bound to with them.
+    """
+
+    state: VersionState
+    meta: Meta
+
+
+class LiveColumns(NamedTuple):
+    """Of all entries, by ascending sequence number: these int64 [n], camera numbers int32 [n], times float64 [n]."""
+
+    seqs: NDArray[np.int64]
+    cameras: NDArray[np.int32]
+    times: NDArray[np.float64]
 
 
 class CameraRow(NamedTuple):
@@ -139,6 +177,15 @@ class CatalogueView(Protocol):
     def thumbnail(self, seq: int) -> tuple[str, bytes | None, bytes | None] | None:
         """Id, thumbnail and the thumbnail's checksum of an entry; None without such an entry."""
 
+    def columns(self) -> LiveColumns:
+        """What filter columns state, of all entries."""
+
+    def versions(self) -> list[CodesVersion]:
+        """Versions of the codes that searches do not compare, the oldest first."""
+
+    def version_segments(self, version: int) -> list[VersionSegment]:
+        """The segments of one of these, in the order in which they were added."""
+
     def held(self) -> dict[str, str]:
         """Ids of entries that must not be deleted, with the reasons."""
 
@@ -154,7 +201,7 @@ class Catalogue(Protocol):
 
     @property
     def meta(self) -> Meta:
-        """What never changes."""
+        """What the gallery was bound to when this was opened."""
 
     def close(self) -> None:
         """Let go of what is not in use by a view."""
@@ -168,6 +215,7 @@ class Catalogue(Protocol):
 
         Raises:
             UsageError: there was no such write.
+            GalleryReencoded: the gallery took another encoder since this was opened.
         """
 
     def lock(self, doing: str, wait: float) -> AbstractContextManager[None]:
@@ -175,6 +223,7 @@ class Catalogue(Protocol):
 
         Raises:
             GalleryBusy: another writer was there for longer than ``wait`` seconds.
+            GalleryReencoded: the gallery took another encoder since this was opened.
         """
 
     def append(
@@ -233,6 +282,34 @@ class Catalogue(Protocol):
 
         Returns:
             False when one of those that it replaces was changed since it was read: nothing was done.
+        """
+
+    def new_version(self, meta: Meta) -> Meta:
+        """Begin a version of the codes that is bound to this; returned with its number. ``first_fingerprint`` is set.
+
+        Its encoder's file is written once the number is known (`set_encoder_digest`).
+        """
+
+    def set_encoder_digest(self, version: int, digest: str) -> None:
+        """State the checksum of the copy of a version's encoder."""
+
+    def exchange(self, version: int, added: Sequence[VersionSegment], removed: Sequence[VersionSegment] = ()) -> None:
+        """Add segments to a version of the codes in place of others, if any."""
+
+    def drop_versions(self, numbers: Collection[int]) -> None:
+        """Forget versions of the codes with their segments."""
+
+    def switch(
+        self, version: int, segments: Sequence[tuple[NewSegment, Columns]], kept: Sequence[VersionSegment]
+    ) -> Token:
+        """Make a version of the codes the one that searches compare, in one transaction, and keep the one before.
+
+        Whatever was kept earlier is forgotten.
+
+        Args:
+            version: its number.
+            segments: all of its segments in gallery order, with the cameras and times of their rows now.
+            kept: the segments of the version before, its tail too.
         """
 
     def note_checked(self, states: Mapping[int, str]) -> None:

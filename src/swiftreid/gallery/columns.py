@@ -33,8 +33,8 @@ class Columns:
     def __len__(self) -> int:
         return len(self.seqs)
 
-    def take(self, rows: slice | NDArray[np.bool_]) -> Columns:
-        """The rows of a slice or a boolean mask."""
+    def take(self, rows: slice | NDArray[np.bool_] | NDArray[np.int64]) -> Columns:
+        """The rows of a slice, a boolean mask, or these rows."""
         codes = {name: column[rows] for name, column in self.codes.items()}
         return Columns(self.seqs[rows], self.cameras[rows], self.times[rows], codes)
 

@@ -10,6 +10,8 @@ from swiftreid.gallery.columns import Columns, join
 from swiftreid.gallery.errors import GalleryBusy, damaged
 from swiftreid.gallery.segment_store import RemovedSegments, SegmentStore
 from swiftreid.gallery.segments import write_segment
+from swiftreid.gallery.version_changes import compact_versions
+from swiftreid.gallery.versions import used_names
 from swiftreid.gallery.view import Cache
 
 
@@ -18,7 +20,7 @@ class CompactReport:
     """What a compaction did.
 
     Attributes:
-        erased: deleted sealed entries with erased codes.
+        erased: codes of deleted sealed entries that were erased, of all versions of the gallery's codes.
         segments_before: segment files before.
         segments_after: segment files after.
         remaining: files that still hold deleted content because readers hold older snapshots, one sentence each; empty
@@ -59,11 +61,12 @@ def compact_gallery(
                 store.remove([row.name for row in group if row.name not in kept], removed)
                 removed.still_mapped()  # lets go of those that nobody maps
         after = _rows(catalogue, cache)
+        erased = sum(row.deleted for row in before) + compact_versions(catalogue, store, gallery, removed)
         catalogue.erase()
     except BaseException:
         removed.close()
         raise
-    return CompactReport(sum(row.deleted for row in before), len(before), len(after)), removed
+    return CompactReport(erased, len(before), len(after)), removed
 
 
 def _rows(catalogue: Catalogue, cache: Cache) -> list[SegmentRow]:
@@ -123,7 +126,7 @@ def remove_orphans(catalogue: Catalogue, store: SegmentStore) -> list[str]:
     """Remove what a killed seal or compaction left behind; call under the writer lock. Returns the names."""
     view = catalogue.view("opening")
     try:
-        registered = {row.name for row in view.segments()}
+        registered = used_names(view)
     finally:
         view.close()
     orphans = [name for name in store.names() if name not in registered]

@@ -94,7 +94,7 @@ def create_gallery(
         with _writable(place.parent, path):
             beside = Path(tempfile.mkdtemp(prefix=f".{place.name}.creating-", dir=place.parent))
         try:
-            digest = _copy_encoder(encoder, encoder_file, beside / ENCODER)
+            digest = copy_encoder(encoder, encoder_file, beside / ENCODER)
             created = datetime.now(UTC).isoformat(timespec="seconds")
             make_private_folder(beside / SEGMENTS)
             open_new(beside / LOCK, PRIVATE_FILE).close()
@@ -172,7 +172,7 @@ def _refused(folder: Path, path: Path, error: OSError) -> GalleryPermission:
     )
 
 
-def _copy_encoder(encoder: EncoderLike | None, source: Path | None, target: Path) -> str:
+def copy_encoder(encoder: EncoderLike | None, source: Path | None, target: Path) -> str:
     """Put a copy of the encoder into the gallery; returns its checksum, empty without a copy."""
     if source is not None:
         with source.open("rb") as reader:

@@ -47,6 +47,14 @@ class OtherEncoder(GalleryError):
     """Codes of another encoder than the gallery's."""
 
 
+class GalleryReencoded(GalleryError):
+    """The gallery took another encoder since it was opened."""
+
+
+class UnfinishedReencoding(UsageError):
+    """Codes by another encoder are half filled, and a third encoder is to be taken."""
+
+
 class EntryNotFound(GalleryError):
     """The gallery has no entry with this id."""
 

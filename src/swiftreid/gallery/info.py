@@ -9,6 +9,7 @@ import numpy as np
 
 from swiftreid.gallery.catalogue import CatalogueView
 from swiftreid.gallery.meta import Meta
+from swiftreid.gallery.versions import VersionInfo
 from swiftreid.gallery.view import Cache, GalleryView
 
 
@@ -34,6 +35,7 @@ class GalleryInfo:
         segment_size: entries to a sealed segment.
         created: when the gallery was created, ISO 8601, UTC.
         rendered: whether its people were declared not to exist.
+        versions: codes by other encoders beside those that searches compare.
     """
 
     entries: int
@@ -53,9 +55,18 @@ class GalleryInfo:
     segment_size: int
     created: str
     rendered: bool = False
+    versions: tuple[VersionInfo, ...] = ()
 
 
-def read_info(catalogue: CatalogueView, gallery: Path, meta: Meta, view: GalleryView, cache: Cache) -> GalleryInfo:
+def read_info(
+    catalogue: CatalogueView,
+    gallery: Path,
+    meta: Meta,
+    view: GalleryView,
+    cache: Cache,
+    *,
+    versions: tuple[VersionInfo, ...] = (),
+) -> GalleryInfo:
     """The figures of one view."""
     columns = [cache.filters(catalogue, row).times for row, _ in view.segments]
     columns += [part.columns.times for part in view.tail.parts]
@@ -79,6 +90,7 @@ def read_info(catalogue: CatalogueView, gallery: Path, meta: Meta, view: Gallery
         segment_size=meta.segment_size,
         created=meta.created,
         rendered=meta.rendered,
+        versions=versions,
     )
 
 

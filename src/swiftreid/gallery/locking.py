@@ -13,21 +13,23 @@ from swiftreid.durable import PRIVATE_FILE
 from swiftreid.gallery.errors import GalleryBusy
 
 FILE_NAME = "lock"
+REENCODING = "reencoding.lock"
 
 
 @contextmanager
-def writer_lock(gallery: Path, doing: str, wait: float) -> Iterator[None]:
-    """Hold the gallery's writer lock for one operation.
+def writer_lock(gallery: Path, doing: str, wait: float, *, name: str = FILE_NAME) -> Iterator[None]:
+    """Hold the gallery's writer lock, or another one, for one operation.
 
     Args:
         gallery: the gallery's folder.
         doing: what the lock is held for, shown to whoever waits.
         wait: seconds to wait for another writer.
+        name: the lock's file.
 
     Raises:
         GalleryBusy: another writer kept the lock for longer than ``wait``; names its process and operation.
     """
-    descriptor = os.open(gallery / FILE_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE)
+    descriptor = os.open(gallery / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE)
     try:
         _acquire(descriptor, gallery, doing, wait)
         os.ftruncate(descriptor, 0)

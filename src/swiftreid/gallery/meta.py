@@ -1,4 +1,4 @@
-"""What never changes in a gallery's life, and the columns that follow from it."""
+"""What a gallery is bound to until its entries are encoded again, and the columns that follow from it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from swiftreid.search.codes import CodeSpec
 from swiftreid.search.segment import MAX_EMBEDDING
 from swiftreid.search.stages import EMBEDDING
 
-FORMAT = 2
+FORMAT = 3
 SEGMENTS = "segments"
 ENCODER = "encoder.safetensors"
 FloatName = Literal["float16", "float32"]
@@ -73,7 +73,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class Meta:
-    """What never changes in a gallery's life.
+    """What a gallery is bound to: it changes only where its entries are encoded again.
 
     Attributes:
         encoder_name: the encoder that made its codes.
@@ -85,6 +85,9 @@ class Meta:
         embedding: the float vectors it keeps beside the codes; None without.
         rendered: its people were declared not to exist.
         version: version of the format.
+        codes_version: number of the codes that searches compare; greater with every encoder that the gallery took.
+        first_fingerprint: fingerprint of its first encoder, which tells it from galleries created in the same second;
+            empty while that is still its encoder.
     """
 
     encoder_name: str
@@ -96,14 +99,26 @@ class Meta:
     embedding: Embedding | None = None
     rendered: bool = False
     version: int = FORMAT
+    codes_version: int = 1
+    first_fingerprint: str = ""
 
     @property
     def layout(self) -> Layout:
         """The columns of every entry."""
         return Layout(self.spec, self.embedding)
 
+    @property
+    def encoder_file(self) -> str:
+        """Name of the copy of the encoder's file in the gallery's folder."""
+        return ENCODER if self.codes_version == 1 else f"encoder-{self.codes_version}.safetensors"
+
+    @property
+    def identity(self) -> str:
+        """The same for the gallery's whole life, and another for every gallery."""
+        return f"{self.created} {(self.first_fingerprint or self.fingerprint)[:12]}"
+
     def to_text(self) -> dict[str, str]:
-        """Everything but the version, as a catalogue stores it."""
+        """Everything but the versions, as a catalogue stores it."""
         text = {
             "encoder_name": self.encoder_name,
             "fingerprint": self.fingerprint,
@@ -114,10 +129,12 @@ class Meta:
         }
         if self.embedding is not None:
             text["embedding"] = str(self.embedding)
+        if self.first_fingerprint:
+            text["first_fingerprint"] = self.first_fingerprint
         return text | ({"rendered": "true"} if self.rendered else {})
 
     @classmethod
-    def from_text(cls, text: Mapping[str, str], version: int) -> Meta:
+    def from_text(cls, text: Mapping[str, str], version: int, codes_version: int = 1) -> Meta:
         """The inverse of `to_text`.
 
         Raises:
@@ -133,4 +150,6 @@ class Meta:
             embedding=Embedding.parse(text["embedding"]) if "embedding" in text else None,
             rendered=text.get("rendered") == "true",
             version=version,
+            codes_version=codes_version,
+            first_fingerprint=text.get("first_fingerprint", ""),
         )

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from swiftreid.gallery.catalogue import Catalogue, CatalogueView, Token
 from swiftreid.gallery.chunks import decode_chunk
 from swiftreid.gallery.entries import Entry, StoredEntry, check_thumbnail, from_row
-from swiftreid.gallery.errors import EntryNotFound, damaged, plain_errors
+from swiftreid.gallery.errors import EntryNotFound, GalleryReencoded, damaged, plain_errors
 from swiftreid.gallery.filters import Filters
 from swiftreid.gallery.info import GalleryInfo, read_info
 from swiftreid.gallery.segment_store import SegmentStore
 from swiftreid.gallery.snapshot import Snapshot, make_snapshot
 from swiftreid.gallery.verify import VerifyReport, verify_gallery
+from swiftreid.gallery.versions import VersionInfo, version_infos
 from swiftreid.gallery.view import Cache, GalleryView, look, read_view
 from swiftreid.search.stages import EMBEDDING
 
@@ -155,9 +156,22 @@ class GalleryReader:
 
         def read(catalogue: CatalogueView) -> GalleryInfo:
             view = self._read_view(catalogue)
-            return read_info(catalogue, self._gallery, self._catalogue.meta, view, self._cache)
+            versions = version_infos(catalogue, self._store, self._gallery)
+            return read_info(catalogue, self._gallery, self._catalogue.meta, view, self._cache, versions=versions)
 
         return self._look("reading", read)
+
+    def versions(self) -> tuple[VersionInfo, ...]:
+        """See `Gallery.versions`."""
+        return self._look("reading versions", lambda view: version_infos(view, self._store, self._gallery))
+
+    def reencoded(self) -> bool:
+        """See `Gallery.reencoded`."""
+        try:
+            self._catalogue.view("reading").close()
+        except GalleryReencoded:
+            return True
+        return False
 
     def verify(self) -> tuple[VerifyReport, dict[int, str]]:
         """See `Gallery.verify`."""

@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from swiftreid.gallery.catalogue import NewSegment, SegmentRow
+from swiftreid.gallery.catalogue import NewSegment
 from swiftreid.gallery.columns import SEQ, Columns
 from swiftreid.gallery.errors import NewerFormat, damaged
 from swiftreid.gallery.meta import Layout
@@ -141,7 +141,7 @@ def write_segment(
     )
 
 
-def map_segment(store: SegmentStore, gallery: Path, layout: Layout, row: SegmentRow) -> SegmentFile:
+def map_segment(store: SegmentStore, gallery: Path, layout: Layout, row: NewSegment) -> SegmentFile:
     """Map a registered segment; checks everything except the columns' checksums (`SegmentFile.check`).
 
     Columns of a file that is still in the state in which they were checked are taken for checked.

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from swiftreid.errors import UsageError
 from swiftreid.gallery.bound_encoder import BoundEncoder
-from swiftreid.gallery.catalogue import Token
+from swiftreid.gallery.catalogue import Token, VersionState
 from swiftreid.gallery.changes import EntryChanges, check_changes
 from swiftreid.gallery.compaction import CompactReport
 from swiftreid.gallery.creation import SEGMENT_SIZE, EncoderLike, create_gallery
@@ -24,12 +24,14 @@ from swiftreid.gallery.info import GalleryInfo
 from swiftreid.gallery.local_segments import LocalSegments
 from swiftreid.gallery.meta import SEGMENTS, Embedding, FloatName
 from swiftreid.gallery.reader import GalleryReader
+from swiftreid.gallery.reencoding import Reencoding
 from swiftreid.gallery.rights import warn_if_open_to_others
 from swiftreid.gallery.snapshot import Snapshot
 from swiftreid.gallery.sqlite import DATABASE, SqliteCatalogue
 from swiftreid.gallery.verify import VerifyReport
+from swiftreid.gallery.versions import VersionInfo, listed
 from swiftreid.gallery.view import Cache
-from swiftreid.gallery.writer import GalleryWriter, Written
+from swiftreid.gallery.writer import Discarded, GalleryWriter, Written
 from swiftreid.search.codes import CodeSpec
 from swiftreid.search.numbers import whole_number
 from swiftreid.search.stages import EMBEDDING
@@ -204,6 +206,64 @@ class Gallery:
             GalleryDamaged: the copy was altered or is missing.
         """
         return self._encoder.file()
+
+    @property
+    def identity(self) -> str:
+        """The same for the gallery's whole life, and another for every gallery."""
+        return self._meta.identity
+
+    @property
+    def reencoded(self) -> bool:
+        """Whether the gallery took another encoder since it was opened: open it again."""
+        return not self._closed and self._reader.reencoded()
+
+    @property
+    def versions(self) -> tuple[VersionInfo, ...]:
+        """Codes by other encoders beside those that searches compare, in figures."""
+        self._check_open()
+        return self._reader.versions()
+
+    @property
+    def encoder_file_before(self) -> Path | None:
+        """The stored copy of the encoder of the codes that are kept to go back to; None without codes or copy.
+
+        Raises:
+            GalleryDamaged: the copy was altered or is missing.
+        """
+        self._check_open()
+        kept = [one.meta for one in listed(self._catalogue) if one.state == "kept"]
+        return BoundEncoder(self.path, kept[0]).file() if kept else None
+
+    def reencoding(self, encoder: EncoderLike | None = None, *, by_camera: bool = False) -> Reencoding:
+        """Begin, or go on, to fill codes by another encoder; `swiftreid.retrieval.reencode.reencode` encodes pictures.
+
+        Args:
+            encoder: a copy of it goes into the gallery. None for that of the codes that are kept to go back to.
+            by_camera: codes depend on the camera, so entries that are moved to another one are encoded again.
+
+        Raises:
+            UsageError: the gallery has codes of this encoder already or keeps no codes to go back to; or the encoder
+                does not give what the gallery keeps.
+            UnfinishedReencoding: codes of a third encoder are half filled.
+            GalleryBusy: another process is re-encoding.
+        """
+        self._check_writable("re-encoding")
+        return self._writer.reencoding(encoder, by_camera=by_camera)
+
+    def discard_versions(
+        self, states: Collection[VersionState] = ("filling", "kept"), *, timeout: float = 0.0
+    ) -> Discarded:
+        """Remove codes by other encoders, and the copies of these, for good.
+
+        Args:
+            states: of which versions.
+            timeout: seconds to wait for readers that hold older snapshots.
+
+        Raises:
+            GalleryBusy: another process is re-encoding.
+        """
+        self._check_writable("discarding codes")
+        return self._writer.discard(states, timeout)
 
     def check_encoder(self, fingerprint: str, encoder_name: str | None = None) -> None:
         """Refuse an encoder that is not the gallery's; call it before a long encoding run, or before a search.

@@ -9,21 +9,22 @@ from typing import Any
 import numpy as np
 
 from swiftreid.errors import SwiftReIDError
-from swiftreid.gallery.catalogue import Catalogue, CatalogueView, SegmentRow
+from swiftreid.gallery.catalogue import Catalogue, CatalogueView, NewSegment, SegmentRow
 from swiftreid.gallery.chunks import decode_chunk
 from swiftreid.gallery.columns import CAMERA, SEQ, TIME, Columns
 from swiftreid.gallery.digests import digest_of, entry_text, file_digest
 from swiftreid.gallery.errors import GalleryDamaged
 from swiftreid.gallery.filter_columns import decode_filters
-from swiftreid.gallery.meta import ENCODER, Meta
+from swiftreid.gallery.meta import Meta
 from swiftreid.gallery.segment_store import SegmentStore
 from swiftreid.gallery.segments import SegmentFile, map_segment
+from swiftreid.gallery.versions import used_names
 
 _SHOWN = 20
 _ATTEMPTS = 5
 
-Opened = dict[int, SegmentFile | str]
-"""By number the mapped segment, or what is wrong with it."""
+Opened = dict[str, SegmentFile | str]
+"""By name the mapped segment, or what is wrong with it."""
 
 
 @dataclass
@@ -32,7 +33,8 @@ class VerifyReport:
 
     Attributes:
         problems: what is wrong, one sentence each; empty when the gallery is whole.
-        notes: what is harmless, such as files of a killed process that the next writable open removes.
+        notes: what is harmless, such as files of a killed process that the next writable open removes, and codes by
+            other encoders.
         entries: entries found in the database.
         segments: segment files checked.
         bytes_checked: bytes with computed checksums, in segment files and in the database.
@@ -84,7 +86,7 @@ def verify_gallery(catalogue: Catalogue, store: SegmentStore, gallery: Path) -> 
         _check_encoder(gallery, meta, report)
         whole, parts = True, []
         for row in view.segments():
-            columns = _check_segment(view, gallery, row, opened[row.number], report=report, states=states)
+            columns = _check_segment(view, gallery, row, opened[row.name], report=report, states=states)
             whole &= columns is not None
             parts += [] if columns is None else [columns]
         tail = _check_tail(view, gallery, meta, report)
@@ -92,7 +94,8 @@ def verify_gallery(catalogue: Catalogue, store: SegmentStore, gallery: Path) -> 
         parts += [] if tail is None else [tail]
         stored = _check_contents(view, report)
         _check_relations(view, _join(parts), stored, whole=whole, report=report)
-        registered = {row.name for row in view.segments()}
+        _check_versions(view, gallery, opened, report)
+        registered = used_names(view)
         strays = [name for name in store.names() if name not in registered]
         report.notes += [f"{name} belongs to no segment; the next writable open removes it" for name in strays]
     except Exception as error:  # whatever damage leads to belongs into the report
@@ -109,31 +112,54 @@ def _open_all(catalogue: Catalogue, store: SegmentStore, gallery: Path) -> tuple
         opened: Opened = {}
         missing = 0
         try:
-            rows = view.segments()
+            meta = catalogue.meta
+            rows: list[tuple[Meta, NewSegment]] = [(meta, row) for row in view.segments()]
+            for version in view.versions():
+                rows += [(version.meta, row) for row in view.version_segments(version.meta.codes_version)]
         except SwiftReIDError:  # the check finds it again, and reports it
             return view, opened
-        for row in rows:
+        for meta, row in rows:
             try:
-                opened[row.number] = map_segment(store, gallery, catalogue.meta.layout, row)
+                opened[row.name] = map_segment(store, gallery, meta.layout, row)
             except FileNotFoundError:
                 missing += 1
-                opened[row.number] = f"segment file {row.name} is missing"
+                opened[row.name] = f"segment file {row.name} is missing"
             except SwiftReIDError as error:
-                opened[row.number] = str(error)
+                opened[row.name] = str(error)
         if not missing or attempt == _ATTEMPTS - 1:
             return view, opened
         view.close()
     raise AssertionError("unreachable: the last attempt returns")
 
 
+def _check_versions(view: CatalogueView, gallery: Path, opened: Opened, report: VerifyReport) -> None:
+    """Check the segments of versions that searches do not compare, and say that they are there."""
+    for version in view.versions():
+        meta = version.meta
+        _check_encoder(gallery, meta, report)
+        rows = 0
+        for row in view.version_segments(meta.codes_version):
+            rows += row.rows
+            file = opened[row.name]
+            if isinstance(file, str):
+                report.problems.append(file)
+                continue
+            report.segments += 1
+            report.bytes_checked += row.bytes
+            broken = file.broken_columns()
+            report.problems += [f"segment {row.name}: column {name} does not match its checksum" for name in broken]
+        what = "kept to go back to" if version.state == "kept" else "of a re-encoding that is not finished"
+        report.notes.append(f"{rows} rows of codes by encoder {meta.encoder_name!r} are {what}")
+
+
 def _check_encoder(gallery: Path, meta: Meta, report: VerifyReport) -> None:
-    path = gallery / ENCODER
+    path = gallery / meta.encoder_file
     if not meta.encoder_digest:
         return
     if not path.is_file():
-        report.problems.append(f"{ENCODER} is missing")
+        report.problems.append(f"{path.name} is missing")
     elif file_digest(path) != meta.encoder_digest:
-        report.problems.append(f"{ENCODER} does not match its checksum")
+        report.problems.append(f"{path.name} does not match its checksum")
 
 
 def _check_segment(

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swiftreid.errors import UsageError
-from swiftreid.gallery.catalogue import Catalogue, SegmentRow, Token
+from swiftreid.gallery.catalogue import Catalogue, SegmentRow, Token, VersionState
+from swiftreid.gallery.code_checks import check_codes
 from swiftreid.gallery.compaction import CompactReport, compact_gallery, remove_orphans
+from swiftreid.gallery.creation import EncoderLike
 from swiftreid.gallery.entries import Entry, check_entries
 from swiftreid.gallery.errors import GalleryBusy, GalleryError, damaged, plain_errors
-from swiftreid.gallery.meta import Embedding
+from swiftreid.gallery.locking import REENCODING, writer_lock
+from swiftreid.gallery.reencoding import Reencoding
 from swiftreid.gallery.sealing import seal
-from swiftreid.gallery.segment_store import SegmentStore
+from swiftreid.gallery.segment_store import RemovedSegments, SegmentStore
+from swiftreid.gallery.version_changes import discard, remove_stray_encoders
 from swiftreid.gallery.view import Cache
-from swiftreid.search.codes import CodeSpec
-from swiftreid.search.stages import EMBEDDING
-from swiftreid.search.table import CodeTable
 
 _log = logging.getLogger(__name__)
 _LOOK_AGAIN = 0.05
@@ -47,6 +48,19 @@ class Written(int):
 
     def __reduce__(self) -> tuple[type[Written], tuple[int, Token]]:
         return Written, (int(self), self.token)
+
+
+@dataclass(frozen=True)
+class Discarded:
+    """Codes by other encoders that were removed for good.
+
+    Attributes:
+        encoders: names of these encoders.
+        remaining: files that still hold some because readers hold older snapshots, one sentence each.
+    """
+
+    encoders: tuple[str, ...]
+    remaining: tuple[str, ...]
 
 
 class GalleryWriter:
@@ -79,6 +93,7 @@ class GalleryWriter:
             with self._alone("opening", 0):
                 for name in remove_orphans(self._catalogue, self._store):
                     _log.info("removed %s, left in gallery %s by a process that was killed", name, self._gallery)
+                remove_stray_encoders(self._catalogue, self._gallery)
                 self._catalogue.settle()
         except GalleryBusy:
             return  # whoever is writing now has tidied up already
@@ -93,7 +108,7 @@ class GalleryWriter:
     ) -> Written:
         """See `Gallery.add`; the encoder is checked there."""
         meta = self._catalogue.meta
-        _check_codes(meta.spec, codes, entries, embedding=meta.embedding)
+        check_codes(meta.spec, codes, entries, embedding=meta.embedding)
         check_entries(entries)
         if statistics < 0:
             raise UsageError(f"versions of camera statistics count from 1 on, 0 is without: got {statistics}")
@@ -140,9 +155,13 @@ class GalleryWriter:
 
     def compact(self, timeout: float) -> CompactReport:
         """See `Gallery.compact`."""
-        deadline = time.monotonic() + timeout
         with self._alone("compacting"):
             report, removed = compact_gallery(self._catalogue, self._store, self._gallery, self._cache)
+        return replace(report, remaining=tuple(self._wait_for(removed, timeout)))
+
+    def _wait_for(self, removed: RemovedSegments, timeout: float) -> list[str]:
+        """Wait for readers that use what was removed; returns what they still hold once the time is over."""
+        deadline = time.monotonic() + timeout
         try:
             while True:
                 left = self._settle()
@@ -151,10 +170,32 @@ class GalleryWriter:
                     for name in removed.still_mapped()
                 ]
                 if not left or time.monotonic() >= deadline:
-                    return replace(report, remaining=tuple(left))
+                    return left
                 time.sleep(_LOOK_AGAIN)
         finally:
             removed.close()
+
+    def reencoding(self, encoder: EncoderLike | None, *, by_camera: bool) -> Reencoding:
+        """See `Gallery.reencoding`."""
+        return Reencoding(
+            self._catalogue,
+            self._store,
+            self._gallery,
+            self._cache,
+            encoder,
+            places=self._places,
+            by_camera=by_camera,
+        )
+
+    def discard(self, states: Collection[VersionState], timeout: float) -> Discarded:
+        """See `Gallery.discard_versions`."""
+        with writer_lock(self._gallery, "discarding codes", self._wait, name=REENCODING):
+            with self._alone("discarding codes"):
+                going, removed = discard(
+                    self._catalogue, self._store, self._gallery, lambda version: version.state in states
+                )
+            left = self._wait_for(removed, timeout)
+        return Discarded(tuple(version.meta.encoder_name for version in going), tuple(left))
 
     def _settle(self) -> list[str]:
         try:
@@ -191,29 +232,3 @@ class GalleryWriter:
         if not np.array_equal(file.seqs[np.minimum(places, row.rows - 1)], seqs):
             raise damaged(self._gallery, f"segment {row.name} lacks entries that the database places there")
         return places
-
-
-def _check_codes(
-    spec: CodeSpec, codes: Mapping[str, NDArray[Any]], entries: Sequence[Entry], *, embedding: Embedding | None
-) -> None:
-    """Check that there is one row of each code, and of the embedding where one is kept, for every entry."""
-    given = dict(codes)
-    vectors = given.pop(EMBEDDING, None)
-    counts = {"codes": spec.check(given)} if len(spec) or given else {}
-    if (vectors is None) != (embedding is None):
-        has = "keeps no embeddings" if embedding is None else f"keeps embeddings {embedding}"
-        raise UsageError(f"this gallery {has}, and {'none' if vectors is None else 'some'} were given")
-    if vectors is not None and embedding is not None:
-        if not isinstance(vectors, np.ndarray) or vectors.ndim != 2 or vectors.dtype not in (np.float16, np.float32):
-            raise UsageError(f"embeddings must be a float16 or float32 array [n, {embedding.size}]")
-        if vectors.shape[1] != embedding.size:
-            raise UsageError(f"embeddings must have {embedding.size} dimensions, got {vectors.shape[1]}")
-        with np.errstate(over="ignore"):
-            kept = np.ascontiguousarray(vectors, embedding.dtype)
-        CodeTable({EMBEDDING: kept})  # refuses what is not finite, also after rounding
-        counts["embeddings"] = len(vectors)
-    for what, rows in counts.items():
-        if rows != len(entries):
-            raise UsageError(
-                f"{len(entries)} entries came with {rows} rows of {what}: pass one row of each code per entry"
-            )

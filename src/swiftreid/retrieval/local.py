@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import builtins
+import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, Unpack
@@ -15,18 +17,21 @@ from swiftreid.data.pictures import BadPicture
 from swiftreid.data.samples import NamedSample
 from swiftreid.encoding.card import EncoderCard
 from swiftreid.encoding.crops import Colour
-from swiftreid.encoding.encoder import Encoder
+from swiftreid.encoding.encoder import Encoder, open_encoder
 from swiftreid.encoding.encodings_file import Encodings
 from swiftreid.encoding.runtimes.contract import RunOptions
 from swiftreid.encoding.vectors import Vectors
 from swiftreid.errors import UsageError
+from swiftreid.gallery.catalogue import VersionState
 from swiftreid.gallery.changes import EntryChanges
 from swiftreid.gallery.entries import Entry
+from swiftreid.gallery.errors import GalleryReencoded
 from swiftreid.gallery.export import Exported, export
 from swiftreid.gallery.filters import FilterFields, Filters
 from swiftreid.gallery.ids import listed_ids
 from swiftreid.gallery.info import GalleryInfo
 from swiftreid.gallery.store import Gallery
+from swiftreid.gallery.writer import Discarded
 from swiftreid.progress import Progress, no_progress
 from swiftreid.retrieval.additions import EntryColumns, Rows, Samples, addition_of
 from swiftreid.retrieval.answer import Answer, Answers, Token
@@ -34,9 +39,12 @@ from swiftreid.retrieval.encoded import columns_for, encode_vectors
 from swiftreid.retrieval.gallery_encoder import EncoderSource, GalleryEncoder
 from swiftreid.retrieval.ingest import Ingested, OnAdded, add_codes, add_pictures, add_samples, entries_of
 from swiftreid.retrieval.query import AnyQuery, Picture, Query, QueryOptions, query_of
+from swiftreid.retrieval.reencode import Reencoded, go_back, reencode
 from swiftreid.retrieval.searchable import Added, Deleted, OnBad, OnExisting, Updated
 from swiftreid.retrieval.searching import Searcher, token_of
 from swiftreid.search.stages import EMBEDDING
+
+_ATTEMPTS = 3
 
 
 class LocalGallery:
@@ -45,8 +53,9 @@ class LocalGallery:
     It keeps the contract of `swiftreid.retrieval.searchable.Searchable`. The encoder is opened when it is first needed:
     searches by entries or by codes do without. Threads may share one; so may processes, each with its own.
 
+    Where a re-encoding gives the gallery another encoder, in whatever process, the next call uses that.
+
     Attributes:
-        store: the gallery itself.
         threads: that search.
     """
 
@@ -58,12 +67,15 @@ class LocalGallery:
         threads: int = 1,
         encoder_options: RunOptions | None = None,
     ) -> None:
-        self.store = store
         self.threads = threads
-        self._encoder = GalleryEncoder(store, encoder, encoder_options or RunOptions())
+        self._source = encoder
+        self._options = encoder_options or RunOptions()
+        self._current = store, GalleryEncoder(store, encoder, self._options)
+        self._following = threading.Lock()
 
     def __repr__(self) -> str:
-        return f"<LocalGallery {str(self.store.path)!r}, encoder {self.store.encoder_name!r}>"
+        store = self._current[0]
+        return f"<LocalGallery {str(store.path)!r}, encoder {store.encoder_name!r}>"
 
     def __enter__(self) -> Self:
         return self
@@ -75,7 +87,33 @@ class LocalGallery:
 
     def close(self) -> None:
         """Close the gallery."""
-        self.store.close()
+        self._current[0].close()
+
+    @property
+    def store(self) -> Gallery:
+        """The gallery itself."""
+        return self._follow()[0]
+
+    @property
+    def _encoder(self) -> GalleryEncoder:
+        return self._follow()[1]
+
+    def _follow(self) -> tuple[Gallery, GalleryEncoder]:
+        """Gallery and encoder, opened again where the gallery took another encoder since.
+
+        Raises:
+            OtherEncoder: it did, and an encoder was given when it was opened.
+        """
+        with self._following:
+            store, _ = self._current
+            if store.reencoded:  # threads that still use the old one are let finish
+                fresh = Gallery.open(store.path, read_only=store.read_only, wait=store.wait)
+                try:
+                    self._current = fresh, GalleryEncoder(fresh, self._source, self._options)
+                except BaseException:
+                    fresh.close()
+                    raise
+            return self._current
 
     def __len__(self) -> int:
         return len(self.store)
@@ -158,8 +196,12 @@ class LocalGallery:
         if options and queries and all(isinstance(query, Query) for query in queries):
             raise UsageError(f"{', '.join(options)}: give them to each Query")
         parsed = [query_of(query, options if not isinstance(query, Query) else {}) for query in queries]
-        searcher = Searcher(self.store, self._encoder.encoder, self._encoder.card, self.threads)
-        return searcher.answers(parsed, after=after, deadline=deadline, on_bad=on_bad, progress=progress)
+        for _ in range(_ATTEMPTS):
+            store, encoder = self._follow()
+            searcher = Searcher(store, encoder.encoder, encoder.card, self.threads)
+            with suppress(GalleryReencoded):  # between encoding the query and searching: once more
+                return searcher.answers(parsed, after=after, deadline=deadline, on_bad=on_bad, progress=progress)
+        raise GalleryReencoded(f"gallery {self._current[0].path} takes one encoder after the other: search again later")
 
     def add(
         self,
@@ -419,6 +461,61 @@ class LocalGallery:
         """Write entries with their codes for other programs: see `swiftreid.gallery.export.export`."""
         with self.store.snapshot(filters, **fields) as snapshot:
             return export(snapshot, target, code=code)
+
+    def reencode(
+        self,
+        encoder: EncoderSource,
+        *,
+        from_thumbnails: bool = False,
+        drop_missing: bool = False,
+        progress: Progress = no_progress,
+    ) -> Reencoded:
+        """Move to another encoder: see `swiftreid.retrieval.reencode.reencode`.
+
+        Args:
+            encoder: the encoder, its file, or the name of a shipped one.
+            from_thumbnails: encode entries with a missing or changed source from their thumbnails.
+            drop_missing: delete entries that cannot be encoded, for good.
+            progress: takes entries with new codes, and all entries.
+
+        Example:
+            ``people.reencode("adapted/encoder.safetensors")``
+        """
+        opened = self._open(encoder)
+        done = reencode(
+            self.store, opened, from_thumbnails=from_thumbnails, drop_missing=drop_missing, progress=progress
+        )
+        return self._moved(done)
+
+    def go_back(
+        self, *, from_thumbnails: bool = False, drop_missing: bool = False, progress: Progress = no_progress
+    ) -> Reencoded:
+        """Go back to the encoder before, whose codes are kept: see `swiftreid.retrieval.reencode.go_back`."""
+        done = go_back(
+            self.store,
+            from_thumbnails=from_thumbnails,
+            drop_missing=drop_missing,
+            options=self._options,
+            progress=progress,
+        )
+        return self._moved(done)
+
+    def discard_versions(
+        self, states: Collection[VersionState] = ("filling", "kept"), *, timeout: float = 0.0
+    ) -> Discarded:
+        """Remove the kept codes of the encoder before, and half-filled ones: see `Gallery.discard_versions`."""
+        return self.store.discard_versions(states, timeout=timeout)
+
+    def _open(self, source: EncoderSource) -> Encoder:
+        if isinstance(source, Encoder):
+            return source
+        return open_encoder(source, threads=self._options.threads, device=self._options.device)
+
+    def _moved(self, done: Reencoded) -> Reencoded:
+        if done.switched:
+            self._source = None  # from now on the gallery's own copy
+        self._follow()
+        return done
 
     def info(self) -> GalleryInfo:
         """Figures: entries, cameras, times, codes, encoder."""

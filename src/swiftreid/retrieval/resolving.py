@@ -35,6 +35,9 @@ class Resolved:
         thumbnail: of its first picture or entry.
         person: who it is, where all its parts agree.
         camera: likewise.
+        unplaced: cameras of pictures, None where none is known, of which an encoder that knows cameras has no
+            statistics.
+        placed: the cameras of which it has some.
     """
 
     query: Query
@@ -44,6 +47,8 @@ class Resolved:
     thumbnail: bytes | None = None
     person: str | None = None
     camera: str | None = None
+    unplaced: tuple[str | None, ...] = ()
+    placed: tuple[str, ...] = ()
 
 
 @dataclass
@@ -54,6 +59,8 @@ class _Parts:
     codes: list[Codes] = field(default_factory=list)
     thumbnail: bytes | None = None
     known: list[tuple[str | None, str | None]] = field(default_factory=list)
+    unplaced: list[str | None] = field(default_factory=list)
+    placed: tuple[str, ...] = ()
 
     def add(self, name: str, codes: Codes, person: str | None, camera: str | None, thumbnail: bytes | None) -> None:
         self.thumbnail = self.thumbnail if self.names else thumbnail
@@ -124,7 +131,12 @@ def _add_pictures(
         pictures = [picture for _, picture in members]
         stated = [person_and_camera(Path(str(each))) if file else (None, None) for each in pictures]
         cameras = [queries[number].camera or camera for (number, _), (_, camera) in zip(members, stated, strict=True)]
-        for batch in encode_pictures(encoder(), pictures, colour, cameras=cameras, on_bad=on_bad, progress=progress):
+        used = encoder()
+        for (number, _), camera in zip(members, cameras, strict=True):
+            if used.knows_cameras and camera not in used.knows_cameras:
+                parts[number].unplaced.append(camera)
+                parts[number].placed = tuple(sorted(used.knows_cameras))
+        for batch in encode_pictures(used, pictures, colour, cameras=cameras, on_bad=on_bad, progress=progress):
             for row, (place, small) in enumerate(zip(batch.places.tolist(), batch.thumbnails, strict=True)):
                 number, picture = members[place]
                 name = str(picture) if file else f"picture {place}"
@@ -154,6 +166,8 @@ def _resolved(query: Query, own: _Parts) -> Resolved:
         thumbnail=own.thumbnail,
         person=query.person or (persons.pop() if len(persons) == 1 else None),
         camera=query.camera or (cameras.pop() if len(cameras) == 1 else None),
+        unplaced=tuple(own.unplaced),
+        placed=own.placed,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,9 @@ from swiftreid.gallery.entries import Entry, valid_text
 
 MANIFEST_COLUMNS = ("path", "id", "camera", "time", "person", "track", "frame")
 """Columns of a manifest with a meaning; all others are attributes."""
+
+
+_ESCAPE = re.compile(r"\\\\|\\x[0-9a-f]{2}|\\u[0-9a-f]{4}")
 
 
 class SameIds(UsageError):
@@ -146,6 +150,21 @@ def _frame(text: str, where: str) -> int:
 def source_of(file: Path) -> str:
     """A picture's file as an entry keeps it."""
     return valid_text(str(file.resolve()))
+
+
+def file_of_source(source: str) -> Path:
+    """The file that `source_of` named; its bytes that are not UTF-8 are restored."""
+    file = Path(source)
+    if "\\" not in source or file.exists():
+        return file
+    return Path(_ESCAPE.sub(lambda found: _unescaped(found.group()), source))
+
+
+def _unescaped(escape: str) -> str:
+    if escape == "\\\\":
+        return "\\"
+    code = int(escape[2:], 16)
+    return chr(code if escape[1] == "u" else 0xDC00 + code)
 
 
 def digest_of_file(file: Path) -> str:

@@ -18,6 +18,7 @@ from swiftreid.gallery.snapshot import Snapshot
 from swiftreid.gallery.store import Gallery
 from swiftreid.progress import Progress, no_progress
 from swiftreid.retrieval.answer import Answer, Answers, CascadeOrigin, Note, Token, Verdict
+from swiftreid.retrieval.camera_notes import unplaced_note
 from swiftreid.retrieval.cascades import check_codes, choose_cascade
 from swiftreid.retrieval.decision import choose_threshold, size_note
 from swiftreid.retrieval.descriptions import DescriptionStage, description_stage
@@ -64,7 +65,7 @@ def _duration(deadline: object) -> float:
 
 
 def _name_of(gallery: Gallery) -> str:
-    return f"{gallery.created} {gallery.fingerprint[:12]}"
+    return gallery.identity
 
 
 @dataclass(frozen=True)
@@ -202,7 +203,7 @@ class Searcher:
                     query,
                     plan,
                     token,
-                    notes,
+                    [*notes, *(note for note in (unplaced_note(query.unplaced, query.placed),) if note)],
                     ranked=found,
                     searched=snapshot.live,
                     passing=ranked.passing,

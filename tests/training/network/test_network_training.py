@@ -233,7 +233,7 @@ def test_a_share_of_the_start_is_kept_in_what_is_exported(drawn_people: Path, tm
     train(tmp_path / "a", drawn_people, ema=0.0)
     init = tmp_path / "a" / "checkpoint.safetensors"
     kept: dict[str, Any] = {"ema": 0.0, "keep_start": 0.25, "export": "fp16", "seed": 9}
-    train(tmp_path / "b", drawn_people, init=init, **kept)
+    done = train(tmp_path / "b", drawn_people, init=init, **kept)
     start, end = (network_weights(tensors_of(tmp_path / name)) for name in ("a", "b"))
     given, moved = read_start(str(tmp_path / "b" / "encoder.safetensors")).weights, 0.0
     for name, value in end.items():
@@ -243,7 +243,10 @@ def test_a_share_of_the_start_is_kept_in_what_is_exported(drawn_people: Path, tm
     assert moved > 0.01
     with pytest.raises(UsageError, match="keep_start needs weights to start from"):
         train(tmp_path / "c", drawn_people, keep_start=0.25)
-    with pytest.raises(UsageError, match="is not what this run started from"):
+    assert train(tmp_path / "b", drawn_people, init=init, resume=True, **kept).encoder.fingerprint == (
+        done.encoder.fingerprint
+    )
+    with pytest.raises(UsageError, match="is not what this run started from: started from a run on 12 people"):
         train(
             tmp_path / "b", drawn_people, init="rendered", ema=0.0, keep_start=0.25, export="fp16", seed=9, resume=True
         )

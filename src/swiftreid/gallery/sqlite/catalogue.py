@@ -13,15 +13,25 @@ import apsw
 from numpy.typing import NDArray
 
 from swiftreid.errors import UsageError
-from swiftreid.gallery.catalogue import NewSegment, Places, SegmentRow, Token
+from swiftreid.gallery.catalogue import NewSegment, Places, SegmentRow, Token, VersionSegment
 from swiftreid.gallery.chunks import Chunk
 from swiftreid.gallery.columns import Columns
 from swiftreid.gallery.entries import Entry
 from swiftreid.gallery.errors import GalleryBusy, GalleryPermission, NotAGallery
 from swiftreid.gallery.locking import writer_lock
-from swiftreid.gallery.sqlite import changing, deletion, registration
+from swiftreid.gallery.meta import Meta
+from swiftreid.gallery.sqlite import changing, deletion, registration, version_rows, versions
 from swiftreid.gallery.sqlite.appending import append
-from swiftreid.gallery.sqlite.connection import BUSY_MS, DATABASE, ReadPool, connect, get_state, set_state, transaction
+from swiftreid.gallery.sqlite.connection import (
+    BUSY_MS,
+    DATABASE,
+    ReadPool,
+    check_codes_version,
+    connect,
+    get_state,
+    set_state,
+    transaction,
+)
 from swiftreid.gallery.sqlite.errors import sqlite_errors
 from swiftreid.gallery.sqlite.migration import migrate
 from swiftreid.gallery.sqlite.schema import read_meta
@@ -77,7 +87,7 @@ class SqliteCatalogue:
     def view(self, doing: str, after: Token = 0) -> SqliteView:
         """See `Catalogue.view`."""
         with sqlite_errors(self._folder, doing):
-            view = SqliteView(self._pool, self._folder, doing)
+            view = SqliteView(self._pool, self._folder, doing, self.meta)
         if view.token < after:
             view.close()
             raise UsageError(
@@ -94,6 +104,8 @@ class SqliteCatalogue:
         try:
             with writer_lock(self._folder, doing, wait):
                 self._doing = doing
+                with self._write() as db:
+                    check_codes_version(db, self._folder, self.meta)
                 yield
         finally:
             self._writing.release()
@@ -154,6 +166,34 @@ class SqliteCatalogue:
         """See `Catalogue.register`."""
         with self._transaction() as db:
             return registration.register(db, segment, columns, replaces=replaces, tail=tail, rest=rest)
+
+    def new_version(self, meta: Meta) -> Meta:
+        """See `Catalogue.new_version`."""
+        with self._transaction() as db:
+            return versions.new_version(db, self.meta, meta)
+
+    def set_encoder_digest(self, version: int, digest: str) -> None:
+        """See `Catalogue.set_encoder_digest`."""
+        with self._transaction() as db:
+            versions.set_encoder_digest(db, version, digest)
+
+    def exchange(self, version: int, added: Sequence[VersionSegment], removed: Sequence[VersionSegment] = ()) -> None:
+        """See `Catalogue.exchange`."""
+        with self._transaction() as db:
+            versions.exchange(db, version, added, removed)
+
+    def drop_versions(self, numbers: Collection[int]) -> None:
+        """See `Catalogue.drop_versions`."""
+        with self._transaction() as db:
+            versions.drop_versions(db, numbers)
+
+    def switch(
+        self, version: int, segments: Sequence[tuple[NewSegment, Columns]], kept: Sequence[VersionSegment]
+    ) -> Token:
+        """See `Catalogue.switch`."""
+        with self._transaction() as db:
+            (new,) = (v.meta for v in version_rows.versions(db, self._folder) if v.meta.codes_version == version)
+            return versions.switch(db, self.meta, new, segments, kept)
 
     def note_checked(self, states: Mapping[int, str]) -> None:
         """See `Catalogue.note_checked`."""

@@ -11,6 +11,9 @@ from typing import Any
 
 import apsw
 
+from swiftreid.gallery.errors import GalleryReencoded
+from swiftreid.gallery.meta import Meta
+
 DATABASE = "gallery.db"
 BUSY_MS = 5000
 CHECKPOINT_PAGES = 4096  # 32 MB of log before it is copied into the database
@@ -86,6 +89,25 @@ def transaction(db: apsw.Connection) -> Iterator[None]:
 def fetch(db: apsw.Connection, query: str, values: tuple[Any, ...] = ()) -> list[Any]:
     """All rows of a query."""
     return db.execute(query, values).fetchall()
+
+
+def get_codes_version(db: apsw.Connection) -> int:
+    """Number of the codes that searches compare (`swiftreid.gallery.meta.Meta`)."""
+    return get_state(db, "codes_version")
+
+
+def check_codes_version(db: apsw.Connection, gallery: Path, meta: Meta) -> None:
+    """Compare the codes that searches compare now with those of when the gallery was opened.
+
+    Raises:
+        GalleryReencoded: they are others.
+    """
+    if get_codes_version(db) != meta.codes_version:
+        name = db.execute("SELECT value FROM meta WHERE key = 'encoder_name'").get
+        raise GalleryReencoded(
+            f"gallery {gallery} holds codes of encoder {name!r} now, no more of {meta.encoder_name!r}, as when it was "
+            "opened: open it again"
+        )
 
 
 def get_state(db: apsw.Connection, key: str) -> int:

@@ -11,7 +11,7 @@ from swiftreid.gallery.errors import OlderFormat
 from swiftreid.gallery.locking import writer_lock
 from swiftreid.gallery.meta import FORMAT
 from swiftreid.gallery.sqlite.connection import transaction
-from swiftreid.gallery.sqlite.schema import FROM_1_TO_2, check_tables, format_of
+from swiftreid.gallery.sqlite.schema import FROM_1_TO_2, FROM_2_TO_3, check_tables, format_of
 
 _log = logging.getLogger(__name__)
 
@@ -33,10 +33,13 @@ def migrate(db: apsw.Connection, folder: Path, *, read_only: bool, wait: float) 
             "with 'swiftreid gallery upgrade', or open it once for writing; nothing in it changes"
         )
     with writer_lock(folder, "bringing it up to date", wait), transaction(db):
-        if format_of(db, folder) == FORMAT:  # another process was quicker
+        version = format_of(db, folder)
+        if version == FORMAT:  # another process was quicker
             return
         check_tables(db, folder, version)
-        _from_1_to_2(db)
+        if version == 1:
+            _from_1_to_2(db)
+        _from_2_to_3(db)
         db.execute(f"PRAGMA user_version = {FORMAT}")
     _log.info("brought gallery %s from format %s to %s", folder, version, FORMAT)
 
@@ -47,6 +50,11 @@ def _from_1_to_2(db: apsw.Connection) -> None:
     db.execute("UPDATE segment SET encoder = (SELECT value FROM meta WHERE key = 'fingerprint')")
     db.executemany("INSERT INTO state VALUES (?, 0)", [("token",), ("unsettled",)])
     index_all_labels(db)
+
+
+def _from_2_to_3(db: apsw.Connection) -> None:
+    db.execute(FROM_2_TO_3)
+    db.executemany("INSERT INTO state VALUES (?, ?)", [("codes_version", 1), ("next_version", 2)])
 
 
 def index_all_labels(db: apsw.Connection) -> None:

@@ -29,7 +29,7 @@ def register(
     token = next_token(db)
     db.executemany("DELETE FROM segment WHERE number = ?", [(row.number,) for row in replaces])
     if segment is not None:
-        _insert(db, segment, columns, token)
+        insert_segment(db, segment, columns, token)
     if tail:
         db.executemany("DELETE FROM chunk WHERE first = ?", [(chunk.first,) for chunk in tail])
         if rest is not None and len(rest):
@@ -46,14 +46,15 @@ def _unchanged(db: apsw.Connection, replaces: Sequence[SegmentRow], tail: Sequen
     return [Chunk(*row) for row in fetch(db, query, (len(tail),))] == list(tail)
 
 
-def _insert(db: apsw.Connection, segment: NewSegment, columns: Columns, token: int) -> None:
+def insert_segment(db: apsw.Connection, segment: NewSegment, columns: Columns, token: int) -> None:
+    """Make a segment part of the gallery, behind all others; rows of camera 0 are deleted."""
     number = get_state(db, "next_segment")
     db.execute(
         "INSERT INTO segment (number, name, first, last, rows, deleted, bytes, digest, version, encoder, statistics, "
-        "checked) VALUES (?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?)",
+        "checked) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            number, segment.name, segment.first, segment.last, segment.rows, segment.bytes, segment.digest, token,
-            segment.encoder, segment.statistics, segment.checked,
+            number, segment.name, segment.first, segment.last, segment.rows, int((columns.cameras == 0).sum()),
+            segment.bytes, segment.digest, token, segment.encoder, segment.statistics, segment.checked,
         ),
     )  # fmt: skip
     _, cameras, times, _ = columns.to_blobs()

@@ -11,7 +11,7 @@ import apsw
 from swiftreid.durable import PRIVATE_FILE, open_new
 from swiftreid.gallery.errors import NewerFormat, NotAGallery, damaged
 from swiftreid.gallery.meta import FORMAT, Meta
-from swiftreid.gallery.sqlite.connection import DATABASE, connect, fetch, transaction
+from swiftreid.gallery.sqlite.connection import DATABASE, connect, fetch, get_codes_version, transaction
 from swiftreid.gallery.sqlite.errors import sqlite_errors
 
 APPLICATION = 0x53524944  # "SRID": marks the file among SQLite databases
@@ -69,6 +69,16 @@ ALTER TABLE segment ADD COLUMN encoder TEXT NOT NULL DEFAULT '';
 ALTER TABLE segment ADD COLUMN statistics INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE segment ADD COLUMN checked TEXT;
 """
+# Codes by other encoders than the active one: half filled, or those of before, kept to go back to.
+FROM_2_TO_3 = """
+CREATE TABLE version (number INTEGER PRIMARY KEY, state TEXT NOT NULL, meta TEXT NOT NULL) STRICT;
+CREATE TABLE version_segment (
+    number INTEGER PRIMARY KEY, version INTEGER NOT NULL REFERENCES version (number) ON DELETE CASCADE,
+    name TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, rows INTEGER NOT NULL, bytes INTEGER NOT NULL,
+    digest TEXT NOT NULL, encoder TEXT NOT NULL, statistics INTEGER NOT NULL, checked TEXT, cameras BLOB NOT NULL
+) STRICT;
+CREATE INDEX version_segment_version ON version_segment (version);
+"""
 STATE = {
     "next_seq": 1,
     "next_camera": 1,
@@ -77,7 +87,12 @@ STATE = {
     "removed": 0,  # deleted or changed entries with content that a rewrite of the database has not erased yet
     "token": 0,  # of the last write
     "unsettled": 0,  # whether the log may hold content that was deleted
+    "codes_version": 1,  # of the codes that searches compare
+    "next_version": 2,
 }
+
+
+_TABLES = {1: FORMAT_1, 2: FORMAT_1 + FROM_1_TO_2, 3: FORMAT_1 + FROM_1_TO_2 + FROM_2_TO_3}
 
 
 def create_database(folder: Path, meta: Meta, gallery: Path) -> None:
@@ -96,7 +111,7 @@ def _create(folder: Path, meta: Meta) -> None:
     try:
         db.execute(f"PRAGMA page_size = {PAGE_BYTES}; PRAGMA journal_mode = WAL")
         with transaction(db):
-            db.execute(FORMAT_1 + FROM_1_TO_2)
+            db.execute(_TABLES[FORMAT])
             db.executemany("INSERT INTO meta VALUES (?, ?)", meta.to_text().items())
             db.executemany("INSERT INTO state VALUES (?, ?)", STATE.items())
             db.execute(f"PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {FORMAT}")
@@ -126,14 +141,19 @@ def format_of(db: apsw.Connection, folder: Path) -> int:
 
 
 def read_meta(db: apsw.Connection, folder: Path) -> Meta:
-    """What never changes, from a database of the current format.
+    """What the gallery is bound to, from a database of the current format.
 
     Raises:
         GalleryDamaged: a table or a value is missing, or wrong.
     """
     check_tables(db, folder, FORMAT)
     try:
-        return Meta.from_text(dict(fetch(db, "SELECT key, value FROM meta")), FORMAT)
+        db.execute("BEGIN")  # both of one moment
+        try:
+            stored = dict(fetch(db, "SELECT key, value FROM meta"))
+            return Meta.from_text(stored, FORMAT, get_codes_version(db))
+        finally:
+            db.execute("ROLLBACK")
     except (KeyError, ValueError) as error:
         raise damaged(folder, f"{DATABASE} lacks its description ({error})") from error
 
@@ -163,7 +183,7 @@ def _layout(db: apsw.Connection) -> set[tuple[str, tuple[Any, ...]]]:
 def _expected_layout(version: int) -> set[tuple[str, tuple[Any, ...]]]:
     db = apsw.Connection(":memory:")
     try:
-        db.execute(FORMAT_1 if version == 1 else FORMAT_1 + FROM_1_TO_2)
+        db.execute(_TABLES[version])
         return _layout(db)
     finally:
         db.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,20 @@ import apsw
 import numpy as np
 from numpy.typing import NDArray
 
-from swiftreid.gallery.catalogue import CameraRow, EntryRow, FilterColumns, SegmentRow
+from swiftreid.gallery.catalogue import (
+    CameraRow,
+    CodesVersion,
+    EntryRow,
+    FilterColumns,
+    LiveColumns,
+    SegmentRow,
+    VersionSegment,
+)
 from swiftreid.gallery.chunks import Chunk, StoredChunk
 from swiftreid.gallery.filters import Filters
-from swiftreid.gallery.sqlite.connection import ReadPool, fetch, get_state
+from swiftreid.gallery.meta import Meta
+from swiftreid.gallery.sqlite import version_rows
+from swiftreid.gallery.sqlite.connection import ReadPool, check_codes_version, fetch, get_state
 from swiftreid.gallery.sqlite.errors import sqlite_errors
 
 ENTRY = (
@@ -40,7 +51,7 @@ _SHOWN = 20
 class SqliteView:
     """See `swiftreid.gallery.catalogue.CatalogueView`."""
 
-    def __init__(self, pool: ReadPool, folder: Path, doing: str) -> None:
+    def __init__(self, pool: ReadPool, folder: Path, doing: str, meta: Meta) -> None:
         self._pool = pool
         self._folder = folder
         self._doing = doing
@@ -49,6 +60,7 @@ class SqliteView:
         try:
             self._db.execute("BEGIN")
             self.token = get_state(self._db, "token")
+            check_codes_version(self._db, folder, meta)
         except BaseException:
             self.close()
             raise
@@ -62,11 +74,16 @@ class SqliteView:
                 db.execute("ROLLBACK")
             self._pool.give_back(db)
 
-    def _fetch(self, query: str, *values: Any) -> list[Any]:
+    @contextmanager
+    def _reading(self) -> Iterator[apsw.Connection]:
         with self._lock, sqlite_errors(self._folder, self._doing):
             if self._db is None:
                 raise AssertionError("a closed view is not read")
-            return fetch(self._db, query, values)
+            yield self._db
+
+    def _fetch(self, query: str, *values: Any) -> list[Any]:
+        with self._reading() as db:
+            return fetch(db, query, values)
 
     def segments(self) -> list[SegmentRow]:
         """See `CatalogueView.segments`."""
@@ -79,10 +96,8 @@ class SqliteView:
 
     def tail_rows(self) -> int:
         """See `CatalogueView.tail_rows`."""
-        with self._lock, sqlite_errors(self._folder, self._doing):
-            if self._db is None:
-                raise AssertionError("a closed view is not read")
-            return get_state(self._db, "tail_rows")
+        with self._reading() as db:
+            return get_state(db, "tail_rows")
 
     def chunks(self) -> list[Chunk]:
         """See `CatalogueView.chunks`."""
@@ -166,6 +181,21 @@ class SqliteView:
         )
         found = self._fetch(query, seq)
         return found[0] if found else None
+
+    def columns(self) -> LiveColumns:
+        """See `CatalogueView.columns`."""
+        with self._reading() as db:
+            return version_rows.columns(db)
+
+    def versions(self) -> list[CodesVersion]:
+        """See `CatalogueView.versions`."""
+        with self._reading() as db:
+            return version_rows.versions(db, self._folder)
+
+    def version_segments(self, version: int) -> list[VersionSegment]:
+        """See `CatalogueView.version_segments`."""
+        with self._reading() as db:
+            return version_rows.version_segments(db, self._folder, version)
 
     def held(self) -> dict[str, str]:
         """See `CatalogueView.held`."""

@@ -72,7 +72,7 @@ def train_network(plan: Plan, reports: Reports | None = None, *, world: World | 
         method.weights_loaded(())  # those of the checkpoint, all of them; what does not learn must be known before Run
     else:
         header = first_weights(method, plan, reports, header)
-    start = start_to_keep(plan, header) if plan.recipe.keep_start else None
+    start = start_to_keep(plan, header if before is None else before[0]) if plan.recipe.keep_start else None
     make_folder(plan, world)
     pictures = _read(plan, world, reports, targets)
     if (found := len(np.unique(pictures.persons))) < 2:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from swiftreid.adaptation.guard import GuardVerdict, judge
 from swiftreid.adaptation.guard_log import log_verdict
-from swiftreid.adaptation.pictures import UnlabelledPictures, embed_pictures, held_out_rows
+from swiftreid.adaptation.pictures import UnlabelledPictures, embed_pictures, held_out_rows, in_words
 from swiftreid.clustering.answers import PairAnswer
 from swiftreid.clustering.two_stage import ALONE, ClusterSettings, PeopleClusters
 from swiftreid.data.samples import NamedSample
@@ -102,6 +102,7 @@ def adapt(
     settings: AdaptSettings,
     data_fingerprint: str = "",
     answers: Sequence[PairAnswer] = (),
+    no_overlap: Collection[tuple[str, str]] = (),
     resume: bool = False,
     reports: Reports | None = None,
     world: World | None = None,
@@ -122,6 +123,7 @@ def adapt(
         settings: how.
         data_fingerprint: of the data set that they are of, where it is one that encoders are measured on.
         answers: about pairs of the pictures, by their ids.
+        no_overlap: pairs of cameras that see no place in common: whoever is under one is not under the other at once.
         resume: whether to resume from the folder's checkpoints.
         reports: where progress and notices go.
         world: this process and its device (`train_network`).
@@ -134,6 +136,7 @@ def adapt(
     reports = reports or Reports()
     recipe = recipe_for(encoder, settings.recipe, init)
     pictures = embed_pictures(encoder, samples, on_bad=reports.on_bad, progress=reports.progress)
+    answers = [*pictures.apart(no_overlap), *answers]
     before = pictures.clusters(settings.clusters, answers)
     reports.note(f"as it is: {in_words(before)}")
     groups = int(before.people.max(initial=ALONE)) + 1
@@ -238,12 +241,6 @@ def with_group_codes(
     learning = Learning(None, None, recipe, 0, progress)
     origin = Origin(f"groups of {data}", digest, rendered=False)
     return learn_codes(network, views, learning, origin, name=name, beta=None, max_loss=0.005)
-
-
-def in_words(found: PeopleClusters) -> str:
-    """Groups, pictures that are in none, and links, in words for users."""
-    groups, alone = int(found.people.max(initial=ALONE)) + 1, float((found.people == ALONE).mean())
-    return f"{groups:,} groups, {alone:.0%} of the pictures alone, {found.beyond_chance:.0%} linked beyond chance"
 
 
 class _WatchedClusters(Clusters):

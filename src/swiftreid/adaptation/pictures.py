@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from swiftreid.adaptation.guard import Agreement, agreement
 from swiftreid.clustering.answers import PairAnswer, known_pairs
-from swiftreid.clustering.two_stage import ALONE, ClusterSettings, PeopleClusters, cluster_people
+from swiftreid.clustering.apart import apart_pairs
+from swiftreid.clustering.two_stage import ALONE, ClusterSettings, KnownPairs, PeopleClusters, cluster_people
+from swiftreid.data.numbering import numbers_of
 from swiftreid.data.samples import NamedSample, NumberedSample, ReidData, Sample
 from swiftreid.encoding.abstract import Encoder
 from swiftreid.encoding.camera_statistics import ENOUGH, CameraStatistics, fit_camera_statistics
@@ -21,7 +23,6 @@ from swiftreid.encoding.embedded import embed_paths
 from swiftreid.encoding.stream import OnBad
 from swiftreid.errors import SwiftReIDError
 from swiftreid.progress import Progress, no_progress
-from swiftreid.training.targets.clusters import numbers_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,11 +43,31 @@ class UnlabelledPictures:
     statistics: CameraStatistics | None
     embeddings: NDArray[np.float32]
 
+    @property
+    def tracks(self) -> NDArray[np.int64]:
+        """Number of each one's track, int64 [n]; -1 where it is of none."""
+        return numbers_of([sample.tracklet for sample in self.samples])
+
+    def known(self, answers: Sequence[PairAnswer]) -> KnownPairs:
+        """Answers about pairs of them, by their ids, as pairs of places."""
+        return known_pairs(answers, [sample.id for sample in self.samples])
+
+    def apart(self, no_overlap: Collection[tuple[str, str]] = ()) -> list[PairAnswer]:
+        """Answers that need nobody: people in one frame are two, and so are people at one time under other cameras.
+
+        Args:
+            no_overlap: pairs of cameras that see no place in common (`swiftreid.clustering.apart.apart_pairs`).
+
+        Raises:
+            UsageError: such a camera is none of theirs.
+        """
+        pairs = apart_pairs(self.samples, no_overlap=no_overlap).tolist()
+        return [PairAnswer(self.samples[one].id, self.samples[other].id, same=False) for one, other in pairs]
+
     def clusters(self, settings: ClusterSettings, answers: Sequence[PairAnswer] = ()) -> PeopleClusters:
         """Who may be who, with answers about pairs of them by their ids."""
-        tracks = numbers_of([sample.tracklet for sample in self.samples])
-        known = known_pairs(answers, [sample.id for sample in self.samples])
-        return cluster_people(self.embeddings, self.cameras, tracks=tracks, known=known, settings=settings)
+        known = self.known(answers)
+        return cluster_people(self.embeddings, self.cameras, tracks=self.tracks, known=known, settings=settings)
 
     def agreement(self, rows: NDArray[np.bool_], tracklets: NDArray[np.int64]) -> Agreement:
         """What some of them, bool [n], say of the embedding; ``tracklets`` as `PeopleClusters` has them."""
@@ -115,6 +136,12 @@ def training_pictures(data: ReidData) -> list[NamedSample]:
 def _id_of(path: Path, root: Path) -> str:
     """A picture's place below its data set's folder."""
     return Path(os.path.relpath(path, root)).as_posix()
+
+
+def in_words(found: PeopleClusters) -> str:
+    """Groups, pictures that are in none, and links, in words for users."""
+    groups, alone = int(found.people.max(initial=ALONE)) + 1, float((found.people == ALONE).mean())
+    return f"{groups:,} groups, {alone:.0%} of the pictures alone, {found.beyond_chance:.0%} linked beyond chance"
 
 
 def held_out_rows(clusters: PeopleClusters, share: float, seed: int) -> NDArray[np.bool_]:

@@ -17,6 +17,10 @@ SHORT_LIST = "short_list"
 """Method of a calibration with a short-list cascade: the w rule by attributes, then the one identity code."""
 
 
+UNLABELLED = "unlabelled"
+"""Method of a calibration that was fitted without labels: same person only, and every entry is compared."""
+
+
 class Calibration(BaseModel):
     """What an encoder's distances mean, fitted on held-out identities of one data set."""
 
@@ -25,7 +29,8 @@ class Calibration(BaseModel):
     cascade: str
     """Text form of the calibrated cascade, as `swiftreid.search.cascade.Cascade.parse` reads it."""
     method: str
-    """How its thresholds were fitted: ``gaussian``, ``empirical`` or ``recall``; or ``short_list``: it has none."""
+    """How its thresholds were fitted: ``gaussian``, ``empirical`` or ``recall``; ``short_list`` and ``unlabelled`` have
+    none."""
     beta: float | None
     """Weight of recall in DTO; None with ``recall``, which has none."""
     default_cascade: str
@@ -56,7 +61,9 @@ class Calibration(BaseModel):
     @property
     def cascades(self) -> dict[str, Cascade]:
         """All calibrated cascades, by a label for tables."""
-        texts = {} if self.method == SHORT_LIST else {f"CtF, DTO beta {PAPER_BETA:g}": self.default_cascade}
+        texts = (
+            {} if self.method in (SHORT_LIST, UNLABELLED) else {f"CtF, DTO beta {PAPER_BETA:g}": self.default_cascade}
+        )
         if self.beta is not None:
             texts[f"CtF, DTO beta {self.beta:g}"] = self.cascade
         found = {label: Cascade.parse(text) for label, text in texts.items()}

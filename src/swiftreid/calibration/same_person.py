@@ -20,7 +20,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -35,6 +35,10 @@ FALSE_ACCEPTS = 0.05
 
 EMBEDDING = "embedding"
 """In place of a code's name: cosine distance of float embeddings, 0 to 2."""
+
+LABELLED: Final = "labelled people"
+UNLABELLED: Final = "groups without labels"
+"""What a threshold is fitted on: people with names, or groups of pictures (`swiftreid.calibration.unlabelled`)."""
 
 _BLOCK, _MOST_QUERIES = 128, 2048
 _COSINE_BINS = 2000
@@ -55,6 +59,8 @@ class SamePerson:
         met: whether ``false_accepts`` is as low as requested (False: even distance 0 has more).
         persons: held-out people with pictures by two cameras.
         queries: held-out pictures asked.
+        source: what it is fitted on, `LABELLED` or `UNLABELLED`; of groups without labels all shares are estimates,
+            and ``recall`` and ``persons`` are of the people who were found by two cameras.
     """
 
     code: str
@@ -67,6 +73,7 @@ class SamePerson:
     met: bool
     persons: int
     queries: int
+    source: str = LABELLED
 
     def false_accepts_in(self, gallery: int) -> float:
         """An estimate of ``false_accepts`` in a gallery of another size (see this module on independence)."""
@@ -141,6 +148,48 @@ def fit_same_person(
     """
     if not 0 < false_accepts < 1:
         raise UsageError(f"false_accepts must be above 0 and below 1, got {false_accepts}")
+    counted, size = _checked(vectors, persons, cameras, code=code, gallery=gallery, seed=seed)
+    curve = _false_accepts(counted.strangers, size)
+    place = max(0, int(np.searchsorted(curve, false_accepts, side="right")) - 1)
+    return _measured(counted, curve, place, code, size, most=false_accepts)
+
+
+def measure_same_person(
+    vectors: NDArray[np.uint8] | NDArray[np.float32],
+    persons: ArrayLike,
+    cameras: ArrayLike,
+    fitted: SamePerson,
+    *,
+    seed: int = 0,
+) -> SamePerson:
+    """The figures that a threshold has on other people: its distance and gallery stay.
+
+    Args:
+        vectors: as for `fit_same_person`, of the threshold's code.
+        persons: likewise.
+        cameras: likewise.
+        fitted: the threshold; ``met`` becomes whether its ``false_accepts`` holds here.
+        seed: above 2,048 pictures that many are drawn as queries.
+
+    Raises:
+        UsageError: as for `fit_same_person`.
+    """
+    counted, size = _checked(vectors, persons, cameras, code=fitted.code, gallery=fitted.gallery, seed=seed)
+    curve = _false_accepts(counted.strangers, size)
+    place = round(fitted.threshold * _COSINE_BINS / 2) if fitted.code == EMBEDDING else int(fitted.threshold)
+    return _measured(counted, curve, place, fitted.code, size, most=fitted.false_accepts)
+
+
+def _checked(
+    vectors: NDArray[np.uint8] | NDArray[np.float32],
+    persons: ArrayLike,
+    cameras: ArrayLike,
+    *,
+    code: str,
+    gallery: int | None,
+    seed: int,
+) -> tuple[_Counted, int]:
+    """Counted distances, and the size of the gallery."""
     if gallery is not None and gallery < 1:
         raise UsageError(f"the gallery needs at least 1 entry, got {gallery}")
     people, places = people_and_places(persons, cameras, len(vectors))
@@ -158,9 +207,12 @@ def fit_same_person(
             "a same-person threshold needs held-out pictures of two people at least, one of them seen by two cameras; "
             "calibrate on other people"
         )
-    size = gallery or int(counted.strangers[:, -1].min())
-    curve = _false_accepts(counted.strangers, size)
-    place = max(0, int(np.searchsorted(curve, false_accepts, side="right")) - 1)
+    return counted, gallery or int(counted.strangers[:, -1].min())
+
+
+def _measured(
+    counted: _Counted, curve: NDArray[np.float64], place: int, code: str, size: int, *, most: float
+) -> SamePerson:
     with_match = counted.nearest < len(curve)
     return SamePerson(
         code=code,
@@ -170,7 +222,7 @@ def fit_same_person(
         false_accepts_per_pair=float(counted.strangers[:, place].sum() / counted.strangers[:, -1].sum()),
         recall=float((counted.nearest[with_match] <= place).mean()),
         recall_per_pair=float(counted.matches[: place + 1].sum() / counted.matches.sum()),
-        met=bool(curve[place] <= false_accepts),
+        met=bool(curve[place] <= most),
         persons=counted.persons,
         queries=len(counted.nearest),
     )

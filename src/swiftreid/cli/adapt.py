@@ -9,14 +9,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from swiftreid.cli.console import JsonOption, QuietOption, Report
-from swiftreid.cli.datasets import open_data_set
 from swiftreid.cli.outputs import written
 from swiftreid.cli.sources import BadPictures
-from swiftreid.clustering.answers import load_answers
-from swiftreid.data.fingerprint import fingerprint_of
+from swiftreid.cli.unlabelled import (
+    AnswersOption,
+    CameraOption,
+    DataOption,
+    ManifestOption,
+    NoOverlapOption,
+    PicturesArgument,
+    answers_about,
+    camera_pairs,
+    unlabelled,
+)
 from swiftreid.encoding.encoder import open_encoder
-from swiftreid.errors import UsageError
-from swiftreid.experiments.inputs import TRAIN
 from swiftreid.recipes import find_recipe
 
 if TYPE_CHECKING:
@@ -25,22 +31,15 @@ if TYPE_CHECKING:
 
 def adapt(
     encoder: Annotated[str, typer.Argument(help="Encoder to start from: a file, or the name of a shipped one.")],
-    pictures: Annotated[list[Path] | None, typer.Argument(help="Picture files or folders of pictures.")] = None,
+    pictures: PicturesArgument = None,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for the encoder, the checkpoint and the logs.")
     ] = Path("adapted"),
-    manifest: Annotated[
-        Path | None, typer.Option(help="CSV with columns path and camera, in place of pictures.")
-    ] = None,
-    data: Annotated[
-        str | None, typer.Option(help="Data set whose training pictures to take, in place of pictures.")
-    ] = None,
-    camera: Annotated[
-        str | None, typer.Option(help="Camera of all these pictures, where their names do not give it.")
-    ] = None,
-    answers: Annotated[
-        Path | None, typer.Option(help="CSV with columns one, other (ids) and same (yes or no), of pairs of pictures.")
-    ] = None,
+    manifest: ManifestOption = None,
+    data: DataOption = None,
+    camera: CameraOption = None,
+    answers: AnswersOption = None,
+    no_overlap: NoOverlapOption = None,
     recipe: Annotated[str, typer.Option(help="Recipe of the training.")] = "small/cluster_memory",
     settings: Annotated[
         list[str] | None,
@@ -69,8 +68,6 @@ def adapt(
     """
     from swiftreid.adaptation.adapt import AdaptSettings
     from swiftreid.adaptation.adapt import adapt as adapted_by
-    from swiftreid.adaptation.pictures import training_pictures
-    from swiftreid.retrieval.samples import samples_in
     from swiftreid.training.network.plan import Reports
     from swiftreid.training.network.processes import joined
     from swiftreid.training.network.recipe import load_network_recipe
@@ -78,25 +75,20 @@ def adapt(
     report = Report(as_json=as_json, quiet=quiet)
     stated = load_network_recipe(find_recipe(recipe), settings or [])
     base, bad = open_encoder(encoder), BadPictures(report)
-    if data is not None:
-        if pictures or manifest:
-            raise UsageError("give pictures, --manifest or --data, one of the three")
-        read = open_data_set(report, data, need=TRAIN)
-        samples, source, fingerprint = training_pictures(read), read.name, fingerprint_of(read)
-    else:
-        samples, fingerprint = samples_in(pictures or [], manifest=manifest, camera=camera), ""
-        source = (manifest or (pictures or [Path()])[0]).resolve().name
+    source = unlabelled(report, pictures, manifest=manifest, data=data, camera=camera)
+    known = answers_about(report, answers, source.samples)
     with joined(device) as world:
         done = adapted_by(
             base,
-            samples,
+            source.samples,
             output / "training",
             init=encoder,
             name=output.resolve().name,
-            data=source,
-            data_fingerprint=fingerprint,
+            data=source.name,
+            data_fingerprint=source.fingerprint,
             settings=AdaptSettings(stated, held_out=held_out, force=force, seed=seed),
-            answers=load_answers(answers) if answers else [],
+            answers=known,
+            no_overlap=camera_pairs(no_overlap),
             resume=resume,
             reports=Reports(report.progress, on_bad=bad, note=report.note),
             world=world,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from swiftreid.calibration.calibration import SHORT_LIST, Calibration
+from swiftreid.calibration.calibration import SHORT_LIST, UNLABELLED, Calibration
 from swiftreid.calibration.same_person import EMBEDDING, SamePerson
+from swiftreid.calibration.same_person import UNLABELLED as BY_GROUPS
 from swiftreid.calibration.thresholds import PAPER_BETA
 from swiftreid.cli.console import Report
 from swiftreid.evaluation.attributes import AttributeScore, AttributeScores
@@ -17,6 +18,9 @@ FEW = 30
 def print_calibration(report: Report, found: Calibration) -> None:
     """Print one line for each fitted value, with its data."""
     report.text(f"cascade: {found.cascade} ({_chosen_by(found)})")
+    if found.method == UNLABELLED:
+        _print_unlabelled(report, found)
+        return
     if found.method != SHORT_LIST and found.default_cascade != found.cascade:
         report.text(f"cascade of the paper's beta: {found.default_cascade} (DTO, beta {PAPER_BETA:g})")
     if found.recall is None:
@@ -41,6 +45,26 @@ def print_calibration(report: Report, found: Calibration) -> None:
             report.text(_same_person(threshold))
 
 
+def _print_unlabelled(report: Report, found: Calibration) -> None:
+    """A threshold that was fitted without labels: from what, and how sure it is."""
+    report.text(
+        f"without labels, from {found.pictures:,} pictures: {found.persons:,} people are found by two cameras; "
+        f"{found.details['known_together']:,} pairs are known to be one person, {found.details['known_apart']:,} two"
+    )
+    for threshold in (found.same_person, found.same_person_embedding):
+        if threshold is None:
+            continue
+        report.text(_same_person(threshold))
+        facts = found.details[threshold.code]
+        least, most = (100 * share for share in facts["resampled"])
+        sure = f"  {least:.1f} to {most:.1f} % by groups of random parts of the pictures"
+        if facts["apart"] is not None:
+            sure += f"; {100 * facts['apart']:.2g} % of the pairs known to be two are within it"
+        if facts["together"] is not None:
+            sure += f"; {100 * facts['together']:.0f} % of those known to be one"
+        report.text(sure)
+
+
 def warn_of_few(people: int, held_out: str, report: Report) -> None:
     """Warn where figures rest on too few held-out people."""
     if people < FEW:
@@ -52,6 +76,8 @@ def warn_of_few(people: int, held_out: str, report: Report) -> None:
 def _chosen_by(found: Calibration) -> str:
     if found.beta is not None:
         return f"DTO, beta {found.beta:g}"
+    if found.method == UNLABELLED:
+        return "every entry: no cascade is fitted without labels"
     if found.method != SHORT_LIST:
         return "certified recall"
     lost, most = found.details.get("lost", {}), 100 * found.details.get("max_loss", 0.0)
@@ -79,8 +105,9 @@ def attributes_in_words(scores: Sequence[AttributeScore]) -> str:
 
 def _same_person(found: SamePerson) -> str:
     distance = "cosine distance up to" if found.code == EMBEDDING else f"{found.code} up to"
+    there = "the people found by two cameras" if found.source == BY_GROUPS else "the people who are there"
     line = (
-        f"same person: {distance} {found.threshold:g} finds {100 * found.recall:.1f} % of the people who are there and "
+        f"same person: {distance} {found.threshold:g} finds {100 * found.recall:.1f} % of {there} and "
         f"gives an entry to {100 * found.false_accepts:.1f} % of those who are not, among {found.gallery:,} entries"
     )
     return line if found.met else f"{line}; that is more than you allowed, but no threshold is stricter"

@@ -7,6 +7,8 @@ from typing import Annotated, Any, cast, get_args
 
 import typer
 
+from swiftreid.adaptation.deciding import calibrate_unlabelled
+from swiftreid.adaptation.pictures import embed_pictures
 from swiftreid.calibration.fit import CascadeMethod
 from swiftreid.calibration.recall import CONFIDENCE, SHARE
 from swiftreid.calibration.same_person import FALSE_ACCEPTS
@@ -25,6 +27,15 @@ from swiftreid.cli.devices import CPU, DeviceOption, EncoderThreadsOption
 from swiftreid.cli.encoders import Output
 from swiftreid.cli.outputs import SAFETENSORS, output_file
 from swiftreid.cli.sources import BadPictures
+from swiftreid.cli.unlabelled import (
+    AnswersOption,
+    CameraOption,
+    NoOverlapOption,
+    answers_about,
+    camera_pairs,
+    unlabelled,
+)
+from swiftreid.encoding.abstract import Encoder
 from swiftreid.encoding.card import EncoderCard
 from swiftreid.encoding.encoder import DEFAULT, open_encoder
 from swiftreid.encoding.vectors import encode_vectors_to_file, read_vectors
@@ -122,6 +133,16 @@ def calibrate(
         typer.Option(min=1, help="Gallery entries for --false-accepts. Default: as many as held out."),
     ] = None,
     sweep: Annotated[bool, typer.Option("--sweep", help="Print what every beta loses and compares.")] = False,
+    without_labels: Annotated[
+        bool,
+        typer.Option(
+            "--unlabelled",
+            help="Fit the same-person threshold alone, without labels: DATA is a folder of pictures or a manifest.",
+        ),
+    ] = False,
+    camera: CameraOption = None,
+    answers: AnswersOption = None,
+    no_overlap: NoOverlapOption = None,
     device: DeviceOption = CPU,
     encoder_threads: EncoderThreadsOption = None,
     as_json: JsonOption = False,
@@ -157,6 +178,30 @@ def calibrate(
     used = open_encoder(encoder, threads=encoder_threads, device=device)
     if output is None and not Path(encoder).is_file():
         raise UsageError(f"{encoder} is a shipped encoder and stays as it is: give --output for the calibrated copy")
+    if without_labels:
+        if kind or folders or root or sweep or method != "gaussian" or beta is not None:
+            raise UsageError(
+                "--unlabelled fits the same-person threshold alone: leave out --kind, --folders, --root, --sweep, "
+                "--method and --beta"
+            )
+        place = Path(data)
+        table = place if place.suffix.lower() in (".csv", ".parquet") else None
+        source = unlabelled(report, [] if table else [place], manifest=table, data=None, camera=camera)
+        known, bad = answers_about(report, answers, source.samples), BadPictures(report)
+        pictures = embed_pictures(used, source.samples, on_bad=bad, progress=report.progress)
+        calibrated = calibrate_unlabelled(
+            used,
+            pictures,
+            data=source.name,
+            answers=[*pictures.apart(camera_pairs(no_overlap)), *known],
+            rendered=source.rendered,
+            false_accepts=settings.false_accepts,
+            gallery_size=settings.gallery_size,
+        )
+        _write(report, calibrated, output or Path(encoder), bad)
+        return
+    if camera or answers or no_overlap:
+        raise UsageError("--camera, --answers and --no-overlap need --unlabelled: labelled people need no answers")
     read = open_data_set(report, data, kind=kind, folders=folders, root=root, need=NEEDED[settings.split])
     in_place = output is None or (output.exists() and Path(encoder).exists() and output.samefile(encoder))
     before = used.card.calibration
@@ -168,7 +213,10 @@ def calibrate(
         )
     bad = BadPictures(report)
     calibrated = calibrate_encoder(used, read, settings, on_bad=bad, progress=report.progress)
-    target = output or Path(encoder)
+    _write(report, calibrated, output or Path(encoder), bad, sweep=sweep)
+
+
+def _write(report: Report, calibrated: Encoder, target: Path, bad: BadPictures, *, sweep: bool = False) -> None:
     calibrated.save(target)
     found = calibrated.card.calibration
     assert found is not None

@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "doctor": "doctor:doctor",
     "train": "train:train",
     "adapt": "adapt:adapt",
+    "label": "label:label",
     "recipes": "recipes:recipes",
     "hash": "coding:hash_embedding",
     "encode": "coding:encode",

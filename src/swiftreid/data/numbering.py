@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
 
 from swiftreid.data.samples import DISTRACTOR, JUNK, Doubt, NamedSample, NumberedSample, ReidData, Sample
 from swiftreid.errors import UsageError
@@ -79,6 +82,12 @@ def numbered(sample: NamedSample, persons: Mapping[str, int], cameras: Mapping[s
         sample.tracklet,
         sample.frame,
     )
+
+
+def numbers_of(names: Sequence[str | None]) -> NDArray[np.int64]:
+    """A number for each name from 0, int64 [n]; -1 for none."""
+    places = {name: number for number, name in enumerate(sorted({name for name in names if name is not None}))}
+    return np.array([-1 if name is None else places[name] for name in names], np.int64)
 
 
 def names_of(numbers: Mapping[str, int]) -> dict[int, str]:

@@ -19,6 +19,7 @@ from swiftreid.clustering.two_stage import (
     cluster_people,
     first_of,
 )
+from swiftreid.data.numbering import numbers_of
 from swiftreid.encoding.camera_statistics import ENOUGH, fit_camera_statistics
 from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.methods.cluster_memory import ClusterMemoryConfig
@@ -106,12 +107,6 @@ class Clusters(Targets):
             "threshold": found.threshold,
         }
         return EpochLabels(rows, people, values, int(people.max()) + 1, memory, figures=figures)
-
-
-def numbers_of(names: Sequence[str | None]) -> NDArray[np.int64]:
-    """A number for each name from 0, int64 [n]; -1 for none."""
-    places = {name: number for number, name in enumerate(sorted({name for name in names if name is not None}))}
-    return np.array([-1 if name is None else places[name] for name in names], np.int64)
 
 
 def _doubtful(found: PeopleClusters, tracklets: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -15,6 +16,7 @@ from PIL import Image
 
 from command import COMMAND
 from drawn_figures import draw_person
+from swiftreid import open_gallery
 from swiftreid.clustering.answers import PairAnswer, load_answers, save_answers
 
 pytestmark = pytest.mark.timeout(600)
@@ -30,10 +32,10 @@ def figures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def label(
-    folder: Path, figures: Path, *options: str, keys: str = "", code: int = 0
+    folder: Path, figures: Path | None, *options: str, keys: str = "", code: int = 0
 ) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
-        [COMMAND, "label", "rendered", str(figures), *options],
+        [COMMAND, "label", "rendered", *([] if figures is None else [str(figures)]), *options],
         input=keys,
         text=True,
         capture_output=True,
@@ -119,3 +121,22 @@ def test_what_cannot_be_asked_is_refused_and_strange_answers_are_noted(figures: 
         (few / path.name).write_bytes(path.read_bytes())
     assert "nothing is left to ask" in label(tmp_path, few, "--answers", "few.csv").stderr
     assert not (tmp_path / "few.csv").exists()
+
+
+def test_the_source_pictures_of_a_gallery_are_asked_about(figures: Path, tmp_path: Path) -> None:
+    copies = tmp_path / "copies"
+    shutil.copytree(figures, copies)
+    with open_gallery(tmp_path / "people", encoder="stripes", create=True) as people:
+        people.add(copies)
+        ids = set(people.ids())
+    (copies / "0001_c1_01.png").unlink()
+    done = label(tmp_path, None, "--gallery", "people", "--questions", "2", keys="y\nn\n")
+    assert "1 of 80 entries of people are left out: their source pictures are not there" in done.stderr
+    asked = {id_ for one, other, _ in pairs(tmp_path / "answers.csv") for id_ in (one, other)}
+    assert len(asked) >= 3
+    assert asked <= ids - {"0001_c1_01.png"}
+    both = label(tmp_path, figures, "--gallery", "people", code=2)
+    assert "one of the four" in both.stderr
+    shutil.rmtree(copies)
+    none = label(tmp_path, None, "--gallery", "people", code=2)
+    assert "has no entry whose source picture is there" in none.stderr

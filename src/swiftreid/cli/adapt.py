@@ -15,6 +15,7 @@ from swiftreid.cli.unlabelled import (
     AnswersOption,
     CameraOption,
     DataOption,
+    GalleryOption,
     ManifestOption,
     NoOverlapOption,
     PicturesArgument,
@@ -37,6 +38,7 @@ def adapt(
     ] = Path("adapted"),
     manifest: ManifestOption = None,
     data: DataOption = None,
+    gallery: GalleryOption = None,
     camera: CameraOption = None,
     answers: AnswersOption = None,
     no_overlap: NoOverlapOption = None,
@@ -75,7 +77,7 @@ def adapt(
     report = Report(as_json=as_json, quiet=quiet)
     stated = load_network_recipe(find_recipe(recipe), settings or [])
     base, bad = open_encoder(encoder), BadPictures(report)
-    source = unlabelled(report, pictures, manifest=manifest, data=data, camera=camera)
+    source = unlabelled(report, pictures, manifest=manifest, data=data, gallery=gallery, camera=camera)
     known = answers_about(report, answers, source.samples)
     with joined(device) as world:
         done = adapted_by(

@@ -186,7 +186,7 @@ def calibrate(
             )
         place = Path(data)
         table = place if place.suffix.lower() in (".csv", ".parquet") else None
-        source = unlabelled(report, [] if table else [place], manifest=table, data=None, camera=camera)
+        source = unlabelled(report, [] if table else [place], manifest=table, data=None, gallery=None, camera=camera)
         known, bad = answers_about(report, answers, source.samples), BadPictures(report)
         pictures = embed_pictures(used, source.samples, on_bad=bad, progress=report.progress)
         calibrated = calibrate_unlabelled(

@@ -21,6 +21,7 @@ from swiftreid.cli.sources import BadPictures
 from swiftreid.cli.unlabelled import (
     CameraOption,
     DataOption,
+    GalleryOption,
     ManifestOption,
     PicturesArgument,
     answers_about,
@@ -49,6 +50,7 @@ def label(
     ] = None,
     manifest: ManifestOption = None,
     data: DataOption = None,
+    gallery: GalleryOption = None,
     camera: CameraOption = None,
     device: DeviceOption = CPU,
     as_json: JsonOption = False,
@@ -63,7 +65,7 @@ def label(
     output_file("--answers", answers, suffixes=(".csv",))
     if picture is not None:
         output_file("--picture", picture, suffixes=(".png",))
-    source = unlabelled(report, pictures, manifest=manifest, data=data, camera=camera)
+    source = unlabelled(report, pictures, manifest=manifest, data=data, gallery=gallery, camera=camera)
     answers_about(report, answers if answers.exists() else None, source.samples)
     bad = BadPictures(report)
     embedded = embed_pictures(

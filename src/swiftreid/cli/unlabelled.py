@@ -17,11 +17,15 @@ from swiftreid.data.fingerprint import fingerprint_of
 from swiftreid.data.samples import NamedSample, ReidData
 from swiftreid.errors import UsageError
 from swiftreid.experiments.inputs import TRAIN
-from swiftreid.retrieval.samples import samples_in
+from swiftreid.gallery.store import Gallery
+from swiftreid.retrieval.samples import samples_in, samples_of_gallery
 
 PicturesArgument = Annotated[list[Path] | None, typer.Argument(help="Picture files or folders of pictures.")]
 ManifestOption = Annotated[Path | None, typer.Option(help="CSV with columns path and camera, in place of pictures.")]
 DataOption = Annotated[str | None, typer.Option(help="Data set whose training pictures to take, in place of pictures.")]
+GalleryOption = Annotated[
+    Path | None, typer.Option(help="Gallery whose source pictures to take, in place of pictures.")
+]
 CameraOption = Annotated[
     str | None, typer.Option(help="Camera of all these pictures, where their names do not give it.")
 ]
@@ -55,7 +59,13 @@ class UnlabelledSource:
 
 
 def unlabelled(
-    report: Report, pictures: Sequence[Path] | None, *, manifest: Path | None, data: str | None, camera: str | None
+    report: Report,
+    pictures: Sequence[Path] | None,
+    *,
+    manifest: Path | None,
+    data: str | None,
+    gallery: Path | None,
+    camera: str | None,
 ) -> UnlabelledSource:
     """The pictures that were asked for.
 
@@ -63,9 +73,21 @@ def unlabelled(
         UsageError: none were asked for, or in two ways, or they have no cameras.
         SwiftReIDError: they cannot be read.
     """
+    if sum(map(bool, (pictures, manifest, data, gallery))) > 1 and (data or gallery):
+        raise UsageError("give pictures, --manifest, --data or --gallery, one of the four")
+    if gallery is not None:
+        with Gallery.open(gallery, read_only=True) as store:
+            samples, left_out = samples_of_gallery(store)
+            rendered = store.rendered
+        if left_out:
+            total = left_out + len(samples)
+            report.warn(
+                f"{left_out:,} of {total:,} entries of {gallery} are left out: their source pictures are not there"
+            )
+        if not samples:
+            raise UsageError(f"gallery {gallery} has no entry whose source picture is there: give the pictures")
+        return UnlabelledSource(samples, gallery.resolve().name, "", rendered)
     if data is not None:
-        if pictures or manifest:
-            raise UsageError("give pictures, --manifest or --data, one of the three")
         read = open_data_set(report, data, need=TRAIN)
         return UnlabelledSource(training_pictures(read), read.name, fingerprint_of(read), read.rendered)
     samples = samples_in(pictures or [], manifest=manifest, camera=camera)

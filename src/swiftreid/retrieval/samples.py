@@ -15,6 +15,7 @@ from swiftreid.data.table_file import read_table
 from swiftreid.data.times import seconds
 from swiftreid.errors import UsageError
 from swiftreid.gallery.entries import Entry, valid_text
+from swiftreid.gallery.store import Gallery
 
 MANIFEST_COLUMNS = ("path", "id", "camera", "time", "person", "track", "frame")
 """Columns of a manifest with a meaning; all others are attributes."""
@@ -165,6 +166,24 @@ def _unescaped(escape: str) -> str:
         return "\\"
     code = int(escape[2:], 16)
     return chr(code if escape[1] == "u" else 0xDC00 + code)
+
+
+def samples_of_gallery(store: Gallery) -> tuple[list[NamedSample], int]:
+    """The source pictures of a gallery's entries, with what the gallery knows of them.
+
+    Args:
+        store: open, for reading at least.
+
+    Returns:
+        Samples whose ids are those of the entries; and the number of entries left out because their source is no file,
+        or is gone.
+    """
+    found: list[NamedSample] = []
+    for entry in store:
+        path = None if entry.source is None else file_of_source(entry.source)
+        if path is not None and path.is_file():
+            found.append(Sample(path, entry.person, entry.camera, entry.time, None, entry.id, entry.track, entry.frame))
+    return found, len(store) - len(found)
 
 
 def digest_of_file(file: Path) -> str:

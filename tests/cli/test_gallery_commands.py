@@ -245,6 +245,12 @@ def test_nothing_to_search_in_is_said(swiftreid: Run, drawn_people: Path, tmp_pa
     shutil.copy(query, elsewhere)
     strange = swiftreid("search", "g", elsewhere, "--no-picture", "--other-cameras").err
     assert "--other-cameras leaves no entry out for camera 9: the gallery's cameras are 1, 2, 3; if it is" in strange
+    nameless = tmp_path / "somebody.jpg"
+    shutil.copy(query, nameless)
+    found = swiftreid(
+        "search", "g", nameless, "--no-picture", "--other-cameras", "--query-camera", "2", "-k", 50, "--json"
+    )
+    assert {hit["camera"] for hit in found.json["queries"][0]["hits"]} == {"1", "3"}
     for person in range(13, 21):
         swiftreid("gallery", "delete", "g", "--person", person)
     assert "nothing to search in" in swiftreid(*search).err

@@ -75,8 +75,14 @@ def search(
     camera: CameraOption = None,
     not_camera: NotCameraOption = None,
     other_cameras: Annotated[
-        bool, typer.Option("--other-cameras", help="No entries of the query's own camera, known from its file's name.")
+        bool,
+        typer.Option(
+            "--other-cameras", help="No entries of the query's own camera: --query-camera, or by its file's name."
+        ),
     ] = False,
+    query_camera: Annotated[
+        str | None, typer.Option(help="Camera of the query pictures. Default: what their files' names state.")
+    ] = None,
     person: PersonOption = None,
     track: TrackOption = None,
     label: LabelOption = None,
@@ -148,6 +154,7 @@ def search(
             filters=options.filters(people.store),
             threshold=(same_person if same_person is not None else "calibrated") if unknown else None,
             reranking=settings,
+            camera=query_camera,
         )
         files = [sample.path for sample in samples_below(pictures or [])]
         queries = _queries(asking, like or [], files, together=together)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from swiftreid.adaptation.grouping import group_people, stable_numbers
-from swiftreid.adaptation.people import merge_people, name_person, people_in, split_person
+from swiftreid.adaptation.people import LARGEST, merge_people, name_person, people_in, split_person
 from swiftreid.clustering.answers import PairAnswer
 from swiftreid.errors import UsageError
 from swiftreid.gallery import EntryNotFound
@@ -109,7 +109,7 @@ def test_answers_are_heard_unless_they_join_known_people(gallery: LocalGallery) 
     no = [PairAnswer("020-1-0", "020-1-1", same=False), PairAnswer("020-1-0", "020-2-0", same=False)]
     done = group_people(gallery, answers=[*yes, *no])
     of = groups_of(gallery)
-    assert done.ignored == 1
+    assert (done.ignored, done.unknown) == (1, 1)
     assert of["010-1-0"] == of["012-1-0"] != of["011-1-0"]
     assert of.get("020-1-0") is None or of["020-1-0"] not in (of.get("020-1-1"), of.get("020-2-0"))
 
@@ -215,6 +215,37 @@ def test_numbers_are_one_to_one_and_go_to_the_largest_share(rows: list[tuple[int
         most = max(shares.values())
         assert any(numbers[groups == group][0] == old for (group, old), share in shares.items() if share == most)
     np.testing.assert_array_equal(stable_numbers(groups, numbers, nothing, nothing > 0), numbers)
+
+
+@pytest.mark.parametrize(
+    "label", ["9" * 5000, str(10**20), str(2**63 - 1), "007", "0", "-3", "\u0663", "1e3", "", "3\n", "1_0"]
+)
+def test_a_label_that_is_no_number_of_a_group_is_none(gallery: LocalGallery, label: str) -> None:
+    gallery.update("010-1-0", labels={"person_group": label})
+    done = group_people(gallery)
+    assert "010-1-0" in groups_of(gallery)
+    assert max(person.number for person in done.people) == len(done.people)
+    assert gallery.ids(labels={"person_group": label}) == []
+
+
+def test_numbers_up_to_the_largest_leave_some_for_others(gallery: LocalGallery) -> None:
+    gallery.update("010-1-0", person="mia", labels={"person_group": str(LARGEST)})
+    people = group_people(gallery).people
+    numbers = {person.number for person in people}
+    assert numbers == {LARGEST, *range(1, len(people))}
+    number = split_person(gallery, people[0].ids[:1])
+    assert number == len(people)
+    group_people(gallery)
+    assert groups_of(gallery)[people[0].ids[0]] == number
+
+
+def test_a_group_of_two_names_is_not_merged_over_either(gallery: LocalGallery) -> None:
+    people = group_people(gallery).people
+    gallery.update(people[0].ids[:2], person="mia")
+    gallery.update(people[0].ids[2], person="tom")
+    with pytest.raises(UsageError, match=rf"different people: {people[0].number} is mia and tom; give them one name"):
+        merge_people(gallery, [people[1].number, people[0].number])
+    assert gallery.get(people[0].ids[2]).person == "tom"
 
 
 class Hands(RuleBasedStateMachine):

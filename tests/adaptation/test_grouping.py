@@ -140,7 +140,7 @@ def test_merging_splitting_and_naming_is_checked(gallery: LocalGallery) -> None:
     merged = next(person for person in people_in(gallery) if person.number == a)
     assert {entry.person for entry in merged.entries} == {"mia"}
     assert merged.by_hand == len(merged.entries)
-    assert name_person(gallery, b, "mia") == a, "one name is one person"
+    assert name_person(gallery, b, " mia ") == a, "one name is one person"
 
 
 def test_what_was_taken_out_of_a_name_loses_it(gallery: LocalGallery) -> None:

@@ -210,7 +210,7 @@ def name_person(gallery: LocalGallery, number: int, name: str) -> int:
     Args:
         gallery: open for writing.
         number: of the group.
-        name: of the person.
+        name: of the person; spaces around it are dropped.
 
     Returns:
         The number of the group that has the name now.
@@ -218,7 +218,8 @@ def name_person(gallery: LocalGallery, number: int, name: str) -> int:
     Raises:
         UsageError: there is no such group, or the name is empty or stands for nobody.
     """
-    if not name.strip() or name in _NOBODY:
+    name = name.strip()
+    if not name or name in _NOBODY:
         raise UsageError(f"{name!r} is no person's name")
     [person] = _chosen(gallery, [number])
     same = [other for other in people_in(gallery) if other.name == name and other.number != number]

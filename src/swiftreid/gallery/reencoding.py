@@ -185,7 +185,7 @@ class Reencoding:
             with self._lock("re-encoding"):
                 rows = join(self.meta.layout, self._rows)
                 rows = rows.take(np.argsort(rows.seqs))
-                rows = rows.take(np.isin(rows.seqs, self._alive()))  # a compaction may have erased the others
+                rows = rows.take(self._alive(rows.seqs))  # a compaction may have erased the others
                 if len(rows):
                     version_changes.add_rows(self._catalogue, self._store, self.meta, rows)
             self._rows = []
@@ -243,10 +243,10 @@ class Reencoding:
                     )
                     removed.close()
 
-    def _alive(self) -> NDArray[np.int64]:
+    def _alive(self, seqs: NDArray[np.int64]) -> NDArray[np.bool_]:
         view = self._catalogue.view("re-encoding")
         try:
-            return view.columns().seqs
+            return np.isin(seqs, np.array([row[0] for row in view.entries(seqs.tolist())], SEQ))
         finally:
             view.close()
 

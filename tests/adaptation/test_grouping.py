@@ -6,6 +6,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import people_samples as samples
@@ -18,7 +19,8 @@ from swiftreid.adaptation.grouping import group_people, stable_numbers
 from swiftreid.adaptation.people import LARGEST, merge_people, name_person, people_in, split_person
 from swiftreid.clustering.answers import PairAnswer
 from swiftreid.errors import UsageError
-from swiftreid.gallery import EntryNotFound
+from swiftreid.gallery import EntriesChanged, EntryNotFound, Gallery
+from swiftreid.gallery.changes import EntryChanges
 from swiftreid.retrieval.local import LocalGallery
 from swiftreid.retrieval.opening import open_gallery
 
@@ -246,6 +248,48 @@ def test_a_group_of_two_names_is_not_merged_over_either(gallery: LocalGallery) -
     with pytest.raises(UsageError, match=rf"different people: {people[0].number} is mia and tom; give them one name"):
         merge_people(gallery, [people[1].number, people[0].number])
     assert gallery.get(people[0].ids[2]).person == "tom"
+
+
+def test_what_a_hand_does_in_the_last_moment_is_not_overwritten(
+    gallery: LocalGallery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = group_people(gallery).people
+    gallery.update(gallery.ids(), labels=None)
+    gallery.update(people[0].ids + people[1].ids, labels={"person_group": "77"})
+    write, hands = Gallery.update_each, []
+
+    def after_a_hand(store: Gallery, changes: dict[str, EntryChanges], **more: Any) -> Any:
+        if not hands:
+            hands.append(people[0].ids[0])
+            split_person(gallery, people[0].ids)
+        return write(store, changes, **more)
+
+    monkeypatch.setattr(Gallery, "update_each", after_a_hand)
+    group_people(gallery)
+    of = groups_of(gallery)
+    assert {of[id_] for id_ in people[0].ids} == {78}
+    assert {of[id_] for id_ in people[1].ids} == {77}
+
+
+def test_two_hands_at_once_do_not_undo_each_other(gallery: LocalGallery, monkeypatch: pytest.MonkeyPatch) -> None:
+    people = group_people(gallery).people
+    write = Gallery.update_each
+
+    def after_another(store: Gallery, changes: dict[str, EntryChanges], **more: Any) -> Any:
+        store.update(people[0].ids[0], person="mia")
+        return write(store, changes, **more)
+
+    monkeypatch.setattr(Gallery, "update_each", after_another)
+    numbers = [person.number for person in people[:2]]
+    for call in (
+        lambda: merge_people(gallery, numbers),
+        lambda: name_person(gallery, numbers[0], "tom"),
+        lambda: split_person(gallery, people[0].ids[1:2]),
+    ):
+        gallery.update(people[0].ids[0], person=None)
+        with pytest.raises(EntriesChanged, match=r"1 entries .* changed by others .* nothing was changed: try again"):
+            call()
+    assert groups_of(gallery) == {id_: person.number for person in people for id_ in person.ids}
 
 
 class Hands(RuleBasedStateMachine):

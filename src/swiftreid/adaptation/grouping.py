@@ -27,7 +27,7 @@ from swiftreid.encoding.card import EncoderCard
 from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.gallery.changes import EntryChanges
 from swiftreid.gallery.entries import Entry
-from swiftreid.gallery.errors import EntryNotFound
+from swiftreid.gallery.errors import EntriesChanged, EntryNotFound
 from swiftreid.gallery.store import Gallery
 from swiftreid.progress import Progress, no_progress
 from swiftreid.retrieval.local import LocalGallery
@@ -304,7 +304,7 @@ def _write(store: Gallery, entries: Sequence[Entry], numbers: Ids) -> int | None
             changes[entry.id] = alone if number == ALONE else {"labels": {GROUP: str(number)}}
     try:
         if changes:
-            store.update_each(changes)
-    except EntryNotFound:
+            store.update_each(changes, expected=now)
+    except (EntryNotFound, EntriesChanged):
         return None
     return len(changes)

@@ -150,6 +150,7 @@ def merge_people(gallery: LocalGallery, numbers: Collection[int]) -> int:
 
     Raises:
         UsageError: there is no such group, there are fewer than two, or their entries have different names.
+        EntriesChanged: others changed one of the entries meanwhile; nothing was changed.
     """
     if len(set(numbers)) < 2:
         raise UsageError(f"merging needs two groups or more, got {', '.join(map(str, numbers)) or 'none'}")
@@ -166,7 +167,8 @@ def _make_one(gallery: LocalGallery, people: Sequence[PersonGroup], into: Person
     changes: EntryChanges = {"labels": {GROUP: str(into.number), GROUPED_BY: BY_HAND}}
     if into.name is not None:
         changes["person"] = into.name
-    gallery.store.update([id_ for person in people for id_ in person.ids], **changes)
+    entries = {entry.id: entry for person in people for entry in person.entries}
+    gallery.store.update_each(dict.fromkeys(entries, changes), expected=entries)
     return into.number
 
 
@@ -185,6 +187,7 @@ def split_person(gallery: LocalGallery, ids: Collection[str]) -> int:
     Raises:
         EntryNotFound: one of the ids is not there.
         UsageError: the entries are in no group, in several, or all of their group.
+        EntriesChanged: as for `merge_people`.
     """
     taken = gallery.entries(listed_ids(ids, "split_person"))
     numbers = {entry.id: group_of(entry) for entry in taken}
@@ -200,7 +203,8 @@ def split_person(gallery: LocalGallery, ids: Collection[str]) -> int:
     number = next(new_numbers([other.number for other in people]))
     out: EntryChanges = {"person": None, "labels": {GROUP: str(number), GROUPED_BY: BY_HAND}}
     stays: EntryChanges = {"labels": {GROUPED_BY: BY_HAND}}
-    gallery.store.update_each({**dict.fromkeys(rest, stays), **dict.fromkeys(numbers, out)})
+    entries = {entry.id: entry for entry in person.entries}
+    gallery.store.update_each({**dict.fromkeys(rest, stays), **dict.fromkeys(numbers, out)}, expected=entries)
     return number
 
 
@@ -217,6 +221,7 @@ def name_person(gallery: LocalGallery, number: int, name: str) -> int:
 
     Raises:
         UsageError: there is no such group, or the name is empty or stands for nobody.
+        EntriesChanged: as for `merge_people`.
     """
     name = name.strip()
     if not name or name in _NOBODY:

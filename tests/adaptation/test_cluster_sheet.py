@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from swiftreid.adaptation.cluster_sheet import doubts, draw_clusters
+from swiftreid.cli.adapt import _draw
+from swiftreid.cli.console import Report
 from swiftreid.clustering.strangers import CAP, NO_PAIRS, Pairs
 from swiftreid.clustering.two_stage import PeopleClusters
 from swiftreid.data.samples import Sample
 from swiftreid.errors import UsageError
+
+if TYPE_CHECKING:
+    from swiftreid.adaptation.adapt import Adapted
 
 PEOPLE = np.array([0, 0, 0, 1, 1, 2, 2, 2, 2, -1])
 TRACKLETS = np.array([0, 0, 1, 2, 3, 4, 4, 4, 4, 5])
@@ -39,3 +46,17 @@ def test_largest_then_most_doubtful(tmp_path: Path) -> None:
     assert [sheet[top + 5, 30, 1] // 20 for top in tops] == [6, 0, 4, 0]
     with pytest.raises(UsageError, match="every picture is alone"):
         draw_clusters(PeopleClusters(np.full(10, -1), np.arange(10), NO_PAIRS, 0, 0, 0), samples, "Clusters")
+
+
+def test_where_nobody_was_seen_twice_adapt_draws_nothing_and_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    samples = [Sample(tmp_path / f"{place}.png", None, "1") for place in range(10)]
+    nobody = PeopleClusters(np.full(10, -1), np.arange(10), NO_PAIRS, 0, 0, 0)
+    some = PeopleClusters(PEOPLE, TRACKLETS, CLOSE, 2, 0.5, 0.9)
+    done = SimpleNamespace(before=some, after=nobody, pictures=SimpleNamespace(samples=samples))
+    drawn = _draw(Report(as_json=False, quiet=True), cast("Adapted", done), tmp_path)
+    assert drawn == [str(tmp_path / "clusters-before.png")]
+    assert (tmp_path / "clusters-before.png").stat().st_mode & 0o777 == 0o600
+    assert not (tmp_path / "clusters-after.png").exists()
+    assert "every picture is alone" in capsys.readouterr().err

@@ -10,9 +10,10 @@ import people_samples as samples
 import pytest
 from PIL import Image
 
-from swiftreid.adaptation.people import people_in
+from swiftreid.adaptation.people import PersonGroup, people_in
 from swiftreid.adaptation.people_sheet import draw_people
 from swiftreid.errors import UsageError
+from swiftreid.retrieval.samples import samples_of_gallery, source_of
 
 COLOURS = {1: (200, 30, 30), 2: (30, 30, 200)}
 
@@ -45,6 +46,31 @@ def test_each_person_is_a_row_of_all_its_cameras_in_turn(tmp_path: Path) -> None
         expected = [COLOURS[1], second, COLOURS[1], COLOURS[2]]
         assert all(want is None or _is(got, want) for got, want in zip(middle, expected, strict=True)), middle
     assert not _is(sheet[tops[1] + 10, 16 + 42 + 5], COLOURS[2]), "it has no picture"
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9.jpg", b"back\\slash.jpg", b"bo\\th\xe9.jpg"])
+def test_pictures_are_found_whatever_the_bytes_of_their_names(tmp_path: Path, name: bytes) -> None:
+    file = tmp_path / name.decode(errors="surrogateescape")
+    file.write_bytes(jpeg(COLOURS[1]))
+    with samples.create(tmp_path / "people") as gallery:
+        samples.add(gallery, samples.ids_of([1]))
+        gallery.update(gallery.ids(), source=source_of(file), labels={"person_group": "1"})
+        sheet = np.asarray(draw_people(gallery, people_in(gallery), columns=4, crop_height=64))
+    assert _is(sheet[100, 16 + 5], COLOURS[1])
+
+
+@pytest.mark.parametrize("source", ["https://example.org/" + "x" * 400, "a\\x41\\u0000.jpg", "\\" + "x" * 300, ".", ""])
+def test_a_source_that_is_no_file_leaves_a_cross(tmp_path: Path, source: str) -> None:
+    with samples.create(tmp_path / "people") as gallery:
+        samples.add(gallery, samples.ids_of([1]))
+        gallery.update(gallery.ids(), source=source, labels={"person_group": "1"})
+        assert draw_people(gallery, people_in(gallery), columns=4, crop_height=64).size
+        assert samples_of_gallery(gallery.store) == ([], 4)
+
+
+def test_a_sheet_of_too_many_people_is_refused(tmp_path: Path) -> None:
+    with samples.create(tmp_path / "people") as gallery, pytest.raises(UsageError, match=r"up to 500 people, got 501"):
+        draw_people(gallery, [PersonGroup(number, None, ()) for number in range(1, 502)])
 
 
 def _is(pixel: np.ndarray, colour: tuple[int, int, int]) -> bool:

@@ -78,6 +78,13 @@ def test_answers_are_heard(swiftreid: Run, crowd: Path) -> None:
 
 def test_what_cannot_be_done_is_said(swiftreid: Run, small: Path) -> None:
     assert "0 people" in swiftreid("group", "g").out
+    nobody = swiftreid("group", "g", "--sheet", "x.png", "--json")
+    assert nobody.json["people"] == []
+    assert "no contact sheet was drawn" in nobody.err
+    (small / "answers.csv").write_text("one,other,same\nx,y,yes\n")
+    ran = swiftreid("group", "g", "--answers", "answers.csv", "--json")
+    assert ran.json["unknown"] == 1
+    assert "1 answers were left out: g lacks an entry" in ran.err
     assert "no groups to draw" in swiftreid("people", "list", "g", "--sheet", "x.png", code=2).err
     assert "group it first" in swiftreid("people", "merge", "g", 1, 2, code=2).err
     assert "must be a file name ending in .png" in swiftreid("group", "g", "--sheet", "x.jpg", code=2).err

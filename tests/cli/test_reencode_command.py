@@ -61,6 +61,9 @@ def test_missing_sources_name_the_ways_out(swiftreid: Run, drawn_people: Path, t
     ran = swiftreid("gallery", "reencode", "g", "other.safetensors", code=2)
     assert "2 of 6 entries of gallery g cannot be encoded again: 2 state a file that is gone" in ran.err
     assert "--from-thumbnails takes the thumbnails, --drop-missing deletes the entries" in ran.err
+    listed = swiftreid("gallery", "reencode", "g", "other.safetensors", "--json", code=2).json
+    assert set(listed["ids"]) == {file.name for file in gone}
+    assert listed["exit"] == 2
     assert swiftreid("gallery", "info", "g", "--json").json["encoder_name"] == "stripes"
     done = swiftreid("gallery", "reencode", "g", "rendered", "--from-thumbnails")  # nothing was encoded by the other
     assert "6 encoded now, 2 of them from thumbnails" in done.out

@@ -490,3 +490,31 @@ def test_a_reader_in_another_process_delays_discarding_and_is_named(moved):
         assert any("a process still maps it" in sentence for sentence in gone.remaining)
         reader.communicate("\n")
         assert gallery.compact().remaining == ()
+
+
+def test_an_entry_that_is_deleted_before_its_codes_are_written_is_not_on_the_disk(moved):
+    with moved.reencoding(SECOND) as work:
+        waiting = work.waiting(work.pending().tolist())
+        encode(work, SECOND, waiting)  # in memory, still
+        moved.delete(["e1", "e20", "e33"])
+        assert moved.compact().remaining == ()
+        work.flush()
+        codes = SECOND.codes_of([("e1", ""), ("e20", ""), ("e33", "")])["id160"]
+        assert not traces(moved.path, [code.tobytes() for code in codes])
+        assert traces(moved.path, [SECOND.codes_of([("e2", "")])["id160"].tobytes()])
+        assert work.switch(lambda waiting: pytest.fail("nothing waits"))
+    assert_codes(moved.path, SECOND)
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o277])
+def test_the_lock_of_a_shared_gallery_can_be_taken_by_whoever_shares_it(moved, umask):
+    for file in moved.path.rglob("*"):
+        file.chmod(0o770 if file.is_dir() else 0o660)
+    before = os.umask(umask)
+    try:
+        move(moved, SECOND)
+    finally:
+        os.umask(before)
+    modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in moved.path.rglob("*") if file.is_file()}
+    assert set(modes.values()) == {0o660}, modes
+    assert "reencoding.lock" in modes

@@ -21,7 +21,7 @@ from swiftreid.gallery.entries import Entry
 from swiftreid.gallery.errors import EntriesHeld, OtherEncoder
 from swiftreid.retrieval.local import LocalGallery
 from swiftreid.retrieval.reencode import SourcesMissing
-from swiftreid.retrieval.samples import file_of_source, samples_below, source_of
+from swiftreid.retrieval.samples import digest_of_file, file_of_source, samples_below, source_of
 
 STATION = Path(__file__).resolve().parents[2] / "examples" / "station"
 PROCESS = Path(__file__).with_name("reencoding_process.py")
@@ -172,6 +172,44 @@ def test_a_source_that_holds_another_picture_now_is_not_taken_for_the_entry(
     people.delete([names[4]])
     assert people.reencode(other).encoded == 1, "what was encoded before the error is kept"
     assert_encoded_afresh(people, open_encoder(other))
+
+
+def test_a_source_that_is_no_path_is_gone(tmp_path: Path, pictures: Path, other: Path) -> None:
+    people = filled(tmp_path, pictures)
+    for id_, source in zip(
+        people.ids(), ("https://x.org/" + "x" * 400, "\\" + "x" * 400, "a\\x41\\u0000"), strict=False
+    ):
+        people.update(id_, source=source)
+    with pytest.raises(SourcesMissing, match="3 state a file that is gone"):
+        people.reencode(other)
+    assert people.reencode(other, drop_missing=True).entries == 17
+
+
+def test_entries_whose_file_may_not_be_read_are_not_dropped(
+    tmp_path: Path, pictures: Path, other: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people = filled(tmp_path, pictures)
+    names = sorted(file.name for file in pictures.iterdir())
+    (pictures / names[0]).unlink()
+
+    def refuse(file: Path) -> str:
+        if file.name == names[1]:
+            raise PermissionError(13, "Permission denied", str(file))
+        return digest_of_file(file)
+
+    monkeypatch.setattr("swiftreid.retrieval.reencode.digest_of_file", refuse)
+    message = r"1 state a file that is gone, 1 state a file that the system does not let .* read.*right to read them"
+    with pytest.raises(SourcesMissing, match=message):
+        people.reencode(other, drop_missing=True)
+    assert set(people.ids()) == set(names)
+    done = people.reencode(other, from_thumbnails=True)
+    assert (done.entries, done.from_thumbnails, done.unchecked) == (20, 2, 0)
+
+
+def test_files_that_cannot_be_checked_are_counted(tmp_path: Path, pictures: Path, other: Path) -> None:
+    people = filled(tmp_path, pictures)
+    people.update(people.ids()[:3], picture_sha256=None)
+    assert people.reencode(other).unchecked == 3
 
 
 def test_entries_without_a_picture_are_dropped_where_asked_but_not_held_ones(

@@ -10,7 +10,15 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from swiftreid.adaptation.people import GROUP, GROUPED_BY, PersonGroup, group_of, known_people, people_of
+from swiftreid.adaptation.people import (
+    GROUP,
+    GROUPED_BY,
+    PersonGroup,
+    group_of,
+    known_people,
+    new_numbers,
+    people_of,
+)
 from swiftreid.clustering.answers import PairAnswer, known_pairs
 from swiftreid.clustering.two_stage import ALONE, ClusterSettings, KnownPairs, cluster_people
 from swiftreid.encoding.camera_encoder import CameraEncoder
@@ -19,7 +27,7 @@ from swiftreid.encoding.card import EncoderCard
 from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.gallery.changes import EntryChanges
 from swiftreid.gallery.entries import Entry
-from swiftreid.gallery.errors import EntryNotFound
+from swiftreid.gallery.errors import EntriesChanged, EntryNotFound
 from swiftreid.gallery.store import Gallery
 from swiftreid.progress import Progress, no_progress
 from swiftreid.retrieval.local import LocalGallery
@@ -44,6 +52,7 @@ class Grouped:
         changed: entries that are in another group than before, or were in none.
         by: what was compared: ``embedding``, or the name of a code.
         ignored: answers that were left out because they join people who are known to be two.
+        unknown: answers that were left out because the gallery lacks an entry that they are about.
     """
 
     people: list[PersonGroup]
@@ -51,6 +60,7 @@ class Grouped:
     changed: int
     by: str
     ignored: int
+    unknown: int
 
 
 def group_people(
@@ -94,7 +104,9 @@ def group_people(
         if changed is not None:
             people = people_of(store)
             alone = len(store) - sum(len(person.entries) for person in people)
-            return Grouped(people, alone, changed, by, ignored)
+            there = {entry.id for entry in entries}
+            unknown = sum(not {answer.one, answer.other} <= there for answer in answers)
+            return Grouped(people, alone, changed, by, ignored, unknown)
     raise SwiftReIDError(
         f"others changed the entries of gallery {store.path} each of {_TRIES} times: nothing was stored; try again"
     )
@@ -120,17 +132,17 @@ def compared_by(store: Gallery) -> str:
 def _read(store: Gallery, by: str, progress: Progress) -> tuple[list[Entry], NDArray[np.float32]]:
     """All entries, and their embeddings or the bits of a code as -1 and 1, float32 [n, d]."""
     entries: list[Entry] = []
-    parts: list[NDArray[np.float32]] = []
+    size = bits_of(by) if store.embedding is None else store.embedding.size
     with store.snapshot() as snapshot:
+        vectors = np.empty((snapshot.live, size), np.float32)  # of many entries there is no room for them twice
         for batch in snapshot.batches():
-            entries += batch.entries
             rows = batch.codes[by]
             if by != EMBEDDING:
-                bits = np.unpackbits(rows, axis=1, count=bits_of(by), bitorder="little")
-                rows = 2 * bits.astype(np.float32) - 1
-            parts.append(rows.astype(np.float32, copy=False))
+                rows = 2 * np.unpackbits(rows, axis=1, count=size, bitorder="little").astype(np.int8) - 1
+            vectors[len(entries) : len(entries) + len(rows)] = rows
+            entries += batch.entries
             progress("reading the gallery", len(entries), snapshot.live)
-    return entries, np.concatenate(parts) if parts else np.zeros((0, 1), np.float32)
+    return entries, vectors
 
 
 def without_cameras(
@@ -271,11 +283,10 @@ def stable_numbers(groups: Ids, before: Ids, fixed: Ids, known: NDArray[np.bool_
         if group not in number_of and old not in taken:
             number_of[group] = old
             taken.add(old)
-    new = max(before.max(initial=0), fixed.max(initial=0), 0)
+    new = new_numbers({*before.tolist(), *fixed.tolist()})
     for group in dict.fromkeys(groups.tolist()):
         if group != ALONE and group not in number_of:
-            new += 1
-            number_of[group] = int(new)
+            number_of[group] = next(new)
     return np.array([number_of.get(group, ALONE) for group in groups.tolist()], np.int64)
 
 
@@ -293,7 +304,7 @@ def _write(store: Gallery, entries: Sequence[Entry], numbers: Ids) -> int | None
             changes[entry.id] = alone if number == ALONE else {"labels": {GROUP: str(number)}}
     try:
         if changes:
-            store.update_each(changes)
-    except EntryNotFound:
+            store.update_each(changes, expected=now)
+    except (EntryNotFound, EntriesChanged):
         return None
     return len(changes)

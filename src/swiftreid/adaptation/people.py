@@ -7,9 +7,11 @@ entries of one known person stay together, and those of two stay apart, whatever
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 from typing import Final
 
 from swiftreid.data.samples import DISTRACTOR, JUNK
@@ -27,6 +29,10 @@ GROUPED_BY: Final = "person_group_by"
 
 BY_HAND: Final = "hand"
 
+LARGEST: Final = 10**9
+"""Numbers of groups are up to this."""
+
+_NUMBER: Final = re.compile("[1-9][0-9]{0,9}")
 _NOBODY: Final = frozenset({str(JUNK), str(DISTRACTOR)})  # as names of data sets' files have them
 
 
@@ -72,9 +78,23 @@ def name_of(entry: Entry) -> str | None:
 
 
 def group_of(entry: Entry) -> int | None:
-    """The number of the group that an entry is in; None where it is in none."""
+    """The number of the group that an entry is in; None where it is in none, also where its label is no such number."""
     text = entry.labels.get(GROUP, "")
-    return int(text) if text.isascii() and text.isdigit() and int(text) > 0 else None
+    return number if _NUMBER.fullmatch(text) and (number := int(text)) <= LARGEST else None
+
+
+def new_numbers(used: Collection[int]) -> Iterator[int]:
+    """Numbers that no group has: those behind all others, or where these are too large the smallest.
+
+    Example:
+        >>> from itertools import islice
+        >>> list(islice(new_numbers({2, 7}), 3)), list(islice(new_numbers({2, LARGEST}), 3))
+        ([8, 9, 10], [1, 3, 4])
+    """
+    most, taken = max((0, *used)), set(used)
+    behind = range(most + 1, LARGEST + 1)
+    yield from behind
+    yield from (number for number in count(1) if number not in taken and number not in behind)
 
 
 def known_people(entries: Sequence[Entry]) -> list[str | int | None]:
@@ -129,14 +149,16 @@ def merge_people(gallery: LocalGallery, numbers: Collection[int]) -> int:
         The number of the group: that of the one with a name, or else the first.
 
     Raises:
-        UsageError: there is no such group, there are fewer than two, or they have different names.
+        UsageError: there is no such group, there are fewer than two, or their entries have different names.
+        EntriesChanged: others changed one of the entries meanwhile; nothing was changed.
     """
     if len(set(numbers)) < 2:
         raise UsageError(f"merging needs two groups or more, got {', '.join(map(str, numbers)) or 'none'}")
     own = _chosen(gallery, numbers)
     named = [person for person in own if person.name is not None]
-    if len({person.name for person in named}) > 1:
-        listed = ", ".join(f"{person.number} is {person.name}" for person in named)
+    names = {person.number: sorted({name for one in person.entries if (name := name_of(one))}) for person in named}
+    if len(set(chain.from_iterable(names.values()))) > 1:
+        listed = ", ".join(f"{number} is {' and '.join(found)}" for number, found in names.items())
         raise UsageError(f"these groups are different people: {listed}; give them one name if they are not")
     return _make_one(gallery, own, (named or own)[0])
 
@@ -145,7 +167,8 @@ def _make_one(gallery: LocalGallery, people: Sequence[PersonGroup], into: Person
     changes: EntryChanges = {"labels": {GROUP: str(into.number), GROUPED_BY: BY_HAND}}
     if into.name is not None:
         changes["person"] = into.name
-    gallery.store.update([id_ for person in people for id_ in person.ids], **changes)
+    entries = {entry.id: entry for person in people for entry in person.entries}
+    gallery.store.update_each(dict.fromkeys(entries, changes), expected=entries)
     return into.number
 
 
@@ -164,6 +187,7 @@ def split_person(gallery: LocalGallery, ids: Collection[str]) -> int:
     Raises:
         EntryNotFound: one of the ids is not there.
         UsageError: the entries are in no group, in several, or all of their group.
+        EntriesChanged: as for `merge_people`.
     """
     taken = gallery.entries(listed_ids(ids, "split_person"))
     numbers = {entry.id: group_of(entry) for entry in taken}
@@ -176,10 +200,11 @@ def split_person(gallery: LocalGallery, ids: Collection[str]) -> int:
     rest = [id_ for id_ in person.ids if id_ not in numbers]
     if not rest:
         raise UsageError(f"these are all entries of group {person.number}: leave at least one in it")
-    number = max(other.number for other in people) + 1
+    number = next(new_numbers([other.number for other in people]))
     out: EntryChanges = {"person": None, "labels": {GROUP: str(number), GROUPED_BY: BY_HAND}}
     stays: EntryChanges = {"labels": {GROUPED_BY: BY_HAND}}
-    gallery.store.update_each({**dict.fromkeys(rest, stays), **dict.fromkeys(numbers, out)})
+    entries = {entry.id: entry for entry in person.entries}
+    gallery.store.update_each({**dict.fromkeys(rest, stays), **dict.fromkeys(numbers, out)}, expected=entries)
     return number
 
 
@@ -189,15 +214,17 @@ def name_person(gallery: LocalGallery, number: int, name: str) -> int:
     Args:
         gallery: open for writing.
         number: of the group.
-        name: of the person.
+        name: of the person; spaces around it are dropped.
 
     Returns:
         The number of the group that has the name now.
 
     Raises:
         UsageError: there is no such group, or the name is empty or stands for nobody.
+        EntriesChanged: as for `merge_people`.
     """
-    if not name.strip() or name in _NOBODY:
+    name = name.strip()
+    if not name or name in _NOBODY:
         raise UsageError(f"{name!r} is no person's name")
     [person] = _chosen(gallery, [number])
     same = [other for other in people_in(gallery) if other.name == name and other.number != number]

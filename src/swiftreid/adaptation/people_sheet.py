@@ -16,9 +16,13 @@ from swiftreid.errors import UsageError
 from swiftreid.figures.picture_rows import PictureRow, draw_rows
 from swiftreid.gallery.entries import Entry
 from swiftreid.retrieval.local import LocalGallery
+from swiftreid.retrieval.samples import file_of_source
 
 PEOPLE: Final = 30
 """People that a sheet shows, by default."""
+
+MOST: Final = 500
+"""People that a sheet shows at most: 130 million pixels."""
 
 
 def draw_people(
@@ -42,6 +46,8 @@ def draw_people(
     """
     if not people:
         raise UsageError(f"gallery {gallery.store.path} has no groups to draw: group its people first")
+    if len(people) > MOST:
+        raise UsageError(f"a contact sheet shows up to {MOST} people, got {len(people)}: draw several")
     rows = [
         PictureRow(_heading(person), [_cell(entry) for entry in gallery.entries(_some(person, columns))])
         for person in people
@@ -65,6 +71,6 @@ def _heading(person: PersonGroup) -> str:
 def _cell(entry: Entry) -> tuple[Path | bytes | None, str]:
     picture: Path | bytes | None = entry.thumbnail
     if picture is None and entry.source is not None:
-        picture = Path(entry.source)
+        picture = file_of_source(entry.source)
     moment = "" if entry.time is None else f"\n{datetime.fromtimestamp(entry.time, UTC):%Y-%m-%d %H:%M}"
     return picture, f"{Path(entry.id).stem}{moment}"

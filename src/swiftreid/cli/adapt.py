@@ -96,22 +96,27 @@ def adapt(
             world=world,
         )
     verdict = done.verdict
+    file = output / "encoder.safetensors"
+    if verdict.believed or force:  # before the sheets: whatever goes wrong there, it is not lost
+        done.encoder.save(file)
     drawn = _draw(report, done, output) if sheets else []
     summary = {"believed": verdict.believed, "reason": verdict.reason, "sheets": drawn, **bad.as_dict()}
     if not (verdict.believed or force):
         report.fail(f"no encoder was written: {verdict.reason}; --force writes it all the same", summary)
-    file = output / "encoder.safetensors"
-    done.encoder.save(file)
     report.text(f"{verdict.reason}\nwrote {file} ({done.encoder.card.short_fingerprint})")
     report.document({**summary, "encoder": str(file), "fingerprint": done.encoder.fingerprint})
 
 
 def _draw(report: Report, done: Adapted, folder: Path) -> list[str]:
-    """Write contact sheets of the clusters before and after, for their owner alone."""
+    """Write contact sheets of the clusters before and after, for their owner alone; none where there is no cluster."""
     from swiftreid.adaptation.cluster_sheet import draw_clusters
+    from swiftreid.clustering.two_stage import ALONE
 
     drawn = []
     for when, clusters in (("before", done.before), ("after", done.after)):
+        if (clusters.people == ALONE).all():
+            report.warn(f"no contact sheet of clusters {when} adapting: every picture is alone")
+            continue
         content = io.BytesIO()
         title = f"Clusters {when} adapting: the largest, then the most doubtful"
         draw_clusters(clusters, done.pictures.samples, title).save(content, "PNG")

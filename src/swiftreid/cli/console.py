@@ -112,11 +112,11 @@ class Report:
             sys.stdout.write(json.dumps(content, indent=2, default=str) + "\n")
             sys.stdout.flush()
 
-    def fail(self, message: str, content: Mapping[str, Any]) -> NoReturn:
-        """End with exit code 1 after a run that found something to report: one document, which holds the error too."""
-        self.document({**content, "error": message, "exit": 1})
+    def fail(self, message: str, content: Mapping[str, Any], *, code: int = 1) -> NoReturn:
+        """End with an exit code after a run that found something to report: one document, which holds the error too."""
+        self.document({**content, "error": message, "exit": code})
         sys.stderr.write(f"error: {printable(message)}\n")
-        raise typer.Exit(1)
+        raise typer.Exit(code)
 
 
 def _cell(value: object) -> str:

@@ -11,7 +11,7 @@ import typer
 
 from swiftreid.adaptation.grouping import group_people
 from swiftreid.adaptation.people import PersonGroup, merge_people, name_person, people_in, split_person
-from swiftreid.adaptation.people_sheet import PEOPLE, draw_people
+from swiftreid.adaptation.people_sheet import MOST, PEOPLE, draw_people
 from swiftreid.cli.console import JsonOption, QuietOption, Report
 from swiftreid.cli.outputs import output_file, written
 from swiftreid.cli.sources import moment
@@ -53,13 +53,18 @@ def group(
         done = group_people(opened, answers=known, progress=report.progress)
         if done.by != EMBEDDING:
             report.note(f"compared by {done.by}: the gallery keeps no embeddings, which would tell a little more")
+        if done.unknown:
+            report.warn(f"{done.unknown:,} answers were left out: {gallery} lacks an entry that they are about")
         if done.ignored:
             report.warn(f"{done.ignored:,} answers were left out: they join people who are known to be two")
         _print(report, f"{len(done.people):,} people in {gallery}", done.people, limit)
         report.text(f"{done.alone:,} entries in no group; {done.changed:,} entries changed their group")
-        drawn = _sheet(report, opened, done.people[:limit], file)
-    rest = {"alone": done.alone, "changed": done.changed, "by": done.by, "ignored": done.ignored}
-    report.document({"gallery": str(gallery), **rest, "people": _documents(done.people), **drawn})
+        if file is not None and not done.people:
+            report.warn(f"no contact sheet was drawn: no two entries of {gallery} are known to show one person")
+        drawn = _sheet(report, opened, done.people[:limit], file if done.people else None)
+    rest = {"alone": done.alone, "changed": done.changed, "by": done.by}
+    left_out = {"ignored": done.ignored, "unknown": done.unknown}
+    report.document({"gallery": str(gallery), **rest, **left_out, "people": _documents(done.people), **drawn})
 
 
 @app.command("list")
@@ -158,7 +163,9 @@ def _sheet(report: Report, gallery: LocalGallery, people: Sequence[PersonGroup],
     """Write a contact sheet where one is asked for; say where it is."""
     if file is None:
         return {}
+    if len(people) > MOST:
+        report.warn(f"the contact sheet shows the {MOST} largest of {len(people):,} groups")
     content = io.BytesIO()
-    draw_people(gallery, people).save(content, "PNG")
+    draw_people(gallery, people[:MOST]).save(content, "PNG")
     report.text(f"contact sheet: {written(file, content.getvalue(), shows_people=True)}")
     return {"sheet": str(file)}

@@ -17,8 +17,8 @@ from swiftreid.retrieval.opening import open_gallery
 from swiftreid.retrieval.reencode import SourcesMissing
 
 _WAIT = 10.0
-_ADVICE = {
-    SourcesMissing: "--from-thumbnails takes the thumbnails, --drop-missing deletes the entries",
+_WAYS = "--from-thumbnails takes the thumbnails, --drop-missing deletes the entries; --json lists them"
+_ADVICE: dict[type[UsageError], str] = {
     UnfinishedReencoding: "--discard discards it, and the codes kept to go back to",
 }
 
@@ -74,12 +74,14 @@ def reencode(
                 report.fail(f"readers still use them: {'; '.join(gone.remaining)}. End those readers", summary)
             report.document(summary)
             return
-        if encoder is None:
-            done = people.go_back(from_thumbnails=from_thumbnails, drop_missing=drop_missing, progress=report.progress)
-        else:
-            done = people.reencode(
-                encoder, from_thumbnails=from_thumbnails, drop_missing=drop_missing, progress=report.progress
-            )
+        how = {"from_thumbnails": from_thumbnails, "drop_missing": drop_missing}
+        try:
+            if encoder is None:
+                done = people.go_back(**how, progress=report.progress)
+            else:
+                done = people.reencode(encoder, **how, progress=report.progress)
+        except SourcesMissing as error:
+            report.fail(f"{error} ({_WAYS})", {"gallery": str(gallery), "ids": error.ids}, code=2)
     if not done.switched:
         report.text(f"{gallery} holds codes by {done.encoder_name} already")
     else:
@@ -88,6 +90,10 @@ def reencode(
             f"{gallery} moved from {done.encoder_before} to {done.encoder_name} ({done.fingerprint[:12]}): "
             f"{done.entries:,} entries, {done.encoded:,} encoded now{small}"
         )
+        if done.unchecked:
+            report.warn(
+                f"{done.unchecked:,} entries state no digest of their picture: their files were taken as they are"
+            )
         if done.dropped:
             report.warn(f"{len(done.dropped):,} entries could not be encoded again and were deleted")
         report.note(

@@ -8,6 +8,7 @@ from swiftreid.gallery.entries import Entry, StoredEntry, valid_text
 from swiftreid.gallery.errors import (
     BadEntry,
     DuplicateIds,
+    EntriesChanged,
     EntriesHeld,
     EntryNotFound,
     GalleryBusy,
@@ -41,6 +42,7 @@ __all__ = [
     "Discarded",
     "DuplicateIds",
     "Embedding",
+    "EntriesChanged",
     "EntriesHeld",
     "Entry",
     "EntryNotFound",

@@ -248,11 +248,19 @@ class Catalogue(Protocol):
             EntriesHeld: some must not be deleted; none was.
         """
 
-    def change(self, changes: Mapping[str, Mapping[str, Any]], places: Places) -> tuple[int, Token]:
+    def change(
+        self, changes: Mapping[str, Mapping[str, Any]], places: Places, expected: Mapping[str, Entry] | None = None
+    ) -> tuple[int, Token]:
         """Set fields of entries, given by their ids, durably.
+
+        Args:
+            changes: new values of each entry's fields, by its id.
+            places: finds rows of segments.
+            expected: the entries as they were read.
 
         Raises:
             EntryNotFound: one of the ids is not there; nothing was changed.
+            EntriesChanged: an entry is not as expected; nothing was changed.
         """
 
     def hold(self, ids: Collection[str], reason: str | None, placed: float) -> tuple[int, Token]:

@@ -59,6 +59,10 @@ class EntryNotFound(GalleryError):
     """The gallery has no entry with this id."""
 
 
+class EntriesChanged(GalleryError):
+    """Entries were changed since they were read; nothing was done."""
+
+
 class EntriesHeld(GalleryError):
     """A call would delete or replace entries that must not be deleted; nothing was done.
 

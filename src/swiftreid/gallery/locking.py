@@ -6,11 +6,12 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from swiftreid.durable import PRIVATE_FILE
 from swiftreid.gallery.errors import GalleryBusy
+from swiftreid.gallery.rights import rights_of
 
 FILE_NAME = "lock"
 REENCODING = "reencoding.lock"
@@ -29,7 +30,7 @@ def writer_lock(gallery: Path, doing: str, wait: float, *, name: str = FILE_NAME
     Raises:
         GalleryBusy: another writer kept the lock for longer than ``wait``; names its process and operation.
     """
-    descriptor = os.open(gallery / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE_FILE)
+    descriptor = _open(gallery, name)
     try:
         _acquire(descriptor, gallery, doing, wait)
         os.ftruncate(descriptor, 0)
@@ -37,6 +38,30 @@ def writer_lock(gallery: Path, doing: str, wait: float, *, name: str = FILE_NAME
         yield
     finally:
         os.close(descriptor)  # also drops the lock
+
+
+def _open(gallery: Path, name: str) -> int:
+    """Open the lock's file, or make it: whoever may take the writer lock may take this one too."""
+    flags = os.O_RDWR | os.O_CLOEXEC
+    with suppress(FileNotFoundError):
+        return os.open(gallery / name, flags)
+    try:
+        descriptor = os.open(gallery / name, flags | os.O_CREAT | os.O_EXCL, PRIVATE_FILE)
+    except FileExistsError:  # another process was quicker
+        return os.open(gallery / name, flags)
+    try:
+        os.fchmod(descriptor, _rights(gallery))  # whatever the umask
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _rights(gallery: Path) -> int:
+    try:
+        return rights_of(gallery / FILE_NAME)
+    except FileNotFoundError:
+        return PRIVATE_FILE
 
 
 def _acquire(descriptor: int, gallery: Path, doing: str, wait: float) -> None:

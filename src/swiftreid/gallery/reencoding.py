@@ -80,7 +80,8 @@ class Reencoding:
         self._rows: list[Columns] = []
         self._since = time.monotonic()
         with ExitStack() as stack:
-            stack.enter_context(writer_lock(gallery, "re-encoding", 0, name=REENCODING))
+            with plain_errors(gallery, "re-encoding"):
+                stack.enter_context(writer_lock(gallery, "re-encoding", 0, name=REENCODING))
             with self._lock("re-encoding"):
                 self.meta: Meta = (
                     self._before() if encoder is None else version_changes.begin(catalogue, gallery, encoder)
@@ -179,12 +180,14 @@ class Reencoding:
             self.flush()
 
     def flush(self) -> None:
-        """Make what was staged durable."""
+        """Make what was staged durable, except for entries that were deleted since."""
         if self._rows:
             with self._lock("re-encoding"):
                 rows = join(self.meta.layout, self._rows)
                 rows = rows.take(np.argsort(rows.seqs))
-                version_changes.add_rows(self._catalogue, self._store, self.meta, rows)
+                rows = rows.take(self._alive(rows.seqs))  # a compaction may have erased the others
+                if len(rows):
+                    version_changes.add_rows(self._catalogue, self._store, self.meta, rows)
             self._rows = []
             if sum(row.rows < self.meta.segment_size for row in self._segments()) >= _UNFILLED:
                 self._join()
@@ -239,6 +242,13 @@ class Reencoding:
                         self._catalogue, self._store, self._gallery, self.meta, group=group, removed=removed
                     )
                     removed.close()
+
+    def _alive(self, seqs: NDArray[np.int64]) -> NDArray[np.bool_]:
+        view = self._catalogue.view("re-encoding")
+        try:
+            return np.isin(seqs, np.array([row[0] for row in view.entries(seqs.tolist())], SEQ))
+        finally:
+            view.close()
 
     def _segments(self) -> list[VersionSegment]:
         view = self._catalogue.view("re-encoding")

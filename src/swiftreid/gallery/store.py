@@ -433,14 +433,18 @@ class Gallery:
         changes = check_changes(fields)
         return self._writer.update(dict.fromkeys([ids] if isinstance(ids, str) else listed_ids(ids, "update"), changes))
 
-    def update_each(self, changes: Mapping[str, EntryChanges]) -> Written:
+    def update_each(
+        self, changes: Mapping[str, EntryChanges], *, expected: Mapping[str, Entry] | None = None
+    ) -> Written:
         """Set other fields of each of several entries, all in one durable transaction; as `update` does.
 
         Args:
             changes: new values of each entry's fields, by its id.
+            expected: some of them, by id, as they were read without thumbnails: change nothing if one is another now.
 
         Raises:
             EntryNotFound: one of the ids is not there; nothing was changed.
+            EntriesChanged: an entry is not as expected; nothing was changed.
             UsageError: no field, or one that can't be changed; BadEntry for a value that can't be stored.
 
         Example:
@@ -448,7 +452,8 @@ class Gallery:
         """
         self._check_writable("updating")
         checked = {id_: check_changes(fields) for id_, fields in changes.items()}
-        return self._writer.update(dict(zip(listed_ids(checked, "update_each"), checked.values(), strict=True)))
+        named = dict(zip(listed_ids(checked, "update_each"), checked.values(), strict=True))
+        return self._writer.update(named, expected)
 
     def delete(self, ids: Collection[str]) -> Written:
         """Delete entries in one durable transaction; ids that are not there are passed over.

@@ -140,10 +140,10 @@ class GalleryWriter:
                 self._catalogue.settle()
             return Written(count, token)
 
-    def update(self, changes: Mapping[str, Mapping[str, Any]]) -> Written:
+    def update(self, changes: Mapping[str, Mapping[str, Any]], expected: Mapping[str, Entry] | None = None) -> Written:
         """See `Gallery.update` and `Gallery.update_each`."""
         with self._alone("updating"):
-            count, token = self._catalogue.change(changes, self._places)
+            count, token = self._catalogue.change(changes, self._places, expected)
             if count:
                 self._catalogue.settle()
             return Written(count, token)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -23,13 +24,14 @@ from swiftreid.retrieval.encoded import Codes
 from swiftreid.retrieval.samples import digest_of_file, file_of_source
 from swiftreid.search.stages import EMBEDDING
 
-Problem = Literal["no source", "source gone", "other picture", "unreadable"]
+Problem = Literal["no source", "source gone", "other picture", "unreadable", "refused"]
 
 _REASONS: Final[dict[Problem, str]] = {
     "no source": "state no picture file",
     "source gone": "state a file that is gone",
     "other picture": "state a file that holds another picture now",
     "unreadable": "state a file that is no picture any more",
+    "refused": "state a file that the system does not let this user read",
 }
 _BATCH = 64
 _SLICE = 4096  # entries in memory at a time
@@ -62,6 +64,7 @@ class Reencoded:
         entries: in the gallery.
         encoded: entries that this call encoded; what an interrupted one had encoded, or what was kept, is not again.
         from_thumbnails: how many of these from their thumbnails.
+        unchecked: how many of these from files of which the entries state no digest: they were taken as they are.
         dropped: ids of entries that were deleted because neither source nor thumbnail could be used.
     """
 
@@ -72,6 +75,7 @@ class Reencoded:
     entries: int
     encoded: int = 0
     from_thumbnails: int = 0
+    unchecked: int = 0
     dropped: tuple[str, ...] = ()
 
 
@@ -95,7 +99,8 @@ def reencode(
         encoder: takes pictures. A copy goes into the gallery.
         from_thumbnails: encode entries with a missing or changed source from their kept thumbnails, which are small and
             compressed: such entries are found less well.
-        drop_missing: delete entries that cannot be encoded, for good.
+        drop_missing: delete entries that cannot be encoded, for good; but not those whose file is there and cannot be
+            opened, for want of rights or because a disk fails.
         progress: takes entries with new codes, and all entries.
 
     Raises:
@@ -181,7 +186,9 @@ def _fill(
         todo = work.pending()
         todo = todo[~np.isin(todo, np.array(sorted(filler.unusable), np.int64))]
     with Gallery.open(gallery.path, read_only=True) as fresh:
-        dropped = tuple(one.entry.id for one in filler.unusable.values() if one.entry.id not in fresh)
+        ids = [one.entry.id for one in filler.unusable.values()]
+        there = fresh.existing(ids)
+        dropped = tuple(id_ for id_ in ids if id_ not in there)
         return Reencoded(
             switched=True,
             encoder_name=fresh.encoder_name,
@@ -190,6 +197,7 @@ def _fill(
             entries=len(fresh),
             encoded=filler.encoded,
             from_thumbnails=filler.thumbnails,
+            unchecked=filler.unchecked,
             dropped=dropped,
         )
 
@@ -208,13 +216,14 @@ class _Filler:
     problems: dict[int, Problem] = field(default_factory=dict)
     encoded: int = 0
     thumbnails: int = 0
+    unchecked: int = 0
 
     def look(self, waiting: Sequence[Waiting]) -> None:
         """Note entries without a file, quickly: whether it holds the same picture shows when it is read."""
         for one in waiting:
-            source = one.entry.source
-            if not source or not file_of_source(source).is_file():
-                self._refuse(one, "source gone" if source else "no source")
+            problem = _file_problem(one)
+            if problem is not None:
+                self._refuse(one, problem)
 
     def refuse(self, gallery: Gallery, *, drop_missing: bool) -> None:
         """Raise if some entries cannot be encoded, and are not to be dropped, or cannot be."""
@@ -223,7 +232,7 @@ class _Filler:
         waiting = set(self.work.pending().tolist())  # others may have been deleted meanwhile
         self.unusable = {seq: one for seq, one in self.unusable.items() if seq in waiting}
         self.problems = {seq: problem for seq, problem in self.problems.items() if seq in waiting}
-        if drop_missing:
+        if drop_missing and "refused" not in self.problems.values():
             held = gallery.held()
             kept = {one.entry.id: held[one.entry.id] for one in self.unusable.values() if one.entry.id in held}
             if kept:
@@ -235,11 +244,13 @@ class _Filler:
         counts = Counter(self.problems.values())
         reasons = ", ".join(f"{counts[problem]} {text}" for problem, text in _REASONS.items() if counts[problem])
         ids = [one.entry.id for one in self.unusable.values()]
-        advice = "drop them, which deletes them for good"
+        advice = "or drop them, which deletes them for good"
+        if counts["refused"]:
+            advice = "and get the right to read them; entries with a file that cannot be opened are not dropped"
         if self.from_thumbnails:
             reasons += ", and their thumbnails cannot be used either"
         else:
-            advice = f"encode these from their thumbnails, which finds them less well, or {advice}"
+            advice = f"encode these from their thumbnails, which finds them less well, {advice}"
         return SourcesMissing(
             f"{len(ids)} of {self.total} entries of gallery {gallery.path} cannot be encoded again: {reasons}; the "
             f"first is {ids[0]!r}. Nothing was switched. Bring the files back, {advice}",
@@ -262,7 +273,9 @@ class _Filler:
         cameras = [one.entry.camera for one in usable]
         for batch in encode_paths(self.encoder, files, cameras=cameras, on_bad=_pass_over):
             read[batch.indices] = True
-            self._stage([usable[place] for place in batch.indices.tolist()], batch.encoding)
+            done = [usable[place] for place in batch.indices.tolist()]
+            self._stage(done, batch.encoding)
+            self.unchecked += sum(one.entry.picture_sha256 is None for one in done)
         left += [(usable[place], "unreadable") for place in np.flatnonzero(~read).tolist()]
         if not self.from_thumbnails:
             for one, problem in left:
@@ -301,18 +314,25 @@ class _Filler:
 
 def _problem(one: Waiting) -> Problem | None:
     """Why an entry's source cannot be used; None if it can, as far as its bytes show."""
+    problem = _file_problem(one)
+    if problem is not None or one.entry.picture_sha256 is None:
+        return problem
+    try:
+        same = digest_of_file(file_of_source(one.entry.source or "")) == one.entry.picture_sha256
+    except OSError:
+        return "refused"
+    return None if same else "other picture"
+
+
+def _file_problem(one: Waiting) -> Problem | None:
+    """Whether there is a file at all, quickly."""
     source = one.entry.source
     if not source:
         return "no source"
-    file = file_of_source(source)
     try:
-        if not file.is_file():
-            return "source gone"
-        if one.entry.picture_sha256 is not None and digest_of_file(file) != one.entry.picture_sha256:
-            return "other picture"
-    except OSError:
-        return "unreadable"
-    return None
+        return None if file_of_source(source).is_file() else "source gone"
+    except OSError as error:
+        return "source gone" if error.errno == errno.ENAMETOOLONG else "refused"  # such as a long address
 
 
 def _pass_over(_: BadPicture) -> None:

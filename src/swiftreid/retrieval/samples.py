@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -156,9 +157,10 @@ def source_of(file: Path) -> str:
 def file_of_source(source: str) -> Path:
     """The file that `source_of` named; its bytes that are not UTF-8 are restored."""
     file = Path(source)
-    if "\\" not in source or file.exists():
-        return file
-    return Path(_ESCAPE.sub(lambda found: _unescaped(found.group()), source))
+    with suppress(OSError):  # too long a name, or a folder that may not be entered: whoever opens it sees
+        if "\\" in source and not file.exists():
+            return Path(_ESCAPE.sub(lambda found: _unescaped(found.group()), source))
+    return file
 
 
 def _unescaped(escape: str) -> str:
@@ -181,9 +183,16 @@ def samples_of_gallery(store: Gallery) -> tuple[list[NamedSample], int]:
     found: list[NamedSample] = []
     for entry in store:
         path = None if entry.source is None else file_of_source(entry.source)
-        if path is not None and path.is_file():
+        if path is not None and _is_file(path):
             found.append(Sample(path, entry.person, entry.camera, entry.time, None, entry.id, entry.track, entry.frame))
     return found, len(store) - len(found)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        return False  # such as a long address
 
 
 def digest_of_file(file: Path) -> str:

@@ -144,10 +144,14 @@ class SqliteCatalogue:
         with self._transaction() as db:
             return deletion.delete(db, self._folder, self.meta.layout, ids, places)
 
-    def change(self, changes: Mapping[str, Mapping[str, Any]], places: Places) -> tuple[int, Token]:
+    def change(
+        self, changes: Mapping[str, Mapping[str, Any]], places: Places, expected: Mapping[str, Entry] | None = None
+    ) -> tuple[int, Token]:
         """See `Catalogue.change`."""
         with self._transaction() as db:
-            return changing.change(db, self._folder, self.meta.layout, changes=changes, places=places)
+            return changing.change(
+                db, self._folder, self.meta.layout, changes=changes, places=places, expected=expected or {}
+            )
 
     def hold(self, ids: Collection[str], reason: str | None, placed: float) -> tuple[int, Token]:
         """See `Catalogue.hold`."""

@@ -16,7 +16,7 @@ from swiftreid.gallery.changes import changed_entry
 from swiftreid.gallery.chunks import decode_chunk
 from swiftreid.gallery.columns import CAMERA, TIME, Columns
 from swiftreid.gallery.entries import Entry, changed_row, check_entries, from_row
-from swiftreid.gallery.errors import EntryNotFound
+from swiftreid.gallery.errors import EntriesChanged, EntryNotFound
 from swiftreid.gallery.filter_columns import CameraTimes
 from swiftreid.gallery.meta import Layout
 from swiftreid.gallery.sqlite.appending import by_number, count_cameras, drop_chunk, index_labels, put_chunk
@@ -45,6 +45,7 @@ def change(
     *,
     changes: Mapping[str, Mapping[str, Any]],
     places: Places,
+    expected: Mapping[str, Entry],
 ) -> tuple[int, int]:
     """See `swiftreid.gallery.catalogue.Catalogue.change`."""
     query = f"SELECT {ENTRY} FROM entry JOIN camera ON camera.number = entry.camera WHERE entry.id {IN}"
@@ -53,6 +54,12 @@ def change(
     if not rows:
         return 0, get_state(db, "token")
     old = {seq: from_row(gallery, row) for seq, row in rows.items()}
+    others = [entry.id for entry in old.values() if expected.get(entry.id, entry) != entry]
+    if others:
+        raise EntriesChanged(
+            f"{len(others)} entries of gallery {gallery} were changed by others since they were read, such as "
+            f"{min(others)!r}; nothing was changed: try again"
+        )
     new = {seq: changed_entry(entry, changes[entry.id]) for seq, entry in old.items()}
     check_entries(list(new.values()))
     token = next_token(db)

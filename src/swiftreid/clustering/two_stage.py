@@ -42,7 +42,10 @@ class ClusterSettings:
 
     def __post_init__(self) -> None:
         if not (0 < self.within_errors < 1 and 0 < self.link_errors < 1 and self.largest > 0):
-            raise UsageError("within_errors and link_errors are between 0 and 1, largest is above 0")
+            raise UsageError(
+                "within_errors and link_errors are between 0 and 1, and largest is above 0; got "
+                f"{self.within_errors}, {self.link_errors} and {self.largest}"
+            )
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,7 @@ def test_everything_works_over_another_segment_store(gallery):
     assert len(store.names()) == 3
     assert list((gallery.path / "segments").iterdir()) == []
     writer.delete(["e3", "e21", "e33"])
-    writer.update(["e4", "e31"], {"camera": "hall"})
+    writer.update({id_: {"camera": "hall"} for id_ in ("e4", "e31")})
     assert writer.compact(0).remaining == ()
     assert reader.verify()[0].problems == []
     left = [id_ for id_ in IDS if id_ not in {"e3", "e21", "e33"}]

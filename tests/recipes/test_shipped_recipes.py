@@ -47,7 +47,7 @@ def test_a_file_goes_before_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     [
         ("small/all_in_on", "did you mean small/all_in_one"),
         ("mgn", "did you mean small/mgn or smooth_relaxation/hosts/mgn?"),
-        ("paper.yaml", "did you mean all_in_one/paper or frozen/paper or ranking/paper or self_similarity/paper or "),
+        ("paper.yaml", "did you mean all_in_one/paper or cluster_memory/paper or frozen/paper or "),
         ("xyzzy", "there are all_in_one/paper, "),
     ],
 )

@@ -15,7 +15,7 @@ import typer
 from swiftreid.adaptation.labelling import PairLabelling
 from swiftreid.adaptation.pictures import embed_pictures, in_words
 from swiftreid.cli.console import JsonOption, QuietOption, Report
-from swiftreid.cli.devices import CPU, DeviceOption
+from swiftreid.cli.devices import CPU, DeviceOption, EncoderThreadsOption
 from swiftreid.cli.outputs import output_file
 from swiftreid.cli.sources import BadPictures
 from swiftreid.cli.unlabelled import (
@@ -53,6 +53,7 @@ def label(
     gallery: GalleryOption = None,
     camera: CameraOption = None,
     device: DeviceOption = CPU,
+    encoder_threads: EncoderThreadsOption = None,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -69,7 +70,10 @@ def label(
     answers_about(report, answers if answers.exists() else None, source.samples)
     bad = BadPictures(report)
     embedded = embed_pictures(
-        open_encoder(encoder, device=device), source.samples, on_bad=bad, progress=report.progress
+        open_encoder(encoder, device=device, threads=encoder_threads),
+        source.samples,
+        on_bad=bad,
+        progress=report.progress,
     )
     labelling = PairLabelling(embedded, answers)
     report.text(f"before: {in_words(labelling.before)}")

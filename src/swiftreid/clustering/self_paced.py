@@ -8,6 +8,7 @@ pictures as soon as it is a little smaller is not compact. What fails is taken a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,9 @@ from swiftreid.errors import UsageError
 from swiftreid.progress import Progress, no_progress
 
 Ids = NDArray[np.int64]
+
+
+_MOST: Final = 1000
 
 
 @dataclass(frozen=True)
@@ -45,8 +49,10 @@ class DensitySettings:
     def __post_init__(self) -> None:
         if not 0 < self.eps - self.gap <= self.eps + self.gap < 1:
             raise UsageError(f"eps - gap and eps + gap are between 0 and 1; got eps {self.eps} and gap {self.gap}")
-        if self.least < 1 or not 0 < self.independent <= 1:
-            raise UsageError(f"least is from 1, and independent above 0 to 1; got {self.least} and {self.independent}")
+        if not 1 <= self.least <= _MOST or not 0 < self.independent <= 1:
+            raise UsageError(
+                f"least is from 1 to {_MOST:,}, and independent above 0 to 1; got {self.least} and {self.independent}"
+            )
 
 
 @dataclass(frozen=True)

@@ -344,6 +344,7 @@ def test_a_run_goes_from_pictures_to_codes_and_resumes_bit_for_bit(drawn_people:
     assert encoder.card.embedding == 32
 
 
+@pytest.mark.slow  # two processes; test_changing_targets.py has the same machinery in the quick suite
 def test_two_processes_learn_one_network(drawn_people: Path, tmp_path: Path) -> None:
     ran = subprocess.run(
         [

@@ -26,7 +26,7 @@ class Agreement:
     Attributes:
         linked: clusters with a mutually nearest one by another camera, as close as half a stranger would be or closer,
             less what chance gives; a share of those that could have one.
-        possible: how many could: the clusters of the smaller camera, of every two.
+        possible: how many could: the clusters of the smaller camera, of every two with 21 or more each.
     """
 
     linked: float

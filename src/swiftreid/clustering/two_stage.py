@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swiftreid.clustering.linkage import average_linkage
-from swiftreid.clustering.strangers import FLOOR, NO_PAIRS, Pairs, close_pairs
+from swiftreid.clustering.strangers import FLOOR, NO_PAIRS, Pairs, close_pairs, comparable
 from swiftreid.errors import UsageError
 from swiftreid.progress import Progress, no_progress
 
@@ -192,7 +192,7 @@ class Links:
     Attributes:
         pairs: of clusters.
         mutual: which of them are mutually nearest among the clusters of their two cameras, bool [p].
-        possible: how many could be: the clusters of the smaller camera, of every two.
+        possible: how many could be: the clusters of the smaller camera, of every two that can be compared.
     """
 
     pairs: Pairs
@@ -220,7 +220,8 @@ def links_between(
         found = close_pairs(centroids[ours], centroids[theirs])
         mutual.append(mutually_nearest(found, len(ours), len(theirs)))
         parts.append(Pairs(ours[found.left], theirs[found.right], found.expected))
-        possible += min(len(ours), len(theirs))
+        if comparable(len(ours), len(theirs)):
+            possible += min(len(ours), len(theirs))
     progress("comparing cameras", len(two), len(two))
     every = Pairs(
         np.concatenate([part.left for part in parts]),

@@ -43,10 +43,10 @@ def scores(groups: Ids, persons: Ids, cameras: Ids) -> str:
     right, found, there = (
         pairs_in(values, cameras) for values in (np.where(groups == ALONE, ALONE, both), groups, persons)
     )
-    shown = []
+    cells = []
     for r, f, t in zip(right, found, there, strict=True):
-        shown.append(f"{100 * r / max(1, f):.1f} / {100 * r / t:.1f} / {100 * 2 * r / (f + t):.1f}")
-    return ", ".join(shown)
+        cells.append(f"{100 * r / max(1, f):.1f} / {100 * r / t:.1f} / {100 * 2 * r / (f + t):.1f}")
+    return ", ".join(cells)
 
 
 def by_gain(pictures: UnlabelledPictures) -> Choose:

@@ -53,3 +53,9 @@ def test_people_at_one_time_under_cameras_without_overlap_are_two() -> None:
 def test_cameras_that_are_not_there_are_refused(pair: tuple[str, str]) -> None:
     with pytest.raises(UsageError, match=r"the cameras are door, yard"):
         apart_pairs([picture("door"), picture("yard")], no_overlap=[pair])
+
+
+def test_cameras_without_times_are_refused() -> None:
+    samples = [picture("door", time=3.0), picture("yard")]
+    with pytest.raises(UsageError, match="no picture by camera 'yard' has a time"):
+        apart_pairs(samples, no_overlap=[("door", "yard")])

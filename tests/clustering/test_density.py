@@ -34,10 +34,10 @@ def edges_of(distances: np.ndarray, eps: float) -> Edges:
 
 def naive_dbscan(distances: np.ndarray, eps: float, least: int) -> np.ndarray:
     """The paper's algorithm: a cluster grows from its first core picture until nothing is within reach."""
-    near = [np.flatnonzero(row <= eps) for row in distances]
+    neighbours = [np.flatnonzero(row <= eps) for row in distances]
     labels, cluster = np.full(len(distances), OUTLIER), 0
     for start in range(len(distances)):
-        if labels[start] != OUTLIER or len(near[start]) < least:
+        if labels[start] != OUTLIER or len(neighbours[start]) < least:
             continue
         waiting = [start]
         while waiting:
@@ -45,8 +45,8 @@ def naive_dbscan(distances: np.ndarray, eps: float, least: int) -> np.ndarray:
             if labels[picture] != OUTLIER:
                 continue
             labels[picture] = cluster
-            if len(near[picture]) >= least:
-                waiting.extend(near[picture].tolist())
+            if len(neighbours[picture]) >= least:
+                waiting.extend(neighbours[picture].tolist())
         cluster += 1
     return labels
 

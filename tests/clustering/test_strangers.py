@@ -284,3 +284,13 @@ def test_known_names_equal_all_of_their_pairs(seed: int) -> None:
         own = found.people[names == name]
         assert len(set(own.tolist())) <= 1
         assert not len(own) or own[0] == ALONE or own[0] not in found.people[(names >= 0) & (names != name)]
+
+
+def test_cameras_of_too_few_clusters_are_not_counted_as_possible_links() -> None:
+    rng = np.random.default_rng(3)
+    cameras = np.repeat([1, 2, 3], [60, 60, 20])
+    units = unit(rng.normal(size=(140, 16)))
+    assert len(close_pairs(units[:60], units[120:])) == 0
+    found = links_between(units, cameras, np.arange(140))
+    assert found.possible == 60
+    assert len(found.pairs) > 0

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from swiftreid.adaptation.guard import GuardVerdict, judge
+from swiftreid.adaptation.guard import GuardVerdict, judge, too_few
 from swiftreid.adaptation.guard_log import log_verdict
 from swiftreid.adaptation.pictures import UnlabelledPictures, embed_pictures, held_out_rows, in_words
 from swiftreid.clustering.answers import PairAnswer
@@ -24,6 +24,7 @@ from swiftreid.methods.cluster_memory import embedding_settings
 from swiftreid.progress import Progress
 from swiftreid.training.frozen.learning import Learning, Origin, Views, learn_codes
 from swiftreid.training.frozen.recipe import FrozenRecipe
+from swiftreid.training.network.checkpoint import CHECKPOINT
 from swiftreid.training.network.initial_weights import read_start
 from swiftreid.training.network.plan import Plan, Reports
 from swiftreid.training.network.processes import World
@@ -124,13 +125,14 @@ def adapt(
         data_fingerprint: of the data set that they are of, where it is one that encoders are measured on.
         answers: about pairs of the pictures, by their ids.
         no_overlap: pairs of cameras that see no place in common: whoever is under one is not under the other at once.
-        resume: whether to resume from the folder's checkpoints.
+        resume: whether to resume from the folder's checkpoints, as far as there are some.
         reports: where progress and notices go.
         world: this process and its device (`train_network`).
         targets: to learn from in place of clusters, such as a study's true labels.
 
     Raises:
-        UsageError: the encoder has no network that can be trained, or too few people are seen twice.
+        UsageError: the encoder has no network that can be trained, too few people are seen twice, or too few are held
+            out for the guard, unless ``force`` is set.
         SwiftReIDError: clusters collapsed, no picture can be read, or training failed.
     """
     reports = reports or Reports()
@@ -146,6 +148,12 @@ def adapt(
             f"can tell; adapting needs {LEAST_GROUPS}: give more pictures, of longer times or more cameras"
         )
     rest = held_out_rows(before, settings.held_out, settings.seed)
+    agreed = pictures.agreement(rest, before.tracklets)
+    if (reason := too_few(agreed)) and not settings.force:
+        raise UsageError(
+            f"the guard could not judge a trial: {reason}. Give more pictures or more cameras, hold out a larger share "
+            f"than {settings.held_out:g}, or force it"
+        )
 
     def trained(rows: NDArray[np.bool_], part: str, epochs: int) -> Encoder:
         schedule = recipe.schedule.model_copy(update={"epochs": epochs})
@@ -154,7 +162,7 @@ def adapt(
             recipe.model_copy(update={"schedule": schedule}),
             folder / part,
             seed=settings.seed,
-            resume=resume and (folder / part).exists(),
+            resume=resume and (folder / part / CHECKPOINT).is_file(),
             init=init,
             targets=targets or (lambda plan: _WatchedClusters(plan, settings.clusters, answers, reports)),
         )
@@ -166,7 +174,7 @@ def adapt(
     epochs = recipe.schedule.epochs
     made = trained(~rest, TRIAL, max(1, round(settings.trial * epochs)))
     new = embed_pictures(made, pictures.samples, progress=reports.progress)
-    verdict = judge(pictures.agreement(rest, before.tracklets), new.agreement(rest, before.tracklets))
+    verdict = judge(agreed, new.agreement(rest, before.tracklets))
     log_verdict(folder / TRIAL, verdict)
     reports.note(f"trial: {verdict.reason}")
     if verdict.believed or settings.force:

@@ -2,7 +2,7 @@
 
 In a better embedding more people are found again by another camera than chance would find. How many are, needs no
 label: pictures whose nearest lies closer than strangers would (`swiftreid.clustering.strangers`), less the share that
-chance gives. It is no self-praise: what is counted are people whom training did not see.
+chance gives. Training did not see the clusters that are counted; of their people it may have seen other clusters.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from swiftreid.clustering.two_stage import ClusterSettings, centred, link_threshold, links_between
 
 ENOUGH: Final = 60
-"""Clusters of the smaller camera from which the guard's figures say anything."""
+"""Possible links between clusters held out from which the guard's figures say anything."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Agreement:
     Attributes:
         linked: clusters with a mutually nearest one by another camera, as close as half a stranger would be or closer,
             less what chance gives; a share of those that could have one.
-        possible: how many could.
+        possible: how many could: the clusters of the smaller camera, of every two with 21 or more each.
     """
 
     linked: float
@@ -34,7 +34,7 @@ class Agreement:
 
     @property
     def deviation(self) -> float:
-        """Standard deviation of ``linked`` that the number of clusters leaves."""
+        """Standard deviation of ``linked`` that the number of possible links leaves."""
         return float(np.sqrt(0.25 / max(1, self.possible)))
 
 
@@ -49,6 +49,13 @@ def agreement(embeddings: NDArray[np.float32], cameras: NDArray[np.int64], track
     found = links_between(centred(embeddings), cameras, tracklets)
     _, beyond = link_threshold(found.pairs.expected[found.mutual], found.possible, ClusterSettings())
     return Agreement(beyond, found.possible)
+
+
+def too_few(measured: Agreement) -> str | None:
+    """Why pictures cannot tell whether an encoder got better, in words; None where they can."""
+    if measured.possible >= ENOUGH:
+        return None
+    return f"only {measured.possible} links between clusters held out are possible, and {ENOUGH} would tell"
 
 
 @dataclass(frozen=True)
@@ -71,11 +78,10 @@ class GuardVerdict:
 def judge(before: Agreement, after: Agreement) -> GuardVerdict:
     """Believe in an encoder that finds more people again than the one before, by more than chance moves the figure."""
     words = (
-        f"{before.linked:.1%} of {before.possible:,} clusters held out were linked beyond chance before, and "
-        f"{after.linked:.1%} of {after.possible:,} after"
+        f"{before.linked:.1%} of {before.possible:,} possible links between clusters held out were found beyond chance "
+        f"before, and {after.linked:.1%} of {after.possible:,} after"
     )
-    if min(before.possible, after.possible) < ENOUGH:
-        few = f"only {after.possible} clusters held out could be linked between cameras, and {ENOUGH} would tell"
+    if few := too_few(before) or too_few(after):
         return GuardVerdict(before, after, False, few)
     gain = after.linked - before.linked
     if gain <= max(before.deviation, after.deviation):

@@ -22,6 +22,7 @@ from swiftreid.encoding.camera_statistics import ENOUGH, CameraStatistics, fit_c
 from swiftreid.encoding.embedded import embed_paths
 from swiftreid.encoding.stream import OnBad
 from swiftreid.errors import SwiftReIDError
+from swiftreid.gallery.entries import valid_text
 from swiftreid.progress import Progress, no_progress
 
 
@@ -108,15 +109,20 @@ def embed_pictures(
     Raises:
         UsageError: the encoder gives no embedding of pictures.
         BadPicture: a picture cannot be used, and there is no ``on_bad``.
-        SwiftReIDError: no picture can be used.
+        SwiftReIDError: no picture can be used, or an embedding is not finite.
     """
     kept, views = embed_paths(encoder, [sample.path for sample in samples], on_bad=on_bad, progress=progress)
     if not len(kept):
         raise SwiftReIDError(f"none of the {len(samples)} pictures can be read; run `swiftreid doctor` on them")
     own = [samples[place] for place in kept.tolist()]
-    names = [sample.camera for sample in own]
-    cameras = np.unique([name or "" for name in names], return_inverse=True)[1].astype(np.int64)
     raw = views[0]
+    if len(broken := np.flatnonzero(~np.isfinite(raw).all(axis=1))):
+        raise SwiftReIDError(
+            f"encoder {encoder.card.name} gives numbers that are not finite for {len(broken):,} of {len(own):,} "
+            f"pictures, such as {own[broken[0]].path}: use another encoder"
+        )
+    names = [sample.camera or None for sample in own]
+    cameras = np.unique([name or "" for name in names], return_inverse=True)[1].astype(np.int64)
     counts = Counter(name for name in names if name is not None)
     if sum(count >= ENOUGH for count in counts.values()) < 2:
         return UnlabelledPictures(own, cameras, raw, None, raw)
@@ -125,17 +131,25 @@ def embed_pictures(
 
 
 def training_pictures(data: ReidData) -> list[NamedSample]:
-    """A data set's training pictures with their cameras as it calls them, and without their persons."""
+    """A data set's training pictures with cameras as it calls them, times and tracks, and without their persons."""
     cameras = data.cameras_called(data.train)
     return [
-        Sample(sample.path, None, camera, id=_id_of(sample.path, data.root), tracklet=sample.tracklet)
+        Sample(
+            sample.path,
+            None,
+            camera,
+            sample.time,
+            id=_id_of(sample.path, data.root),
+            tracklet=sample.tracklet,
+            frame=sample.frame,
+        )
         for sample, camera in zip(data.train, cameras, strict=True)
     ]
 
 
 def _id_of(path: Path, root: Path) -> str:
     """A picture's place below its data set's folder."""
-    return Path(os.path.relpath(path, root)).as_posix()
+    return valid_text(Path(os.path.relpath(path, root)).as_posix())
 
 
 def in_words(found: PeopleClusters) -> str:

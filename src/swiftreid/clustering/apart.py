@@ -32,7 +32,8 @@ def apart_pairs(
         at_once: seconds between two pictures that are taken at one time, at most.
 
     Raises:
-        UsageError: a camera is none of the samples', or is said not to overlap with itself.
+        UsageError: a camera of ``no_overlap`` is none of the samples', has no picture with a time, or is in a pair with
+            itself.
 
     Example:
         >>> from pathlib import Path
@@ -42,10 +43,13 @@ def apart_pairs(
         [[0, 1]]
     """
     names = {sample.camera for sample in samples}
+    timed_cameras = {sample.camera for sample in samples if sample.time is not None}
     for one, other in no_overlap:
         if one == other or not {one, other} <= names:
             known = ", ".join(sorted(name for name in names if name is not None))
             raise UsageError(f"cameras {one!r} and {other!r} cannot be a pair without overlap; the cameras are {known}")
+        if untimed := sorted({one, other} - timed_cameras):
+            raise UsageError(f"no picture by camera {untimed[0]!r} has a time, so overlap decides nothing: give times")
     frames: dict[tuple[str, int, float | None], list[int]] = defaultdict(list)
     for place, sample in enumerate(samples):
         if sample.frame is not None and sample.camera is not None:

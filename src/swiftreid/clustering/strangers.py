@@ -62,6 +62,11 @@ def ranks(count: int) -> tuple[int, int] | None:
     return (first, last) if last - first >= 5 else None
 
 
+def comparable(left: int, right: int) -> bool:
+    """Whether both of two cameras have enough units for `close_pairs` to find any."""
+    return ranks(left) is not None and ranks(right) is not None
+
+
 def closest(queries: Floats, gallery: Floats, count: int, *, skip_self: bool = False) -> tuple[Ids, Floats]:
     """The ``count`` closest of the gallery to each query, in order.
 

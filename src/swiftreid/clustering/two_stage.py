@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swiftreid.clustering.linkage import average_linkage
-from swiftreid.clustering.strangers import FLOOR, NO_PAIRS, Pairs, close_pairs
+from swiftreid.clustering.strangers import FLOOR, NO_PAIRS, Pairs, close_pairs, comparable
 from swiftreid.errors import UsageError
 from swiftreid.progress import Progress, no_progress
 
@@ -42,7 +42,10 @@ class ClusterSettings:
 
     def __post_init__(self) -> None:
         if not (0 < self.within_errors < 1 and 0 < self.link_errors < 1 and self.largest > 0):
-            raise UsageError("within_errors and link_errors are between 0 and 1, largest is above 0")
+            raise UsageError(
+                "within_errors and link_errors are between 0 and 1, and largest is above 0; got "
+                f"{self.within_errors}, {self.link_errors} and {self.largest}"
+            )
 
 
 @dataclass(frozen=True)
@@ -189,7 +192,7 @@ class Links:
     Attributes:
         pairs: of clusters.
         mutual: which of them are mutually nearest among the clusters of their two cameras, bool [p].
-        possible: how many could be: the clusters of the smaller camera, of every two.
+        possible: how many could be: the clusters of the smaller camera, of every two that can be compared.
     """
 
     pairs: Pairs
@@ -217,7 +220,8 @@ def links_between(
         found = close_pairs(centroids[ours], centroids[theirs])
         mutual.append(mutually_nearest(found, len(ours), len(theirs)))
         parts.append(Pairs(ours[found.left], theirs[found.right], found.expected))
-        possible += min(len(ours), len(theirs))
+        if comparable(len(ours), len(theirs)):
+            possible += min(len(ours), len(theirs))
     progress("comparing cameras", len(two), len(two))
     every = Pairs(
         np.concatenate([part.left for part in parts]),

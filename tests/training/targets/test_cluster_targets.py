@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from swiftreid.clustering.answers import PairAnswer
 from swiftreid.clustering.self_paced import DensitySettings, density_people
+from swiftreid.clustering.strangers import Pairs
 from swiftreid.clustering.two_stage import PeopleClusters
 from swiftreid.data.sources import open_data
 from swiftreid.errors import UsageError
@@ -60,6 +62,25 @@ def test_clusters_of_dbscan_if_the_method_asks_for_them(drawn_people: Path, tmp_
     camera = labels.memory["proxy_camera"].numpy()[labels.values[:, 1].numpy()]
     np.testing.assert_array_equal(camera, pictures.cameras[labels.rows])
     assert labels.memory["doubtful"].shape == (0, 2)
+
+
+class ByHand(Clusters):
+    """Every two pictures are a group; three pairs of them are close."""
+
+    def cluster(self, embeddings: NDArray[np.float32], cameras: NDArray[np.int64]) -> PeopleClusters:
+        places = np.arange(len(embeddings))
+        close = Pairs(np.array([0, 1, 3]), np.array([2, 5, 4]), np.ones(3, np.float32))
+        return PeopleClusters(places // 2, places, close, 0, 0.0, 0.0)
+
+
+def test_people_who_are_known_to_be_two_are_negatives(drawn_people: Path, tmp_path: Path) -> None:
+    plan = plan_of(drawn_people, ClusterMemoryConfig())
+    named = [replace(sample, id=sample.path.name) for sample in plan.samples]
+    ids = [sample.id for sample in named]
+    targets = ByHand(replace(plan, samples=named), answers=[PairAnswer(ids[2], ids[0], False)])
+    targets.read(Reading(tmp_path))
+    doubtful = targets.labels(0, Given(np.eye(72, dtype=np.float32))).memory["doubtful"]  # type: ignore[arg-type]
+    assert doubtful.tolist() == [[1, 5], [3, 4]]
 
 
 def test_two_stage_clusters_are_the_default_and_alone_take_answers(drawn_people: Path) -> None:

@@ -14,12 +14,14 @@ from swiftreid.clustering.self_paced import DensitySettings, density_people
 from swiftreid.clustering.two_stage import (
     ALONE,
     ClusterSettings,
+    KnownPairs,
     PeopleClusters,
     centroids_of,
     cluster_people,
     first_of,
 )
 from swiftreid.data.numbering import numbers_of
+from swiftreid.data.samples import NumberedSample
 from swiftreid.encoding.camera_statistics import ENOUGH, fit_camera_statistics
 from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.methods.cluster_memory import ClusterMemoryConfig
@@ -54,18 +56,24 @@ class Clusters(Targets):
 
     def cluster(self, embeddings: NDArray[np.float32], cameras: NDArray[np.int64]) -> PeopleClusters:
         """Who may be who, by embeddings float32 [n, d] of all pictures and their cameras, int64 [n]."""
-        assert self.pictures is not None, "read comes first"
         if self.density is not None:
             return density_people(embeddings, cameras, self.density)
-        samples = {sample.path: sample for sample in self.plan.samples}
-        own = [samples[path] for path in self.pictures.paths]
         return cluster_people(
             embeddings,
             cameras,
-            tracks=numbers_of([sample.tracklet for sample in own]),
-            known=known_pairs(self.answers, [sample.id for sample in own]),
+            tracks=numbers_of([sample.tracklet for sample in self._samples()]),
+            known=self._known(),
             settings=self.settings,
         )
+
+    def _samples(self) -> list[NumberedSample]:
+        """Those of the pictures that could be read, in their order."""
+        assert self.pictures is not None, "read comes first"
+        samples = {sample.path: sample for sample in self.plan.samples}
+        return [samples[path] for path in self.pictures.paths]
+
+    def _known(self) -> KnownPairs:
+        return known_pairs(self.answers, [sample.id for sample in self._samples()])
 
     def take(self, epoch: int, found: PeopleClusters) -> None:
         """Called with the clusters of every epoch before they are learned from; nothing here.
@@ -98,7 +106,7 @@ class Clusters(Targets):
             "proxies": torch.from_numpy(centroids_of(units, proxies, len(tracklets))),
             "proxy_cluster": torch.from_numpy(first_of(people, proxies, len(tracklets))),
             "proxy_camera": torch.from_numpy(first_of(cameras[rows], proxies, len(tracklets))),
-            "doubtful": torch.from_numpy(_doubtful(found, tracklets)),
+            "doubtful": torch.from_numpy(_doubtful(found, tracklets, self._known().apart)),
         }
         values = torch.from_numpy(np.stack([people, proxies], axis=1))
         figures = {
@@ -109,12 +117,22 @@ class Clusters(Targets):
         return EpochLabels(rows, people, values, int(people.max()) + 1, memory, figures=figures)
 
 
-def _doubtful(found: PeopleClusters, tracklets: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Pairs of proxies that may well be one person and are not taken for one, int64 [p, 2]."""
-    places = np.full(int(found.tracklets.max()) + 1, -1, np.int64)
+def _doubtful(found: PeopleClusters, tracklets: NDArray[np.int64], apart: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Pairs of proxies that may well be one person and are not taken for one, int64 [p, 2].
+
+    Args:
+        found: clusters.
+        tracklets: of the proxies.
+        apart: pairs of pictures that are known to show two people, int64 [a, 2]: there is no doubt about theirs.
+    """
+    count = int(found.tracklets.max()) + 1
+    places = np.full(count, -1, np.int64)
     places[tracklets] = np.arange(len(tracklets))
+    known = np.sort(found.tracklets[apart], axis=1)
+    close = np.sort(np.stack([found.close.left, found.close.right], axis=1), axis=1)
+    doubted = ~np.isin(close[:, 0] * count + close[:, 1], known[:, 0] * count + known[:, 1])
     pairs = np.stack([places[found.close.left], places[found.close.right]], axis=1)
-    return pairs[(pairs >= 0).all(axis=1)]
+    return pairs[doubted & (pairs >= 0).all(axis=1)]
 
 
 def normalised(embeddings: NDArray[np.float32], cameras: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -5,9 +5,11 @@ not learn from:
 
 - ``links``: clusters linked to another camera beyond chance (the guard of `swiftreid adapt`).
 - ``halves``: clusters whose mutually nearest one by another camera is the same by either half of their pictures.
+- ``nearest``: the mean logarithm of the strangers that a cluster expects as close as its nearest one by another camera.
 - ``tracks``: pictures whose nearest one by their camera is of their own cluster, as the encoder before gave clusters.
 
-Each is the gain from the encoder before to the one after, in percent. ``true`` is the gain of mAP on test people, from
+Each is the gain from the encoder before to the one after, in percent (of ``nearest`` in hundredths of a logarithm, and
+positive where fewer are expected). ``true`` is the gain of mAP on test people, from
 statistics of cameras alone. Below: the correlation of each with it (Pearson, and Spearman's of ranks).
 
     python studies/guard.py runs
@@ -28,15 +30,22 @@ from program import run
 
 from swiftreid.adaptation.adapt import TRIAL
 from swiftreid.adaptation.pictures import UnlabelledPictures, embed_pictures, held_out_rows, training_pictures
-from swiftreid.clustering.strangers import closest
-from swiftreid.clustering.two_stage import ClusterSettings, PeopleClusters, centred, centroids_of, first_of
+from swiftreid.clustering.strangers import CAP, closest
+from swiftreid.clustering.two_stage import (
+    ClusterSettings,
+    PeopleClusters,
+    centred,
+    centroids_of,
+    first_of,
+    links_between,
+)
 from swiftreid.data.sources import open_data
 from swiftreid.encoding.encoder import open_encoder
 from swiftreid.errors import UsageError
 from swiftreid.experiments.inputs import TRAIN
 from swiftreid.training.network.finish import ENCODER
 
-MEASURES = ("links", "halves", "tracks")
+MEASURES = ("links", "halves", "nearest", "tracks")
 Ids = NDArray[np.int64]
 
 
@@ -79,6 +88,15 @@ def halves(units: NDArray[np.float32], cameras: Ids, tracks: Ids) -> float:
     return 100 * float(np.mean((found[0] == found[1]) & (found[0] >= 0)))
 
 
+def nearest(units: NDArray[np.float32], cameras: Ids, tracks: Ids) -> float:
+    """Mean of log expected strangers as close as the nearest cluster by another camera, negative, in hundredths."""
+    close = links_between(units, cameras, tracks).pairs
+    best = np.full(int(tracks.max()) + 1, CAP)
+    np.minimum.at(best, close.left, close.expected)
+    np.minimum.at(best, close.right, close.expected)
+    return -100 * float(np.log(best).mean())
+
+
 def tracks_kept(units: NDArray[np.float32], cameras: Ids, tracks: Ids) -> float:
     """Pictures of clusters of two or more whose nearest by their camera is of their cluster, in percent."""
     right: list[bool] = []
@@ -96,7 +114,7 @@ def measured(pictures: UnlabelledPictures, rows: NDArray[np.bool_], tracklets: I
     units, cameras = centred(pictures.embeddings[rows]), pictures.cameras[rows]
     own = np.unique(tracklets[rows], return_inverse=True)[1].astype(np.int64)
     links = 100 * pictures.agreement(rows, tracklets).linked
-    return links, halves(units, cameras, own), tracks_kept(units, cameras, own)
+    return links, halves(units, cameras, own), nearest(units, cameras, own), tracks_kept(units, cameras, own)
 
 
 def gains(file: Path, one: dict[str, Any]) -> tuple[float, ...]:

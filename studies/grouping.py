@@ -18,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 from program import progress, run
 
-from swiftreid.adaptation.grouping import LEAST_BITS, numbered, sorted_into_people, without_cameras
+from swiftreid.adaptation.grouping import LEAST_BITS, sorted_into_people, without_cameras
 from swiftreid.clustering.answers import PairAnswer, known_pairs
 from swiftreid.clustering.two_stage import ALONE, cluster_people
+from swiftreid.data.numbering import numbers_of
 from swiftreid.data.samples import ReidData
 from swiftreid.data.sources import open_data
 from swiftreid.encoding.embedded import embed_paths
@@ -45,7 +46,7 @@ def questions(
     entries: list[Entry], vectors: NDArray[np.float32], answers: list[PairAnswer], number: int
 ) -> list[tuple[int, int]]:
     """Pairs of entries whose clusters are nearest to the threshold, at most one about two groups."""
-    cameras = numbered(entry.camera for entry in entries)
+    cameras = numbers_of(entry.camera for entry in entries)
     known = known_pairs(answers, [entry.id for entry in entries])
     found = cluster_people(vectors, cameras, known=known)
     first = np.full(int(found.tracklets.max()) + 1, -1, np.int64)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,6 +21,7 @@ from swiftreid.adaptation.people import (
 )
 from swiftreid.clustering.answers import PairAnswer, known_pairs
 from swiftreid.clustering.two_stage import ALONE, ClusterSettings, KnownPairs, cluster_people
+from swiftreid.data.numbering import numbers_of
 from swiftreid.encoding.camera_encoder import CameraEncoder
 from swiftreid.encoding.camera_statistics import ALIGNMENT, ENOUGH, fit_camera_statistics
 from swiftreid.encoding.card import EncoderCard
@@ -186,13 +187,13 @@ def sorted_into_people(
     if not entries:
         return np.zeros(0, np.int64), 0
     known = known_people(entries)
-    people = numbered(known)
+    people = numbers_of(known)
     tracks = _tracks(entries, people)
     pairs = known_pairs(answers, [entry.id for entry in entries])
     kept = without_contradictions(pairs.together, people, tracks)
     found = cluster_people(
         vectors,
-        numbered([entry.camera for entry in entries]),
+        numbers_of(entry.camera for entry in entries),
         tracks=tracks,
         known=KnownPairs(pairs.together[kept], pairs.apart, people),
         settings=settings,
@@ -205,15 +206,9 @@ def sorted_into_people(
     return stable_numbers(found, before, fixed, people >= 0), int((~kept).sum())
 
 
-def numbered(names: Iterable[Hashable | None]) -> Ids:
-    """A number for each different name from 0, in the order of their first, int64 [n]; -1 for None."""
-    places: dict[Hashable, int] = {}
-    return np.array([-1 if name is None else places.setdefault(name, len(places)) for name in names], np.int64)
-
-
 def _tracks(entries: Sequence[Entry], people: Ids) -> Ids:
     """Number of each entry's track; -1 where it is of none, or of one in which several people are known."""
-    tracks = numbered(None if entry.track is None else (entry.camera, entry.track) for entry in entries)
+    tracks = numbers_of(None if entry.track is None else (entry.camera, entry.track) for entry in entries)
     found: dict[int, set[int]] = {}
     for track, person in zip(tracks.tolist(), people.tolist(), strict=True):
         if person >= 0:

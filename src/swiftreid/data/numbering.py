@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -84,10 +84,15 @@ def numbered(sample: NamedSample, persons: Mapping[str, int], cameras: Mapping[s
     )
 
 
-def numbers_of(names: Sequence[str | None]) -> NDArray[np.int64]:
-    """A number for each name from 0, int64 [n]; -1 for none."""
-    places = {name: number for number, name in enumerate(sorted({name for name in names if name is not None}))}
-    return np.array([-1 if name is None else places[name] for name in names], np.int64)
+def numbers_of(names: Iterable[Hashable | None]) -> NDArray[np.int64]:
+    """A number for each different name from 0, in the order of their first, int64 [n]; -1 for None.
+
+    Example:
+        >>> numbers_of(["b", None, "a", "b"]).tolist()
+        [0, -1, 1, 0]
+    """
+    places: dict[Hashable, int] = {}
+    return np.array([-1 if name is None else places.setdefault(name, len(places)) for name in names], np.int64)
 
 
 def names_of(numbers: Mapping[str, int]) -> dict[int, str]:

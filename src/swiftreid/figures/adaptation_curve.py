@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from swiftreid.errors import SwiftReIDError, UsageError
-from swiftreid.figures.style import LOOKS, SeriesLook, TextSize, compose, new_figure, percent_axis, styled
+from swiftreid.figures.style import LOOKS, TextSize, compose, draw_line, new_figure, percent_axis, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -125,14 +125,14 @@ def draw_curve(curve: AdaptationCurve, about: Sequence[str], *, text: TextSize =
             "pictures alone": [100 * epoch.alone for epoch in curve.epochs],
         }
         for look, (label, values) in zip(LOOKS, rows.items(), strict=False):
-            _line(shares, at, values, look, label)
+            draw_line(shares, at, values, look, label)
         every = [value for values in rows.values() for value in values]
         if curve.before is not None and curve.after is not None:
             every += _held_out(shares, [0, len(at) + 1], [curve.before, curve.after])
         percent_axis(shares, "share (%)", min(every), max(every))
         if min(every) < 0:  # fewer links than chance gives
             shares.set_ylim(bottom=min(every) - 1)
-        _line(groups, at, [epoch.groups for epoch in curve.epochs], LOOKS[0], "")
+        draw_line(groups, at, [epoch.groups for epoch in curve.epochs], LOOKS[0], "")
         groups.set_ylabel("groups of two pictures or more")
         groups.set_ylim(0, 1.08 * max(epoch.groups for epoch in curve.epochs))
         for axes in (shares, groups):
@@ -166,15 +166,3 @@ def _held_out(axes: Axes, at: Sequence[int], links: Sequence[HeldOutLinks]) -> l
         label="held out, linked beyond chance",
     )
     return [end for value, by in zip(values, deviations, strict=True) for end in (value - by, value + by)]
-
-
-def _line(axes: Axes, at: Sequence[int], values: Sequence[float], look: SeriesLook, label: str) -> None:
-    axes.plot(
-        at,
-        values,
-        color=look.colour,
-        linestyle=look.dashes,
-        marker=look.marker,
-        markerfacecolor="white",
-        label=label or None,
-    )

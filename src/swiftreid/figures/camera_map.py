@@ -57,8 +57,8 @@ def camera_map(
         before: float32 [n, d].
         after: of the same pictures, float32 [n, d].
         cameras: of each.
-        points: pictures to show, at most; shares of variance are of all.
-        seed: which pictures are shown.
+        points: pictures to draw, at most; shares of variance are of all.
+        seed: which pictures are drawn.
 
     Raises:
         UsageError: they are not of the same pictures, or of one camera only.
@@ -123,11 +123,11 @@ def draw_camera_map(found: CameraMap, about: Sequence[str], *, text: TextSize = 
         panels = figure.subplots(1, 2, sharex=True, sharey=True)
         reach = 1.06 * max(float(np.abs(points).max()) for points in (found.before, found.after))
         order = np.random.default_rng(0).permutation(len(of))  # else the last camera would lie on top of the others
-        shown = [
+        parts = [
             (panels[0], found.before, f"before: {found.between_before:.1%} between cameras"),
             (panels[1], found.after, f"after: {found.between_after:.1%} between cameras"),
         ]
-        for axes, points, words in shown:
+        for axes, points, words in parts:
             for start in range(0, len(order), 100):
                 some = order[start : start + 100]
                 for place, label in enumerate(labels):

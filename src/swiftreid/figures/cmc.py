@@ -13,7 +13,7 @@ from swiftreid.evaluation.card import ResultCard
 from swiftreid.evaluation.confidence import bootstrap_intervals
 from swiftreid.figures.cards import ChosenRow, about_cards, longest_exhaustive
 from swiftreid.figures.labels import Named, ends_inches, label_ends
-from swiftreid.figures.style import LOOKS, TextSize, compose, new_figure, percent_axis, styled, text_inches
+from swiftreid.figures.style import LOOKS, TextSize, compose, draw_line, new_figure, percent_axis, styled, text_inches
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -115,16 +115,8 @@ def draw_cmc(curves: Sequence[CmcCurve], cards: Sequence[ResultCard], *, text: T
                     markersize=3.5,
                     linewidth=1.0,
                 )
-            axes.plot(
-                at,
-                share,
-                color=look.colour,
-                linestyle=look.dashes,
-                marker=look.marker,
-                markevery=[k - 1 for k in _TICKS if k <= len(at)],
-                markerfacecolor="white",
-                clip_on=False,
-            )
+            ticks = [k - 1 for k in _TICKS if k <= len(at)]
+            draw_line(axes, at, share, look, markevery=ticks, clip_on=False)
         ranks = len(curves[0].cmc)
         axes.set_xscale("log")
         axes.set_xlim(0.88 if banded else 0.93 * 0.95 ** len(curves), ranks)

@@ -14,10 +14,9 @@ from swiftreid.evaluation.verdicts import CardsDiffer
 from swiftreid.figures.accuracy_time import decades_axis
 from swiftreid.figures.cards import about, choose_rows, encoder_name
 from swiftreid.figures.cmc import default_rankings
-from swiftreid.figures.style import LOOKS, SeriesLook, TextSize, compose, new_figure, percent_axis, styled
+from swiftreid.figures.style import LOOKS, TextSize, compose, draw_line, new_figure, percent_axis, styled
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _GROWS = ("data set", "distractors")  # in these alone may the cards differ
@@ -142,11 +141,11 @@ def draw_growing(
         entries = [size.entries for line in lines for size in line.sizes]
         for look, line in zip(LOOKS, lines, strict=False):
             at = [size.entries for size in line.sizes]
-            _line(panels[0], at, [100 * size.rank1 for size in line.sizes], look, line.label)
-            _line(panels[1], at, [100 * size.map_standard for size in line.sizes], look)
+            draw_line(panels[0], at, [100 * size.rank1 for size in line.sizes], look, line.label)
+            draw_line(panels[1], at, [100 * size.map_standard for size in line.sizes], look)
             if timed:
                 had = [size for size in line.sizes if size.microseconds]
-                _line(panels[2], [size.entries for size in had], [size.microseconds or 0 for size in had], look)
+                draw_line(panels[2], [size.entries for size in had], [size.microseconds or 0 for size in had], look)
         for axes, words, field in zip(
             panels, ("rank-1 (%)", "mAP, standard (%)"), ("rank1", "map_standard"), strict=False
         ):
@@ -178,15 +177,3 @@ def draw_growing(
             keys=panels[0].get_legend_handles_labels()[0],
         )
         return figure
-
-
-def _line(axes: Axes, at: Sequence[float], values: Sequence[float], look: SeriesLook, label: str = "") -> None:
-    axes.plot(
-        at,
-        values,
-        color=look.colour,
-        linestyle=look.dashes,
-        marker=look.marker,
-        markerfacecolor="white",
-        label=label or None,
-    )

@@ -15,7 +15,7 @@ from swiftreid.evaluation.labelled import LabelledCodes
 from swiftreid.evaluation.matches import Matches
 from swiftreid.evaluation.protocol import Protocol
 from swiftreid.figures.accuracy_time import decades_axis
-from swiftreid.figures.style import LOOKS, TextSize, compose, new_figure, percent_axis, styled
+from swiftreid.figures.style import LOOKS, TextSize, compose, draw_line, new_figure, percent_axis, styled
 from swiftreid.figures.trials import (
     Cost,
     Trial,
@@ -171,16 +171,7 @@ def draw_short_lists(
             "mAP over the list alone": [100 * trial.map_short_list for trial in numbers.trials],
         }
         for look, (name, values) in zip(LOOKS[3:5], lists.items(), strict=True):
-            above.plot(
-                at,
-                values,
-                color=look.colour,
-                linestyle=look.dashes,
-                marker=look.marker,
-                markersize=4,
-                markerfacecolor="white",
-                label=name,
-            )
+            draw_line(above, at, values, look, name, markersize=4)
         percent_axis(above, "share (%)", min(low, *map(min, lists.values())), max(high, *map(max, lists.values())))
         cost_panel(below, numbers.trials, numbers.exhaustive, cost)
         decades_axis(below.xaxis, at)

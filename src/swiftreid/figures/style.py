@@ -214,6 +214,20 @@ def grid_size(count: int, height: float) -> tuple[float, float]:
     return 3.9 * across, 1.1 + height * -(-count // across)
 
 
+def draw_line(axes: Axes, at: ArrayLike, values: ArrayLike, look: SeriesLook, label: str = "", **looks: Any) -> None:
+    """A line with hollow markers that is told apart without colour too."""
+    axes.plot(
+        at,
+        values,
+        color=look.colour,
+        linestyle=look.dashes,
+        marker=look.marker,
+        markerfacecolor="white",
+        label=label or None,
+        **looks,
+    )
+
+
 def draw_bars(axes: Axes, shares: ArrayLike, edges: ArrayLike, look: SeriesLook, label: str) -> None:
     """A histogram that is told apart without colour too."""
     axes.stairs(shares, edges, fill=True, color=look.colour, alpha=0.12, linewidth=0)

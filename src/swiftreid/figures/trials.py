@@ -12,7 +12,7 @@ from swiftreid.evaluation.confidence import bootstrap_intervals
 from swiftreid.evaluation.labelled import LabelledCodes
 from swiftreid.evaluation.measure import measure_cascades
 from swiftreid.evaluation.protocol import Metrics, Protocol
-from swiftreid.figures.style import FAINT, LOOKS, percent_axis
+from swiftreid.figures.style import FAINT, LOOKS, draw_line, percent_axis
 from swiftreid.progress import Progress, no_progress
 from swiftreid.search.cascade import Cascade
 
@@ -124,15 +124,7 @@ def accuracy_panel(axes: Axes, trials: Sequence[Trial], whole: Trial) -> tuple[f
         low, high = ([100 * getattr(trial, between)[end] for trial in trials] for end in (0, 1))
         level = 100 * getattr(whole, field)
         axes.fill_between(at, low, high, color=look.colour, alpha=0.15, linewidth=0)
-        axes.plot(
-            at,
-            values,
-            color=look.colour,
-            linestyle=look.dashes,
-            marker=look.marker,
-            markerfacecolor="white",
-            label=name,
-        )
+        draw_line(axes, at, values, look, name)
         axes.axhline(level, color=look.colour, linewidth=0.8, linestyle=(0, (1, 2)))
         drawn += [*low, *high, level]
     axes.set_xscale("log")

@@ -278,8 +278,11 @@ class Run:
     def exported(self) -> Iterator[None]:
         """The weights that are evaluated and exported: averaged, with the share of the start that the recipe keeps."""
         with self.averaged():
-            before = {name: value.detach().clone() for name, value in self.method.state_dict().items()}
             share = self.recipe.keep_start
+            if not share:
+                yield
+                return
+            before = {name: value.detach().clone() for name, value in self.method.state_dict().items()}
             mixed = {
                 name: torch.lerp(value, self._start[name].to(value), share)
                 if name in self._start and value.is_floating_point() and self._start[name].shape == value.shape

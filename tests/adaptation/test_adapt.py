@@ -14,7 +14,6 @@ from PIL import Image
 from command import run_in
 from drawn_figures import draw_person
 from swiftreid.adaptation.adapt import FINAL, TRIAL, Adapted, AdaptSettings, adapt, recipe_for
-from swiftreid.adaptation.guard import Agreement, judge
 from swiftreid.adaptation.pictures import embed_pictures, held_out_rows, training_pictures
 from swiftreid.clustering.answers import PairAnswer
 from swiftreid.clustering.two_stage import ClusterSettings
@@ -246,21 +245,11 @@ def test_encoders_without_a_network_of_ours_are_refused() -> None:
     assert (made.size, made.mirror, made.init) == ((128, 64), True, None)
 
 
-@pytest.mark.parametrize(
-    ("before", "after", "possible", "believed"),
-    [(0.2, 0.4, 300, True), (0.2, 0.21, 300, False), (0.4, 0.2, 300, False), (0.1, 0.9, 20, False)],
-)
-def test_the_guard_believes_in_gains_beyond_chance(before: float, after: float, possible: int, believed: bool) -> None:
-    verdict = judge(Agreement(before, possible), Agreement(after, possible))
-    assert verdict.believed is believed
-    assert ("only 20" in verdict.reason) == (possible == 20)
-
-
 def test_the_command_writes_only_what_is_better(figures: Path, tmp_path: Path) -> None:
     run = run_in(tmp_path)
     short_run = ["--set", "schedule.epochs=1", "--set", "schedule.per_epoch=16", "--set", "batches.persons=4"]
     few = run("adapt", "rendered", figures, "-o", "new", "--held-out", "0.05", *short_run, code=2)
-    assert re.search(r"could not judge a trial: only \d links between clusters held out", few.err)
+    assert re.search(r"could not judge a trial: only \d+ clusters held out", few.err)
     assert not (tmp_path / "new").exists(), "nothing was trained"
     crowd = tmp_path / "crowd"
     crowd.mkdir()
@@ -270,7 +259,7 @@ def test_the_command_writes_only_what_is_better(figures: Path, tmp_path: Path) -
     learned_little = ["--held-out", "0.5", *short_run, "--set", "optimiser.learning_rate=1e-9"]
     done = run("adapt", "rendered", crowd, "-o", "new", *learned_little, "--json", code=1)
     assert done.json["believed"] is False
-    assert "no gain" in done.json["reason"]
+    assert "no gain" in done.json["reason"] or "may be chance" in done.json["reason"]
     assert "--force" in done.json["error"]
     assert not (tmp_path / "new/encoder.safetensors").exists()
     assert [path.name for path in (tmp_path / "new/training").iterdir()] == [TRIAL]
@@ -286,7 +275,7 @@ def test_the_command_writes_only_what_is_better(figures: Path, tmp_path: Path) -
         assert 20 <= epoch["groups"] <= 200
         assert 0 <= epoch["alone"] < 0.5
         assert curve["believed"] is False
-        assert curve["before"]["possible"] == curve["after"]["possible"] >= 60
+        assert curve["held_out"]["clusters"] >= 60
         assert Image.open(tmp_path / "adaptation.png").width > 1000
         assert "its folder training" in run("figure", "adaptation", ".", code=2).err
     assert "id2048" in run("encoder", "info", "new/encoder.safetensors").out

@@ -15,6 +15,7 @@ from swiftreid.clustering.two_stage import (
     chance_links,
     cluster_camera,
     cluster_people,
+    link_threshold,
     links_between,
     mutually_nearest,
 )
@@ -255,8 +256,7 @@ def test_one_camera_alone_has_clusters_and_no_links() -> None:
     precision, recall = precision_and_recall(found.people, who[own], np.ones((own.sum(), own.sum()), bool))
     assert precision > 0.9
     assert recall > 0.7
-    none = links_between(units[own], cameras[own], found.tracklets)
-    assert none.possible == 0
+    assert found.beyond_chance == 0
 
 
 def test_settings_are_checked_and_centroids_have_length_one() -> None:
@@ -286,11 +286,47 @@ def test_known_names_equal_all_of_their_pairs(seed: int) -> None:
         assert not len(own) or own[0] == ALONE or own[0] not in found.people[(names >= 0) & (names != name)]
 
 
-def test_cameras_of_too_few_clusters_are_not_counted_as_possible_links() -> None:
+def test_people_of_one_camera_are_not_linked_because_there_are_many_cameras() -> None:
+    """Every camera more gives a cluster chance links to one more camera."""
+    rng, units, who, cameras = np.random.default_rng(4), [], [], []
+    for person in range(300):
+        centre = rng.normal(size=24)
+        seen_by = rng.choice(6, 3 if person < 100 else 1, replace=False)
+        for camera in seen_by.tolist():
+            units.append(centre + 0.35 * rng.normal(size=24))
+            who.append(person)
+            cameras.append(camera)
+    found = cluster_people(unit(np.array(units)), np.array(cameras))
+    persons = np.array(who)
+    precision, recall = precision_and_recall(found.people, persons, np.ones((len(who), len(who)), bool))
+    assert precision > 0.8
+    assert recall > 0.8
+    assert (found.people[persons >= 100] == ALONE).mean() > 0.7
+
+
+def test_the_threshold_counts_clusters_linked_by_chance() -> None:
+    """By loops over clusters and other cameras."""
+    rng = np.random.default_rng(2)
+    cameras = np.repeat([1, 2, 3, 4], [90, 60, 40, 10])  # the last one has too few
+    links = links_between(unit(rng.normal(size=(200, 12))), cameras, np.arange(200))
+    at = 24  # half a stranger
+    linked = chance = 0.0
+    for cluster in range(190):
+        here = links.mutual & ((links.pairs.left == cluster) | (links.pairs.right == cluster))
+        linked += bool((links.pairs.expected[here] <= 0.5).any())
+        own, none = cameras[cluster], 1.0
+        for other in {1, 2, 3} - {int(own)}:
+            sizes = (cameras == own).sum(), (cameras == other).sum()
+            none *= 1 - chance_links()[at] * min(sizes) / sizes[0]
+        chance += 1 - none
+    assert link_threshold(links, ClusterSettings())[1] == pytest.approx((linked - chance) / 190)
+
+
+def test_cameras_of_too_few_clusters_are_not_linked() -> None:
     rng = np.random.default_rng(3)
     cameras = np.repeat([1, 2, 3], [60, 60, 20])
     units = unit(rng.normal(size=(140, 16)))
     assert len(close_pairs(units[:60], units[120:])) == 0
     found = links_between(units, cameras, np.arange(140))
-    assert found.possible == 60
     assert len(found.pairs) > 0
+    assert cameras[found.pairs.right].max() == 2

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from swiftreid.errors import SwiftReIDError, UsageError
-from swiftreid.figures.adaptation_curve import AdaptationCurve, EpochClusters, HeldOutLinks, load_curve
+from swiftreid.figures.adaptation_curve import AdaptationCurve, EpochClusters, HeldOutLeads, load_curve
 
 LINES = [
     {"kind": "run", "step": 0, "seed": 1},
@@ -17,7 +17,7 @@ LINES = [
     {"kind": "targets", "step": 4, "groups": 6, "alone": 0.4, "beyond_chance": 0.2},
     {"kind": "targets", "step": 4, "groups": 7, "alone": 0.3, "beyond_chance": 0.3},  # begun again, from a checkpoint
 ]
-GUARD = {"linked_before": 0.1, "possible_before": 100, "linked_after": 0.4, "possible_after": 90, "believed": "yes"}
+GUARD = {"lead_before": 1.1, "lead_after": 1.5, "error": 0.1, "clusters": 90, "believed": "yes"}
 
 
 def write(folder: Path, lines: list[dict[str, object]]) -> None:
@@ -28,15 +28,14 @@ def write(folder: Path, lines: list[dict[str, object]]) -> None:
 def test_epochs_and_the_last_verdict(tmp_path: Path) -> None:
     epochs = [EpochClusters(5, 0.5, 0.1), EpochClusters(7, 0.3, 0.3)]
     write(tmp_path / "training", LINES)
-    assert load_curve(tmp_path) == load_curve(tmp_path / "training") == AdaptationCurve(epochs, None, None, False)
+    assert load_curve(tmp_path) == load_curve(tmp_path / "training") == AdaptationCurve(epochs, None, None)
     write(
         tmp_path / "training",
         [*LINES, {"kind": "guard", "step": 8, **GUARD, "believed": "no"}, {"kind": "guard", **GUARD}],
     )
-    curve = load_curve(tmp_path)
-    assert curve == AdaptationCurve(epochs, HeldOutLinks(0.1, 100), HeldOutLinks(0.4, 90), True)
-    assert curve.before is not None
-    assert curve.before.deviation == pytest.approx(0.05)
+    assert load_curve(tmp_path) == AdaptationCurve(epochs, HeldOutLeads(1.1, 1.5, 0.1, 90), True)
+    write(tmp_path / "training", [*LINES, {"kind": "guard", "clusters": 20, "believed": "no"}])
+    assert load_curve(tmp_path) == AdaptationCurve(epochs, None, False)
 
 
 @pytest.mark.parametrize(

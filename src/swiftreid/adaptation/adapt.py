@@ -60,7 +60,7 @@ class AdaptSettings:
 
     recipe: NetworkRecipe
     clusters: ClusterSettings = field(default_factory=ClusterSettings)
-    held_out: float = 0.2
+    held_out: float = 0.5
     trial: float = 0.5
     force: bool = False
     seed: int = 0
@@ -148,11 +148,10 @@ def adapt(
             f"can tell; adapting needs {LEAST_GROUPS}: give more pictures, of longer times or more cameras"
         )
     rest = held_out_rows(before, settings.held_out, settings.seed)
-    agreed = pictures.agreement(rest, before.tracklets)
-    if (reason := too_few(agreed)) and not settings.force:
+    leads = pictures.leads(rest, before.tracklets)
+    if (reason := too_few(leads)) and not settings.force:
         raise UsageError(
-            f"the guard could not judge a trial: {reason}. Give more pictures or more cameras, hold out a larger share "
-            f"than {settings.held_out:g}, or force it"
+            f"the guard could not judge a trial: {reason}. Give more pictures or more cameras, or force it"
         )
 
     def trained(rows: NDArray[np.bool_], part: str, epochs: int) -> Encoder:
@@ -174,7 +173,7 @@ def adapt(
     epochs = recipe.schedule.epochs
     made = trained(~rest, TRIAL, max(1, round(settings.trial * epochs)))
     new = embed_pictures(made, pictures.samples, progress=reports.progress)
-    verdict = judge(agreed, new.agreement(rest, before.tracklets))
+    verdict = judge(leads, new.leads(rest, before.tracklets), before.groups_of_tracklets(rest))
     log_verdict(folder / TRIAL, verdict)
     reports.note(f"trial: {verdict.reason}")
     if verdict.believed or settings.force:

@@ -1,8 +1,11 @@
 """Whether an encoder got better for some cameras: measured without labels, on pictures that it did not learn from.
 
-In a better embedding more people are found again by another camera than chance would find. How many are, needs no
-label: pictures whose nearest lies closer than strangers would (`swiftreid.clustering.strangers`), less the share that
-chance gives. Training did not see the clusters that are counted; of their people it may have seen other clusters.
+Two clusters of one camera are two people, so at most one of them is the person of a cluster by another camera. In a
+better embedding the nearest one therefore leads the next one there by more (the ratio test of Lowe, IJCV 2004). The
+lead counts in strangers, ``log E(next) - log E(nearest)``, of which the number grows with the distance as
+``log E = slope log d + level`` (`swiftreid.clustering.strangers`). Where nobody was seen twice, it is the same for any
+encoder: training that brings strangers together brings the next one too. Training did not see the clusters that are
+compared; of their people it may have seen other clusters.
 """
 
 from __future__ import annotations
@@ -13,49 +16,60 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from swiftreid.clustering.two_stage import ClusterSettings, centred, link_threshold, links_between
+from swiftreid.clustering.strangers import CAP, FLOOR, closest, fit_growth, ranks
+from swiftreid.clustering.two_stage import centred, centroids_of, first_of
 
 ENOUGH: Final = 60
-"""Possible links between clusters held out from which the guard's figures say anything."""
+"""Clusters held out from which the guard's figures say anything."""
+
+ERRORS: Final = 2.0
+"""Standard errors that a gain has to be."""
+
+_LARGEST: Final = float(np.log(CAP / FLOOR))  # a nearest one without any distance leads no further
 
 
-@dataclass(frozen=True)
-class Agreement:
-    """What pictures without labels say of an embedding.
+def leads_of(
+    embeddings: NDArray[np.float32], cameras: NDArray[np.int64], tracklets: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """By how much each cluster's nearest one by another camera leads the next one there, float64 [clusters].
 
-    Attributes:
-        linked: clusters with a mutually nearest one by another camera, as close as half a stranger would be or closer,
-            less what chance gives; a share of those that could have one.
-        possible: how many could: the clusters of the smaller camera, of every two with 21 or more each.
-    """
-
-    linked: float
-    possible: int
-
-    @property
-    def deviation(self) -> float:
-        """Standard deviation of ``linked`` that the number of possible links leaves."""
-        return float(np.sqrt(0.25 / max(1, self.possible)))
-
-
-def agreement(embeddings: NDArray[np.float32], cameras: NDArray[np.int64], tracklets: NDArray[np.int64]) -> Agreement:
-    """Measure an embedding on pictures whose clusters within cameras are given, so that two embeddings compare.
+    In logarithms of expected strangers; NaN where the other cameras have too few clusters to tell.
 
     Args:
         embeddings: float32 [n, d], without what is the cameras'.
         cameras: int64 [n].
         tracklets: clusters within a camera, int64 [n] from 0, as any embedding gave them.
     """
-    found = links_between(centred(embeddings), cameras, tracklets)
-    _, beyond = link_threshold(found.pairs.expected[found.mutual], found.possible, ClusterSettings())
-    return Agreement(beyond, found.possible)
+    count = int(tracklets.max(initial=-1)) + 1
+    means, of = centroids_of(centred(embeddings), tracklets, count), first_of(cameras, tracklets, count)
+    leads = np.full(count, np.nan)
+    for camera in np.unique(of):
+        ours, others = np.flatnonzero(of == camera), np.flatnonzero(of != camera)
+        if (window := ranks(len(others))) is None:
+            continue
+        found, distances = closest(means[ours], means[others], window[1])
+        there = of[others][found]
+        later = there[:, 1:] == there[:, :1]
+        following = np.where(later.any(axis=1), 1 + later.argmax(axis=1), -1)  # it leads at least the last one
+        logs = np.log(np.maximum(distances, 1e-6))
+        apart = logs[np.arange(len(ours)), following] - logs[:, 0]
+        leads[ours] = np.minimum(fit_growth(distances, *window).slope * apart, _LARGEST)
+    return leads
 
 
-def too_few(measured: Agreement) -> str | None:
-    """Why pictures cannot tell whether an encoder got better, in words; None where they can."""
-    if measured.possible >= ENOUGH:
+def too_few(before: NDArray[np.float64]) -> str | None:
+    """Why pictures cannot tell whether an encoder got better, in words; None where they can.
+
+    Args:
+        before: `leads_of` clusters by the encoder as it was.
+    """
+    known = int(np.isfinite(before).sum())
+    if known >= ENOUGH:
         return None
-    return f"only {measured.possible} links between clusters held out are possible, and {ENOUGH} would tell"
+    return (
+        f"only {known} clusters held out can be compared with those by other cameras, and it takes {ENOUGH} to tell "
+        "whether an encoder got better"
+    )
 
 
 @dataclass(frozen=True)
@@ -63,27 +77,46 @@ class GuardVerdict:
     """Whether the guard believes in an adapted encoder.
 
     Attributes:
-        before: what the held-out pictures say of the encoder as it was.
-        after: what they say of the adapted one.
-        believed: whether it is better.
+        before: mean of `leads_of` held-out clusters by the encoder as it was; None where too few could be compared.
+        after: likewise by the adapted one.
+        error: standard error of ``after - before``; None likewise.
+        clusters: held out, that could be compared.
+        believed: whether the adapted one is better.
         reason: in a sentence.
     """
 
-    before: Agreement
-    after: Agreement
+    before: float | None
+    after: float | None
+    error: float | None
+    clusters: int
     believed: bool
     reason: str
 
 
-def judge(before: Agreement, after: Agreement) -> GuardVerdict:
-    """Believe in an encoder that finds more people again than the one before, by more than chance moves the figure."""
+def judge(
+    before: NDArray[np.float64], after: NDArray[np.float64], groups: NDArray[np.int64] | None = None
+) -> GuardVerdict:
+    """Believe in an encoder by which the nearest clusters lead by more than before, beyond what chance could give.
+
+    Args:
+        before: `leads_of` held-out clusters by the encoder as it was.
+        after: of the same clusters, by the adapted one.
+        groups: of clusters that may be of one person, int64 [clusters]: their gains go together, and the error counts
+            each group once. Without them every cluster is one.
+    """
+    known = np.isfinite(before) & np.isfinite(after)
+    if few := too_few(np.where(known, before, np.nan)):
+        return GuardVerdict(None, None, None, int(known.sum()), False, few)
+    gains = (after - before)[known]
+    of = np.arange(len(gains)) if groups is None else np.unique(groups[known], return_inverse=True)[1]
+    sums = np.bincount(of, gains - gains.mean())
+    error = float(np.sqrt((sums**2).sum() / (1 - 1 / len(sums)))) / len(gains)
+    old, new = float(before[known].mean()), float(after[known].mean())
+    believed = new - old > ERRORS * error
     words = (
-        f"{before.linked:.1%} of {before.possible:,} possible links between clusters held out were found beyond chance "
-        f"before, and {after.linked:.1%} of {after.possible:,} after"
+        f"the nearest cluster by another camera leads the next one there by {new:.2f}, before by {old:.2f} "
+        f"({new - old:+.2f} ± {ERRORS * error:.2f}, {len(gains):,} clusters held out)"
     )
-    if few := too_few(before) or too_few(after):
-        return GuardVerdict(before, after, False, few)
-    gain = after.linked - before.linked
-    if gain <= max(before.deviation, after.deviation):
-        return GuardVerdict(before, after, False, f"{words}: no gain that chance could not give")
-    return GuardVerdict(before, after, True, words)
+    if not believed:
+        words += ": no gain" if new <= old else ": a gain that may be chance"
+    return GuardVerdict(old, new, error, len(gains), believed, words)

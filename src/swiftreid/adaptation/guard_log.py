@@ -15,14 +15,12 @@ def log_verdict(folder: Path, verdict: GuardVerdict) -> None:
         folder: of the run.
         verdict: on what it made.
     """
-    before, after = verdict.before, verdict.after
     figures: dict[str, float | int | str] = {
-        "linked_before": before.linked,
-        "possible_before": before.possible,
-        "linked_after": after.linked,
-        "possible_after": after.possible,
+        "clusters": verdict.clusters,
         "believed": "yes" if verdict.believed else "no",
     }
+    measured = {"lead_before": verdict.before, "lead_after": verdict.after, "error": verdict.error}
+    figures |= {name: value for name, value in measured.items() if value is not None}
     log = RunLog(folder)
     log.write("guard", log.last_step(), figures)
     log.close()

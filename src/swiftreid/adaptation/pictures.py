@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from swiftreid.adaptation.guard import Agreement, agreement
+from swiftreid.adaptation.guard import leads_of
 from swiftreid.clustering.answers import PairAnswer, known_pairs
 from swiftreid.clustering.apart import apart_pairs
 from swiftreid.clustering.two_stage import ALONE, ClusterSettings, KnownPairs, PeopleClusters, cluster_people
@@ -70,10 +70,13 @@ class UnlabelledPictures:
         known = self.known(answers)
         return cluster_people(self.embeddings, self.cameras, tracks=self.tracks, known=known, settings=settings)
 
-    def agreement(self, rows: NDArray[np.bool_], tracklets: NDArray[np.int64]) -> Agreement:
-        """What some of them, bool [n], say of the embedding; ``tracklets`` as `PeopleClusters` has them."""
+    def leads(self, rows: NDArray[np.bool_], tracklets: NDArray[np.int64]) -> NDArray[np.float64]:
+        """How far nearest clusters lead, of some pictures, bool [n] (`swiftreid.adaptation.guard.leads_of`).
+
+        ``tracklets`` is as `PeopleClusters` has it.
+        """
         own = np.unique(tracklets[rows], return_inverse=True)[1].astype(np.int64)
-        return agreement(self.embeddings[rows], self.cameras[rows], own)
+        return leads_of(self.embeddings[rows], self.cameras[rows], own)
 
     def as_data(self, rows: NDArray[np.bool_], name: str) -> ReidData:
         """Some of them as a data set in which every picture shows somebody else.

@@ -48,8 +48,8 @@ def adapt(
         typer.Option("--set", help="Change one field of the recipe, as in schedule.epochs=20; repeatable."),
     ] = None,
     held_out: Annotated[
-        float, typer.Option(min=0.05, max=0.5, help="Share of the groups that are only compared, not learned.")
-    ] = 0.2,
+        float, typer.Option(min=0.05, max=0.8, help="Share of the groups that the trial does not learn from.")
+    ] = 0.5,
     force: Annotated[
         bool, typer.Option("--force", help="Write the encoder even where nothing shows that it is better.")
     ] = False,
@@ -66,7 +66,7 @@ def adapt(
     """Adapt an encoder to cameras by unlabelled pictures of theirs. Needs the extra 'train'.
 
     Names like 0844_c3s2_107328_01.jpg give the camera; persons are not looked at. The encoder is written only if it
-    links more of the pictures that were held out than the one before.
+    tells people apart better than the one before, on pictures that were held out.
     """
     from swiftreid.adaptation.adapt import AdaptSettings
     from swiftreid.adaptation.adapt import adapt as adapted_by

@@ -32,7 +32,7 @@ class ClusterSettings:
 
     Attributes:
         within_errors: expected share of errors among the pairs within a camera that decide on its threshold.
-        link_errors: likewise among the links between cameras.
+        link_errors: expected share of clusters with a link to another camera that have a wrong one.
         largest: strangers expected as close as the last link, at most.
     """
 
@@ -90,7 +90,8 @@ class PeopleClusters:
         tracklets: the cluster of each picture within its camera, int64 [n]; pictures that are alone have their own.
         close: pairs of clusters within cameras that lie unexpectedly close, of different cameras.
         linked: mutually nearest pairs among the clusters of two cameras that were accepted.
-        beyond_chance: how many of the clusters that could have had a link do, less what chance gives; a share.
+        beyond_chance: clusters within cameras that have a link to another camera where half a stranger would be as
+            close, less those that chance gives one; a share of those that could have one.
         threshold: strangers expected as close as the last link that was accepted; 0 where none was.
     """
 
@@ -100,6 +101,18 @@ class PeopleClusters:
     linked: int
     beyond_chance: float
     threshold: float
+
+    def groups_of_tracklets(self, rows: NDArray[np.bool_]) -> Ids:
+        """The group of each cluster within a camera of some pictures, in the order of their numbers, int64 [c].
+
+        A cluster whose picture is alone is a group of its own.
+
+        Args:
+            rows: the pictures, bool [n].
+        """
+        names, first = np.unique(self.tracklets[rows], return_index=True)
+        people = self.people[rows][first]
+        return np.where(people == ALONE, len(self.people) + names, people)
 
 
 def cluster_people(
@@ -137,16 +150,15 @@ def cluster_people(
     progress("clustering cameras", len(every), len(every))
     found = links_between(units, cameras, within, progress=progress)
     close = found.pairs
-    threshold, beyond = link_threshold(close.expected[found.mutual], found.possible, how)
+    threshold, beyond = link_threshold(found, how)
     accepted = found.mutual & (close.expected <= threshold)
-    of = first_of(cameras, within, count)
     between = known.among(np.arange(len(units)), within, len(units))
     groups = average_linkage(
         close,
         count,
         max(threshold, FLOOR),
         may_join=accepted,
-        cameras=of,
+        cameras=found.cameras,
         together=between.together,
         apart=between.apart,
         names=between.names,
@@ -192,12 +204,12 @@ class Links:
     Attributes:
         pairs: of clusters.
         mutual: which of them are mutually nearest among the clusters of their two cameras, bool [p].
-        possible: how many could be: the clusters of the smaller camera, of every two that can be compared.
+        cameras: of each cluster, int64 [c].
     """
 
     pairs: Pairs
     mutual: NDArray[np.bool_]
-    possible: int
+    cameras: Ids
 
 
 def links_between(
@@ -213,22 +225,20 @@ def links_between(
     """
     count = int(clusters.max(initial=-1)) + 1
     centroids, of = centroids_of(units, clusters, count), first_of(cameras, clusters, count)
-    parts, mutual, possible = [NO_PAIRS], [np.zeros(0, bool)], 0
+    parts, mutual = [NO_PAIRS], [np.zeros(0, bool)]
     two = list(combinations([np.flatnonzero(of == camera) for camera in np.unique(of)], 2))
     for number, (ours, theirs) in enumerate(two):
         progress("comparing cameras", number, len(two))
         found = close_pairs(centroids[ours], centroids[theirs])
         mutual.append(mutually_nearest(found, len(ours), len(theirs)))
         parts.append(Pairs(ours[found.left], theirs[found.right], found.expected))
-        if comparable(len(ours), len(theirs)):
-            possible += min(len(ours), len(theirs))
     progress("comparing cameras", len(two), len(two))
     every = Pairs(
         np.concatenate([part.left for part in parts]),
         np.concatenate([part.right for part in parts]),
         np.concatenate([part.expected for part in parts]),
     )
-    return Links(every, np.concatenate(mutual), possible)
+    return Links(every, np.concatenate(mutual), of)
 
 
 def mutually_nearest(pairs: Pairs, left: int, right: int) -> NDArray[np.bool_]:
@@ -265,25 +275,47 @@ def _directions(rng: np.random.Generator, number: int) -> NDArray[np.float32]:
     return centred(values)
 
 
-def link_threshold(expected: NDArray[np.float32], possible: int, how: ClusterSettings) -> tuple[float, float]:
-    """The largest threshold at which chance explains at most the share ``how.link_errors`` of the links.
+def link_threshold(links: Links, how: ClusterSettings) -> tuple[float, float]:
+    """The largest threshold at which chance explains at most the share ``how.link_errors`` of the clusters linked.
+
+    It counts clusters, not links: the more cameras there are, the more of them chance links to somebody, and one wrong
+    link is enough to spoil a group.
 
     Args:
-        expected: of the mutually nearest pairs.
-        possible: how many there could be.
+        links: between cameras.
         how: settings.
 
     Returns:
         The threshold, 0 where there is none; and the share of clusters that are linked beyond chance where half a
         stranger would be as close.
     """
+    nearest = np.full(len(links.cameras), np.inf)
+    for side in (links.pairs.left, links.pairs.right):
+        np.minimum.at(nearest, side[links.mutual], links.pairs.expected[links.mutual])
+    observed = np.searchsorted(np.sort(nearest), _STEPS, side="right")
+    chance, possible = _linked_by_chance(np.unique(links.cameras, return_counts=True)[1].tolist())
     if not possible:
         return 0.0, 0.0
-    observed = np.searchsorted(np.sort(expected), _STEPS, side="right") / possible
-    chance = chance_links()
     fine = np.flatnonzero((chance <= how.link_errors * observed) & (how.largest >= _STEPS) & (observed > 0))
     half = int(np.searchsorted(_STEPS, 0.5))
-    return (float(_STEPS[fine[-1]]) if len(fine) else 0.0), float(observed[half] - chance[half])
+    beyond = float(observed[half] - chance[half]) / possible
+    return (float(_STEPS[fine[-1]]) if len(fine) else 0.0), beyond
+
+
+def _linked_by_chance(sizes: list[int]) -> tuple[NDArray[np.float64], int]:
+    """Clusters that chance gives a link within each of `_STEPS`, and how many could have one.
+
+    Args:
+        sizes: clusters of each camera.
+    """
+    linked, possible = np.zeros(len(_STEPS)), 0
+    for one, size in enumerate(sizes):
+        others = [other for place, other in enumerate(sizes) if place != one and comparable(size, other)]
+        # Two cameras have at most as many links as the smaller of them has clusters.
+        none = np.prod([1 - chance_links() * min(size, other) / size for other in others], axis=0)
+        linked += size * (1 - none)
+        possible += size * bool(others)
+    return linked, possible
 
 
 def centred(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
 from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.figures.style import LOOKS, TextSize, compose, draw_line, new_figure, percent_axis, styled
 
@@ -37,21 +35,21 @@ class EpochClusters:
 
 
 @dataclass(frozen=True)
-class HeldOutLinks:
-    """What held-out pictures say of an encoder.
+class HeldOutLeads:
+    """What held-out pictures say of an encoder before and after.
 
     Attributes:
-        linked: their clusters that are linked beyond chance, as a share of those that could be.
-        possible: how many could be.
+        before: how far a cluster's nearest one by another camera leads the next one there, in logarithms of expected
+            strangers (`swiftreid.adaptation.guard`).
+        after: likewise by the adapted one.
+        error: standard error of ``after - before``.
+        clusters: that were compared.
     """
 
-    linked: float
-    possible: int
-
-    @property
-    def deviation(self) -> float:
-        """Standard deviation of ``linked`` that their number leaves, at most."""
-        return float(np.sqrt(0.25 / max(1, self.possible)))
+    before: float
+    after: float
+    error: float
+    clusters: int
 
 
 @dataclass(frozen=True)
@@ -60,15 +58,13 @@ class AdaptationCurve:
 
     Attributes:
         epochs: clusters of each.
-        before: what held-out pictures say of the encoder as it was; None where the run has not ended.
-        after: likewise of the adapted one.
-        believed: whether the guard believes that it is better.
+        held_out: what held-out pictures say; None where the run has no verdict yet, or too few were compared.
+        believed: whether the guard believes that it is better; None where it has not said.
     """
 
     epochs: list[EpochClusters]
-    before: HeldOutLinks | None
-    after: HeldOutLinks | None
-    believed: bool
+    held_out: HeldOutLeads | None
+    believed: bool | None
 
 
 def load_curve(folder: Path) -> AdaptationCurve:
@@ -96,13 +92,19 @@ def load_curve(folder: Path) -> AdaptationCurve:
                 epochs[entry["step"]] = EpochClusters(entry["groups"], entry["alone"], entry["beyond_chance"])
             elif entry["kind"] == "guard":
                 guard = entry
-        links = [HeldOutLinks(guard[f"linked_{at}"], guard[f"possible_{at}"]) for at in ("before", "after") if guard]
+        held_out = _held_out(guard) if guard else None
+        believed = guard["believed"] == "yes" if guard else None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SwiftReIDError(f"{path} cannot be read as a run's log ({error})") from error
     if not epochs:
         raise UsageError(f"{path} has no epoch with clusters: it is not the log of adapting to pictures without labels")
-    before, after = links or (None, None)
-    return AdaptationCurve([epochs[step] for step in sorted(epochs)], before, after, guard.get("believed") == "yes")
+    return AdaptationCurve([epochs[step] for step in sorted(epochs)], held_out, believed)
+
+
+def _held_out(entry: dict[str, Any]) -> HeldOutLeads | None:
+    if "error" not in entry:
+        return None
+    return HeldOutLeads(entry["lead_before"], entry["lead_after"], entry["error"], entry["clusters"])
 
 
 def draw_curve(curve: AdaptationCurve, about: Sequence[str], *, text: TextSize = "normal") -> Figure:
@@ -117,8 +119,9 @@ def draw_curve(curve: AdaptationCurve, about: Sequence[str], *, text: TextSize =
         SwiftReIDError: matplotlib is not installed.
     """
     with styled(text):
-        figure = new_figure(8.4, 4.2, text)
-        shares, groups = figure.subplots(1, 2)
+        held_out = curve.held_out
+        figure = new_figure(8.4 if held_out is None else 10.8, 4.2, text)
+        shares, groups, *guard = figure.subplots(1, 2 if held_out is None else 3)
         at = list(range(1, len(curve.epochs) + 1))
         rows = {
             "linked beyond chance": [100 * epoch.beyond_chance for epoch in curve.epochs],
@@ -127,8 +130,6 @@ def draw_curve(curve: AdaptationCurve, about: Sequence[str], *, text: TextSize =
         for look, (label, values) in zip(LOOKS, rows.items(), strict=False):
             draw_line(shares, at, values, look, label)
         every = [value for values in rows.values() for value in values]
-        if curve.before is not None and curve.after is not None:
-            every += _held_out(shares, [0, len(at) + 1], [curve.before, curve.after])
         percent_axis(shares, "share (%)", min(every), max(every))
         if min(every) < 0:  # fewer links than chance gives
             shares.set_ylim(bottom=min(every) - 1)
@@ -137,32 +138,29 @@ def draw_curve(curve: AdaptationCurve, about: Sequence[str], *, text: TextSize =
         groups.set_ylim(0, 1.08 * max(epoch.groups for epoch in curve.epochs))
         for axes in (shares, groups):
             axes.set_xlabel("epoch that learned from these clusters")
-            axes.set_xlim(-0.6, len(at) + 1.6)
+            axes.set_xlim(0.4, len(at) + 0.6)
             axes.xaxis.get_major_locator().set_params(integer=True)
-        verdict = "no verdict in its log"
         notes = []
-        if curve.before is not None:
-            verdict = "the guard believes it" if curve.believed else "the guard does not believe it"
-            notes = [
-                "Held out: before the first epoch and after the last, on pictures not learned from; ± one deviation."
-            ]
+        if held_out is not None:
+            _draw_held_out(guard[0], held_out)
+            notes = [f"Held out: {held_out.clusters:,} clusters that nothing was learned from; ± two standard errors."]
+        verdict = {
+            None: "no verdict in its log",
+            True: "the guard believes it",
+            False: "the guard does not believe it",
+        }[curve.believed]
         keys = shares.get_legend_handles_labels()[0]
         compose(figure, "Clusters while adapting without labels", [*about, verdict], notes, keys=keys)
         return figure
 
 
-def _held_out(axes: Axes, at: Sequence[int], links: Sequence[HeldOutLinks]) -> list[float]:
-    look = LOOKS[2]
-    values = [100 * link.linked for link in links]
-    deviations = [100 * link.deviation for link in links]
-    axes.errorbar(
-        at,
-        values,
-        deviations,
-        color=look.colour,
-        linestyle="none",
-        marker=look.marker,
-        capsize=3,
-        label="held out, linked beyond chance",
-    )
-    return [end for value, by in zip(values, deviations, strict=True) for end in (value - by, value + by)]
+def _draw_held_out(axes: Axes, held_out: HeldOutLeads) -> None:
+    """How far the nearest cluster by another camera leads the next one there, before and after."""
+    look, margin = LOOKS[2], 2 * held_out.error
+    draw_line(axes, [0, 1], [held_out.before, held_out.after], look, "")
+    axes.errorbar([1], [held_out.after], [margin], color=look.colour, capsize=3)
+    axes.set_xticks([0, 1], ["before", "after"])
+    axes.set_xlim(-0.4, 1.4)
+    axes.set_ylim(0, 1.1 * max(held_out.before, held_out.after + margin))
+    axes.set_xlabel("encoder")
+    axes.set_ylabel("lead of the nearest cluster, held out")

@@ -3,14 +3,17 @@
 For every ``result.json`` that `studies/adapting.py` left below the folders, by the trial, on the pictures that it did
 not learn from:
 
-- ``links``: clusters linked to another camera beyond chance (the guard of `swiftreid adapt`).
-- ``halves``: clusters whose mutually nearest one by another camera is the same by either half of their pictures.
+- ``leads``: how far the nearest cluster by another camera leads the next one there (the guard of `swiftreid adapt`).
 - ``nearest``: the mean logarithm of the strangers that a cluster expects as close as its nearest one by another camera.
+- ``links``: clusters linked to another camera beyond chance.
+- ``halves``: clusters whose mutually nearest one by another camera is the same by either half of their pictures.
 - ``tracks``: pictures whose nearest one by their camera is of their own cluster, as the encoder before gave clusters.
 
-Each is the gain from the encoder before to the one after, in percent (of ``nearest`` in hundredths of a logarithm, and
-positive where fewer are expected). ``true`` is the gain of mAP on test people, from
-statistics of cameras alone. Below: the correlation of each with it (Pearson, and Spearman's of ranks).
+Each is the gain from the encoder before to the one after, in percent (of ``leads`` and ``nearest`` in hundredths of a
+logarithm; of ``nearest`` positive where fewer are expected). ``true`` is the gain of mAP on test people, from
+statistics of cameras alone. ``strangers`` is what the guard says where of every held-out person the pictures by one
+camera remain, so that nobody is seen twice: its gain in standard errors, of which it believes in more than two. Below:
+the correlation of each with the true gain (Pearson, and Spearman's of ranks).
 
     python studies/guard.py runs
 """
@@ -20,6 +23,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -29,6 +33,7 @@ from numpy.typing import NDArray
 from program import run
 
 from swiftreid.adaptation.adapt import TRIAL
+from swiftreid.adaptation.guard import GuardVerdict, judge
 from swiftreid.adaptation.pictures import UnlabelledPictures, embed_pictures, held_out_rows, training_pictures
 from swiftreid.clustering.strangers import CAP, closest
 from swiftreid.clustering.two_stage import (
@@ -37,6 +42,7 @@ from swiftreid.clustering.two_stage import (
     centred,
     centroids_of,
     first_of,
+    link_threshold,
     links_between,
 )
 from swiftreid.data.sources import open_data
@@ -45,7 +51,7 @@ from swiftreid.errors import UsageError
 from swiftreid.experiments.inputs import TRAIN
 from swiftreid.training.network.finish import ENCODER
 
-MEASURES = ("links", "halves", "nearest", "tracks")
+MEASURES = ("leads", "nearest", "links", "halves", "tracks")
 Ids = NDArray[np.int64]
 
 
@@ -113,23 +119,53 @@ def tracks_kept(units: NDArray[np.float32], cameras: Ids, tracks: Ids) -> float:
 def measured(pictures: UnlabelledPictures, rows: NDArray[np.bool_], tracklets: Ids) -> tuple[float, ...]:
     units, cameras = centred(pictures.embeddings[rows]), pictures.cameras[rows]
     own = np.unique(tracklets[rows], return_inverse=True)[1].astype(np.int64)
-    links = 100 * pictures.agreement(rows, tracklets).linked
-    return links, halves(units, cameras, own), nearest(units, cameras, own), tracks_kept(units, cameras, own)
+    leads = 100 * float(np.nanmean(pictures.leads(rows, tracklets)))
+    links = 100 * link_threshold(links_between(units, cameras, own), ClusterSettings())[1]
+    return leads, nearest(units, cameras, own), links, halves(units, cameras, own), tracks_kept(units, cameras, own)
 
 
-def gains(file: Path, one: dict[str, Any]) -> tuple[float, ...]:
-    """Of each measure, from the encoder before to the one after."""
-    before = clusters(one["encoder"], one["data"])
-    rows = held_out_rows(before, one["held_out"], one["seed"])
-    after = embed_pictures(
-        open_encoder(file.with_name(TRIAL) / ENCODER), training_pictures(open_data(one["data"], need=TRAIN))
-    )
-    pairs = zip(
-        measured(embedded(one["encoder"], one["data"]), rows, before.tracklets),
-        measured(after, rows, before.tracklets),
-        strict=True,
-    )
-    return tuple(new - old for old, new in pairs)
+@dataclass(frozen=True)
+class Gains:
+    """From the encoder before to that of the trial.
+
+    Attributes:
+        measures: each of `MEASURES`.
+        verdict: the guard's.
+        strangers: the guard's where nobody is seen twice.
+    """
+
+    measures: tuple[float, ...]
+    verdict: GuardVerdict
+    strangers: GuardVerdict
+
+
+def gains(file: Path, one: dict[str, Any]) -> Gains:
+    old, groups = embedded(one["encoder"], one["data"]), clusters(one["encoder"], one["data"])
+    rows, tracklets = held_out_rows(groups, one["held_out"], one["seed"]), groups.tracklets
+    data = open_data(one["data"], need=TRAIN)
+    new = embed_pictures(open_encoder(file.with_name(TRIAL) / ENCODER), training_pictures(data))
+    pairs = zip(measured(old, rows, tracklets), measured(new, rows, tracklets), strict=True)
+
+    def verdict(some: NDArray[np.bool_]) -> GuardVerdict:
+        return judge(old.leads(some, tracklets), new.leads(some, tracklets), groups.groups_of_tracklets(some))
+
+    persons = {sample.path.absolute(): sample.person for sample in data.train}
+    named = np.array([persons[sample.path.absolute()] for sample in old.samples])
+    alone = rows & by_one_camera(named, old.cameras, np.random.default_rng(one["seed"]))
+    return Gains(tuple(after - before for before, after in pairs), verdict(rows), verdict(alone))
+
+
+def by_one_camera(persons: Ids, cameras: Ids, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """The pictures of every person by one of their cameras, drawn at random, bool [n]."""
+    chosen = {person: rng.choice(np.unique(cameras[persons == person])) for person in np.unique(persons).tolist()}
+    return np.array([chosen[person] == camera for person, camera in zip(persons.tolist(), cameras, strict=True)])
+
+
+def errors(verdict: GuardVerdict) -> str:
+    """A gain in standard errors."""
+    if verdict.before is None or verdict.after is None or verdict.error is None:
+        return "too few"
+    return f"{(verdict.after - verdict.before) / verdict.error:+.1f}"
 
 
 def ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -152,26 +188,31 @@ def main() -> None:
     files = sorted(file for folder in args.runs for file in folder.rglob("result.json"))
     table: list[tuple[float, ...]] = []
     right = 0
-    print(f"{'run':44}{'true':>8}" + "".join(f"{name:>9}" for name in MEASURES) + "   guard")
+    columns = "".join(f"{name:>9}" for name in MEASURES)
+    print(f"{'run':40}{'true':>7}{columns}{'guard':>9}{'':5}{'strangers':>10}")
     for file in files:
         one = json.loads(file.read_text())
         name = "/".join(file.parts[-4:-1])
+        if one["labels"]:
+            continue
         if "refused" in one:
-            print(f"{name:44} refused: {one['refused'][:80]}")
+            print(f"{name:40} refused: {one['refused'][:80]}")
             continue
         start = json.loads((file.parents[2] / "start.json").read_text())
         true = one["found"]["float"][1] - start["cameras"]["float"][1]
         found = gains(file, one)
-        believed = one["verdict"]["believed"]
-        right += believed == (true > 0)
-        table.append((true, *found))
-        cells = "".join(f"{value:+9.1f}" for value in found)
-        print(f"{name:44}{true:+8.1f}{cells}   {'yes' if believed else 'no'}", flush=True)
+        right += found.verdict.believed == (true > 0)
+        table.append((true, *found.measures))
+        cells = "".join(f"{value:+9.1f}" for value in found.measures)
+        says = "yes" if found.verdict.believed else "no"
+        print(
+            f"{name:40}{true:+7.1f}{cells}{errors(found.verdict):>9} {says:4}{errors(found.strangers):>10}", flush=True
+        )
     if len(table) < 3:
         raise UsageError(f"a correlation needs at least 3 runs; there are {len(table)}")
-    columns = list(zip(*table, strict=True))
+    values = list(zip(*table, strict=True))
     print(f"\nPearson / Spearman over {len(table)} runs: ", end="")
-    print("; ".join(f"{name} {correlations(columns[0], columns[1 + i])}" for i, name in enumerate(MEASURES)))
+    print("; ".join(f"{name} {correlations(values[0], values[1 + i])}" for i, name in enumerate(MEASURES)))
     print(f"the guard was right about {right} of {len(table)}")
 
 

@@ -256,14 +256,14 @@ def test_the_command_writes_only_what_is_better(figures: Path, tmp_path: Path) -
     for person in range(1, 161):
         for camera in (1, 2):
             draw_person(person, camera, 1).save(crowd / f"{person:04d}_c{camera}_01.png")
-    learned_little = ["--held-out", "0.5", *short_run, "--set", "optimiser.learning_rate=1e-9"]
-    done = run("adapt", "rendered", crowd, "-o", "new", *learned_little, "--json", code=1)
+    spoiled = ["--held-out", "0.5", *short_run, "--set", "optimiser.learning_rate=0.5"]
+    done = run("adapt", "rendered", crowd, "-o", "new", *spoiled, "--json", code=1)
     assert done.json["believed"] is False
     assert "no gain" in done.json["reason"] or "may be chance" in done.json["reason"]
     assert "--force" in done.json["error"]
     assert not (tmp_path / "new/encoder.safetensors").exists()
     assert [path.name for path in (tmp_path / "new/training").iterdir()] == [TRIAL]
-    forced = run("adapt", "rendered", crowd, "-o", "new", *learned_little, "--resume", "--force", "--sheets")
+    forced = run("adapt", "rendered", crowd, "-o", "new", *spoiled, "--resume", "--force", "--sheets")
     assert "wrote new/encoder.safetensors" in forced.out
     for when in ("before", "after"):
         sheet = tmp_path / f"new/clusters-{when}.png"

@@ -204,14 +204,18 @@ def test_strangers_are_not_taken_for_people() -> None:
     assert abs(found.beyond_chance) < 0.1
 
 
-def test_chance_links_are_those_of_strangers() -> None:
-    rng = np.random.default_rng(11)
-    ours, theirs = unit(rng.normal(size=(500, 20))), unit(rng.normal(size=(500, 20)))
-    found = close_pairs(ours, theirs)
-    expected = found.expected[mutually_nearest(found, 500, 500)]
+@pytest.mark.parametrize("count", [25, 60, 500])
+def test_chance_links_are_those_of_strangers(count: int) -> None:
+    rng, draws = np.random.default_rng(11), 2000 // count
+    linked = []
+    for _ in range(draws):
+        ours, theirs = unit(rng.normal(size=(count, 20))), unit(rng.normal(size=(count, 20)))
+        found = close_pairs(ours, theirs)
+        linked += found.expected[mutually_nearest(found, count, count)].tolist()
     for limit, place in ((0.2, 9), (0.5, 24), (1.0, 49)):
-        assert (expected <= limit).mean() * len(expected) / 500 == pytest.approx(chance_links()[place], abs=0.05)
-    assert (np.diff(chance_links()) >= 0).all()
+        share = (np.array(linked) <= limit).sum() / (draws * count)
+        assert share == pytest.approx(chance_links(count)[place], abs=0.05)
+    assert (np.diff(chance_links(count)) >= 0).all()
 
 
 def test_pictures_of_one_track_are_one_person_however_many() -> None:
@@ -317,7 +321,7 @@ def test_the_threshold_counts_clusters_linked_by_chance() -> None:
         own, none = cameras[cluster], 1.0
         for other in {1, 2, 3} - {int(own)}:
             sizes = (cameras == own).sum(), (cameras == other).sum()
-            none *= 1 - chance_links()[at] * min(sizes) / sizes[0]
+            none *= 1 - chance_links(min(sizes))[at] * min(sizes) / sizes[0]
         chance += 1 - none
     assert link_threshold(links, ClusterSettings())[1] == pytest.approx((linked - chance) / 190)
 

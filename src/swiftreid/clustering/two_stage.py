@@ -253,14 +253,23 @@ def mutually_nearest(pairs: Pairs, left: int, right: int) -> NDArray[np.bool_]:
 _STEPS: Final = np.round(np.arange(0.02, 2.001, 0.02), 2)
 
 
-@cache
-def chance_links() -> NDArray[np.float64]:
+_COUNTS: Final = (21, 30, 45, 65, 100, 150, 220, 300)
+"""Units for which chance is simulated: of fewer, growth is read from a few neighbours, and chance finds more."""
+
+
+def chance_links(count: int) -> NDArray[np.float64]:
     """Share of units with a mutually nearest one within each of `_STEPS` where nobody was seen twice, by simulation.
 
-    Of directions drawn at random it depends little on their number and dimensions (16 here, of which about 10 remain
-    on a sphere's neighbourhoods).
+    Args:
+        count: units of the smaller camera, 21 or more.
     """
-    rng, counts, number, draws = np.random.default_rng(0), np.zeros(len(_STEPS)), 300, 8
+    return _simulated(max(number for number in _COUNTS if number <= count))
+
+
+@cache
+def _simulated(number: int) -> NDArray[np.float64]:
+    """`chance_links` of directions drawn at random; their dimensions matter little (16 here)."""
+    rng, counts, draws = np.random.default_rng(0), np.zeros(len(_STEPS)), 2400 // number
     for _ in range(draws):
         ours, theirs = (_directions(rng, number) for _ in range(2))
         found = close_pairs(ours, theirs)
@@ -312,7 +321,8 @@ def _linked_by_chance(sizes: list[int]) -> tuple[NDArray[np.float64], int]:
     for one, size in enumerate(sizes):
         others = [other for place, other in enumerate(sizes) if place != one and comparable(size, other)]
         # Two cameras have at most as many links as the smaller of them has clusters.
-        none = np.prod([1 - chance_links() * min(size, other) / size for other in others], axis=0)
+        smaller = [min(size, other) for other in others]
+        none = np.prod([1 - chance_links(count) * count / size for count in smaller], axis=0)
         linked += size * (1 - none)
         possible += size * bool(others)
     return linked, possible

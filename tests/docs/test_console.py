@@ -90,6 +90,7 @@ class Stage:
             "crops/list.csv": self.manifest,
             "pictures": self.crops,
             "people.csv": self.manifest,
+            "answers.csv": self.answers,
             "vectors.npy": self.vectors,
             "rows.csv": self.rows,
             "weights.pth": self.weights,
@@ -127,6 +128,9 @@ class Stage:
         pictures = sorted((STATION / "query").iterdir())
         rows = [f"{picture},{picture.name[:4]},{picture.name[6]}" for picture in pictures]
         path.write_text("\n".join(["path,person,camera", *rows]) + "\n")
+
+    def answers(self, path: Path) -> None:
+        path.write_text("one,other,same\n")  # those of somebody who quit at once
 
     def vectors(self, path: Path) -> None:
         rng = np.random.default_rng(0)

@@ -185,6 +185,16 @@ def test_a_source_that_is_no_path_is_gone(tmp_path: Path, pictures: Path, other:
     assert people.reencode(other, drop_missing=True).entries == 17
 
 
+def test_a_folder_that_is_away_empties_no_gallery(tmp_path: Path, pictures: Path, other: Path) -> None:
+    people = filled(tmp_path, pictures)
+    away = pictures.rename(tmp_path / "elsewhere")
+    with pytest.raises(SourcesMissing, match=r"20 state a file that is gone.*whether their disk is mounted"):
+        people.reencode(other, drop_missing=True)
+    assert len(people) == 20
+    away.rename(pictures)
+    assert people.reencode(other, drop_missing=True).dropped == ()
+
+
 def test_entries_whose_file_may_not_be_read_are_not_dropped(
     tmp_path: Path, pictures: Path, other: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -182,7 +182,9 @@ def adapt(
     after = new.clusters(settings.clusters, answers)
     reports.note(f"adapted: {in_words(after)}")
     if encoder.pyramid:
-        made = with_group_codes(made, encoder, new, after, name=name, data=data, progress=reports.progress)
+        made = with_group_codes(
+            made, encoder, new, after, name=name, data=data, seed=settings.seed, progress=reports.progress
+        )
     if new.statistics is not None:
         words = f"{len(new.samples):,} unlabelled pictures of {data}"
         made = with_cameras(made, new.statistics, name=name, provenance=words, data_fingerprint=data_fingerprint)
@@ -224,6 +226,7 @@ def with_group_codes(
     *,
     name: str,
     data: str,
+    seed: int,
     progress: Progress,
 ) -> Encoder:
     """An encoder with codes of the lengths that another one has, learned on groups of pictures in place of people.
@@ -235,6 +238,7 @@ def with_group_codes(
         clusters: of them.
         name: on the card.
         data: what the pictures are of, for the card.
+        seed: of the codes.
         progress: takes epochs.
     """
     lengths = sorted((int(code[2:]) for code in before.spec.names if code.startswith("id")), reverse=True)
@@ -245,7 +249,7 @@ def with_group_codes(
     nothing = np.empty((int(rows.sum()), 0), np.float32)
     views = Views(pictures.embeddings[None, rows], clusters.people[rows] + 1, pictures.cameras[rows], nothing)
     digest = hashlib.sha256(np.ascontiguousarray(pictures.raw).tobytes()).hexdigest()[:16]
-    learning = Learning(None, None, recipe, 0, progress)
+    learning = Learning(None, None, recipe, seed, progress)
     origin = Origin(f"groups of {data}", digest, rendered=False)
     return learn_codes(network, views, learning, origin, name=name, beta=None, max_loss=0.005)
 

@@ -100,7 +100,8 @@ def reencode(
         from_thumbnails: encode entries with a missing or changed source from their kept thumbnails, which are small and
             compressed: such entries are found less well.
         drop_missing: delete entries that cannot be encoded, for good; but not those whose file is there and cannot be
-            opened, for want of rights or because a disk fails.
+            opened, for want of rights or because a disk fails, and none where it would be half of the gallery: a folder
+            is away then, and comes back.
         progress: takes entries with new codes, and all entries.
 
     Raises:
@@ -232,13 +233,18 @@ class _Filler:
         waiting = set(self.work.pending().tolist())  # others may have been deleted meanwhile
         self.unusable = {seq: one for seq, one in self.unusable.items() if seq in waiting}
         self.problems = {seq: problem for seq, problem in self.problems.items() if seq in waiting}
-        if drop_missing and "refused" not in self.problems.values():
+        if drop_missing and "refused" not in self.problems.values() and not self._most_missing:
             held = gallery.held()
             kept = {one.entry.id: held[one.entry.id] for one in self.unusable.values() if one.entry.id in held}
             if kept:
                 raise EntriesHeld(kept, gallery.path)
         elif self.unusable:
             raise self._missing(gallery)
+
+    @property
+    def _most_missing(self) -> bool:
+        """Whether so many files are gone that their folder must be away, such as on a disk that is not mounted."""
+        return 2 * list(self.problems.values()).count("source gone") >= self.total
 
     def _missing(self, gallery: Gallery) -> SourcesMissing:
         counts = Counter(self.problems.values())
@@ -247,6 +253,10 @@ class _Filler:
         advice = "or drop them, which deletes them for good"
         if counts["refused"]:
             advice = "and get the right to read them; entries with a file that cannot be opened are not dropped"
+        elif self._most_missing:
+            advice = (
+                "and look whether their disk is mounted; half of a gallery is not dropped: delete these entries first"
+            )
         if self.from_thumbnails:
             reasons += ", and their thumbnails cannot be used either"
         else:

@@ -40,6 +40,7 @@ from swiftreid.experiments.inputs import TRAIN
 from swiftreid.recipes import find_recipe
 from swiftreid.search.cascade import Cascade
 from swiftreid.training.network.recipe import load_network_recipe
+from swiftreid.training.network.stopping import Stopped
 from swiftreid.training.targets.clusters import Clusters
 from swiftreid.training.targets.targets import TargetsPlan
 
@@ -131,6 +132,8 @@ class Place:
                 reports=training_reports(),
                 targets=(lambda plan: TrueLabels(plan, persons)) if labels else None,
             )
+        except Stopped:
+            raise
         except SwiftReIDError as error:
             return {**record, "refused": str(error)}
         record |= {"seconds": time.process_time() - began, "verdict": asdict(done.verdict)}

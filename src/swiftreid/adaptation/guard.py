@@ -3,9 +3,9 @@
 Two clusters of one camera are two people, so at most one of them is the person of a cluster by another camera. In a
 better embedding the nearest one therefore leads the next one there by more (the ratio test of Lowe, IJCV 2004). The
 lead counts in strangers, ``log E(next) - log E(nearest)``, of which the number grows with the distance as
-``log E = slope log d + level`` (`swiftreid.clustering.strangers`). Where nobody was seen twice, it is about the same for
-any encoder: training that brings strangers together brings the next one too. Training did not see the clusters that
-are compared; of their people it may have seen other clusters.
+``log E = slope log d + level`` (`swiftreid.clustering.strangers`). Where nobody was seen twice, it is about one in any
+embedding: training that brings strangers together brings the next one too. Training did not see the clusters that are
+compared; of their people it may have seen other clusters.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from swiftreid.calibration.short_list import fit_short_list
 from swiftreid.errors import UsageError
 from swiftreid.figures import style
 from swiftreid.figures.accuracy_time import draw_time, timed_rankings
-from swiftreid.figures.adaptation_curve import AdaptationCurve, EpochClusters, HeldOutLinks, draw_curve
+from swiftreid.figures.adaptation_curve import AdaptationCurve, EpochClusters, HeldOutLeads, draw_curve
 from swiftreid.figures.beta import beta_figure, draw_beta, dto_cascades
 from swiftreid.figures.camera_map import camera_map, draw_camera_map
 from swiftreid.figures.cards import choose_pair, choose_rows
@@ -81,7 +81,7 @@ def growing(text: style.TextSize) -> Any:
 
 def curve(text: style.TextSize) -> Any:
     epochs = [EpochClusters(30 + 9 * epoch, 0.5 - 0.05 * epoch, 0.1 * epoch - 0.02) for epoch in range(4)]
-    return draw_curve(AdaptationCurve(epochs, HeldOutLinks(0.1, 70), HeldOutLinks(0.4, 70), True), ABOUT, text=text)
+    return draw_curve(AdaptationCurve(epochs, HeldOutLeads(1.2, 1.6, 0.1, 700), believed=True), ABOUT, text=text)
 
 
 def mapped(text: style.TextSize) -> Any:

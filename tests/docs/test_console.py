@@ -81,7 +81,9 @@ class Stage:
         searches = (
             words[1] in {"search", "group", "people"} or words[1:3] in (["gallery", "add"],) or "--gallery" in words
         )
-        data = dict.fromkeys(("people", "market1501", "our-people", "others", "more", "people100", "DIR"), self.data)
+        data = dict.fromkeys(
+            ("people", "market1501", "msmt17", "our-people", "others", "more", "people100", "DIR"), self.data
+        )
         pictures = dict.fromkeys(("someone.jpg", "this.jpg", "that.jpg", "query.jpg"), self.picture)
         encoders = dict.fromkeys(("hashed.safetensors", "teacher.safetensors", "calibrated.safetensors"), self.encoder)
         files: dict[str, Callable[[Path], None]] = {

@@ -117,7 +117,7 @@ class Place:
         persons = {sample.path.absolute(): sample.person for sample in self.data.train}
         # The guard is not asked about true labels: the shortest trial will do.
         settings = replace(self.settings, trial=1e-9) if labels else self.settings
-        began = time.process_time()
+        began, resumed = time.process_time(), folder.exists()
         try:
             done = adapt(
                 open_encoder(self.init),
@@ -128,7 +128,7 @@ class Place:
                 data=self.data.name,
                 data_fingerprint=fingerprint_of(self.data),
                 settings=settings,
-                resume=folder.exists(),
+                resume=resumed,
                 reports=training_reports(),
                 targets=(lambda plan: TrueLabels(plan, persons)) if labels else None,
             )
@@ -136,7 +136,8 @@ class Place:
             raise
         except SwiftReIDError as error:
             return {**record, "refused": str(error)}
-        record |= {"seconds": time.process_time() - began, "verdict": asdict(done.verdict)}
+        seconds = None if resumed else time.process_time() - began  # of a part they say nothing
+        record |= {"seconds": seconds, "verdict": asdict(done.verdict)}
         done.encoder.save(folder / "adapted.safetensors")
         return {**record, "found": measured(done.encoder, self.data), **self._beside(done.encoder)}
 
@@ -150,7 +151,8 @@ def verdict_of(one: dict[str, Any], before: dict[str, Any]) -> str:
         return str(one["refused"])
     verdict, gain = one["verdict"], one["found"][FLOAT][1] - before["cameras"][FLOAT][1]
     believed = "believed" if verdict["believed"] else "not believed"
-    return f"{believed} ({verdict['reason']}); true gain of mAP {gain:+.1f}; {one['seconds']:.0f} s of processor time"
+    seconds = "resumed" if one["seconds"] is None else f"{one['seconds']:.0f} s of processor time"
+    return f"{believed} ({verdict['reason']}); true gain of mAP {gain:+.1f}; {seconds}"
 
 
 def main() -> None:

@@ -113,10 +113,10 @@ class Place:
     def train(self, folder: Path, *, labels: bool) -> dict[str, Any]:
         """Figures of one run, or why there was none."""
         record = {"data": str(self.path.absolute()), "encoder": self.init, "labels": labels, "set": self.changes}
-        record |= {"seed": self.settings.seed, "held_out": self.settings.held_out}
+        record |= {name: getattr(self.settings, name) for name in ("seed", "held_out", "trial_only")}
         persons = {sample.path.absolute(): sample.person for sample in self.data.train}
         # The guard is not asked about true labels: the shortest trial will do.
-        settings = replace(self.settings, trial=1e-9) if labels else self.settings
+        settings = replace(self.settings, trial=1e-9, trial_only=False) if labels else self.settings
         began, resumed = time.process_time(), folder.exists()
         try:
             done = adapt(
@@ -165,6 +165,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--labels", action="store_true", help="Learn from true labels too.")
     parser.add_argument("--held-out", type=float, default=0.5)
+    parser.add_argument("--trial-only", action="store_true", help="Of the guard's trials alone, for `guard.py`.")
     parser.add_argument("--set", action="append", default=[], help="Change a field of the recipe; repeatable.")
     args = parser.parse_args()
     names_of(args.data)
@@ -178,7 +179,7 @@ def main() -> None:
                 data,
                 other,
                 args.encoder,
-                AdaptSettings(recipe, held_out=args.held_out, force=True, seed=seed),
+                AdaptSettings(recipe, held_out=args.held_out, force=True, trial_only=args.trial_only, seed=seed),
                 args.set,
             )
             for seed in args.seeds

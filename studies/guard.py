@@ -11,9 +11,10 @@ not learn from:
 
 Each is the gain from the encoder before to the one after, in percent (of ``leads`` and ``nearest`` in hundredths of a
 logarithm; of ``nearest`` positive where fewer are expected). ``true`` is the gain of mAP on test people, from
-statistics of cameras alone. ``strangers`` is what the guard says where of every held-out person the pictures by one
-camera remain, so that nobody is seen twice: its gain in standard errors, of which it believes in more than two. Below:
-the correlation of each with the true gain (Pearson, and Spearman's of ranks).
+statistics of cameras alone, by the trial's encoder, which is the one that the guard judges. ``strangers`` is what the
+guard says where of every held-out person the pictures by one camera remain, so that nobody is seen twice: its gain in
+standard errors, of which it believes in more than two. Below: the correlation of each with the true gain (Pearson, and
+Spearman's of ranks).
 
     python studies/guard.py runs
 """
@@ -29,8 +30,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from adapting import FLOAT
 from numpy.typing import NDArray
-from program import run
+from program import progress, run
 
 from swiftreid.adaptation.adapt import TRIAL
 from swiftreid.adaptation.guard import GuardVerdict, judge
@@ -45,9 +47,14 @@ from swiftreid.clustering.two_stage import (
     link_threshold,
     links_between,
 )
+from swiftreid.data.fingerprint import fingerprint_of
+from swiftreid.data.samples import ReidData
 from swiftreid.data.sources import open_data
-from swiftreid.encoding.encoder import open_encoder
+from swiftreid.encoding.camera_encoder import with_cameras
+from swiftreid.encoding.encoder import Encoder, open_encoder
 from swiftreid.errors import UsageError
+from swiftreid.evaluation.measure import measure
+from swiftreid.experiments.encoded import encode_test_set
 from swiftreid.experiments.inputs import TRAIN
 from swiftreid.training.network.finish import ENCODER
 
@@ -119,7 +126,7 @@ def tracks_kept(units: NDArray[np.float32], cameras: Ids, tracks: Ids) -> float:
 def measured(pictures: UnlabelledPictures, rows: NDArray[np.bool_], tracklets: Ids) -> tuple[float, ...]:
     units, cameras = centred(pictures.embeddings[rows]), pictures.cameras[rows]
     own = np.unique(tracklets[rows], return_inverse=True)[1].astype(np.int64)
-    leads = 100 * float(np.nanmean(pictures.leads(rows, tracklets)))
+    leads = 100 * float(np.nanmean(pictures.leads(rows, tracklets).values))
     links = 100 * link_threshold(links_between(units, cameras, own), ClusterSettings())[1]
     return leads, nearest(units, cameras, own), links, halves(units, cameras, own), tracks_kept(units, cameras, own)
 
@@ -129,11 +136,13 @@ class Gains:
     """From the encoder before to that of the trial.
 
     Attributes:
+        true: of mAP on test people, in percent.
         measures: each of `MEASURES`.
         verdict: the guard's.
         strangers: the guard's where nobody is seen twice.
     """
 
+    true: float
     measures: tuple[float, ...]
     verdict: GuardVerdict
     strangers: GuardVerdict
@@ -142,8 +151,9 @@ class Gains:
 def gains(file: Path, one: dict[str, Any]) -> Gains:
     old, groups = embedded(one["encoder"], one["data"]), clusters(one["encoder"], one["data"])
     rows, tracklets = held_out_rows(groups, one["held_out"], one["seed"]), groups.tracklets
-    data = open_data(one["data"], need=TRAIN)
-    new = embed_pictures(open_encoder(file.with_name(TRIAL) / ENCODER), training_pictures(data))
+    data = open_data(one["data"], need=(*TRAIN, "query", "gallery"))
+    trial = open_encoder(file.with_name(TRIAL) / ENCODER)
+    new = embed_pictures(trial, training_pictures(data))
     pairs = zip(measured(old, rows, tracklets), measured(new, rows, tracklets), strict=True)
 
     def verdict(some: NDArray[np.bool_]) -> GuardVerdict:
@@ -152,7 +162,20 @@ def gains(file: Path, one: dict[str, Any]) -> Gains:
     persons = {sample.path.absolute(): sample.person for sample in data.train}
     named = np.array([persons[sample.path.absolute()] for sample in old.samples])
     alone = rows & by_one_camera(named, old.cameras, np.random.default_rng(one["seed"]))
-    return Gains(tuple(after - before for before, after in pairs), verdict(rows), verdict(alone))
+    measures = tuple(after - before for before, after in pairs)
+    start = json.loads((file.parents[2] / "start.json").read_text())["cameras"][FLOAT][1]
+    reached = one["found"][FLOAT][1] if one["trial_only"] else precision(trial, new, data)
+    return Gains(reached - start, measures, verdict(rows), verdict(alone))
+
+
+def precision(trial: Encoder, pictures: UnlabelledPictures, data: ReidData) -> float:
+    """mAP of an encoder's embedding on the test people, with statistics of cameras, in percent."""
+    if pictures.statistics is not None:
+        own = fingerprint_of(data)
+        trial = with_cameras(trial, pictures.statistics, name=TRIAL, provenance=data.name, data_fingerprint=own)
+    test = encode_test_set(data, trial, progress=progress())
+    [row] = measure({}, test.query, test.gallery, timed=False, protocol=test.protocol)
+    return 100 * row.metrics.map_standard
 
 
 def by_one_camera(persons: Ids, cameras: Ids, rng: np.random.Generator) -> NDArray[np.bool_]:
@@ -198,15 +221,14 @@ def main() -> None:
         if "refused" in one:
             print(f"{name:40} refused: {one['refused'][:80]}")
             continue
-        start = json.loads((file.parents[2] / "start.json").read_text())
-        true = one["found"]["float"][1] - start["cameras"]["float"][1]
         found = gains(file, one)
-        right += found.verdict.believed == (true > 0)
-        table.append((true, *found.measures))
+        right += found.verdict.believed == (found.true > 0)
+        table.append((found.true, *found.measures))
         cells = "".join(f"{value:+9.1f}" for value in found.measures)
         says = "yes" if found.verdict.believed else "no"
         print(
-            f"{name:40}{true:+7.1f}{cells}{errors(found.verdict):>9} {says:4}{errors(found.strangers):>10}", flush=True
+            f"{name:40}{found.true:+7.1f}{cells}{errors(found.verdict):>9} {says:4}{errors(found.strangers):>10}",
+            flush=True,
         )
     if len(table) < 3:
         raise UsageError(f"a correlation needs at least 3 runs; there are {len(table)}")

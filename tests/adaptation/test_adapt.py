@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,12 +15,12 @@ from PIL import Image
 from command import run_in
 from drawn_figures import draw_person
 from swiftreid.adaptation.adapt import FINAL, TRIAL, Adapted, AdaptSettings, adapt, recipe_for
-from swiftreid.adaptation.pictures import embed_pictures, held_out_rows, training_pictures
+from swiftreid.adaptation.pictures import UnlabelledPictures, embed_pictures, held_out_rows, training_pictures
 from swiftreid.clustering.answers import PairAnswer
 from swiftreid.clustering.two_stage import ClusterSettings
 from swiftreid.data.fingerprint import fingerprint_of
 from swiftreid.data.samples import NamedSample, NumberedSample, ReidData, Sample
-from swiftreid.encoding.encoder import open_encoder
+from swiftreid.encoding.encoder import Encoder, open_encoder
 from swiftreid.errors import SwiftReIDError, UsageError
 from swiftreid.recipes import find_recipe
 from swiftreid.training.network.checkpoint import CHECKPOINT, CheckpointHeader, load_checkpoint
@@ -236,6 +237,30 @@ def test_clusters_that_collapse_stop_the_run(figures: Path, tmp_path: Path, monk
     assert not list(tmp_path.rglob("encoder.safetensors"))
 
 
+def test_training_that_spoils_the_encoder_writes_none(
+    figures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def noise(encoder: Encoder, *others: Any, **options: Any) -> UnlabelledPictures:
+        found = embed_pictures(encoder, *others, **options)
+        if encoder.card.name == "rendered":
+            return found
+        return replace(found, embeddings=np.random.default_rng(0).normal(size=found.raw.shape).astype(np.float32))
+
+    monkeypatch.setattr("swiftreid.adaptation.adapt.embed_pictures", noise)
+    settings = AdaptSettings(short(), force=True, trial_only=True)
+    with pytest.raises(SwiftReIDError, match=r"finds \d people twice, and before 9\d \(.*: no gain\). No encoder was"):
+        adapt(
+            open_encoder("rendered"),
+            samples_of(figures),
+            tmp_path,
+            init="rendered",
+            name="x",
+            data="figures",
+            settings=settings,
+        )
+    assert [path.name for path in tmp_path.iterdir()] == [TRIAL], "the trial alone"
+
+
 def test_encoders_without_a_network_of_ours_are_refused() -> None:
     stripes = open_encoder("stripes")
     with pytest.raises(UsageError, match=r"nothing to start from"):
@@ -256,7 +281,7 @@ def test_the_command_writes_only_what_is_better(figures: Path, tmp_path: Path) -
     for person in range(1, 161):
         for camera in (1, 2):
             draw_person(person, camera, 1).save(crowd / f"{person:04d}_c{camera}_01.png")
-    spoiled = ["--held-out", "0.5", *short_run, "--set", "optimiser.learning_rate=0.5"]
+    spoiled = ["--held-out", "0.5", *short_run, "--set", "optimiser.learning_rate=0.05"]
     done = run("adapt", "rendered", crowd, "-o", "new", *spoiled, "--json", code=1)
     assert done.json["believed"] is False
     assert "no gain" in done.json["reason"] or "may be chance" in done.json["reason"]

@@ -55,6 +55,7 @@ class AdaptSettings:
         held_out: share of the groups that the trial does not learn from: the guard compares on them.
         trial: epochs of the trial, as a share of the recipe's.
         force: whether to learn from all pictures even where the guard does not believe in the trial.
+        trial_only: whether to stop after the trial, whatever the guard says.
         seed: of everything random.
     """
 
@@ -63,6 +64,7 @@ class AdaptSettings:
     held_out: float = 0.5
     trial: float = 0.5
     force: bool = False
+    trial_only: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -78,7 +80,7 @@ class Adapted:
 
     Attributes:
         encoder: the adapted one, with statistics of cameras, and with codes where the one before had some. It learned
-            from all pictures; where the guard did not believe in the trial, it is the trial's.
+            from all pictures; where the guard did not believe in the trial, or is asked for alone, it is the trial's.
         verdict: of the guard.
         before: the groups that the encoder as it was gives.
         after: those that the adapted one gives.
@@ -133,7 +135,7 @@ def adapt(
     Raises:
         UsageError: the encoder has no network that can be trained, too few people are seen twice, or too few are held
             out for the guard, unless ``force`` is set.
-        SwiftReIDError: clusters collapsed, no picture can be read, or training failed.
+        SwiftReIDError: clusters collapsed, no picture can be read, or training failed or spoiled the encoder.
     """
     reports = reports or Reports()
     recipe = recipe_for(encoder, settings.recipe, init)
@@ -141,8 +143,7 @@ def adapt(
     answers = [*pictures.apart(no_overlap), *answers]
     before = pictures.clusters(settings.clusters, answers)
     reports.note(f"as it is: {in_words(before)}")
-    groups = int(before.people.max(initial=ALONE)) + 1
-    if groups < LEAST_GROUPS:
+    if (groups := before.groups) < LEAST_GROUPS:
         raise UsageError(
             f"{len(pictures.samples):,} pictures of {data} show {groups} people twice, as far as {encoder.card.name} "
             f"can tell; adapting needs {LEAST_GROUPS}: give more pictures, of longer times or more cameras"
@@ -176,11 +177,16 @@ def adapt(
     verdict = judge(leads, new.leads(rest, before.tracklets), before.groups_of_tracklets(rest))
     log_verdict(folder / TRIAL, verdict)
     reports.note(f"trial: {verdict.reason}")
-    if verdict.believed or settings.force:
+    if (verdict.believed or settings.force) and not settings.trial_only:
         made = trained(np.ones(len(rest), bool), FINAL, epochs)
         new = embed_pictures(made, pictures.samples, progress=reports.progress)
     after = new.clusters(settings.clusters, answers)
     reports.note(f"adapted: {in_words(after)}")
+    if after.groups < LEAST_GROUPS:
+        raise SwiftReIDError(
+            f"training spoiled the encoder: it finds {after.groups} people twice, and before {groups} "
+            f"({verdict.reason}). No encoder was written: train for fewer steps or at a lower learning rate"
+        )
     if encoder.pyramid:
         made = with_group_codes(
             made, encoder, new, after, name=name, data=data, seed=settings.seed, progress=reports.progress

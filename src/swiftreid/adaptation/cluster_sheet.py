@@ -26,7 +26,7 @@ def doubts(clusters: PeopleClusters) -> NDArray[np.float64]:
     The geometric mean over its pairs of clusters of different cameras that lie unexpectedly close, where each pair
     that does not counts as `swiftreid.clustering.strangers.CAP`; 0 for groups of one cluster.
     """
-    groups = int(clusters.people.max(initial=ALONE)) + 1
+    groups = clusters.groups
     group = np.full(int(clusters.tracklets.max(initial=-1)) + 1, ALONE, np.int64)
     group[clusters.tracklets] = clusters.people
     members = np.bincount(group[group != ALONE], minlength=groups)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from swiftreid.adaptation.guard import leads_of
+from swiftreid.adaptation.guard import Leads, leads_of
 from swiftreid.clustering.answers import PairAnswer, known_pairs
 from swiftreid.clustering.apart import apart_pairs
 from swiftreid.clustering.two_stage import ALONE, ClusterSettings, KnownPairs, PeopleClusters, cluster_people
@@ -70,7 +70,7 @@ class UnlabelledPictures:
         known = self.known(answers)
         return cluster_people(self.embeddings, self.cameras, tracks=self.tracks, known=known, settings=settings)
 
-    def leads(self, rows: NDArray[np.bool_], tracklets: NDArray[np.int64]) -> NDArray[np.float64]:
+    def leads(self, rows: NDArray[np.bool_], tracklets: NDArray[np.int64]) -> Leads:
         """How far nearest clusters lead, of some pictures, bool [n] (`swiftreid.adaptation.guard.leads_of`).
 
         ``tracklets`` is as `PeopleClusters` has it.
@@ -157,8 +157,8 @@ def _id_of(path: Path, root: Path) -> str:
 
 def in_words(found: PeopleClusters) -> str:
     """Groups, pictures that are in none, and links, in words for users."""
-    groups, alone = int(found.people.max(initial=ALONE)) + 1, float((found.people == ALONE).mean())
-    return f"{groups:,} groups, {alone:.0%} of the pictures alone, {found.beyond_chance:.0%} linked beyond chance"
+    alone = float((found.people == ALONE).mean())
+    return f"{found.groups:,} groups, {alone:.0%} of the pictures alone, {found.beyond_chance:.0%} linked beyond chance"
 
 
 def held_out_rows(clusters: PeopleClusters, share: float, seed: int) -> NDArray[np.bool_]:

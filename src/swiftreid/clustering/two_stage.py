@@ -102,6 +102,11 @@ class PeopleClusters:
     beyond_chance: float
     threshold: float
 
+    @property
+    def groups(self) -> int:
+        """Groups of two pictures or more."""
+        return int(self.people.max(initial=ALONE)) + 1
+
     def groups_of_tracklets(self, rows: NDArray[np.bool_]) -> Ids:
         """The group of each cluster within a camera of some pictures, in the order of their numbers, int64 [c].
 

@@ -137,6 +137,8 @@ def test_the_source_pictures_of_a_gallery_are_asked_about(figures: Path, tmp_pat
     assert asked <= ids - {"0001_c1_01.png"}
     both = label(tmp_path, figures, "--gallery", "people", code=2)
     assert "one of the four" in both.stderr
+    camera = label(tmp_path, None, "--gallery", "people", "--camera", "door", code=2)
+    assert "have cameras of their own" in camera.stderr
     shutil.rmtree(copies)
     none = label(tmp_path, None, "--gallery", "people", code=2)
     assert "has no entry whose source picture is there" in none.stderr

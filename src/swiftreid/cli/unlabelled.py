@@ -75,6 +75,8 @@ def unlabelled(
     """
     if sum(map(bool, (pictures, manifest, data, gallery))) > 1 and (data or gallery):
         raise UsageError("give pictures, --manifest, --data or --gallery, one of the four")
+    if camera is not None and (data or gallery):
+        raise UsageError("--camera is for pictures and manifests: a data set and a gallery have cameras of their own")
     if gallery is not None:
         with Gallery.open(gallery, read_only=True) as store:
             samples, left_out = samples_of_gallery(store)

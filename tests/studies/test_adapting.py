@@ -60,8 +60,22 @@ def test_runs_are_measured_and_judged(tmp_path: Path) -> None:
     assert {"float", "id128"} <= set(result["found"])
     again = run_python(STUDIES / "adapting.py", data, "--out", out, "--seeds", 0, 1, 2, *changes, folder=tmp_path)
     assert again.stdout == ran.stdout, "what is there is not run again"
+    trial = ["--out", out, "--seeds", 0, "--trial-only", "--name", "trial"]
+    alone = run_python(STUDIES / "adapting.py", data, *trial, *changes, folder=tmp_path)
+    assert alone.returncode == 0, alone.stderr
+    assert not (out / "figures/trial/0/final").exists()
     judged = run_python(STUDIES / "guard.py", out, folder=tmp_path)
     assert judged.returncode == 0, judged.stderr
-    rows = re.findall(r"^figures/adapted/\d .*(?: yes| no)", judged.stdout, re.M)
-    assert len(rows) == 3
-    assert re.search(r"^the guard was right about [0-3] of 3$", judged.stdout, re.M)
+    rows = re.findall(r"^figures/(adapted|trial)/(\d) (.*(?: yes| no).*)", judged.stdout, re.M)
+    assert len(rows) == 4
+    words = {(name, seed): row.split() for name, seed, row in rows}
+    assert words["trial", "0"] == words["adapted", "0"], "the trial is judged, and what it gained is its own"
+    assert re.search(r"^the guard was right about [0-4] of 4$", judged.stdout, re.M)
+    codes = run_python(STUDIES / "group_codes.py", out, "--shrinkage", 1, 10, folder=tmp_path)
+    assert codes.returncode == 0, codes.stderr
+    found = re.findall(r"^(1|10) +([\d. ]+)$", codes.stdout, re.M)
+    assert len(found) == 8
+    for _, row in found:
+        figures = [float(word) for word in row.split()]
+        assert len(figures) == 5
+        assert 1 < figures[4] <= figures[0] + 5, "32 bits beside the float"

@@ -42,6 +42,9 @@ TRIAL: Final = "trial"
 FINAL: Final = "final"
 """Folder of the run on all pictures."""
 
+SHRINKAGE: Final = 10.0
+"""Of the discriminant below codes on groups: the network learned from these very pictures, and others scatter more."""
+
 _COLLAPSED: Final = 0.25  # share of the pictures in one group
 
 
@@ -233,6 +236,7 @@ def with_group_codes(
     name: str,
     data: str,
     seed: int,
+    shrinkage: float = SHRINKAGE,
     progress: Progress,
 ) -> Encoder:
     """An encoder with codes of the lengths that another one has, learned on groups of pictures in place of people.
@@ -245,11 +249,11 @@ def with_group_codes(
         name: on the card.
         data: what the pictures are of, for the card.
         seed: of the codes.
+        shrinkage: of the discriminant, as a frozen recipe has it.
         progress: takes epochs.
     """
     lengths = sorted((int(code[2:]) for code in before.spec.names if code.startswith("id")), reverse=True)
-    # The network learned from these very pictures: others of one person scatter more, so the discriminant shrinks more.
-    training = {"lengths": lengths, "unit": True, "shrinkage": 10.0}
+    training = {"lengths": lengths, "unit": True, "shrinkage": shrinkage}
     recipe = FrozenRecipe.model_validate({"held_out": 0, "export": "fp16", "training": training})
     rows = clusters.people != ALONE
     nothing = np.empty((int(rows.sum()), 0), np.float32)

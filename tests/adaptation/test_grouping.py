@@ -292,6 +292,25 @@ def test_two_hands_at_once_do_not_undo_each_other(gallery: LocalGallery, monkeyp
     assert groups_of(gallery) == {id_: person.number for person in people for id_ in person.ids}
 
 
+def test_two_splits_at_once_give_two_groups(gallery: LocalGallery, monkeypatch: pytest.MonkeyPatch) -> None:
+    people = group_people(gallery).people
+    write, others = Gallery.update_each, []
+
+    def after_another_split(store: Gallery, changes: dict[str, EntryChanges], **more: Any) -> Any:
+        if not others:
+            others.append(-1)
+            others[0] = split_person(gallery, people[1].ids[:1])
+        return write(store, changes, **more)
+
+    monkeypatch.setattr(Gallery, "update_each", after_another_split)
+    number = split_person(gallery, people[0].ids[:2])
+    of = groups_of(gallery)
+    assert number == others[0] + 1
+    assert [id_ for id_, one in of.items() if one == number] == people[0].ids[:2]
+    assert [id_ for id_, one in of.items() if one == others[0]] == people[1].ids[:1]
+    assert {of[id_] for id_ in people[0].ids[2:]} == {people[0].number}
+
+
 class Hands(RuleBasedStateMachine):
     """What hands did holds after any re-run, whatever was added and deleted since; the last change counts."""
 

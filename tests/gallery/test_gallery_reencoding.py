@@ -29,6 +29,7 @@ from swiftreid.gallery import (
     UnfinishedReencoding,
 )
 from swiftreid.gallery.sqlite import DATABASE
+from swiftreid.gallery.writer import GalleryWriter
 from swiftreid.search.cascade import Cascade
 
 IDS = [f"e{i}" for i in range(34)]
@@ -226,6 +227,21 @@ def test_what_opened_the_gallery_before_says_so_and_a_snapshot_stays(moved):
             with pytest.raises(GalleryReencoded):
                 call()
     assert_codes(moved.path, SECOND)
+
+
+def test_a_gallery_that_takes_another_encoder_while_it_is_opened_is_opened_with_that(moved, monkeypatch):
+    tidy, moves = GalleryWriter.tidy, []
+
+    def after_a_move(writer):
+        if not moves:
+            moves.append("began")
+            move(moved, SECOND)
+        tidy(writer)
+
+    monkeypatch.setattr(GalleryWriter, "tidy", after_a_move)
+    with Gallery.open(moved.path) as other:
+        assert other.encoder_name == "second"
+        assert len(other) == 33
 
 
 def test_searches_go_on_while_it_is_filled_and_see_one_version_or_the_other(moved):

@@ -200,12 +200,20 @@ def split_person(gallery: LocalGallery, ids: Collection[str]) -> int:
     rest = [id_ for id_ in person.ids if id_ not in numbers]
     if not rest:
         raise UsageError(f"these are all entries of group {person.number}: leave at least one in it")
-    number = next(new_numbers([other.number for other in people]))
-    out: EntryChanges = {"person": None, "labels": {GROUP: str(number), GROUPED_BY: BY_HAND}}
     stays: EntryChanges = {"labels": {GROUPED_BY: BY_HAND}}
-    entries = {entry.id: entry for entry in person.entries}
-    gallery.store.update_each({**dict.fromkeys(rest, stays), **dict.fromkeys(numbers, out)}, expected=entries)
-    return number
+    changes = dict.fromkeys(rest, stays)
+    entries, out = {entry.id: entry for entry in person.entries}, set(numbers)
+    while True:
+        number = next(new_numbers([other.number for other in people]))
+        new: EntryChanges = {"person": None, "labels": {GROUP: str(number), GROUPED_BY: BY_HAND}}
+        gallery.store.update_each({**changes, **dict.fromkeys(out, new)}, expected=entries)
+        people = people_in(gallery)
+        members = {entry.id: entry for other in people if other.number == number for entry in other.entries}
+        if members.keys() <= out:
+            return number
+        # Others took the same number for somebody else at the same time: take the next one.
+        out &= members.keys()
+        changes, entries = {}, {id_: members[id_] for id_ in out}
 
 
 def name_person(gallery: LocalGallery, number: int, name: str) -> int:

@@ -18,6 +18,7 @@ from swiftreid.gallery.changes import EntryChanges, check_changes
 from swiftreid.gallery.compaction import CompactReport
 from swiftreid.gallery.creation import SEGMENT_SIZE, EncoderLike, create_gallery
 from swiftreid.gallery.entries import Entry, StoredEntry, text_problem
+from swiftreid.gallery.errors import GalleryReencoded
 from swiftreid.gallery.filters import FilterFields, Filters, stored_filters
 from swiftreid.gallery.ids import listed_ids
 from swiftreid.gallery.info import GalleryInfo
@@ -150,6 +151,9 @@ class Gallery:
             warn_if_open_to_others(path)
             if not read_only:
                 gallery._writer.tidy()
+        except GalleryReencoded:  # it took another encoder in this instant
+            gallery.close()
+            return cls.open(path, read_only=read_only, wait=wait)
         except BaseException:
             gallery.close()
             raise

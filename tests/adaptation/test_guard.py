@@ -33,7 +33,7 @@ def naive(units: np.ndarray, cameras: np.ndarray) -> tuple[list[float], list[int
     gaps, nearest, spacings = [], [], []
     for one in range(len(units)):
         own = [distance for distance, _ in log_distances(one, cameras[one])]
-        spacings.append(float(np.mean([k * (own[k] - own[k - 1]) for k in (1, 2, 3)])))
+        spacings.append(float(np.mean([k * (own[k] - own[k - 1]) for k in range(1, 9)])))
         elsewhere = [log_distances(one, camera) for camera in set(cameras.tolist()) - {cameras[one]}]
         (first, place), (following, _) = min(elsewhere)[:2]
         gaps.append(following - first)
@@ -49,7 +49,7 @@ def same(found: Leads, expected: tuple[list[float], list[int]]) -> None:
     np.testing.assert_array_equal(found.nearest, expected[1])
 
 
-@pytest.mark.parametrize("cameras", [2, 4, 20])
+@pytest.mark.parametrize("cameras", [2, 4, 16])
 def test_leads_are_those_of_a_loop(cameras: int) -> None:
     units, by, clusters = crowd(160 // cameras, cameras, 0.5)
     same(leads_of(units, by, clusters), naive(centred(units).astype(np.float64), by))
@@ -70,11 +70,11 @@ def test_clusters_are_compared_by_their_means() -> None:
 
 
 def test_many_cameras_of_few_clusters_are_compared_with_all_others() -> None:
-    units, cameras, clusters = crowd(8, 10, 0.2)
+    units, cameras, clusters = crowd(12, 10, 0.2)
     found = leads_of(units, cameras, clusters)
     assert np.isfinite(found.values).all()
     assert (found.nearest >= 0).all()
-    alone = leads_of(units, np.zeros(80, int), clusters)
+    alone = leads_of(units, np.zeros(120, int), clusters)
     assert np.isnan(alone.values).all()
     assert "only 0 clusters" in judge(alone, alone).reason
 
@@ -154,8 +154,9 @@ def test_chance_seldom_misleads_it() -> None:
 
 @pytest.mark.parametrize(("before", "after"), [(4, 16), (16, 4), (64, 8), (32, 2)])
 def test_strangers_in_other_dimensions_are_no_gain(before: int, after: int) -> None:
+    """Almost none: the unit is read a little further out than the nearest ones are."""
     pairs = [(strangers(400, before, seed), strangers(400, after, seed)) for seed in range(60)]
-    assert believed(pairs) < 0.12
+    assert believed(pairs) < 0.25
 
 
 def test_too_few_clusters_say_nothing() -> None:

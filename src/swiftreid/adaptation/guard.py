@@ -30,7 +30,7 @@ ERRORS: Final = 2.0
 _LARGEST: Final = float(np.log(CAP / FLOOR))  # a nearest one without any distance leads no further
 _SAME: Final = 1e-3  # distance below which two are one picture
 _TINY: Final = 1e-9
-_SPACINGS: Final = 3  # few, so that they are read where the nearest are
+_SPACINGS: Final = 8  # fewer are read closer to the nearest ones, but scatter more
 _FEWEST: Final = _SPACINGS + 2  # clusters of a camera that has a unit: one more neighbour than spacings, and oneself
 _BLOCK: Final = 1024
 

@@ -14,13 +14,14 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from program import names_of, progress, run, spread, training_reports
 
 from swiftreid.adaptation.adapt import AdaptSettings, adapt
@@ -29,7 +30,7 @@ from swiftreid.adaptation.pictures import training_pictures
 from swiftreid.clustering.strangers import NO_PAIRS
 from swiftreid.clustering.two_stage import PeopleClusters
 from swiftreid.data.fingerprint import fingerprint_of
-from swiftreid.data.samples import ReidData
+from swiftreid.data.samples import NamedSample, ReidData
 from swiftreid.data.sources import open_data
 from swiftreid.durable import save_bytes
 from swiftreid.encoding.encoder import DEFAULT, Encoder, open_encoder
@@ -47,6 +48,20 @@ from swiftreid.training.targets.targets import TargetsPlan
 FLOAT = "float"
 COLUMNS = (FLOAT, "id2048", "id512", "id128", "id32")
 Figures = dict[str, tuple[float, float]]
+
+
+def runs_below(folders: Sequence[Path]) -> Iterator[tuple[str, Path, dict[str, Any]]]:
+    """Name, file and content of every ``result.json`` of a run without labels."""
+    for file in sorted(file for folder in folders for file in folder.rglob("result.json")):
+        one = json.loads(file.read_text())
+        if not one["labels"]:
+            yield "/".join(file.parts[-4:-1]), file, one
+
+
+def persons_of(data: ReidData, samples: Sequence[NamedSample]) -> NDArray[np.int64]:
+    """The true person of each of a data set's training pictures, int64 [n]."""
+    persons = {sample.path.absolute(): sample.person for sample in data.train}
+    return np.array([persons[sample.path.absolute()] for sample in samples])
 
 
 class TrueLabels(Clusters):

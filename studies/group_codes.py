@@ -11,13 +11,12 @@ looked at.
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from adapting import COLUMNS, FLOAT
+from adapting import COLUMNS, FLOAT, persons_of, runs_below
 from numpy.typing import NDArray
 from program import progress, run
 
@@ -54,8 +53,7 @@ def found(file: Path, one: dict[str, Any], shrinkage: list[float]) -> dict[float
     rest = held_out_rows(old.clusters(ClusterSettings()), one["held_out"], one["seed"])
     trial = open_encoder(file.with_name(TRIAL) / ENCODER)
     new = embed_pictures(trial, old.samples)
-    persons = {sample.path.absolute(): sample.person for sample in data.train}
-    named = np.array([persons[sample.path.absolute()] for sample in new.samples])
+    named = persons_of(data, new.samples)
     unseen = ~np.isin(named, named[~rest])
     learned, own = some(new, ~rest), some(new, unseen)
     groups = learned.clusters(ClusterSettings())
@@ -72,13 +70,12 @@ def main() -> None:
     parser.add_argument("runs", type=Path, nargs="+", help="Folders of runs by `studies/adapting.py`.")
     parser.add_argument("--shrinkage", type=float, nargs="+", default=[1, 3, SHRINKAGE, 30, 100])
     args = parser.parse_args()
-    for file in sorted(file for folder in args.runs for file in folder.rglob("result.json")):
-        one = json.loads(file.read_text())
-        if one["labels"] or "refused" in one:
+    for name, file, one in runs_below(args.runs):
+        if "refused" in one:
             continue
-        print(f"\n{'/'.join(file.parts[-4:-1])}\n{'shrinkage':12}" + "".join(f"{name:>10}" for name in COLUMNS))
+        print(f"\n{name}\n{'shrinkage':12}" + "".join(f"{column:>10}" for column in COLUMNS))
         for value, row in found(file, one, args.shrinkage).items():
-            print(f"{value:<12g}" + "".join(f"{row[name]:10.1f}" for name in COLUMNS), flush=True)
+            print(f"{value:<12g}" + "".join(f"{row[column]:10.1f}" for column in COLUMNS), flush=True)
 
 
 if __name__ == "__main__":

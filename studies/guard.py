@@ -30,9 +30,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from adapting import FLOAT
+from adapting import FLOAT, measured, persons_of, runs_below
 from numpy.typing import NDArray
-from program import progress, run
+from program import run
 
 from swiftreid.adaptation.adapt import TRIAL
 from swiftreid.adaptation.guard import GuardVerdict, judge
@@ -53,8 +53,6 @@ from swiftreid.data.sources import open_data
 from swiftreid.encoding.camera_encoder import with_cameras
 from swiftreid.encoding.encoder import Encoder, open_encoder
 from swiftreid.errors import UsageError
-from swiftreid.evaluation.measure import measure
-from swiftreid.experiments.encoded import encode_test_set
 from swiftreid.experiments.inputs import TRAIN
 from swiftreid.training.network.finish import ENCODER
 
@@ -123,7 +121,7 @@ def tracks_kept(units: NDArray[np.float32], cameras: Ids, tracks: Ids) -> float:
     return 100 * float(np.mean(right)) if right else float("nan")
 
 
-def measured(pictures: UnlabelledPictures, rows: NDArray[np.bool_], tracklets: Ids) -> tuple[float, ...]:
+def measures_of(pictures: UnlabelledPictures, rows: NDArray[np.bool_], tracklets: Ids) -> tuple[float, ...]:
     units, cameras = centred(pictures.embeddings[rows]), pictures.cameras[rows]
     own = np.unique(tracklets[rows], return_inverse=True)[1].astype(np.int64)
     leads = 100 * float(np.nanmean(pictures.leads(rows, tracklets).values))
@@ -154,14 +152,12 @@ def gains(file: Path, one: dict[str, Any]) -> Gains:
     data = open_data(one["data"], need=(*TRAIN, "query", "gallery"))
     trial = open_encoder(file.with_name(TRIAL) / ENCODER)
     new = embed_pictures(trial, training_pictures(data))
-    pairs = zip(measured(old, rows, tracklets), measured(new, rows, tracklets), strict=True)
+    pairs = zip(measures_of(old, rows, tracklets), measures_of(new, rows, tracklets), strict=True)
 
     def verdict(some: NDArray[np.bool_]) -> GuardVerdict:
         return judge(old.leads(some, tracklets), new.leads(some, tracklets), groups.groups_of_tracklets(some))
 
-    persons = {sample.path.absolute(): sample.person for sample in data.train}
-    named = np.array([persons[sample.path.absolute()] for sample in old.samples])
-    alone = rows & by_one_camera(named, old.cameras, np.random.default_rng(one["seed"]))
+    alone = rows & by_one_camera(persons_of(data, old.samples), old.cameras, np.random.default_rng(one["seed"]))
     measures = tuple(after - before for before, after in pairs)
     start = json.loads((file.parents[2] / "start.json").read_text())["cameras"][FLOAT][1]
     reached = one["found"][FLOAT][1] if one["trial_only"] else precision(trial, new, data)
@@ -173,9 +169,7 @@ def precision(trial: Encoder, pictures: UnlabelledPictures, data: ReidData) -> f
     if pictures.statistics is not None:
         own = fingerprint_of(data)
         trial = with_cameras(trial, pictures.statistics, name=TRIAL, provenance=data.name, data_fingerprint=own)
-    test = encode_test_set(data, trial, progress=progress())
-    [row] = measure({}, test.query, test.gallery, timed=False, protocol=test.protocol)
-    return 100 * row.metrics.map_standard
+    return measured(trial, data)[FLOAT][1]
 
 
 def by_one_camera(persons: Ids, cameras: Ids, rng: np.random.Generator) -> NDArray[np.bool_]:
@@ -208,16 +202,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", type=Path, nargs="+", help="Folders of runs by `studies/adapting.py`.")
     args = parser.parse_args()
-    files = sorted(file for folder in args.runs for file in folder.rglob("result.json"))
     table: list[tuple[float, ...]] = []
     right = 0
     columns = "".join(f"{name:>9}" for name in MEASURES)
     print(f"{'run':40}{'true':>7}{columns}{'guard':>9}{'':5}{'strangers':>10}")
-    for file in files:
-        one = json.loads(file.read_text())
-        name = "/".join(file.parts[-4:-1])
-        if one["labels"]:
-            continue
+    for name, file, one in runs_below(args.runs):
         if "refused" in one:
             print(f"{name:40} refused: {one['refused'][:80]}")
             continue

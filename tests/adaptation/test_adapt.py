@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,12 @@ def figures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def samples_of(folder: Path) -> list[NamedSample]:
     paths = sorted(folder.iterdir())
     return [Sample(path, None, path.stem.split("_")[1][1:], id=path.name) for path in paths]
+
+
+def adapt_to(figures: Path, folder: Path, settings: AdaptSettings, *, resume: bool = False) -> Adapted:
+    samples = samples_of(figures)
+    base = open_encoder("rendered")
+    return adapt(base, samples, folder, init="rendered", name="new", data="figures", settings=settings, resume=resume)
 
 
 def read_header(run: Path) -> CheckpointHeader:
@@ -114,19 +121,7 @@ def test_an_encoder_is_adapted_with_codes_cameras_and_lineage(figures: Path, tmp
     base = open_encoder("rendered")
     settings = AdaptSettings(short(), held_out=0.25, force=True)
 
-    def adapted(*, resume: bool = False) -> Adapted:
-        return adapt(
-            base,
-            samples_of(figures),
-            tmp_path / "run",
-            init="rendered",
-            name="new",
-            data="figures",
-            settings=settings,
-            resume=resume,
-        )
-
-    done = adapted()
+    done = adapt_to(figures, tmp_path / "run", settings)
     card = done.encoder.card
     assert card.name == "new"
     assert done.encoder.spec.names == ("id32", "id128", "id512", "id2048")
@@ -145,7 +140,7 @@ def test_an_encoder_is_adapted_with_codes_cameras_and_lineage(figures: Path, tmp
     assert (again.encode(picture, cameras=["2"]).codes["id2048"] != one.codes["id2048"]).any()
     assert (base.encode(picture).embedding != one.embedding).any()
     # A run that is done resumes to the same encoder, and nothing is trained again.
-    resumed = adapted(resume=True)
+    resumed = adapt_to(figures, tmp_path / "run", settings, resume=True)
     assert resumed.encoder.fingerprint == done.encoder.fingerprint
 
 
@@ -195,16 +190,7 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_starts_again(
 
     def stopped() -> bool:
         with pytest.raises(Stopped):
-            adapt(
-                open_encoder("rendered"),
-                samples_of(figures),
-                tmp_path,
-                init="rendered",
-                name="x",
-                data="figures",
-                settings=AdaptSettings(short(), force=True),
-                resume=True,
-            )
+            adapt_to(figures, tmp_path, AdaptSettings(short(), force=True), resume=True)
         return plans[-1].resume
 
     (tmp_path / TRIAL).mkdir()
@@ -225,40 +211,31 @@ def test_clusters_that_collapse_stop_the_run(figures: Path, tmp_path: Path, monk
 
     monkeypatch.setattr(module, "cluster_people", one_person)
     with pytest.raises(SwiftReIDError, match="collapsed in epoch 1"):
-        adapt(
-            open_encoder("rendered"),
-            samples_of(figures),
-            tmp_path / "run",
-            init="rendered",
-            name="x",
-            data="figures",
-            settings=AdaptSettings(short(), force=True),
-        )
+        adapt_to(figures, tmp_path / "run", AdaptSettings(short(), force=True))
     assert not list(tmp_path.rglob("encoder.safetensors"))
 
 
 def test_training_that_spoils_the_encoder_writes_none(
     figures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    trained: list[Path] = []
+
+    def train(plan: Plan, *_: object, **__: object) -> SimpleNamespace:
+        trained.append(plan.folder)
+        plan.folder.mkdir()
+        return SimpleNamespace(encoder=open_encoder("stripes"))
+
     def noise(encoder: Encoder, *others: Any, **options: Any) -> UnlabelledPictures:
         found = embed_pictures(encoder, *others, **options)
         if encoder.card.name == "rendered":
             return found
         return replace(found, embeddings=np.random.default_rng(0).normal(size=found.raw.shape).astype(np.float32))
 
+    monkeypatch.setattr("swiftreid.adaptation.adapt.train_network", train)
     monkeypatch.setattr("swiftreid.adaptation.adapt.embed_pictures", noise)
-    settings = AdaptSettings(short(), force=True, trial_only=True)
     with pytest.raises(SwiftReIDError, match=r"finds \d people twice, and before 9\d \(.*: no gain\). No encoder was"):
-        adapt(
-            open_encoder("rendered"),
-            samples_of(figures),
-            tmp_path,
-            init="rendered",
-            name="x",
-            data="figures",
-            settings=settings,
-        )
-    assert [path.name for path in tmp_path.iterdir()] == [TRIAL], "the trial alone"
+        adapt_to(figures, tmp_path, AdaptSettings(short(), force=True, trial_only=True))
+    assert trained == [tmp_path / TRIAL], "the trial alone"
 
 
 def test_encoders_without_a_network_of_ours_are_refused() -> None:

@@ -149,14 +149,14 @@ def believed(pairs: list[tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]])
 
 
 def test_chance_seldom_misleads_it() -> None:
-    assert believed([(crowd(60, 2, 0.8, seed), crowd(60, 2, 0.8, seed + 1000)) for seed in range(200)]) < 0.06
+    assert believed([(crowd(60, 2, 0.8, seed), crowd(60, 2, 0.8, seed + 1000)) for seed in range(200)]) < 0.05
 
 
-@pytest.mark.parametrize(("before", "after"), [(4, 16), (16, 4), (64, 8), (32, 2)])
-def test_strangers_in_other_dimensions_are_no_gain(before: int, after: int) -> None:
-    """Almost none: the unit is read a little further out than the nearest ones are."""
+@pytest.mark.parametrize(("before", "after", "most"), [(4, 16, 0.02), (16, 4, 0.1), (64, 8, 0.2), (32, 2, 0.15)])
+def test_strangers_in_other_dimensions_are_seldom_a_gain(before: int, after: int, most: float) -> None:
+    """More often in fewer dimensions: the unit is read a little further out than the nearest ones are."""
     pairs = [(strangers(400, before, seed), strangers(400, after, seed)) for seed in range(60)]
-    assert believed(pairs) < 0.25
+    assert believed(pairs) < most
 
 
 def test_too_few_clusters_say_nothing() -> None:

@@ -5,7 +5,7 @@ better embedding the nearest one therefore leads the next one there by more (the
 much strangers lead each other depends on the embedding: in few dimensions by more. That is measured on people who are
 known to be strangers, a cluster's neighbours by its own camera: of the k-th nearest and the next, ``k (log d(k + 1) -
 log d(k))`` is one over the local dimension on average, whatever k (Renyi's spacings; Hill, 1975). In that unit the lead
-counts in logarithms of expected strangers, and is one where nobody was seen twice, before and after.
+counts in logarithms of expected strangers, and is about the same wherever nobody was seen twice, before and after.
 
 Training did not see the clusters that are compared; of their people it may have seen other clusters.
 """
@@ -97,8 +97,8 @@ def too_few(before: Leads) -> str | None:
     if known >= ENOUGH:
         return None
     return (
-        f"only {known} clusters held out can be compared with those by other cameras, and it takes {ENOUGH} to tell "
-        "whether an encoder got better"
+        f"only {known} clusters held out can be compared with those by other cameras (of cameras with {_FEWEST} or "
+        f"more), and it takes {ENOUGH} to tell whether an encoder got better"
     )
 
 
